@@ -1,0 +1,11 @@
+# Every library from outside, with the Debian 12 package that brings it (docs/dependencies.md says why).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)        # libjpeg62-turbo-dev
+pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)          # libpng-dev
+pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)           # zlib1g-dev
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)       # libyaml-dev
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)     # libjansson-dev
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)       # libzip-dev
+pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c) # libprotobuf-c-dev
+find_program(PROTOC_C protoc-c REQUIRED)                        # protobuf-c-compiler

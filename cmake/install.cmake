@@ -1,0 +1,8 @@
+install(TARGETS squeezenet squeezenet_static squeezenet_shared
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES include/squeezenet.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/squeezenet/configs)
+configure_file(cmake/squeezenet.pc.in squeezenet.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/squeezenet.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,234 @@
+// libsqueezenet: train, fine-tune, validate, classify with, convert and measure SqueezeNet image
+// classifiers. This is the whole public API. The library never prints, never exits, and keeps no
+// global state; every fallible function returns a status and explains a failure in *err.
+//
+//     struct sqz_error err = {0};
+//     struct sqz_context *context = NULL;
+//     struct sqz_model *model = NULL;
+//     struct sqz_class_score best[5];
+//     enum sqz_status status = sqz_context_new(0, &context, &err);
+//     if (!status) status = sqz_model_open("model.safetensors", NULL, &model, &err);
+//     if (!status) status = sqz_predict_file(context, model, "photo.jpg", best, 5, NULL, &err);
+//     if (!status) printf("%s %.1f %%\n", best[0].name, 100 * best[0].probability);
+//     else fprintf(stderr, "%s\n", err.text);
+//     sqz_model_free(model);
+//     sqz_context_free(context);
+#ifndef SQUEEZENET_H
+#define SQUEEZENET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) && defined(SQZ_BUILDING_LIBRARY)
+#define SQZ_API __attribute__((visibility("default")))
+#else
+#define SQZ_API
+#endif
+
+// The values are the program's exit statuses.
+enum sqz_status {
+    SQZ_OK = 0,
+    SQZ_BELOW_BOUND = 1,   // a result is worse than the caller asked for
+    SQZ_E_USAGE = 2,       // a wrong argument
+    SQZ_E_DATA = 65,       // a file's content is not what it should be
+    SQZ_E_NOINPUT = 66,    // a file or folder is missing
+    SQZ_E_INTERNAL = 70,   // a bug of ours
+    SQZ_E_NOMEM = 71,
+    SQZ_E_CANTWRITE = 73,  // cannot create or fill a file
+    SQZ_E_IO = 74,
+    SQZ_E_STOPPED = 75,    // stopped, can be resumed
+    SQZ_E_DIVERGED = 76,   // non-finite loss or dead start
+    SQZ_E_CONFIG = 78      // a bad recipe
+};
+
+struct sqz_error {
+    enum sqz_status status;
+    char text[1024]; // one full sentence; untouched on success
+};
+
+SQZ_API const char *sqz_version(void); // "0.1.0"
+
+// --- Context: threads, SIMD level, where messages go -------------------------------------------
+
+enum sqz_event_kind { SQZ_EVENT_NOTE, SQZ_EVENT_WARNING, SQZ_EVENT_PROGRESS, SQZ_EVENT_EPOCH };
+struct sqz_event {
+    enum sqz_event_kind kind;
+    const char *text;          // NOTE, WARNING: a sentence. EPOCH: the epoch's summary. PROGRESS: the phase
+                               // ("train", "validate", "check")
+    int epoch, epochs;         // 1-based; 0 outside training
+    int64_t step, steps;       // within the phase
+    double loss, lr;           // NAN when not known
+    double items_per_second, seconds_left; // NAN when not known
+};
+typedef void (*sqz_event_fn)(void *arg, const struct sqz_event *event);
+
+struct sqz_context;
+// threads 0 = SQUEEZENET_THREADS, else the physical cores this process may use.
+SQZ_API enum sqz_status sqz_context_new(int threads, struct sqz_context **out, struct sqz_error *err);
+SQZ_API void sqz_context_free(struct sqz_context *context);
+// Messages and progress of long calls; called from the calling thread only.
+SQZ_API void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, void *arg);
+// Asks the long call that runs on this context to stop at the next step: it saves and returns
+// SQZ_E_STOPPED. Async-signal-safe.
+SQZ_API void sqz_context_stop(struct sqz_context *context);
+struct sqz_machine {
+    const char *cpu;           // model name
+    const char *simd;          // "ref", "avx2", "avx512", "neon": the level in use
+    int threads;
+    const char *kernel;        // "6x16": the GEMM tile in use
+};
+SQZ_API void sqz_context_machine(const struct sqz_context *context, struct sqz_machine *out);
+
+// --- Models ----------------------------------------------------------------------------------
+
+struct sqz_model;
+struct sqz_model_options {     // zero-initialise; every field may stay 0 / NULL
+    const char *dialect;       // "mindcv", "torchvision", "caffe": overrides the usual one of the format
+    const char *classes_file;  // class names, one a line
+    int image_size;            // network input side, overrides the file's
+};
+// Reads any supported weight file (format found by content). Free with sqz_model_free.
+SQZ_API enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options *options,
+                                       struct sqz_model **out, struct sqz_error *err);
+// A fresh network with MindCV's initialisation from `seed`. dialect NULL = "mindcv".
+SQZ_API enum sqz_status sqz_model_new(const char *variant, const char *dialect, int classes, int channels,
+                                      int image_size, uint64_t seed, struct sqz_model **out,
+                                      struct sqz_error *err);
+SQZ_API void sqz_model_free(struct sqz_model *model); // NULL too
+// The format follows the path's suffix. An existing file is replaced only with `force`.
+SQZ_API enum sqz_status sqz_model_save(const struct sqz_model *model, const char *path, bool force,
+                                       struct sqz_error *err);
+
+struct sqz_model_info {        // strings live as long as the model
+    const char *variant, *dialect, *made_by;
+    int classes, channels, image_size, layers;
+    uint64_t parameters, macs; // MACs per image
+    size_t weight_bytes;       // float32
+    size_t activation_bytes;   // arena of one inference thread
+    bool has_class_names;
+    const char *preprocess;    // one readable line
+};
+SQZ_API enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_model_info *out,
+                                           struct sqz_error *err);
+struct sqz_layer_info {
+    const char *name, *kind;   // kind: "conv", "maxpool", "add", "dropout", "mean"
+    int h, w, c;               // output
+    int kernel, stride, pad;
+    uint64_t parameters, macs;
+};
+SQZ_API bool sqz_model_layer(const struct sqz_model *model, int layer, struct sqz_layer_info *out);
+SQZ_API const char *sqz_model_class_name(const struct sqz_model *model, int index); // NULL if unknown
+
+// Tables for help texts: NULL behind the last.
+SQZ_API const char *sqz_variant_name(int index, const char **summary);
+SQZ_API const char *sqz_dialect_name(int index);
+SQZ_API const char *sqz_format_name(int index, const char **suffix, const char **summary, bool *writable);
+
+// --- Classification --------------------------------------------------------------------------
+
+struct sqz_class_score {
+    int index;
+    const char *name;          // never NULL; lives as long as the model
+    float probability;
+};
+// The k most probable classes of a picture file, best first (k is cut to the number of classes).
+// logits (may be NULL): one float per class.
+SQZ_API enum sqz_status sqz_predict_file(struct sqz_context *context, struct sqz_model *model,
+                                         const char *path, struct sqz_class_score *best, int k,
+                                         float *logits, struct sqz_error *err);
+
+// --- Options of train and validate -------------------------------------------------------------
+
+struct sqz_options;
+SQZ_API enum sqz_status sqz_options_new(struct sqz_options **out, struct sqz_error *err);
+SQZ_API void sqz_options_free(struct sqz_options *options);
+// As typed on a command line; an unknown name is SQZ_E_USAGE with the nearest known one.
+SQZ_API enum sqz_status sqz_options_put(struct sqz_options *options, const char *name, const char *value,
+                                        struct sqz_error *err);
+// A recipe. Values put on the command line win, whichever comes first.
+SQZ_API enum sqz_status sqz_options_load(struct sqz_options *options, const char *yaml_path,
+                                         struct sqz_error *err);
+struct sqz_option_info {
+    const char *name, *type, *fallback, *group, *help; // type: "bool", "int", "float", "text", "list"
+    const char *choices;       // "a b c" or NULL
+};
+SQZ_API bool sqz_option_info(int index, struct sqz_option_info *out); // false behind the last
+
+// --- Training and validation -------------------------------------------------------------------
+
+struct sqz_train_result {
+    char run_dir[4096];
+    int epochs;
+    int64_t steps;
+    double seconds, ms_per_step, images_per_second, final_loss;
+    int best_epoch;            // 0: never validated
+    double best_top1, best_top5;
+    char best_checkpoint[4096];
+};
+// Trains (or fine-tunes, or resumes: option `resume`). SQZ_E_STOPPED leaves a resumable run folder.
+SQZ_API enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
+                                  struct sqz_train_result *out, struct sqz_error *err);
+// What sqz_train would do: configuration with origins, network, learning-rate curve, memory, time
+// estimate, as text (free with sqz_text_free). Writes no files.
+SQZ_API enum sqz_status sqz_train_dry_run(struct sqz_context *context, const struct sqz_options *options,
+                                          char **text, struct sqz_error *err);
+SQZ_API void sqz_text_free(char *text);
+
+struct sqz_validate_result {
+    int64_t samples, substituted;
+    int classes;               // of the model
+    double top1, top5, loss;
+};
+// On options' data_dir and val_split. use_recipe false: the model's own preprocessing and plain
+// cross-entropy; true: the options' transforms and loss (a recipe was given).
+SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, struct sqz_model *model,
+                                     const struct sqz_options *options, bool use_recipe,
+                                     struct sqz_validate_result *out, struct sqz_error *err);
+
+// --- Data --------------------------------------------------------------------------------------
+
+struct sqz_check_result {
+    size_t images, corrupt, not_images, tiny, empty_classes;
+    int n_classes;
+    struct sqz_check_class { char *name; size_t images; } *classes;
+};
+// Decodes every image below dir; each problem is one SQZ_EVENT_WARNING on the context.
+SQZ_API enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
+                                       struct sqz_check_result *out, struct sqz_error *err);
+SQZ_API void sqz_check_result_release(struct sqz_check_result *result);
+// Draws the synthetic data set: 10 classes of shapes and textures; 0 = defaults (500 train and 100
+// val a class, 32 pixels).
+SQZ_API enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class, int val_per_class,
+                                            int image_size, uint64_t seed, struct sqz_error *err);
+
+// --- Measuring ---------------------------------------------------------------------------------
+
+enum sqz_bench_task { SQZ_BENCH_INFER, SQZ_BENCH_TRAIN, SQZ_BENCH_LOAD, SQZ_BENCH_START };
+struct sqz_bench {
+    enum sqz_bench_task task;
+    int batch, image_size;     // 0: 1 (32 for train) and the model's size
+    double seconds;            // 0: 5
+    const struct sqz_options *options; // LOAD: data_dir, train_split, transforms
+    const char *model_path;    // START: the file to load
+    const char *image_path;    // START: the picture to classify
+};
+struct sqz_bench_result {
+    double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)
+    double images_per_second, gflops, peak_gflops, peak_fraction, rss_mb;
+    int64_t runs;
+};
+// model: for INFER and TRAIN; NULL otherwise. The FMA peak is measured in the same run.
+SQZ_API enum sqz_status sqz_bench_run(struct sqz_context *context, struct sqz_model *model,
+                                      const struct sqz_bench *how, struct sqz_bench_result *out,
+                                      struct sqz_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,69 @@
+// Files: read whole, written whole or not at all; a bounded little-endian cursor for parsers.
+#ifndef SQZ_BASE_FILE_H
+#define SQZ_BASE_FILE_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sqz_bytes {
+    uint8_t *data; // owned; sqz_bytes_release
+    size_t size;
+};
+void sqz_bytes_release(struct sqz_bytes *bytes);
+
+// Reads a regular file of at most `limit` bytes into the heap (no mmap: truncation would be SIGBUS).
+// A directory, a missing, too large or unreadable file is named in the error:
+// SQZ_E_NOINPUT (missing), SQZ_E_DATA (not a regular file, too large), SQZ_E_IO.
+enum sqz_status sqz_file_read(const char *path, size_t limit, struct sqz_bytes *out,
+                              struct sqz_error *err);
+// Reads at most `size` first bytes; *got may be smaller.
+enum sqz_status sqz_file_read_head(const char *path, void *buffer, size_t size, size_t *got,
+                                   struct sqz_error *err);
+
+enum sqz_overwrite { SQZ_KEEP_EXISTING, SQZ_REPLACE_EXISTING };
+// Writes through a temporary file in the same folder, fsync, rename, fsync of the folder. With
+// SQZ_KEEP_EXISTING an existing file is an error (SQZ_E_CANTWRITE) that mentions --force.
+// Errors: SQZ_E_CANTWRITE (cannot create, disk full), SQZ_E_IO. Nothing half-written stays.
+enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
+                               enum sqz_overwrite overwrite, struct sqz_error *err);
+
+bool sqz_path_exists(const char *path);
+bool sqz_path_is_folder(const char *path);
+// mkdir -p. SQZ_E_CANTWRITE names the folder.
+enum sqz_status sqz_folder_make(const char *path, struct sqz_error *err);
+// Joins with one '/'; NULL when out of memory; free with sqz_free. An empty `folder` gives `name`.
+char *sqz_path_join(const char *folder, const char *name);
+const char *sqz_path_name(const char *path); // what follows the last '/'
+
+// A folder's entries, sorted bytewise; "." and ".." left out, dot-files kept.
+struct sqz_folder_entry {
+    char *name;
+    bool is_folder; // symbolic links followed
+    bool is_file;   // a regular file
+    uint64_t size;
+    int64_t mtime_ns;
+};
+struct sqz_folder {
+    struct sqz_folder_entry *entries;
+    size_t count;
+};
+enum sqz_status sqz_folder_read(const char *path, struct sqz_folder *out, struct sqz_error *err);
+void sqz_folder_release(struct sqz_folder *folder);
+
+// A cursor over bytes that never reads past the end: every take_* returns false (and leaves the
+// cursor where it is) when too few bytes are left.
+struct sqz_cursor {
+    const uint8_t *data;
+    size_t size, at;
+};
+size_t sqz_cursor_left(const struct sqz_cursor *cursor);
+bool sqz_take_u8(struct sqz_cursor *cursor, uint8_t *out);
+bool sqz_take_u16(struct sqz_cursor *cursor, uint16_t *out);
+bool sqz_take_u32(struct sqz_cursor *cursor, uint32_t *out);
+bool sqz_take_u64(struct sqz_cursor *cursor, uint64_t *out);
+// *span points into the cursor's data.
+bool sqz_take_span(struct sqz_cursor *cursor, size_t size, const uint8_t **span);
+
+#endif

@@ -1,0 +1,33 @@
+// How an image file becomes a network's input: plain data, stored in every model file, carried out
+// by data/preprocess.c and nowhere else.
+#ifndef SQZ_BASE_PREPROCESS_H
+#define SQZ_BASE_PREPROCESS_H
+
+#include <stdbool.h>
+
+enum sqz_resize_mode {
+    SQZ_RESIZE_SHORTER, // shorter side to `resize`, longer = truncated resize*long/short
+    SQZ_RESIZE_EXACT    // whole image squashed to resize x resize
+};
+// Names as in MindCV's option `interpolation`, plus Pillow's bilinear.
+enum sqz_interpolation {
+    SQZ_NEAREST,      // OpenCV INTER_NEAREST
+    SQZ_BILINEAR,     // OpenCV INTER_LINEAR on 8 bits, no antialiasing
+    SQZ_BICUBIC,      // OpenCV INTER_CUBIC
+    SQZ_AREA,         // OpenCV INTER_AREA
+    SQZ_PIL_BILINEAR, // Pillow BILINEAR, antialiased
+    SQZ_PIL_BICUBIC   // Pillow BICUBIC, antialiased
+};
+
+struct sqz_preprocess {
+    enum sqz_resize_mode resize_mode;
+    int resize;      // pixels; see resize_mode
+    int image_size;  // side of the square network input after the centre crop
+    enum sqz_interpolation interpolation;
+    bool apply_exif; // turn the image as its EXIF orientation says
+    bool bgr;        // channel order of the network's input
+    int channels;    // 1 (gray) or 3
+    float mean[3], std[3]; // on the 0..255 scale, in the network's channel order: (x - mean) / std
+};
+
+#endif

@@ -1,0 +1,78 @@
+// Labelled pictures: class folders, idx (MNIST family, also .gz), CIFAR-10/100 binary.
+#ifndef SQZ_DATA_DATASET_H
+#define SQZ_DATA_DATASET_H
+
+#include "data/image.h"
+#include "data/transform.h"
+
+struct sqz_sample {
+    char *path;     // folder data sets: owned; else NULL
+    int label;
+    size_t offset;  // in-memory sets: first byte of its pixels
+};
+struct sqz_dataset {
+    char *name;             // for messages: the folder
+    struct sqz_sample *samples;
+    size_t count;
+    char **classes;         // folder names (or digits / CIFAR names), label order
+    int n_classes;
+    uint8_t *pixels;        // in-memory sets: NHWC u8
+    int w, h, c;            // of in-memory samples, else 0
+    size_t skipped;         // files that are no images we read, found by the header check
+    uint64_t fingerprint;   // of the list: names, sizes, labels; not of absolute paths or times
+};
+void sqz_dataset_free(struct sqz_dataset *set);
+
+enum sqz_split_source { SQZ_SPLIT_FOLDER, SQZ_SPLIT_HELD_OUT };
+struct sqz_dataset_request {
+    const char *kind;       // "imagenet" or "" = class folders; "mnist", "cifar10", "cifar100"; NULL = found by content
+    const char *dir;
+    const char *split;      // folder name ("train", "val") or usage; "" = dir itself
+    // For a folder that holds class folders directly, without splits: which part of the held-out
+    // division (one in five of each class by hash of file name and seed) to take.
+    bool divide, held_out;
+    uint64_t seed;
+    bool check_headers;     // look at every file's signature and header (cached by name, size, time
+                            // under $XDG_CACHE_HOME/squeezenet)
+    int threads;
+};
+enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request, struct sqz_dataset **out,
+                                 struct sqz_error *err);
+// Finds out how `dir` is laid out.
+struct sqz_dataset_layout {
+    const char *kind;          // as above, never NULL
+    bool has_splits;           // train/ and val/ (or test/) below dir; always true for idx and CIFAR
+    char train[32], val[32];   // their names ("" when there is none)
+};
+enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *out,
+                                   struct sqz_error *err);
+// Renumbers the labels so that they are indices into `classes` (matching by folder name; a subset
+// is fine). A class that is not there is an error that names it and the nearest one.
+enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,
+                                        int n_classes, struct sqz_error *err);
+// Loads one sample's bytes or points at its pixels; *bytes belongs to the caller (a reusable buffer).
+enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index, struct sqz_bytes *bytes,
+                                 struct sqz_image *view, struct sqz_source *out, struct sqz_error *err);
+
+// data check: full decoding. `report` gets one line a problem.
+struct sqz_data_report {
+    size_t images, corrupt, not_images, tiny, empty_classes;
+    size_t *histogram;         // images per class, n_classes; sqz_free
+    char **classes;            // sqz_data_report_release
+    int n_classes;
+};
+typedef void (*sqz_data_problem_fn)(void *arg, const char *path, const char *problem);
+enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn problem, void *arg,
+                               struct sqz_data_report *out, struct sqz_error *err);
+void sqz_data_report_release(struct sqz_data_report *report);
+
+// data synth: 10 classes of shapes and textures as PNG files in dir/{train,val}/<class>/NNNN.png,
+// deterministic from the seed. SQZ_E_CANTWRITE when `dir` exists and is not empty.
+struct sqz_synth {
+    int per_class_train, per_class_val; // 0: 500 and 100
+    int size;                           // 0: 32 pixels
+    uint64_t seed;
+};
+enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, struct sqz_error *err);
+
+#endif

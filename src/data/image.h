@@ -1,0 +1,50 @@
+// Pictures in memory, and their decoding from JPEG and PNG bytes (type found by content).
+#ifndef SQZ_DATA_IMAGE_H
+#define SQZ_DATA_IMAGE_H
+
+#include "base/error.h"
+#include "base/file.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sqz_image {
+    int w, h, c;     // c: 1 (gray) or 3 (RGB)
+    uint8_t *pixels; // h x w x c, dense; owned by the image; sqz_image_release
+    size_t capacity; // bytes behind `pixels`, so that a worker can decode again and again
+};
+void sqz_image_release(struct sqz_image *image);
+enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, int c,
+                                        struct sqz_error *err);
+
+enum sqz_image_type { SQZ_IMAGE_UNKNOWN, SQZ_IMAGE_JPEG, SQZ_IMAGE_PNG };
+struct sqz_image_header {
+    enum sqz_image_type type;
+    int w, h;        // as stored, before EXIF orientation
+    int orientation; // EXIF 1..8; 1 if absent
+};
+// Signature and header only. SQZ_E_DATA with the reason ("is a GIF image: JPEG and PNG are read").
+enum sqz_status sqz_image_probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
+                                struct sqz_error *err);
+
+struct sqz_rect {
+    int x, y, w, h;
+};
+struct sqz_decode {
+    int channels;          // 1 or 3: gray is replicated, colour reduced, alpha dropped, 16 bits to 8
+    bool apply_exif;
+    struct sqz_rect crop;  // w = 0: the whole image; else only this part (after orientation)
+    int least_w, least_h;  // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) picture
+                           // stays at least this large; 0: full size
+};
+// Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
+// decoded picture; with scaling, from the scaled one (rounded outward). Pixels equal libjpeg-turbo's
+// default decoder (Pillow, OpenCV) when not scaled. Limits: 65,500 pixels a side, 100 M pixels, 100
+// progressive scans. Truncated data is an error (SQZ_E_DATA).
+enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *name,
+                                 const struct sqz_decode *how, struct sqz_image *out,
+                                 struct sqz_error *err);
+// 8-bit PNG of a picture (atomic write), for mosaics and synthetic data.
+enum sqz_status sqz_image_write_png(const char *path, const struct sqz_image *image,
+                                    struct sqz_error *err);
+
+#endif

@@ -1,0 +1,41 @@
+// Batches, decoded ahead by threads of its own while the trainer computes.
+#ifndef SQZ_DATA_LOADER_H
+#define SQZ_DATA_LOADER_H
+
+#include "data/dataset.h"
+
+struct sqz_loader;
+
+enum sqz_bad_image { SQZ_BAD_STOP, SQZ_BAD_SKIP };
+struct sqz_loader_config {
+    const struct sqz_dataset *dataset;       // borrowed
+    struct sqz_preprocess preprocess;
+    const struct sqz_augment *augment;       // NULL: evaluation transform (copied)
+    int batch;
+    bool shuffle, drop_remainder;
+    size_t num_samples;                      // 0: all (spec 2.3)
+    uint64_t seed;
+    int workers;                             // >= 1
+    enum sqz_bad_image on_bad;
+};
+struct sqz_batch {
+    const float *images;  // n x image_size x image_size x channels, valid until the next call
+    const int *labels;    // n
+    const size_t *samples;// n data set indices
+    int n;
+};
+enum sqz_status sqz_loader_new(const struct sqz_loader_config *config, struct sqz_loader **out,
+                               struct sqz_error *err);
+void sqz_loader_free(struct sqz_loader *loader); // also in mid-epoch
+size_t sqz_loader_steps(const struct sqz_loader *loader); // batches an epoch
+size_t sqz_loader_samples(const struct sqz_loader *loader); // samples an epoch
+// Begins epoch (0-based) at batch `first`; order and augmentation depend on (seed, epoch, sample) only.
+enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t first,
+                                 struct sqz_error *err);
+// The next batch; n = 0 after the last. A sample that fails to decode is SQZ_E_DATA naming the file,
+// or with SQZ_BAD_SKIP a fixed substitute (the next sample of the same class that decodes).
+enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out, struct sqz_error *err);
+size_t sqz_loader_substituted(const struct sqz_loader *loader); // so far
+double sqz_loader_wait_seconds(const struct sqz_loader *loader); // time that `next` waited
+
+#endif

@@ -1,0 +1,98 @@
+// The arithmetic of the networks on plain pointers: no allocation, no errors, no I/O.
+//
+// Tensors are NHWC float. A tensor's pixel p starts at x + p * ldx, so a channel slice of a wider
+// tensor is the pointer to its first channel with the wider tensor's ld. Convolution weights are
+// HWIO: [kh][kw][in_c][out_c]. Every output element is one sum in an order that depends on the
+// shape and the SIMD level only, never on how the caller splits rows, images, or threads.
+#ifndef SQZ_KERNELS_KERNELS_H
+#define SQZ_KERNELS_KERNELS_H
+
+#include "base/cpu.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// One convolution's geometry; square kernel, stride and symmetric zero padding.
+struct sqz_conv {
+    int in_h, in_w, in_c;
+    int out_h, out_w, out_c;
+    int kernel, stride, pad;
+};
+
+struct sqz_pool2d { // max pooling; windows may hang over the right and bottom edge (ceil mode)
+    int in_h, in_w, out_h, out_w, channels;
+    int kernel, stride;
+};
+
+// Micro-kernel arguments: c[i][j] = init + sum over taps t, k of a[t * mr + i][k] * b[(t * depth + k)
+// * width + j], for i < rows (<= mr), j < width.
+struct sqz_gemm_tile {
+    const float *const *a; // taps * mr row pointers; rows beyond `rows` repeat a valid row
+    const float *b;        // packed panel
+    float *c;
+    ptrdiff_t ldc;
+    const float *bias;     // width values, or NULL
+    int taps, depth, rows;
+    int columns;           // <= panel width: columns beyond it are computed and not stored
+    bool accumulate;       // start from c instead of 0 (bias then NULL)
+    bool relu;
+};
+
+struct sqz_kernels {
+    enum sqz_cpu_level level;
+    int mr;       // rows of a GEMM tile
+    int nr;       // widest panel, a multiple of 16; the last panel may be 16 wide
+    void (*gemm)(const struct sqz_gemm_tile *tile);      // panel nr wide
+    void (*gemm_half)(const struct sqz_gemm_tile *tile); // panel 16 wide (NULL when nr is 16)
+    // dst[c][x] = src[x * ld + c] for x < n, c < channels; dst rows are ldd apart.
+    void (*transpose)(const float *src, ptrdiff_t ld, int n, int channels, float *dst,
+                      ptrdiff_t ldd);
+    // dy *= (y > 0), pixel by pixel over n pixels of `channels`.
+    void (*relu_backward)(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
+                          int channels);
+    // y and index are dense; index (window position ky*kernel+kx of the first maximum) may be NULL.
+    void (*maxpool)(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, float *y,
+                    ptrdiff_t ldy, uint8_t *index);
+    // Adds to dx, which the caller has set (zero or another consumer's gradient).
+    void (*maxpool_backward)(const struct sqz_pool2d *pool, const float *dy, ptrdiff_t lddy,
+                             const uint8_t *index, float *dx, ptrdiff_t lddx);
+    void (*add)(const float *a, const float *b, float *out, size_t n); // out may be a or b
+    // mean over n pixels of each channel: out[c]
+    void (*channel_mean)(const float *x, ptrdiff_t ldx, int n, int channels, float *out);
+    // out[c] += sum over n pixels (bias gradient)
+    void (*channel_sum)(const float *x, ptrdiff_t ldx, int n, int channels, float *out);
+    double (*sum_of_squares)(const float *x, size_t n); // fixed order
+};
+
+// The table for a level (see sqz_cpu_level); static storage, shared by all threads. A level that
+// this build or machine does not have gives the next lower one.
+const struct sqz_kernels *sqz_kernels_get(enum sqz_cpu_level level);
+
+// --- Convolutions: drivers over the micro-kernel (conv.c) ---
+
+// Floats needed by the packed weights of the forward pass and of the data gradient.
+size_t sqz_conv_forward_pack_size(const struct sqz_kernels *k, const struct sqz_conv *conv);
+size_t sqz_conv_backward_pack_size(const struct sqz_kernels *k, const struct sqz_conv *conv);
+void sqz_conv_pack_forward(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                           const float *weights, float *packed);
+void sqz_conv_pack_backward(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                            const float *weights, float *packed);
+// Bytes of scratch that any one of the calls below needs, per calling thread (64-byte aligned).
+size_t sqz_conv_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv);
+
+// One image's output pixels [pixel0, pixel1) (row-major over out_h x out_w) and output channels
+// [channel0, channel1), channel0 a multiple of nr: y = relu?(conv(x) + bias).
+void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, const float *x,
+                      ptrdiff_t ldx, const float *packed, const float *bias, bool relu, float *y,
+                      ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
+                      void *scratch);
+// One image: dx (+)= the gradient with respect to x. Stride 1 only (every convolution but the first).
+void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                            const float *dy, ptrdiff_t lddy, const float *packed, bool accumulate,
+                            float *dx, ptrdiff_t lddx, void *scratch);
+// One image: dw (HWIO) += , db (may be NULL) += .
+void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                               const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
+                               float *dw, float *db, void *scratch);
+
+#endif
