@@ -1,0 +1,28 @@
+// Top-1, top-5 and loss of a model on a split.
+#ifndef SQZ_TRAIN_EVALUATE_H
+#define SQZ_TRAIN_EVALUATE_H
+
+#include "data/loader.h"
+#include "formats/formats.h"
+#include "train/trainer.h"
+
+struct sqz_evaluation {
+    int64_t samples, correct1, correct5; // correct5: label among the min(5, classes) largest
+    double loss_sum;                     // over samples, in their order
+};
+
+// Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. `smoothing` is
+// that of the loss. PROGRESS events carry `phase`; SQZ_E_STOPPED when the stop flag is seen.
+enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
+                             const float *weights, struct sqz_loader *loader, double smoothing,
+                             struct sqz_evaluation *out, struct sqz_error *err);
+
+// What sqz_validate calls: data_dir and val_split of the options (a folder without splits is taken
+// whole). use_recipe false: the model's own preprocessing and plain cross-entropy; true: the
+// options' transforms and loss. Folders are mapped to the model's classes by name.
+enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
+                                   const struct sqz_model *model, const struct sqz_options *options,
+                                   bool use_recipe, struct sqz_validate_result *out,
+                                   struct sqz_error *err);
+
+#endif
