@@ -13,6 +13,9 @@ const char *sqz_cpu_name(void); // model name as the system tells it, e.g. "AMD 
 // Physical cores that this process may use (affinity and cgroup quota respected), at least 1;
 // SQUEEZENET_THREADS overrides.
 int sqz_cpu_default_threads(void);
+#define SQZ_MAX_THREADS 1024
+// Processors (hyper-threads counted one by one) that this process may use at once.
+int sqz_cpu_usable(void);
 double sqz_clock_seconds(void);  // monotonic
 long sqz_resident_bytes(void);   // RSS now, 0 if unknown
 long sqz_peak_resident_bytes(void);

@@ -1,0 +1,245 @@
+// Reading whole files, and writing them so that they appear whole or not at all.
+#include "base/file.h"
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "base/random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void sqz_bytes_release(struct sqz_bytes *bytes)
+{
+    sqz_free(bytes->data);
+    *bytes = (struct sqz_bytes){0};
+}
+
+// Opens a regular file. O_NONBLOCK so that a named pipe is refused instead of waited for.
+static enum sqz_status open_regular(const char *path, int *fd, uint64_t *size, struct sqz_error *err)
+{
+    struct stat info;
+    int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (opened < 0 && errno == ENXIO) // a socket, or a device without its driver
+        return sqz_fail(err, SQZ_E_DATA, "%s is not a regular file.", path);
+    if (opened < 0)
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot open %s", path);
+    enum sqz_status status = SQZ_OK;
+    if (fstat(opened, &info) != 0)
+        status = sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot look at %s", path);
+    else if (S_ISDIR(info.st_mode))
+        status = sqz_fail(err, SQZ_E_DATA, "%s is a folder, but a file is wanted here.", path);
+    else if (!S_ISREG(info.st_mode))
+        status = sqz_fail(err, SQZ_E_DATA, "%s is not a regular file.", path);
+    if (status) {
+        close(opened);
+        return status;
+    }
+    *fd = opened;
+    *size = (uint64_t)info.st_size;
+    return SQZ_OK;
+}
+
+// Reads until `size` bytes or the end of the file.
+static int read_fully(int fd, uint8_t *data, size_t size, size_t *got)
+{
+    *got = 0;
+    while (*got < size) {
+        ssize_t n = read(fd, data + *got, size - *got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        if (n == 0)
+            break;
+        *got += (size_t)n;
+    }
+    return 0;
+}
+
+enum sqz_status sqz_file_read(const char *path, size_t limit, struct sqz_bytes *out,
+                              struct sqz_error *err)
+{
+    int fd;
+    uint64_t size;
+    enum sqz_status status = open_regular(path, &fd, &size, err);
+    if (status)
+        return status;
+    struct sqz_bytes bytes = {0};
+    if (size > limit) {
+        status = sqz_fail(err, SQZ_E_DATA,
+                          "%s is too large: %llu bytes, but at most %zu are accepted here.", path,
+                          (unsigned long long)size, limit);
+        goto done;
+    }
+    bytes.data = sqz_new_array((size_t)size, 1);
+    if (!bytes.data) {
+        status = sqz_fail_memory(err, path, (size_t)size);
+        goto done;
+    }
+    int reason = read_fully(fd, bytes.data, (size_t)size, &bytes.size);
+    if (reason) {
+        status = sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", path);
+        goto done;
+    }
+    *out = bytes;
+    bytes = (struct sqz_bytes){0};
+done:
+    close(fd);
+    sqz_bytes_release(&bytes);
+    return status;
+}
+
+enum sqz_status sqz_file_read_head(const char *path, void *buffer, size_t size, size_t *got,
+                                   struct sqz_error *err)
+{
+    int fd;
+    uint64_t total;
+    enum sqz_status status = open_regular(path, &fd, &total, err);
+    if (status)
+        return status;
+    int reason = read_fully(fd, buffer, size, got);
+    if (reason)
+        status = sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", path);
+    close(fd);
+    return status;
+}
+
+static enum sqz_status fail_write(struct sqz_error *err, const char *path, int reason)
+{
+    switch (reason) {
+    case ENOSPC:
+    case EDQUOT:
+        return sqz_fail(err, SQZ_E_CANTWRITE,
+                        "Cannot write %s: the disk is full. Nothing was changed.", path);
+    case EEXIST:
+        return sqz_fail(err, SQZ_E_CANTWRITE,
+                        "%s exists already; use --force to replace it, or choose another name.", path);
+    case ENOENT:
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: its folder does not exist.", path);
+    case EIO:
+        return sqz_fail(err, SQZ_E_IO, "Cannot write %s: the disk reports an error.", path);
+    default:
+        // ENOTDIR and ENOMEM mean here, too, that the target cannot be written.
+        sqz_fail_errno(err, SQZ_E_CANTWRITE, reason, "Cannot write %s", path);
+        if (err)
+            err->status = SQZ_E_CANTWRITE;
+        return SQZ_E_CANTWRITE;
+    }
+}
+
+// A temporary file beside `path`, under a name that nobody else has. *name is the caller's to free.
+static int open_temporary(const char *folder, char **name, int *fd)
+{
+    struct sqz_random random;
+    uint64_t now = (uint64_t)(sqz_clock_seconds() * 1e9);
+    // The address of a local differs between threads of one process.
+    sqz_random_init(&random, now, (uint64_t)getpid(), (uint64_t)(uintptr_t)&random, SQZ_RANDOM_INIT);
+    for (int attempt = 0; attempt < 100; attempt++) {
+        char file[40];
+        snprintf(file, sizeof file, ".sqz-%016llx.tmp", (unsigned long long)sqz_random_u64(&random));
+        *name = sqz_path_join(folder, file);
+        if (!*name)
+            return ENOMEM;
+        *fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*fd >= 0)
+            return 0;
+        int reason = errno;
+        sqz_free(*name);
+        *name = NULL;
+        if (reason != EEXIST && reason != EINTR)
+            return reason;
+    }
+    return EBUSY;
+}
+
+static int write_fully(int fd, const uint8_t *data, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = write(fd, data + at, size - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        if (n == 0)
+            return ENOSPC;
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+// Some file systems cannot sync; that is no reason to refuse to write there.
+static int sync_checked(int fd)
+{
+    if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS)
+        return 0;
+    return errno;
+}
+
+// Moves without ever replacing: two writers cannot both win. A hard link where the file system does
+// not know RENAME_NOREPLACE.
+static int move_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
+        return errno;
+    if (link(from, to) != 0)
+        return errno;
+    unlink(from);
+    return 0;
+}
+
+// The part of `path` that names its folder, "." if it names none.
+static char *folder_of(const char *path)
+{
+    size_t length = (size_t)(sqz_path_name(path) - path);
+    return length ? sqz_copy_string_n(path, length) : sqz_copy_string(".");
+}
+
+static int sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return 0; // a folder may be writable and not readable
+    int reason = sync_checked(fd);
+    close(fd);
+    return reason;
+}
+
+enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
+                               enum sqz_overwrite overwrite, struct sqz_error *err)
+{
+    struct stat info;
+    bool exists = stat(path, &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: it is a folder.", path);
+    if (exists && overwrite == SQZ_KEEP_EXISTING)
+        return fail_write(err, path, EEXIST);
+    if (exists && !S_ISREG(info.st_mode)) // renaming over /dev/null would take it from everybody
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: it is not a regular file.", path);
+
+    char *temporary = NULL, *folder = folder_of(path);
+    int fd = -1, reason = folder ? open_temporary(folder, &temporary, &fd) : ENOMEM;
+    if (reason)
+        goto done;
+    reason = write_fully(fd, data, size);
+    if (!reason)
+        reason = sync_checked(fd);
+    if (close(fd) != 0 && !reason && errno != EINTR)
+        reason = errno;
+    if (!reason && overwrite == SQZ_KEEP_EXISTING)
+        reason = move_new(temporary, path);
+    else if (!reason && rename(temporary, path) != 0)
+        reason = errno;
+    if (reason)
+        unlink(temporary);
+    else
+        reason = sync_folder(folder);
+done:
+    sqz_free(temporary);
+    sqz_free(folder);
+    return reason ? fail_write(err, path, reason) : SQZ_OK;
+}

@@ -1,0 +1,163 @@
+// Paths and folders.
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool sqz_path_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+bool sqz_path_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *sqz_path_join(const char *folder, const char *name)
+{
+    struct sqz_text path = {0};
+    size_t length = strlen(folder);
+    const char *between = length > 0 && folder[length - 1] != '/' ? "/" : "";
+    sqz_text_add(&path, "%s%s%s", folder, between, name);
+    if (path.failed) {
+        sqz_text_release(&path);
+        return NULL;
+    }
+    return path.data;
+}
+
+const char *sqz_path_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+// Makes one folder; one that is there already is fine.
+static int make_one(const char *path)
+{
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    int reason = errno;
+    if (sqz_path_is_folder(path))
+        return 0;
+    return reason == EEXIST ? ENOTDIR : reason;
+}
+
+enum sqz_status sqz_folder_make(const char *path, struct sqz_error *err)
+{
+    if (!*path)
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a folder with an empty name.");
+    char *partial = sqz_copy_string(path);
+    if (!partial)
+        return sqz_fail_memory(err, "a path", strlen(path) + 1);
+    int reason = 0;
+    for (char *at = partial + 1; *at && !reason; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        reason = make_one(partial);
+        *at = '/';
+    }
+    if (!reason)
+        reason = make_one(path);
+    sqz_free(partial);
+    if (!reason)
+        return SQZ_OK;
+    if (reason == ENOTDIR)
+        return sqz_fail(err, SQZ_E_CANTWRITE,
+                        "Cannot make the folder %s: a file of that name is in the way.", path);
+    if (reason == ENOSPC || reason == EDQUOT)
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make the folder %s: the disk is full.", path);
+    if (reason == ENOENT)
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make the folder %s: its path leads nowhere.",
+                        path);
+    return sqz_fail_errno(err, SQZ_E_CANTWRITE, reason, "Cannot make the folder %s", path);
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const struct sqz_folder_entry *)a)->name,
+                  ((const struct sqz_folder_entry *)b)->name);
+}
+
+// Appends one entry; false when memory is out. What cannot be looked at (a dangling link) is
+// neither a file nor a folder.
+static bool add_entry(struct sqz_folder *folder, size_t *capacity, int fd, const char *name)
+{
+    if (folder->count == *capacity) {
+        size_t more = *capacity ? *capacity * 2 : 64;
+        struct sqz_folder_entry *entries =
+            sqz_grow_array(folder->entries, *capacity, more, sizeof *entries);
+        if (!entries)
+            return false;
+        folder->entries = entries;
+        *capacity = more;
+    }
+    struct sqz_folder_entry *entry = &folder->entries[folder->count];
+    entry->name = sqz_copy_string(name);
+    if (!entry->name)
+        return false;
+    folder->count++;
+    struct stat info;
+    if (fstatat(fd, name, &info, 0) == 0) {
+        entry->is_folder = S_ISDIR(info.st_mode);
+        entry->is_file = S_ISREG(info.st_mode);
+        entry->size = (uint64_t)info.st_size;
+        entry->mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    }
+    return true;
+}
+
+enum sqz_status sqz_folder_read(const char *path, struct sqz_folder *out, struct sqz_error *err)
+{
+    enum sqz_status status = SQZ_OK;
+    struct sqz_folder folder = {0};
+    size_t capacity = 0;
+    DIR *stream = opendir(path);
+    if (!stream) {
+        if (errno == ENOTDIR && sqz_path_exists(path))
+            return sqz_fail(err, SQZ_E_DATA, "%s is a file, but a folder is wanted here.", path);
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read the folder %s", path);
+    }
+    for (;;) {
+        errno = 0;
+        const struct dirent *found = readdir(stream);
+        if (!found)
+            break;
+        if (!strcmp(found->d_name, ".") || !strcmp(found->d_name, ".."))
+            continue;
+        if (!add_entry(&folder, &capacity, dirfd(stream), found->d_name)) {
+            status = sqz_fail_memory(err, "the list of a folder's files",
+                                     (folder.count + 1) * sizeof *folder.entries);
+            goto done;
+        }
+    }
+    if (errno) {
+        status = sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read the folder %s", path);
+        goto done;
+    }
+    if (folder.count)
+        qsort(folder.entries, folder.count, sizeof *folder.entries, compare_entries);
+    *out = folder;
+    folder = (struct sqz_folder){0};
+done:
+    closedir(stream);
+    sqz_folder_release(&folder);
+    return status;
+}
+
+void sqz_folder_release(struct sqz_folder *folder)
+{
+    for (size_t i = 0; i < folder->count; i++)
+        sqz_free(folder->entries[i].name);
+    sqz_free(folder->entries);
+    *folder = (struct sqz_folder){0};
+}

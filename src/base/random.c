@@ -1,0 +1,78 @@
+// Counter-based random numbers. Every value here is part of what a seed means: changing one changes
+// all old runs (tests/unit/base/test_random.c holds the known values).
+#include "base/random.h"
+
+#include <math.h>
+
+#define GOLDEN 0x9e3779b97f4a7c15u // 2^64 / golden ratio: consecutive counters land far apart
+
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+// The key enters twice, so that two keys whose difference is a multiple of GOLDEN do not give the
+// same numbers at shifted counters.
+uint64_t sqz_random_hash(uint64_t key, uint64_t counter)
+{
+    return mix(mix(key + (counter + 1) * GOLDEN) ^ (key << 32 | key >> 32));
+}
+
+void sqz_random_init(struct sqz_random *random, uint64_t seed, uint64_t epoch, uint64_t sample,
+                     enum sqz_random_use use)
+{
+    uint64_t key = sqz_random_hash(seed, (uint64_t)use);
+    key = sqz_random_hash(key, epoch);
+    random->key = sqz_random_hash(key, sample);
+    random->counter = 0;
+}
+
+uint64_t sqz_random_u64(struct sqz_random *random)
+{
+    return sqz_random_hash(random->key, random->counter++);
+}
+
+// 53 random bits: 0 <= value < 1.
+static double unit(struct sqz_random *random)
+{
+    return (double)(sqz_random_u64(random) >> 11) * 0x1p-53;
+}
+
+double sqz_random_uniform(struct sqz_random *random, double low, double high)
+{
+    double value = low + (high - low) * unit(random);
+    if (value < high)
+        return value;
+    return low < high ? nextafter(high, low) : low; // the sum may round up to `high`
+}
+
+int64_t sqz_random_int(struct sqz_random *random, int64_t low, int64_t high)
+{
+    if (high <= low)
+        return low;
+    uint64_t span = (uint64_t)high - (uint64_t)low;
+    uint64_t excess = (0 - span) % span; // 2^64 mod span: so many values would come up once too often
+    uint64_t value;
+    do {
+        value = sqz_random_u64(random);
+    } while (value < excess);
+    return (int64_t)((uint64_t)low + value % span);
+}
+
+double sqz_random_normal(struct sqz_random *random)
+{
+    double radius = sqrt(-2 * log(1 - unit(random))); // 1 - [0, 1) is never 0
+    return radius * cos(2 * 3.14159265358979323846 * unit(random));
+}
+
+void sqz_random_shuffle(struct sqz_random *random, int *values, int count)
+{
+    for (int i = count - 1; i > 0; i--) {
+        int j = (int)sqz_random_int(random, 0, (int64_t)i + 1);
+        int value = values[i];
+        values[i] = values[j];
+        values[j] = value;
+    }
+}
