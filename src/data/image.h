@@ -22,9 +22,13 @@ struct sqz_image_header {
     int w, h;        // as stored, before EXIF orientation
     int orientation; // EXIF 1..8; 1 if absent
 };
-// Signature and header only. SQZ_E_DATA with the reason ("is a GIF image: JPEG and PNG are read").
+// Signature and header only; the first 64 KiB of a file mostly suffice. SQZ_E_DATA with the reason
+// as what follows the file's name ("is a GIF image: JPEG and PNG are read").
 enum sqz_status sqz_image_probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
                                 struct sqz_error *err);
+
+// The size after orientation, if that is applied.
+void sqz_image_shown_size(const struct sqz_image_header *header, bool apply_exif, int *w, int *h);
 
 struct sqz_rect {
     int x, y, w, h;
@@ -35,6 +39,7 @@ struct sqz_decode {
     struct sqz_rect crop;  // w = 0: the whole image; else only this part (after orientation)
     int least_w, least_h;  // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) picture
                            // stays at least this large; 0: full size
+    bool verify;           // also decode what lies behind the crop, so that damage there is an error
 };
 // Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
 // decoded picture; with scaling, from the scaled one (rounded outward). Pixels equal libjpeg-turbo's
@@ -43,6 +48,12 @@ struct sqz_decode {
 enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *name,
                                  const struct sqz_decode *how, struct sqz_image *out,
                                  struct sqz_error *err);
+// MindSpore's and OpenCV's gray of a colour, on 8 bits.
+static inline uint8_t sqz_luma(unsigned r, unsigned g, unsigned b)
+{
+    return (uint8_t)((4899 * r + 9617 * g + 1868 * b + 8192) >> 14);
+}
+
 // 8-bit PNG of a picture (atomic write), for mosaics and synthetic data.
 enum sqz_status sqz_image_write_png(const char *path, const struct sqz_image *image,
                                     struct sqz_error *err);
