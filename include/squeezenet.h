@@ -5,12 +5,16 @@
 //     struct sqz_error err = {0};
 //     struct sqz_context *context = NULL;
 //     struct sqz_model *model = NULL;
+//     struct sqz_classifier *classifier = NULL;
 //     struct sqz_class_score best[5];
+//     int n = 5;
 //     enum sqz_status status = sqz_context_new(0, &context, &err);
 //     if (!status) status = sqz_model_open("model.safetensors", NULL, &model, &err);
-//     if (!status) status = sqz_predict_file(context, model, "photo.jpg", best, 5, NULL, &err);
+//     if (!status) status = sqz_classifier_new(context, model, &classifier, &err);
+//     if (!status) status = sqz_classify_file(classifier, "photo.jpg", best, &n, NULL, &err);
 //     if (!status) printf("%s %.1f %%\n", best[0].name, 100 * best[0].probability);
 //     else fprintf(stderr, "%s\n", err.text);
+//     sqz_classifier_free(classifier);
 //     sqz_model_free(model);
 //     sqz_context_free(context);
 #ifndef SQUEEZENET_H
@@ -111,7 +115,7 @@ struct sqz_model_info {        // strings live as long as the model
     size_t weight_bytes;       // float32
     size_t activation_bytes;   // arena of one inference thread
     bool has_class_names;
-    const char *preprocess;    // one readable line
+    char preprocess[256];      // one readable line
 };
 SQZ_API enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_model_info *out,
                                            struct sqz_error *err);
@@ -133,14 +137,40 @@ SQZ_API const char *sqz_format_name(int index, const char **suffix, const char *
 
 struct sqz_class_score {
     int index;
-    const char *name;          // never NULL; lives as long as the model
+    const char *name;          // readable; never NULL; lives as long as the classifier
     float probability;
 };
-// The k most probable classes of a picture file, best first (k is cut to the number of classes).
+// A model made ready to run: weights packed, memory taken. Borrows context and model. Not to be used
+// by two threads at once.
+struct sqz_classifier;
+SQZ_API enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz_model *model,
+                                           struct sqz_classifier **out, struct sqz_error *err);
+SQZ_API void sqz_classifier_free(struct sqz_classifier *classifier); // NULL too
+// The *n most probable classes of a picture file, best first; *n is cut to the number of classes.
 // logits (may be NULL): one float per class.
-SQZ_API enum sqz_status sqz_predict_file(struct sqz_context *context, struct sqz_model *model,
-                                         const char *path, struct sqz_class_score *best, int k,
-                                         float *logits, struct sqz_error *err);
+SQZ_API enum sqz_status sqz_classify_file(struct sqz_classifier *classifier, const char *path,
+                                          struct sqz_class_score *best, int *n, float *logits,
+                                          struct sqz_error *err);
+
+// The labelled pictures of one split of a data set ("" or NULL: val, else test, else the folder).
+struct sqz_samples;
+SQZ_API enum sqz_status sqz_samples_open(const char *dir, const char *split, struct sqz_samples **out,
+                                         struct sqz_error *err);
+SQZ_API void sqz_samples_free(struct sqz_samples *samples);
+SQZ_API size_t sqz_samples_count(const struct sqz_samples *samples);
+// Name of sample `index`'s class, and of its file (NULL for sets that are not made of files).
+SQZ_API const char *sqz_samples_class(const struct sqz_samples *samples, size_t index);
+SQZ_API const char *sqz_samples_file(const struct sqz_samples *samples, size_t index);
+SQZ_API enum sqz_status sqz_classify_sample(struct sqz_classifier *classifier,
+                                            const struct sqz_samples *samples, size_t index,
+                                            struct sqz_class_score *best, int *n, float *logits,
+                                            struct sqz_error *err);
+// The picture squeezed into at most w x h pixels, aspect kept: *w and *h become its size; rgb: at
+// least *w * *h * 3 bytes.
+SQZ_API enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rgb,
+                                           struct sqz_error *err);
+SQZ_API enum sqz_status sqz_thumbnail_sample(const struct sqz_samples *samples, size_t index, int *w,
+                                             int *h, uint8_t *rgb, struct sqz_error *err);
 
 // --- Options of train and validate -------------------------------------------------------------
 
@@ -153,6 +183,8 @@ SQZ_API enum sqz_status sqz_options_put(struct sqz_options *options, const char 
 // A recipe. Values put on the command line win, whichever comes first.
 SQZ_API enum sqz_status sqz_options_load(struct sqz_options *options, const char *yaml_path,
                                          struct sqz_error *err);
+// An option's present value as text, cut to fit; false for an unknown name.
+SQZ_API bool sqz_options_get(const struct sqz_options *options, const char *name, char *value, size_t size);
 struct sqz_option_info {
     const char *name, *type, *fallback, *group, *help; // type: "bool", "int", "float", "text", "list"
     const char *choices;       // "a b c" or NULL
@@ -186,7 +218,7 @@ struct sqz_validate_result {
 };
 // On options' data_dir and val_split. use_recipe false: the model's own preprocessing and plain
 // cross-entropy; true: the options' transforms and loss (a recipe was given).
-SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, struct sqz_model *model,
+SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model *model,
                                      const struct sqz_options *options, bool use_recipe,
                                      struct sqz_validate_result *out, struct sqz_error *err);
 
@@ -208,22 +240,21 @@ SQZ_API enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class
 
 // --- Measuring ---------------------------------------------------------------------------------
 
-enum sqz_bench_task { SQZ_BENCH_INFER, SQZ_BENCH_TRAIN, SQZ_BENCH_LOAD, SQZ_BENCH_START };
+enum sqz_bench_task { SQZ_BENCH_INFER, SQZ_BENCH_TRAIN, SQZ_BENCH_LOAD };
 struct sqz_bench {
     enum sqz_bench_task task;
-    int batch, image_size;     // 0: 1 (32 for train) and the model's size
+    int batch;                 // 0: 1 (32 for TRAIN and LOAD)
     double seconds;            // 0: 5
     const struct sqz_options *options; // LOAD: data_dir, train_split, transforms
-    const char *model_path;    // START: the file to load
-    const char *image_path;    // START: the picture to classify
 };
 struct sqz_bench_result {
     double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)
     double images_per_second, gflops, peak_gflops, peak_fraction, rss_mb;
     int64_t runs;
 };
-// model: for INFER and TRAIN; NULL otherwise. The FMA peak is measured in the same run.
-SQZ_API enum sqz_status sqz_bench_run(struct sqz_context *context, struct sqz_model *model,
+// model: for INFER and TRAIN; NULL otherwise. The FMA peak is measured in the same run, on all the
+// context's threads; TRAIN is a step on synthetic pictures with label smoothing and SGD momentum.
+SQZ_API enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_model *model,
                                       const struct sqz_bench *how, struct sqz_bench_result *out,
                                       struct sqz_error *err);
 

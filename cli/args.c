@@ -1,0 +1,312 @@
+// The command line: flags of the command, options of the library, help made from the same tables.
+#include "cli/cli.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+static const struct cli_flag common_flags[] = {
+    {"json", 0, NULL, "print one JSON object instead of text"},
+    {"quiet", 'q', NULL, "only results and errors"},
+    {"verbose", 'v', NULL, "say more"},
+    {"no-color", 0, NULL, "no colours (also: NO_COLOR in the environment)"},
+    {"help", 'h', NULL, "this text"},
+    {NULL, 0, NULL, NULL},
+};
+enum { COMMON_JSON, COMMON_QUIET, COMMON_VERBOSE, COMMON_NO_COLOR, COMMON_HELP, COMMON_COUNT };
+
+static int edit_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 48 };
+    size_t n = strlen(a), m = strlen(b);
+    int row[LONGEST + 1];
+    if (n > LONGEST || m > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        int diagonal = row[0];
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int above = row[j];
+            int best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            if (above + 1 < best)
+                best = above + 1;
+            row[j] = best;
+            diagonal = above;
+        }
+    }
+    return row[m];
+}
+
+void cli_nearest_try(struct cli_nearest *nearest, const char *candidate)
+{
+    int distance = edit_distance(nearest->word, candidate);
+    int allowed = 1 + (int)strlen(nearest->word) / 4;
+    if (distance <= allowed && (!nearest->best || distance < nearest->distance)) {
+        nearest->best = candidate;
+        nearest->distance = distance;
+    }
+}
+
+static int find_flag(const struct cli_flag *flags, const char *name, size_t length)
+{
+    for (int i = 0; flags[i].name; i++)
+        if ((strlen(flags[i].name) == length && strncmp(flags[i].name, name, length) == 0))
+            return i;
+    return -1;
+}
+
+static int find_letter(const struct cli_flag *flags, char letter)
+{
+    for (int i = 0; flags[i].name; i++)
+        if (flags[i].letter == letter)
+            return i;
+    return -1;
+}
+
+static bool find_option(const char *name, size_t length, struct sqz_option_info *out)
+{
+    for (int i = 0; sqz_option_info(i, out); i++)
+        if (strlen(out->name) == length && strncmp(out->name, name, length) == 0)
+            return true;
+    return false;
+}
+
+static enum sqz_status unknown_option(const struct cli *cli, const char *typed, size_t length)
+{
+    char name[64];
+    struct sqz_option_info info;
+    struct cli_nearest nearest = {.word = name};
+    snprintf(name, sizeof name, "%.*s", (int)length, typed);
+    for (const struct cli_flag *f = cli->command->flags; f->name; f++)
+        cli_nearest_try(&nearest, f->name);
+    for (const struct cli_flag *f = common_flags; f->name; f++)
+        cli_nearest_try(&nearest, f->name);
+    for (int i = 0; cli->command->library_options && sqz_option_info(i, &info); i++)
+        cli_nearest_try(&nearest, info.name);
+    if (nearest.best)
+        return cli_complain(SQZ_E_USAGE, "There is no option --%s; did you mean --%s?",
+                            cli_clean(name), nearest.best);
+    return cli_complain(SQZ_E_USAGE,
+                        "There is no option --%s; \"squeezenet %s --help\" lists them.",
+                        cli_clean(name), cli->command->name);
+}
+
+static bool is_boolean_word(const char *word)
+{
+    static const char *const words[] = {"true", "false", "yes", "no", "1", "0"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(word, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static void set_common(struct cli *cli, int flag, bool *help)
+{
+    switch (flag) {
+    case COMMON_JSON:
+        cli->json = true;
+        break;
+    case COMMON_QUIET:
+        cli->quiet = true;
+        break;
+    case COMMON_VERBOSE:
+        cli->verbose = true;
+        break;
+    case COMMON_NO_COLOR:
+        cli->color = false;
+        break;
+    case COMMON_HELP:
+        *help = true;
+        break;
+    }
+}
+
+// A word that begins with "--": sets what it names; *at moves on when the value is the next word.
+static enum sqz_status parse_long(struct cli *cli, int argc, char **argv, int *at, bool *help)
+{
+    const char *name = argv[*at] + 2, *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    const char *value = equals ? equals + 1 : NULL;
+    struct sqz_option_info info;
+    int flag = find_flag(cli->command->flags, name, length);
+    int common = find_flag(common_flags, name, length);
+    if (flag >= 0 || common >= 0) {
+        const struct cli_flag *found = flag >= 0 ? &cli->command->flags[flag] : &common_flags[common];
+        if (!found->value && value)
+            return cli_complain(SQZ_E_USAGE, "--%s takes no value.", found->name);
+        if (found->value && !value) {
+            if (*at + 1 >= argc)
+                return cli_complain(SQZ_E_USAGE, "--%s needs a value (%s).", found->name, found->value);
+            value = argv[++*at];
+        }
+        if (flag >= 0)
+            cli->values[flag] = value ? value : "";
+        else
+            set_common(cli, common, help);
+        return SQZ_OK;
+    }
+    if (!cli->command->library_options || !find_option(name, length, &info))
+        return unknown_option(cli, name, length);
+    if (!value && strcmp(info.type, "bool") == 0)
+        value = *at + 1 < argc && is_boolean_word(argv[*at + 1]) ? argv[++*at] : "true";
+    if (!value) {
+        if (*at + 1 >= argc)
+            return cli_complain(SQZ_E_USAGE, "--%s needs a value (%s).", info.name, info.type);
+        value = argv[++*at];
+    }
+    struct sqz_error err = {0};
+    return sqz_options_put(cli->options, info.name, value, &err) ? cli_fail(&err) : SQZ_OK;
+}
+
+static enum sqz_status parse_letter(struct cli *cli, int argc, char **argv, int *at, bool *help)
+{
+    const char *word = argv[*at];
+    int flag = find_letter(cli->command->flags, word[1]), common = find_letter(common_flags, word[1]);
+    if (flag < 0 && common < 0)
+        return cli_complain(SQZ_E_USAGE, "There is no option %s; \"squeezenet %s --help\" lists them.",
+                            cli_clean(word), cli->command->name);
+    const struct cli_flag *found = flag >= 0 ? &cli->command->flags[flag] : &common_flags[common];
+    const char *value = word[2] ? word + 2 : NULL;
+    if (!found->value && value)
+        return cli_complain(SQZ_E_USAGE, "-%c takes no value.", found->letter);
+    if (found->value && !value) {
+        if (*at + 1 >= argc)
+            return cli_complain(SQZ_E_USAGE, "-%c needs a value (%s).", found->letter, found->value);
+        value = argv[++*at];
+    }
+    if (flag >= 0)
+        cli->values[flag] = value ? value : "";
+    else
+        set_common(cli, common, help);
+    return SQZ_OK;
+}
+
+enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help)
+{
+    const struct cli_command *command = cli->command;
+    struct sqz_error err = {0};
+    bool only_positional = false;
+    cli->stderr_is_terminal = isatty(STDERR_FILENO);
+    cli->color = isatty(STDOUT_FILENO) && (!getenv("NO_COLOR") || !*getenv("NO_COLOR"));
+    cli->positional = calloc((size_t)argc + 1, sizeof *cli->positional);
+    if (!cli->positional)
+        return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
+    if (command->library_options && sqz_options_new(&cli->options, &err))
+        return cli_fail(&err);
+    for (int at = 0; at < argc; at++) {
+        const char *word = argv[at];
+        enum sqz_status status = SQZ_OK;
+        if (!only_positional && strcmp(word, "--") == 0)
+            only_positional = true;
+        else if (!only_positional && word[0] == '-' && word[1] == '-')
+            status = parse_long(cli, argc, argv, &at, help);
+        else if (!only_positional && word[0] == '-' && word[1])
+            status = parse_letter(cli, argc, argv, &at, help);
+        else
+            cli->positional[cli->n_positional++] = word;
+        if (status)
+            return status;
+    }
+    if (*help)
+        return SQZ_OK;
+    if (cli->n_positional < command->min_positional || cli->n_positional > command->max_positional)
+        return cli_complain(SQZ_E_USAGE, "%s Usage: squeezenet %s %s",
+                            cli->n_positional < command->min_positional ? "Something is missing."
+                                                                        : "That is one word too many.",
+                            command->name, command->usage);
+    return cli_integer(cli, "threads", 0, 0, 1024, &cli->threads);
+}
+
+const char *cli_value(const struct cli *cli, const char *flag)
+{
+    int index = find_flag(cli->command->flags, flag, strlen(flag));
+    return index < 0 ? NULL : cli->values[index];
+}
+
+bool cli_has(const struct cli *cli, const char *flag)
+{
+    return cli_value(cli, flag) != NULL;
+}
+
+enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low, int high,
+                            int *out)
+{
+    const char *text = cli_value(cli, flag);
+    char *end = NULL;
+    *out = fallback;
+    if (!text)
+        return SQZ_OK;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || value < low || value > high)
+        return cli_complain(SQZ_E_USAGE, "--%s must be a whole number from %d to %d, not \"%s\".", flag,
+                            low, high, cli_clean(text));
+    *out = (int)value;
+    return SQZ_OK;
+}
+
+enum sqz_status cli_number(const struct cli *cli, const char *flag, double fallback, double *out)
+{
+    const char *text = cli_value(cli, flag);
+    char *end = NULL;
+    *out = fallback;
+    if (!text)
+        return SQZ_OK;
+    *out = strtod(text, &end);
+    if (end == text || *end || !isfinite(*out))
+        return cli_complain(SQZ_E_USAGE, "--%s must be a number, not \"%s\".", flag, cli_clean(text));
+    return SQZ_OK;
+}
+
+// --- Help ---
+
+static void print_flags(const struct cli_flag *flags)
+{
+    for (const struct cli_flag *f = flags; f->name; f++) {
+        char left[64];
+        if (f->letter)
+            snprintf(left, sizeof left, "-%c, --%s%s%s", f->letter, f->name, f->value ? " " : "",
+                     f->value ? f->value : "");
+        else
+            snprintf(left, sizeof left, "    --%s%s%s", f->name, f->value ? " " : "",
+                     f->value ? f->value : "");
+        printf("  %-30s %s\n", left, f->help);
+    }
+}
+
+void cli_help(void)
+{
+    printf("squeezenet %s: train, use and look after SqueezeNet image classifiers\n\n"
+           "usage: squeezenet COMMAND ...\n\n",
+           sqz_version());
+    for (const struct cli_command *c = cli_commands; c->name; c++) {
+        char names[40];
+        snprintf(names, sizeof names, "%s%s%s", c->name, c->alias ? ", " : "",
+                 c->alias ? c->alias : "");
+        printf("  %-18s %s\n", names, c->summary);
+    }
+    printf("\n\"squeezenet help COMMAND\" explains one, with examples.\n");
+}
+
+void cli_command_help(const struct cli_command *command)
+{
+    printf("squeezenet %s %s\n\n%s\n\n", command->name, command->usage, command->details);
+    print_flags(command->flags);
+    print_flags(common_flags);
+    if (!command->library_options)
+        return;
+    printf("\nOptions of training and validation (also keys of a recipe):\n");
+    struct sqz_option_info info;
+    const char *group = "";
+    for (int i = 0; sqz_option_info(i, &info); i++) {
+        if (strcmp(group, info.group) != 0)
+            printf("\n%s\n", info.group);
+        group = info.group;
+        printf("  --%-28s %s [%s]\n", info.name, info.help, info.fallback);
+    }
+}

@@ -1,0 +1,206 @@
+// squeezenet bench: inference, training step, loader, start-up.
+#include "cli/commands.h"
+#include <fcntl.h>
+#include <math.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+const struct cli_flag cli_bench_flags[] = {
+    {"task", 0, "NAME", "infer, train, load or start [infer]"},
+    {"batch", 0, "N", "pictures at once [infer 1, else 32]"},
+    {"image_size", 0, "N", "side of the network's input [224]"},
+    {"threads", 0, "N", "all threads [physical cores]"},
+    {"seconds", 0, "S", "how long to measure [5]"},
+    {"data_dir", 0, "DIR", "load: the data set"},
+    {"train_split", 0, "NAME", "load: which split of it [train]"},
+    {"image", 0, "FILE", "start: the picture to classify"},
+    {"dialect", 0, "NAME", "of a VARIANT [torchvision, as the peers have it]"},
+    {"num_classes", 0, "N", "of a VARIANT [1000]"},
+    {"classes", 0, "FILE", "class names of the model"},
+    {NULL, 0, NULL, NULL},
+};
+
+extern char **environ;
+
+struct report {
+    const char *task, *model;
+    int batch;
+    struct sqz_bench_result r;
+};
+
+static enum sqz_status print_report(struct cli *cli, struct sqz_context *context,
+                                    const struct report *b)
+{
+    struct sqz_machine machine;
+    const struct sqz_bench_result *r = &b->r;
+    sqz_context_machine(context, &machine);
+    if (cli->json) {
+        json_t *o = json_pack("{s:i,s:s,s:s?,s:i,s:i,s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f}", "schema", 1,
+                              "task", b->task, "model", b->model, "threads", machine.threads, "batch",
+                              b->batch, "cpu", machine.cpu, "simd", machine.simd, "runs",
+                              (json_int_t)r->runs, "latency_ms_median", r->latency_ms_median,
+                              "latency_ms_min", r->latency_ms_min, "latency_ms_p99",
+                              r->latency_ms_p99, "images_per_second", r->images_per_second, "rss_mb",
+                              r->rss_mb);
+        if (r->gflops > 0) {
+            json_object_set_new(o, "gflops", json_real(r->gflops));
+            json_object_set_new(o, "peak_gflops", json_real(r->peak_gflops));
+            json_object_set_new(o, "peak_fraction", json_real(r->peak_fraction));
+        }
+        cli_print_json(o);
+        return SQZ_OK;
+    }
+    printf("%s%s%s, batch %d, %d thread%s, %s (%s)\n", b->task, b->model ? " " : "",
+           b->model ? b->model : "", b->batch, machine.threads, machine.threads == 1 ? "" : "s",
+           machine.cpu, machine.simd);
+    printf("  median %.3f ms, least %.3f, 99 %% below %.3f (%lld runs)\n", r->latency_ms_median,
+           r->latency_ms_min, r->latency_ms_p99, (long long)r->runs);
+    printf("  %.1f images/s", r->images_per_second);
+    if (r->gflops > 0)
+        printf(", %.1f GFLOP/s = %.0f %% of this machine's FMA peak (%.0f)", r->gflops,
+               100 * r->peak_fraction, r->peak_gflops);
+    printf(", %.0f MB at most\n", r->rss_mb);
+    return SQZ_OK;
+}
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+// One `squeezenet predict MODEL IMAGE` from exec to its end.
+static enum sqz_status start_once(const char *model, const char *image, double *ms, double *rss_mb)
+{
+    char *const argv[] = {"squeezenet", "predict", (char *)model, (char *)image, "-q", NULL};
+    posix_spawn_file_actions_t actions;
+    struct rusage usage;
+    int wait_status = 0;
+    pid_t child;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    double begin = seconds_now();
+    int failed = posix_spawn(&child, "/proc/self/exe", &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (failed || wait4(child, &wait_status, 0, &usage) != child)
+        return cli_complain(SQZ_E_INTERNAL, "squeezenet could not start itself.");
+    *ms = 1e3 * (seconds_now() - begin);
+    *rss_mb = (double)usage.ru_maxrss * 1024e-6;
+    if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status))
+        return WIFEXITED(wait_status) ? (enum sqz_status)WEXITSTATUS(wait_status) : SQZ_E_INTERNAL;
+    return SQZ_OK;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static enum sqz_status bench_start(struct cli *cli, double seconds, struct sqz_bench_result *r)
+{
+    enum { MOST = 1000 };
+    double times[MOST], rss, begin = seconds_now();
+    int n = 0;
+    const char *image = cli_value(cli, "image");
+    if (!cli->n_positional || !image)
+        return cli_complain(SQZ_E_USAGE, "--task start needs a MODEL file and --image FILE.");
+    enum sqz_status status = start_once(cli->positional[0], image, &times[0], &rss); // warms the cache
+    while (!status && n < MOST && (n < 5 || seconds_now() - begin < seconds)) {
+        status = start_once(cli->positional[0], image, &times[n++], &rss);
+        r->rss_mb = fmax(r->rss_mb, rss);
+    }
+    if (status)
+        return status;
+    qsort(times, (size_t)n, sizeof *times, compare_doubles);
+    r->runs = n;
+    r->latency_ms_median = times[n / 2];
+    r->latency_ms_min = times[0];
+    r->latency_ms_p99 = times[(size_t)((n - 1) * 0.99)];
+    r->images_per_second = 1e3 / r->latency_ms_median;
+    return SQZ_OK;
+}
+
+static enum sqz_status loader_options(const struct cli *cli, int image_size, struct sqz_options **out)
+{
+    struct sqz_error err = {0};
+    char size[16];
+    const char *split = cli_value(cli, "train_split"), *dir = cli_value(cli, "data_dir");
+    if (!dir)
+        return cli_complain(SQZ_E_USAGE, "--task load needs --data_dir DIR.");
+    snprintf(size, sizeof size, "%d", image_size ? image_size : 224);
+    if (sqz_options_new(out, &err) || sqz_options_put(*out, "data_dir", dir, &err) ||
+        sqz_options_put(*out, "image_resize", size, &err) ||
+        sqz_options_put(*out, "color_jitter", "none", &err) ||
+        (split && sqz_options_put(*out, "train_split", split, &err)))
+        return cli_fail(&err);
+    return SQZ_OK;
+}
+
+static enum sqz_status run_task(struct cli *cli, struct sqz_context *context, struct sqz_bench *how,
+                                const char *name, int image_size, struct sqz_bench_result *result)
+{
+    struct sqz_error err = {0};
+    struct sqz_model *model = NULL;
+    struct sqz_options *options = NULL;
+    int classes;
+    const char *dialect = cli_value(cli, "dialect");
+    enum sqz_status status = cli_integer(cli, "num_classes", 1000, 1, 1 << 20, &classes);
+    if (!status && how->task == SQZ_BENCH_LOAD)
+        status = loader_options(cli, image_size, &options);
+    else if (!status)
+        status = cli_open_model(cli, name, dialect ? dialect : "torchvision", classes, 3, image_size,
+                                &model);
+    how->options = options;
+    if (!status && sqz_bench_run(context, model, how, result, &err))
+        status = cli_fail(&err);
+    sqz_model_free(model);
+    sqz_options_free(options);
+    return status;
+}
+
+enum sqz_status cli_bench(struct cli *cli)
+{
+    static const char *const tasks[] = {"infer", "train", "load", "start"};
+    const char *task = cli_value(cli, "task");
+    struct sqz_bench how = {0};
+    struct report report = {.model = cli->n_positional ? cli->positional[0] : "squeezenet1_1"};
+    struct sqz_context *context = NULL;
+    int which = 0, image_size;
+    enum sqz_status status;
+    for (; task && which < 4 && strcmp(task, tasks[which]) != 0; which++) {
+    }
+    if (which == 4)
+        return cli_complain(SQZ_E_USAGE, "--task knows infer, train, load and start, not \"%s\".",
+                            cli_clean(task));
+    status = cli_integer(cli, "batch", which ? 32 : 1, 1, 65536, &how.batch);
+    if (!status)
+        status = cli_integer(cli, "image_size", 0, 1, 16384, &image_size);
+    if (!status)
+        status = cli_number(cli, "seconds", 5, &how.seconds);
+    if (!status)
+        status = cli_context(cli, &context);
+    if (status)
+        return status;
+    report.task = tasks[which];
+    report.batch = which == 3 ? 1 : how.batch;
+    if (which == 3) {
+        status = bench_start(cli, how.seconds, &report.r);
+    } else {
+        how.task = (enum sqz_bench_task)which;
+        status = run_task(cli, context, &how, report.model, image_size, &report.r);
+    }
+    if (which == 2)
+        report.model = NULL;
+    if (!status)
+        status = print_report(cli, context, &report);
+    sqz_context_free(context);
+    return status;
+}

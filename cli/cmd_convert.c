@@ -1,0 +1,40 @@
+// squeezenet convert: between weight formats.
+#include "cli/commands.h"
+#include <stdio.h>
+
+const struct cli_flag cli_convert_flags[] = {
+    {"classes", 0, "FILE", "class names to store, one a line in index order"},
+    {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the format's usual one"},
+    {"image_size", 0, "N", "side of the network's input, instead of the usual one"},
+    {"force", 'f', NULL, "replace OUT if it is there"},
+    {NULL, 0, NULL, NULL},
+};
+
+enum sqz_status cli_convert(struct cli *cli)
+{
+    struct sqz_error err = {0};
+    struct sqz_model *model = NULL;
+    struct sqz_model_info info;
+    struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
+                                    .dialect = cli_value(cli, "dialect")};
+    const char *in = cli->positional[0], *out = cli->positional[1];
+    enum sqz_status status = cli_integer(cli, "image_size", 0, 1, 16384, &how.image_size);
+    if (status)
+        return status;
+    if (sqz_model_open(in, &how, &model, &err) || sqz_model_describe(model, &info, &err) ||
+        sqz_model_save(model, out, cli_has(cli, "force"), &err)) {
+        status = cli_fail(&err);
+    } else if (cli->json) {
+        cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:I}", "schema", 1, "file", out, "variant",
+                                 info.variant, "dialect", info.dialect, "classes", info.classes,
+                                 "parameters", (json_int_t)info.parameters));
+    } else {
+        printf("%s: %s, %s dialect, %d classes, %llu parameters\n", out, info.variant, info.dialect,
+               info.classes, (unsigned long long)info.parameters);
+        if (!info.has_class_names && !cli->quiet)
+            fprintf(stderr, "It has no class names; --classes FILE adds them.\n");
+        cli_next(cli, "squeezenet predict %s PICTURE...", out);
+    }
+    sqz_model_free(model);
+    return status;
+}

@@ -1,0 +1,106 @@
+// squeezenet data: check and synth.
+#include "cli/commands.h"
+#include <stdio.h>
+#include <string.h>
+
+const struct cli_flag cli_data_flags[] = {
+    {"train_per_class", 0, "N", "synth: pictures a class in train/ [500]"},
+    {"val_per_class", 0, "N", "synth: pictures a class in val/ [100]"},
+    {"image_size", 0, "N", "synth: their side in pixels [32]"},
+    {"seed", 0, "N", "synth: another seed, other pictures [1]"},
+    {"threads", 0, "N", "check: decoding threads [physical cores]"},
+    {NULL, 0, NULL, NULL},
+};
+
+static void print_histogram(const struct sqz_check_result *r)
+{
+    enum { WIDTH = 40 };
+    size_t most = 1;
+    for (int i = 0; i < r->n_classes; i++)
+        most = r->classes[i].images > most ? r->classes[i].images : most;
+    for (int i = 0; i < r->n_classes; i++) {
+        int filled = (int)(r->classes[i].images * WIDTH / most);
+        printf("  %-24s %8zu ", cli_clean(r->classes[i].name), r->classes[i].images);
+        for (int b = 0; b < filled; b++)
+            fputs("█", stdout);
+        putchar('\n');
+    }
+}
+
+static void print_check(const struct cli *cli, const struct sqz_check_result *r)
+{
+    if (cli->json) {
+        json_t *classes = json_object();
+        for (int i = 0; i < r->n_classes; i++)
+            json_object_set_new_nocheck(classes, r->classes[i].name,
+                                        json_integer((json_int_t)r->classes[i].images));
+        cli_print_json(json_pack("{s:i,s:I,s:I,s:I,s:I,s:I,s:o}", "schema", 1, "images",
+                                 (json_int_t)r->images, "corrupt", (json_int_t)r->corrupt,
+                                 "not_images", (json_int_t)r->not_images, "tiny",
+                                 (json_int_t)r->tiny, "empty_classes", (json_int_t)r->empty_classes,
+                                 "classes", classes));
+        return;
+    }
+    printf("%zu pictures in %d classes; %zu corrupt, %zu no pictures, %zu tiny, %zu empty classes\n",
+           r->images, r->n_classes, r->corrupt, r->not_images, r->tiny, r->empty_classes);
+    print_histogram(r);
+}
+
+static enum sqz_status check(struct cli *cli, const char *dir)
+{
+    struct sqz_error err = {0};
+    struct sqz_context *context = NULL;
+    struct sqz_check_result result = {0};
+    enum sqz_status status = cli_context(cli, &context);
+    if (status)
+        return status;
+    if (sqz_check_data(context, dir, &result, &err)) {
+        status = cli_fail(&err);
+    } else {
+        cli_events_end();
+        print_check(cli, &result);
+        if (result.corrupt || result.empty_classes)
+            status = SQZ_E_DATA;
+        else
+            cli_next(cli, "squeezenet train %s", dir);
+    }
+    sqz_check_result_release(&result);
+    sqz_context_free(context);
+    return status;
+}
+
+static enum sqz_status synth(struct cli *cli, const char *dir)
+{
+    struct sqz_error err = {0};
+    int train, val, size, seed;
+    enum sqz_status status = cli_integer(cli, "train_per_class", 500, 1, 100000, &train);
+    if (!status)
+        status = cli_integer(cli, "val_per_class", 100, 1, 100000, &val);
+    if (!status)
+        status = cli_integer(cli, "image_size", 32, 16, 1024, &size);
+    if (!status)
+        status = cli_integer(cli, "seed", 1, 0, 0x7fffffff, &seed);
+    if (status)
+        return status;
+    if (sqz_synthesize_data(dir, train, val, size, (uint64_t)seed, &err))
+        return cli_fail(&err);
+    if (cli->json)
+        cli_print_json(json_pack("{s:i,s:s,s:i,s:i}", "schema", 1, "dir", dir, "train_per_class",
+                                 train, "val_per_class", val));
+    else
+        printf("%s: 10 classes, %d pictures each to train on and %d to validate, %dx%d pixels\n", dir,
+               train, val, size, size);
+    cli_next(cli, "squeezenet train %s -c configs/small_images.yaml", dir);
+    return SQZ_OK;
+}
+
+enum sqz_status cli_data(struct cli *cli)
+{
+    const char *what = cli->positional[0];
+    if (strcmp(what, "check") == 0)
+        return check(cli, cli->positional[1]);
+    if (strcmp(what, "synth") == 0)
+        return synth(cli, cli->positional[1]);
+    return cli_complain(SQZ_E_USAGE, "squeezenet data knows check and synth, not \"%s\".",
+                        cli_clean(what));
+}

@@ -1,0 +1,155 @@
+// squeezenet info: a model's layers and costs, or this machine.
+#include "cli/commands.h"
+#include <stdio.h>
+#include <string.h>
+
+const struct cli_flag cli_info_flags[] = {
+    {"num_classes", 0, "N", "of a VARIANT [1000]"},
+    {"in_channels", 0, "N", "of a VARIANT, 1 or 3 [3]"},
+    {"image_size", 0, "N", "side of the network's input [the usual one]"},
+    {"dialect", 0, "NAME", "mindcv, torchvision or caffe"},
+    {"classes", 0, "FILE", "class names, one a line in index order"},
+    {NULL, 0, NULL, NULL},
+};
+
+static bool is_variant(const char *name)
+{
+    const char *variant;
+    for (int i = 0; (variant = sqz_variant_name(i, NULL)); i++)
+        if (strcmp(variant, name) == 0)
+            return true;
+    return false;
+}
+
+enum sqz_status cli_open_model(const struct cli *cli, const char *name, const char *dialect,
+                               int classes, int channels, int image_size, struct sqz_model **out)
+{
+    struct sqz_error err = {0};
+    struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
+                                    .dialect = cli_value(cli, "dialect"),
+                                    .image_size = image_size};
+    if (is_variant(name))
+        return sqz_model_new(name, dialect, classes, channels, image_size, 1, out, &err)
+                   ? cli_fail(&err)
+                   : SQZ_OK;
+    return sqz_model_open(name, &how, out, &err) ? cli_fail(&err) : SQZ_OK;
+}
+
+static enum sqz_status machine_info(const struct cli *cli)
+{
+    struct sqz_context *context = NULL;
+    struct sqz_machine machine;
+    const char *name, *text, *suffix;
+    bool writable;
+    enum sqz_status status = cli_context(cli, &context);
+    if (status)
+        return status;
+    sqz_context_machine(context, &machine);
+    if (cli->json) {
+        cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:s}", "schema", 1, "version", sqz_version(),
+                                 "cpu", machine.cpu, "simd", machine.simd, "threads",
+                                 machine.threads, "gemm_tile", machine.kernel));
+        sqz_context_free(context);
+        return SQZ_OK;
+    }
+    printf("squeezenet %s\n\nmachine   %s, %d thread%s, SIMD level %s (GEMM tile %s)\n",
+           sqz_version(), machine.cpu, machine.threads, machine.threads == 1 ? "" : "s", machine.simd,
+           machine.kernel);
+    printf("\nnetworks\n");
+    for (int i = 0; (name = sqz_variant_name(i, &text)); i++)
+        printf("  %-24s %s\n", name, text);
+    printf("\ndialects ");
+    for (int i = 0; (name = sqz_dialect_name(i)); i++)
+        printf(" %s", name);
+    printf("\n\nweight files\n");
+    for (int i = 0; (name = sqz_format_name(i, &suffix, &text, &writable)); i++)
+        printf("  %-12s %-14s %-12s %s\n", name, suffix, writable ? "read, write" : "read", text);
+    sqz_context_free(context);
+    cli_next(cli, "squeezenet info squeezenet1_1");
+    return SQZ_OK;
+}
+
+static void print_kernel(const struct sqz_layer_info *l, char *text, size_t size)
+{
+    text[0] = 0;
+    if (l->kernel && l->pad)
+        snprintf(text, size, "%dx%d /%d pad %d", l->kernel, l->kernel, l->stride, l->pad);
+    else if (l->kernel)
+        snprintf(text, size, "%dx%d /%d", l->kernel, l->kernel, l->stride);
+}
+
+static void print_table(const struct sqz_model *model, const struct sqz_model_info *info)
+{
+    struct sqz_layer_info l;
+    char kernel[40], shape[40];
+    printf("%s: %s dialect, %d classes, input %dx%dx%d\n\n", info->variant, info->dialect,
+           info->classes, info->image_size, info->image_size, info->channels);
+    printf("%-26s %-8s %-15s %14s %12s %12s\n", "layer", "kind", "kernel", "output", "parameters",
+           "MACs");
+    for (int i = 0; sqz_model_layer(model, i, &l); i++) {
+        print_kernel(&l, kernel, sizeof kernel);
+        snprintf(shape, sizeof shape, "%dx%dx%d", l.h, l.w, l.c);
+        printf("%-26s %-8s %-15s %14s %12llu %12llu\n", l.name, l.kind, kernel, shape,
+               (unsigned long long)l.parameters, (unsigned long long)l.macs);
+    }
+    printf("\nparameters   %llu (%.2f MB as float32)\n", (unsigned long long)info->parameters,
+           (double)info->weight_bytes * 1e-6);
+    printf("compute      %.1f million multiply-adds a picture\n", (double)info->macs * 1e-6);
+    printf("activations  %.2f MB for one picture\n", (double)info->activation_bytes * 1e-6);
+    printf("preprocess   %s\n", info->preprocess);
+    printf("class names  %s\n", info->has_class_names ? "in the file" : "none");
+    if (info->made_by)
+        printf("made by      %s\n", cli_clean(info->made_by));
+}
+
+static void print_json(const struct sqz_model *model, const struct sqz_model_info *info)
+{
+    struct sqz_layer_info l;
+    json_t *layers = json_array();
+    for (int i = 0; sqz_model_layer(model, i, &l); i++)
+        json_array_append_new(
+            layers, json_pack("{s:s,s:s,s:[iii],s:i,s:i,s:i,s:I,s:I}", "name", l.name, "kind", l.kind,
+                              "output", l.h, l.w, l.c, "kernel", l.kernel, "stride", l.stride, "pad",
+                              l.pad, "parameters", (json_int_t)l.parameters, "macs",
+                              (json_int_t)l.macs));
+    cli_print_json(json_pack("{s:i,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:s,s:o}", "schema", 1,
+                             "variant", info->variant, "dialect", info->dialect, "classes",
+                             info->classes, "channels", info->channels, "image_size",
+                             info->image_size, "parameters", (json_int_t)info->parameters, "macs",
+                             (json_int_t)info->macs, "weight_bytes", (json_int_t)info->weight_bytes,
+                             "activation_bytes", (json_int_t)info->activation_bytes, "preprocess",
+                             info->preprocess, "layers", layers));
+}
+
+enum sqz_status cli_info(struct cli *cli)
+{
+    struct sqz_error err = {0};
+    struct sqz_model *model = NULL;
+    struct sqz_model_info info;
+    int classes, channels, image_size;
+    if (!cli->n_positional)
+        return machine_info(cli);
+    enum sqz_status status = cli_integer(cli, "num_classes", 1000, 1, 1 << 20, &classes);
+    if (!status)
+        status = cli_integer(cli, "in_channels", 3, 1, 3, &channels);
+    if (!status)
+        status = cli_integer(cli, "image_size", 0, 1, 16384, &image_size);
+    if (!status)
+        status = cli_open_model(cli, cli->positional[0], cli_value(cli, "dialect"), classes, channels,
+                                image_size, &model);
+    if (status)
+        return status;
+    if (sqz_model_describe(model, &info, &err)) {
+        status = cli_fail(&err);
+    } else if (cli->json) {
+        print_json(model, &info);
+    } else {
+        print_table(model, &info);
+        if (is_variant(cli->positional[0]))
+            cli_next(cli, "squeezenet train DIR --model %s", info.variant);
+        else
+            cli_next(cli, "squeezenet predict %s PICTURE...", cli->positional[0]);
+    }
+    sqz_model_free(model);
+    return status;
+}

@@ -1,0 +1,199 @@
+// squeezenet predict: the most probable classes of pictures.
+#include "cli/commands.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct cli_flag cli_predict_flags[] = {
+    {"top", 'k', "N", "how many classes to print [5]"},
+    {"show", 0, NULL, "draw each picture in the terminal"},
+    {"logits", 0, NULL, "with --json: the raw logits, too"},
+    {"classes", 0, "FILE", "class names, one a line in index order"},
+    {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the file's"},
+    {"data_dir", 0, "DIR", "classify samples of this data set instead of files"},
+    {"split", 0, "NAME", "which split of it [val, else test]"},
+    {"samples", 0, "N", "how many samples, evenly spaced [5]"},
+    {"threads", 0, "N", "compute threads [physical cores]"},
+    {NULL, 0, NULL, NULL},
+};
+
+enum { MAX_BEST = 1000, PICTURE_COLUMNS = 28, PICTURE_ROWS = 14 };
+
+struct prediction {
+    struct cli *cli;
+    const struct sqz_samples *samples; // or NULL: files
+    struct sqz_classifier *classifier;
+    struct sqz_class_score best[MAX_BEST];
+    int n, classes;
+    float *logits;
+    json_t *results;
+    int shown;
+};
+
+static json_t *prediction_json(const struct prediction *p, const char *file, const char *truth)
+{
+    json_t *classes = json_array(), *o = json_object();
+    json_object_set_new(o, "file", file ? json_string_nocheck(file) : json_null());
+    if (truth)
+        json_object_set_new(o, "class", json_string_nocheck(truth));
+    for (int i = 0; i < p->n; i++)
+        json_array_append_new(classes, json_pack("{s:i,s:s,s:f}", "index", p->best[i].index, "name",
+                                                 p->best[i].name, "probability",
+                                                 (double)p->best[i].probability));
+    json_object_set_new(o, "classes", classes);
+    if (p->logits) {
+        json_t *logits = json_array();
+        for (int i = 0; i < p->classes; i++)
+            json_array_append_new(logits, json_real((double)p->logits[i]));
+        json_object_set_new(o, "logits", logits);
+    }
+    return o;
+}
+
+static void print_score(const struct sqz_class_score *score, const char *mark)
+{
+    enum { WIDTH = 20 };
+    int filled = (int)lroundf(score->probability * WIDTH);
+    printf("%6.1f %% ", 100 * (double)score->probability);
+    for (int i = 0; i < WIDTH; i++)
+        fputs(i < filled ? "█" : "░", stdout);
+    printf(" %s%s", cli_clean(score->name), mark);
+}
+
+// The title, then the classes, beside the picture where there is one.
+static void print_prediction(const struct prediction *p, const char *title, const char *truth,
+                             const uint8_t *rgb, int w, int h)
+{
+    int rows = rgb ? (h + 1) / 2 : 0, lines = p->n > rows ? p->n : rows;
+    int first = rows > p->n ? (rows - p->n) / 2 : 0; // centred beside the picture
+    printf("%s%s", p->shown ? "\n" : "", cli_clean(title));
+    if (truth)
+        printf(" (%s)", cli_clean(truth));
+    putchar('\n');
+    for (int line = 0; line < lines; line++) {
+        if (rgb) {
+            fputs("  ", stdout);
+            cli_draw_row(p->cli, rgb, w, h, line);
+            fputs("  ", stdout);
+        }
+        if (line >= first && line - first < p->n) {
+            const struct sqz_class_score *score = &p->best[line - first];
+            bool right = truth && strcmp(score->name, truth) == 0;
+            print_score(score, right ? "  <- right" : "");
+        }
+        putchar('\n');
+    }
+}
+
+static enum sqz_status predict_one(struct prediction *p, const char *file, size_t sample)
+{
+    struct sqz_error err = {0};
+    uint8_t rgb[PICTURE_COLUMNS * PICTURE_ROWS * 2 * 3];
+    int w = PICTURE_COLUMNS, h = PICTURE_ROWS * 2, wanted = p->n;
+    const char *truth = p->samples ? sqz_samples_class(p->samples, sample) : NULL;
+    char title[64];
+    snprintf(title, sizeof title, "sample %zu", sample);
+    if (p->samples)
+        file = sqz_samples_file(p->samples, sample);
+    enum sqz_status status =
+        p->samples ? sqz_classify_sample(p->classifier, p->samples, sample, p->best, &p->n, p->logits,
+                                         &err)
+                   : sqz_classify_file(p->classifier, file, p->best, &p->n, p->logits, &err);
+    bool picture = !status && cli_has(p->cli, "show") &&
+                   !(p->samples ? sqz_thumbnail_sample(p->samples, sample, &w, &h, rgb, NULL)
+                                : sqz_thumbnail_file(file, &w, &h, rgb, NULL));
+    if (status) {
+        cli_fail(&err);
+        if (p->results)
+            json_array_append_new(p->results, json_pack("{s:s,s:s}", "file", file ? file : title,
+                                                        "error", err.text));
+    } else if (p->results) {
+        json_array_append_new(p->results, prediction_json(p, file, truth));
+    } else {
+        print_prediction(p, file ? file : title, truth, picture ? rgb : NULL, w, h);
+        p->shown++;
+    }
+    p->n = wanted;
+    return status;
+}
+
+// Every picture gets its turn; a data error of one does not stop the others.
+static enum sqz_status predict_all(struct prediction *p, int samples)
+{
+    struct cli *cli = p->cli;
+    enum sqz_status worst = SQZ_OK;
+    size_t count = p->samples ? sqz_samples_count(p->samples) : (size_t)cli->n_positional - 1;
+    size_t n = p->samples && (size_t)samples < count ? (size_t)samples : count;
+    for (size_t i = 0; i < n; i++) {
+        // Evenly spaced: the middle of each of n equal parts.
+        size_t sample = p->samples ? (2 * i + 1) * count / (2 * n) : 0;
+        enum sqz_status status =
+            predict_one(p, p->samples ? NULL : cli->positional[1 + i], sample);
+        if (status && status != SQZ_E_DATA && status != SQZ_E_NOINPUT && status != SQZ_E_IO)
+            return status;
+        if (status)
+            worst = SQZ_E_DATA;
+    }
+    return worst;
+}
+
+enum sqz_status cli_predict(struct cli *cli)
+{
+    struct sqz_error err = {0};
+    struct sqz_context *context = NULL;
+    struct sqz_model *model = NULL;
+    struct sqz_samples *samples = NULL;
+    struct sqz_model_info info;
+    struct prediction *p = calloc(1, sizeof *p);
+    const char *dir = cli_value(cli, "data_dir");
+    int n_samples = 5;
+    struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
+                                    .dialect = cli_value(cli, "dialect")};
+    enum sqz_status status = SQZ_OK;
+    if (!p)
+        return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
+    p->cli = cli;
+    if (!dir && cli->n_positional < 2) {
+        status = cli_complain(SQZ_E_USAGE, "No picture is given. Usage: squeezenet predict %s",
+                              cli->command->usage);
+        goto done;
+    }
+    status = cli_integer(cli, "top", 5, 1, MAX_BEST, &p->n);
+    if (!status)
+        status = cli_integer(cli, "samples", 5, 1, 1 << 20, &n_samples);
+    if (!status)
+        status = cli_context(cli, &context);
+    if (status)
+        goto done;
+    if (sqz_model_open(cli->positional[0], &how, &model, &err) ||
+        sqz_model_describe(model, &info, &err) ||
+        sqz_classifier_new(context, model, &p->classifier, &err) ||
+        (dir && sqz_samples_open(dir, cli_value(cli, "split"), &samples, &err))) {
+        status = cli_fail(&err);
+        goto done;
+    }
+    p->samples = samples;
+    p->classes = info.classes;
+    if (cli->json)
+        p->results = json_array();
+    if (cli->json && cli_has(cli, "logits"))
+        p->logits = calloc((size_t)info.classes, sizeof *p->logits);
+    status = predict_all(p, n_samples);
+    if (p->results)
+        cli_print_json(json_pack("{s:i,s:O}", "schema", 1, "results", p->results));
+    if (!info.has_class_names && !cli->quiet && !cli->json)
+        fprintf(stderr, "The model has no class names; --classes FILE adds them.\n");
+    if (!status)
+        cli_next(cli, "squeezenet validate %s --data_dir DIR", cli->positional[0]);
+done:
+    if (p->results)
+        json_decref(p->results);
+    sqz_classifier_free(p->classifier);
+    sqz_samples_free(samples);
+    sqz_model_free(model);
+    sqz_context_free(context);
+    free(p->logits);
+    free(p);
+    return status;
+}

@@ -1,0 +1,103 @@
+// squeezenet train: trains, fine-tunes, resumes.
+#include "cli/commands.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct cli_flag cli_train_flags[] = {
+    {"config", 'c', "FILE", "recipe (YAML)"},
+    {"overwrite", 'f', NULL, "as --force: overwrite files that are there"},
+    {NULL, 0, NULL, NULL},
+};
+
+static struct sqz_context *running;
+
+// The first signal asks for a stop after this step; the handler then falls back to the default, so
+// that a second one ends the program at once.
+static void on_signal(int signal)
+{
+    (void)signal;
+    sqz_context_stop(running);
+}
+
+static void catch_signals(struct sqz_context *context)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    running = context;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static void print_json(const struct sqz_train_result *r)
+{
+    json_t *best = json_null();
+    if (r->best_epoch)
+        best = json_pack("{s:i,s:f,s:f,s:s}", "epoch", r->best_epoch, "Top_1_Accuracy", r->best_top1,
+                         "Top_5_Accuracy", r->best_top5, "checkpoint", r->best_checkpoint);
+    cli_print_json(json_pack("{s:i,s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:o}", "schema", 1, "run_dir",
+                             r->run_dir, "epochs", r->epochs, "steps", (json_int_t)r->steps,
+                             "seconds", r->seconds, "ms_per_step", r->ms_per_step,
+                             "images_per_second", r->images_per_second, "final_loss", r->final_loss,
+                             "best", best));
+}
+
+static void print_text(const struct sqz_train_result *r)
+{
+    printf("trained %d epoch%s (%lld steps) in %.1f s, %.1f images/s, final loss %.4f\n", r->epochs,
+           r->epochs == 1 ? "" : "s", (long long)r->steps, r->seconds, r->images_per_second,
+           r->final_loss);
+    if (r->best_epoch)
+        printf("best: %.2f %% top-1 after epoch %d\n", 100 * r->best_top1, r->best_epoch);
+    printf("model: %s\n", r->best_checkpoint);
+}
+
+static enum sqz_status plan(struct sqz_context *context, const struct cli *cli)
+{
+    struct sqz_error err = {0};
+    char *text = NULL;
+    if (sqz_train_dry_run(context, cli->options, &text, &err))
+        return cli_fail(&err);
+    cli_events_end();
+    fputs(text, stdout);
+    sqz_text_free(text);
+    cli_next(cli, "the same command without --dry_run");
+    return SQZ_OK;
+}
+
+enum sqz_status cli_train(struct cli *cli)
+{
+    struct sqz_error err = {0};
+    struct sqz_context *context = NULL;
+    char dry_run[8] = "", data_dir[4096] = "";
+    if (cli_value(cli, "config") && sqz_options_load(cli->options, cli_value(cli, "config"), &err))
+        return cli_fail(&err);
+    if (cli->n_positional && sqz_options_put(cli->options, "data_dir", cli->positional[0], &err))
+        return cli_fail(&err);
+    if (cli_has(cli, "overwrite") && sqz_options_put(cli->options, "force", "true", &err))
+        return cli_fail(&err);
+    enum sqz_status status = cli_context(cli, &context);
+    if (status)
+        return status;
+    sqz_options_get(cli->options, "dry_run", dry_run, sizeof dry_run);
+    sqz_options_get(cli->options, "data_dir", data_dir, sizeof data_dir);
+    if (strcmp(dry_run, "true") == 0) {
+        status = plan(context, cli);
+    } else {
+        struct sqz_train_result *result = calloc(1, sizeof *result);
+        catch_signals(context);
+        status = !result ? cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.")
+                         : sqz_train(context, cli->options, result, &err);
+        cli_events_end();
+        if (result && status) {
+            cli_fail(&err);
+        } else if (result) {
+            cli->json ? print_json(result) : print_text(result);
+            cli_next(cli, "squeezenet predict %s --show PICTURE...", result->best_checkpoint);
+        }
+        free(result);
+    }
+    sqz_context_free(context);
+    return status;
+}

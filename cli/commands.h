@@ -1,0 +1,25 @@
+// The subcommands' entry points and flags, one file each.
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+#define CLI_COMMAND(name)                                                                            \
+    extern const struct cli_flag cli_##name##_flags[];                                               \
+    enum sqz_status cli_##name(struct cli *cli);
+
+CLI_COMMAND(train)
+CLI_COMMAND(validate)
+CLI_COMMAND(predict)
+CLI_COMMAND(convert)
+CLI_COMMAND(info)
+CLI_COMMAND(data)
+CLI_COMMAND(bench)
+
+// A name of the zoo (random weights; its dialect given) or a weight file, with --classes and --dialect.
+enum sqz_status cli_open_model(const struct cli *cli, const char *name, const char *dialect,
+                               int classes, int channels, int image_size, struct sqz_model **out);
+
+#undef CLI_COMMAND
+
+#endif

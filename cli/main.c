@@ -1,0 +1,68 @@
+// squeezenet: finds the subcommand and runs it.
+#include "cli/cli.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cli_command *find_command(const char *name)
+{
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        if (strcmp(name, c->name) == 0 || (c->alias && strcmp(name, c->alias) == 0))
+            return c;
+    return NULL;
+}
+
+static enum sqz_status unknown_command(const char *name)
+{
+    struct cli_nearest nearest = {.word = name};
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        cli_nearest_try(&nearest, c->name);
+    if (nearest.best)
+        return cli_complain(SQZ_E_USAGE, "There is no command \"%s\"; did you mean \"%s\"?",
+                            cli_clean(name), nearest.best);
+    return cli_complain(SQZ_E_USAGE, "There is no command \"%s\"; \"squeezenet help\" lists them.",
+                        cli_clean(name));
+}
+
+static enum sqz_status help(int argc, char **argv)
+{
+    if (argc < 3) {
+        cli_help();
+        return SQZ_OK;
+    }
+    const struct cli_command *command = find_command(argv[2]);
+    if (!command)
+        return unknown_command(argv[2]);
+    cli_command_help(command);
+    return SQZ_OK;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_help();
+        return SQZ_E_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return (int)help(argc, argv);
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("squeezenet %s\n", sqz_version());
+        return SQZ_OK;
+    }
+    const struct cli_command *command = find_command(argv[1]);
+    if (!command)
+        return (int)unknown_command(argv[1]);
+
+    struct cli cli = {.command = command};
+    bool help_wanted = false;
+    enum sqz_status status = cli_parse(&cli, argc - 2, argv + 2, &help_wanted);
+    if (!status && help_wanted)
+        cli_command_help(command);
+    else if (!status)
+        status = command->run(&cli);
+    if (fflush(stdout) != 0 && !status)
+        status = cli_complain(SQZ_E_IO, "The output could not be written.");
+    sqz_options_free(cli.options);
+    free(cli.positional);
+    return (int)status;
+}

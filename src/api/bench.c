@@ -1,0 +1,277 @@
+// Measuring: inference, training step and loader, beside the machine's FMA peak of the same run.
+#include "api/context.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/loader.h"
+#include "net/gradient.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+#include "train/transforms.h"
+#include <math.h>
+#include <stdlib.h>
+
+enum { MAX_RUNS = 1 << 20 };
+
+// --- The machine's peak ---
+
+struct burst {
+    const struct sqz_kernels *kernels;
+    long iterations;
+    double *flops; // one a thread
+};
+
+static void run_burst(void *arg, int task, int worker)
+{
+    struct burst *burst = arg;
+    (void)worker;
+    burst->flops[task] = burst->kernels->fma_burst(burst->iterations);
+}
+
+// GFLOP/s of independent FMAs on all threads at once; the best of a few tries of some milliseconds.
+static double measure_peak(struct sqz_context *context)
+{
+    int threads = sqz_pool_size(context->pool);
+    double best = 0, flops[1024] = {0};
+    struct burst burst = {.kernels = context->kernels, .iterations = 200000, .flops = flops};
+    for (int attempt = 0; attempt < 8; attempt++) {
+        double begin = sqz_clock_seconds(), sum = 0;
+        sqz_pool_run(context->pool, threads, run_burst, &burst);
+        double seconds = sqz_clock_seconds() - begin;
+        for (int t = 0; t < threads; t++)
+            sum += flops[t];
+        best = fmax(best, sum / seconds * 1e-9);
+    }
+    return best;
+}
+
+// --- One kind of work, run again and again ---
+
+struct work {
+    enum sqz_status (*run)(struct work *work, struct sqz_error *err);
+    int batch;
+    double flops; // of one run; 0: not an arithmetic task
+    // whichever the task needs:
+    struct sqz_infer *infer;
+    struct sqz_gradient *gradient;
+    struct sqz_optimizer *optimizer;
+    struct sqz_options *options;
+    struct sqz_pool *pool;
+    struct sqz_loader *loader;
+    struct sqz_dataset *dataset;
+    struct sqz_gradient_step step;
+    float *images, *logits, *weights, *gradients;
+    int *labels, classes, epoch;
+};
+
+static void work_release(struct work *work)
+{
+    sqz_infer_free(work->infer);
+    sqz_gradient_free(work->gradient);
+    sqz_optimizer_free(work->optimizer);
+    sqz_options_free(work->options);
+    sqz_loader_free(work->loader);
+    sqz_dataset_free(work->dataset);
+    sqz_free(work->images);
+    sqz_free(work->logits);
+    sqz_free(work->weights);
+    sqz_free(work->gradients);
+    sqz_free(work->labels);
+}
+
+static enum sqz_status make_images(struct work *work, const struct sqz_net *net,
+                                   struct sqz_error *err)
+{
+    const struct sqz_tensor *input = &net->tensors[0];
+    size_t n = (size_t)work->batch * (size_t)input->h * (size_t)input->w * (size_t)input->c;
+    struct sqz_random random;
+    work->classes = net->spec.classes;
+    work->images = sqz_new_aligned(n, sizeof(float));
+    work->logits = sqz_new_array((size_t)work->batch * (size_t)work->classes, sizeof(float));
+    work->labels = sqz_new_array((size_t)work->batch, sizeof(int));
+    if (!work->images || !work->logits || !work->labels)
+        return sqz_fail_memory(err, "the pictures of the benchmark", n * sizeof(float));
+    sqz_random_init(&random, 1, 0, 0, SQZ_RANDOM_TEST);
+    for (size_t i = 0; i < n; i++)
+        work->images[i] = (float)sqz_random_uniform(&random, -2, 2);
+    for (int i = 0; i < work->batch; i++)
+        work->labels[i] = i % work->classes;
+    return SQZ_OK;
+}
+
+static enum sqz_status run_infer(struct work *work, struct sqz_error *err)
+{
+    (void)err;
+    sqz_infer_run(work->infer, work->images, work->batch, work->logits);
+    return SQZ_OK;
+}
+
+static enum sqz_status prepare_infer(struct work *work, struct sqz_context *context,
+                                     const struct sqz_model *model, struct sqz_error *err)
+{
+    enum sqz_status status = make_images(work, model->net, err);
+    if (!status)
+        status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
+                               &work->infer, err);
+    for (int i = 0; i < model->net->n_layers; i++)
+        work->flops += 2.0 * (double)sqz_layer_macs(model->net, i) * work->batch;
+    work->run = run_infer;
+    return status;
+}
+
+static double smoothed_loss(void *arg, int first, int n, const float *logits, float *dlogits)
+{
+    const struct work *work = arg;
+    return sqz_loss_cross_entropy(logits, work->labels + first, n, work->classes, work->batch, 0.1,
+                                  1.0, dlogits);
+}
+
+static enum sqz_status run_train(struct work *work, struct sqz_error *err)
+{
+    (void)err;
+    sqz_gradient_run(work->gradient, &work->step);
+    work->step.micro_step++;
+    sqz_optimizer_update(work->optimizer, work->pool, 1e-4, work->weights, work->gradients);
+    return SQZ_OK;
+}
+
+static enum sqz_status prepare_train(struct work *work, struct sqz_context *context,
+                                     const struct sqz_model *model, struct sqz_error *err)
+{
+    const struct sqz_net *net = model->net;
+    enum sqz_status status = make_images(work, net, err);
+    if (status)
+        return status;
+    work->weights = sqz_new_aligned(net->n_weights, sizeof(float));
+    work->gradients = sqz_new_aligned(net->n_weights, sizeof(float));
+    if (!work->weights || !work->gradients)
+        return sqz_fail_memory(err, "weights and gradients", net->n_weights * sizeof(float));
+    for (size_t i = 0; i < net->n_weights; i++)
+        work->weights[i] = model->weights[i];
+    status = sqz_options_new(&work->options, err);
+    if (!status)
+        status = sqz_options_set(work->options, "opt", "momentum", SQZ_FROM_COMMAND_LINE, err);
+    if (!status)
+        status = sqz_optimizer_new(work->options, net, &work->optimizer, err);
+    if (!status)
+        status = sqz_gradient_new(net, context->kernels, context->pool, work->batch,
+                                  &work->gradient, err);
+    // Backward costs twice the forward pass, but for the first layer's data gradient.
+    for (int i = 0; i < net->n_layers; i++)
+        work->flops += 2.0 * (i ? 3 : 2) * (double)sqz_layer_macs(net, i) * work->batch;
+    work->pool = context->pool;
+    work->step = (struct sqz_gradient_step){.weights = work->weights,
+                                            .images = work->images,
+                                            .n = work->batch,
+                                            .loss = smoothed_loss,
+                                            .loss_arg = work,
+                                            .gradient = work->gradients};
+    work->run = run_train;
+    return status;
+}
+
+static enum sqz_status run_load(struct work *work, struct sqz_error *err)
+{
+    struct sqz_batch batch;
+    enum sqz_status status = sqz_loader_next(work->loader, &batch, err);
+    if (!status && batch.n == 0) {
+        status = sqz_loader_start(work->loader, ++work->epoch, 0, err);
+        if (!status)
+            status = sqz_loader_next(work->loader, &batch, err);
+    }
+    return status;
+}
+
+static enum sqz_status prepare_load(struct work *work, struct sqz_context *context,
+                                    const struct sqz_options *options, struct sqz_error *err)
+{
+    struct sqz_loader_config config;
+    enum sqz_status status = sqz_training_loader_config(options, work->batch,
+                                                        sqz_pool_size(context->pool), &work->dataset,
+                                                        &config, err);
+    if (!status)
+        status = sqz_loader_new(&config, &work->loader, err);
+    if (!status)
+        status = sqz_loader_start(work->loader, 0, 0, err);
+    work->run = run_load;
+    return status;
+}
+
+// --- Timing ---
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static enum sqz_status time_runs(struct sqz_context *context, struct work *work, double seconds,
+                                 struct sqz_bench_result *out, struct sqz_error *err)
+{
+    enum sqz_status status = SQZ_OK;
+    size_t capacity = 1024, n = 0;
+    double *times = sqz_new_array(capacity, sizeof *times), begin, total = 0;
+    if (!times)
+        return sqz_fail_memory(err, "the timings", capacity * sizeof *times);
+    for (int warm = 0; !status && warm < 2; warm++)
+        status = work->run(work, err);
+    begin = sqz_clock_seconds();
+    while (!status && !context->stop && n < MAX_RUNS &&
+           (n < 3 || sqz_clock_seconds() - begin < seconds)) {
+        if (n == capacity) {
+            double *grown = sqz_grow_array(times, capacity, 2 * capacity, sizeof *times);
+            if (!grown) {
+                status = sqz_fail_memory(err, "the timings", 2 * capacity * sizeof *times);
+                break;
+            }
+            times = grown;
+            capacity *= 2;
+        }
+        double before = sqz_clock_seconds();
+        status = work->run(work, err);
+        times[n] = sqz_clock_seconds() - before;
+        total += times[n++];
+    }
+    if (!status && n) {
+        qsort(times, n, sizeof *times, compare_doubles);
+        out->runs = (int64_t)n;
+        out->latency_ms_median = 1e3 * (n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2);
+        out->latency_ms_min = 1e3 * times[0];
+        out->latency_ms_p99 = 1e3 * times[(size_t)((double)(n - 1) * 0.99)];
+        // A loader works ahead, so only its total tells the rate; the others are told by the median.
+        out->images_per_second = work->flops > 0 ? work->batch / (out->latency_ms_median * 1e-3)
+                                                 : (double)n * work->batch / total;
+        out->gflops = work->flops / (out->latency_ms_median * 1e-3) * 1e-9;
+    }
+    sqz_free(times);
+    return status;
+}
+
+enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_model *model,
+                              const struct sqz_bench *how, struct sqz_bench_result *out,
+                              struct sqz_error *err)
+{
+    if (how->batch < 0 || how->batch > 65536)
+        return sqz_fail(err, SQZ_E_USAGE, "The batch must be between 1 and 65536, not %d.", how->batch);
+    struct work work = {.batch = how->batch ? how->batch : how->task == SQZ_BENCH_INFER ? 1 : 32};
+    enum sqz_status status = SQZ_OK;
+    context->stop = 0;
+    *out = (struct sqz_bench_result){.peak_gflops = measure_peak(context)};
+    switch (how->task) {
+    case SQZ_BENCH_INFER:
+        status = prepare_infer(&work, context, model, err);
+        break;
+    case SQZ_BENCH_TRAIN:
+        status = prepare_train(&work, context, model, err);
+        break;
+    case SQZ_BENCH_LOAD:
+        status = prepare_load(&work, context, how->options, err);
+        break;
+    }
+    if (!status)
+        status = time_runs(context, &work, how->seconds > 0 ? how->seconds : 5, out, err);
+    out->peak_gflops = fmax(out->peak_gflops, measure_peak(context));
+    out->peak_fraction = out->gflops / out->peak_gflops;
+    out->rss_mb = (double)sqz_peak_resident_bytes() / 1e6;
+    work_release(&work);
+    return status;
+}

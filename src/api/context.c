@@ -1,0 +1,76 @@
+// The context: threads, SIMD level, and where messages go.
+#include "api/context.h"
+#include "base/memory.h"
+#include <math.h>
+#include <stdio.h>
+
+const char *sqz_version(void)
+{
+    return SQZ_VERSION;
+}
+
+enum sqz_status sqz_context_new(int threads, struct sqz_context **out, struct sqz_error *err)
+{
+    if (threads < 0 || threads > 1024)
+        return sqz_fail(err, SQZ_E_USAGE, "The number of threads must be between 1 and 1024, not %d.",
+                        threads);
+    struct sqz_context *context = sqz_new_array(1, sizeof *context);
+    if (!context)
+        return sqz_fail_memory(err, "the context", sizeof *context);
+    context->kernels = sqz_kernels_get(sqz_cpu_level(NULL));
+    snprintf(context->tile, sizeof context->tile, "%dx%d", context->kernels->mr,
+             context->kernels->nr);
+    enum sqz_status status =
+        sqz_pool_new(threads ? threads : sqz_cpu_default_threads(), &context->pool, err);
+    if (status) {
+        sqz_free(context);
+        return status;
+    }
+    *out = context;
+    return SQZ_OK;
+}
+
+void sqz_context_free(struct sqz_context *context)
+{
+    if (!context)
+        return;
+    sqz_pool_free(context->pool);
+    sqz_free(context);
+}
+
+void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, void *arg)
+{
+    context->on_event = fn;
+    context->event_arg = arg;
+}
+
+void sqz_context_stop(struct sqz_context *context)
+{
+    context->stop = 1;
+}
+
+void sqz_context_machine(const struct sqz_context *context, struct sqz_machine *out)
+{
+    out->cpu = sqz_cpu_name();
+    out->simd = sqz_cpu_level_name(context->kernels->level);
+    out->threads = sqz_pool_size(context->pool);
+    out->kernel = context->tile;
+}
+
+void sqz_context_say(const struct sqz_context *context, enum sqz_event_kind kind, const char *text)
+{
+    if (!context->on_event)
+        return;
+    struct sqz_event event = {.kind = kind,
+                              .text = text,
+                              .loss = NAN,
+                              .lr = NAN,
+                              .items_per_second = NAN,
+                              .seconds_left = NAN};
+    context->on_event(context->event_arg, &event);
+}
+
+void sqz_text_free(char *text)
+{
+    sqz_free(text);
+}

@@ -1,0 +1,22 @@
+// What a context and a model handle are made of.
+#ifndef SQZ_API_CONTEXT_H
+#define SQZ_API_CONTEXT_H
+
+#include "base/threads.h"
+#include "formats/formats.h"
+#include "net/infer.h"
+#include <signal.h>
+
+struct sqz_context {
+    struct sqz_pool *pool;
+    const struct sqz_kernels *kernels;
+    sqz_event_fn on_event; // NULL: nobody listens
+    void *event_arg;
+    volatile sig_atomic_t stop;
+    char tile[16]; // "6x16"
+};
+
+// Sends one NOTE or WARNING.
+void sqz_context_say(const struct sqz_context *context, enum sqz_event_kind kind, const char *text);
+
+#endif

@@ -1,0 +1,167 @@
+// Model handles: open, make, save, describe.
+#include "api/context.h"
+#include "base/memory.h"
+#include <stdio.h>
+#include <string.h>
+
+enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options *options,
+                               struct sqz_model **out, struct sqz_error *err)
+{
+    static const struct sqz_model_options none;
+    if (!options)
+        options = &none;
+    if (options->dialect && !sqz_dialect_find(options->dialect))
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "Unknown dialect \"%s\": mindcv, torchvision and caffe are known.",
+                        options->dialect);
+    struct sqz_model *model = NULL;
+    enum sqz_status status = sqz_model_read(path, options->dialect, options->image_size, &model, err);
+    if (!status && options->classes_file)
+        status = sqz_model_read_classes(model, options->classes_file, err);
+    if (status)
+        sqz_model_free(model);
+    else
+        *out = model;
+    return status;
+}
+
+enum sqz_status sqz_model_new(const char *variant, const char *dialect, int classes, int channels,
+                              int image_size, uint64_t seed, struct sqz_model **out,
+                              struct sqz_error *err)
+{
+    struct sqz_net_spec spec = {.variant = sqz_variant_find(variant),
+                                .dialect = sqz_dialect_find(dialect ? dialect : "mindcv"),
+                                .classes = classes,
+                                .channels = channels,
+                                .drop_rate = 0.5};
+    if (!spec.variant)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "Unknown network \"%s\": \"squeezenet info --help\" lists the known ones.",
+                        variant);
+    if (!spec.dialect)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "Unknown dialect \"%s\": mindcv, torchvision and caffe are known.", dialect);
+    spec.image_h = spec.image_w = image_size ? image_size : spec.dialect->preprocess.image_size;
+    struct sqz_model *model = NULL;
+    enum sqz_status status = sqz_model_create(&spec, &model, err);
+    if (status)
+        return status;
+    sqz_net_initialize(model->net, seed, model->weights);
+    *out = model;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_model_save(const struct sqz_model *model, const char *path, bool force,
+                               struct sqz_error *err)
+{
+    return sqz_model_write(model, path, force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, err);
+}
+
+// "shorter side to 256 (bilinear), centre crop 224, RGB, mean ..., std ..."
+static void describe_preprocess(const struct sqz_preprocess *p, char *text, size_t size)
+{
+    static const char *const interpolations[] = {
+        [SQZ_NEAREST] = "nearest",   [SQZ_BILINEAR] = "bilinear",
+        [SQZ_BICUBIC] = "bicubic",   [SQZ_AREA] = "area",
+        [SQZ_PIL_BILINEAR] = "antialiased bilinear", [SQZ_PIL_BICUBIC] = "antialiased bicubic"};
+    char resize[64], numbers[96];
+    if (p->resize_mode == SQZ_RESIZE_SHORTER)
+        snprintf(resize, sizeof resize, "shorter side to %d", p->resize);
+    else
+        snprintf(resize, sizeof resize, "whole picture to %dx%d", p->resize, p->resize);
+    if (p->channels == 1)
+        snprintf(numbers, sizeof numbers, "gray, mean %.5g, std %.5g", p->mean[0], p->std[0]);
+    else
+        snprintf(numbers, sizeof numbers, "%s, mean %.5g %.5g %.5g, std %.5g %.5g %.5g",
+                 p->bgr ? "BGR" : "RGB", p->mean[0], p->mean[1], p->mean[2], p->std[0], p->std[1],
+                 p->std[2]);
+    snprintf(text, size, "%s (%s), centre crop %d, %s, EXIF orientation %s", resize,
+             interpolations[p->interpolation], p->image_size, numbers,
+             p->apply_exif ? "applied" : "ignored");
+}
+
+enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_model_info *out,
+                                   struct sqz_error *err)
+{
+    const struct sqz_net *net = model->net;
+    struct sqz_infer_memory memory;
+    enum sqz_status status =
+        sqz_infer_memory(net, sqz_kernels_get(sqz_cpu_level(NULL)), 1, &memory, err);
+    if (status)
+        return status;
+    *out = (struct sqz_model_info){.variant = net->spec.variant->name,
+                                   .dialect = net->spec.dialect->name,
+                                   .made_by = model->made_by,
+                                   .classes = net->spec.classes,
+                                   .channels = net->spec.channels,
+                                   .image_size = net->spec.image_h,
+                                   .layers = net->n_layers,
+                                   .parameters = net->n_weights,
+                                   .weight_bytes = net->n_weights * sizeof(float),
+                                   .activation_bytes = memory.activations,
+                                   .has_class_names = model->classes != NULL};
+    for (int i = 0; i < net->n_layers; i++)
+        out->macs += sqz_layer_macs(net, i);
+    describe_preprocess(&model->preprocess, out->preprocess, sizeof out->preprocess);
+    return SQZ_OK;
+}
+
+bool sqz_model_layer(const struct sqz_model *model, int layer, struct sqz_layer_info *out)
+{
+    const struct sqz_net *net = model->net;
+    if (layer < 0 || layer >= net->n_layers)
+        return false;
+    const struct sqz_layer *l = &net->layers[layer];
+    const struct sqz_tensor *t = &net->tensors[l->output];
+    *out = (struct sqz_layer_info){.name = l->name,
+                                   .kind = sqz_layer_kind_name(l->kind),
+                                   .h = t->h,
+                                   .w = t->w,
+                                   .c = l->channels,
+                                   .kernel = l->kernel,
+                                   .stride = l->stride,
+                                   .pad = l->pad,
+                                   .macs = sqz_layer_macs(net, layer)};
+    if (l->weight >= 0)
+        out->parameters += net->params[l->weight].size;
+    if (l->bias >= 0)
+        out->parameters += net->params[l->bias].size;
+    return true;
+}
+
+const char *sqz_model_class_name(const struct sqz_model *model, int index)
+{
+    if (index < 0 || index >= model->net->spec.classes)
+        return NULL;
+    if (model->labels)
+        return model->labels[index];
+    return model->classes ? model->classes[index] : NULL;
+}
+
+const char *sqz_variant_name(int index, const char **summary)
+{
+    const struct sqz_variant *variant = sqz_variant_at(index);
+    if (variant && summary)
+        *summary = variant->summary;
+    return variant ? variant->name : NULL;
+}
+
+const char *sqz_dialect_name(int index)
+{
+    const struct sqz_dialect *dialect = sqz_dialect_at(index);
+    return dialect ? dialect->name : NULL;
+}
+
+const char *sqz_format_name(int index, const char **suffix, const char **summary, bool *writable)
+{
+    const struct sqz_format *format = sqz_format_at(index);
+    if (!format)
+        return NULL;
+    if (suffix)
+        *suffix = format->suffix;
+    if (summary)
+        *summary = format->summary;
+    if (writable)
+        *writable = format->write != NULL;
+    return format->name;
+}

@@ -1,0 +1,45 @@
+// Training and validation: the context's threads and listeners handed to train/.
+#include "api/context.h"
+#include "base/memory.h"
+#include "train/evaluate.h"
+#include "train/trainer.h"
+
+static struct sqz_environment environment_of(struct sqz_context *context)
+{
+    context->stop = 0;
+    return (struct sqz_environment){.kernels = context->kernels,
+                                    .pool = context->pool,
+                                    .on_event = context->on_event,
+                                    .event_arg = context->event_arg,
+                                    .stop = &context->stop};
+}
+
+enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
+                          struct sqz_train_result *out, struct sqz_error *err)
+{
+    struct sqz_environment environment = environment_of(context);
+    return sqz_trainer_run(&environment, options, out, err);
+}
+
+enum sqz_status sqz_train_dry_run(struct sqz_context *context, const struct sqz_options *options,
+                                  char **text, struct sqz_error *err)
+{
+    struct sqz_environment environment = environment_of(context);
+    struct sqz_text report = {0};
+    enum sqz_status status = sqz_trainer_dry_run(&environment, options, &report, err);
+    if (!status && report.failed)
+        status = sqz_fail_memory(err, "the report", report.length);
+    if (status)
+        sqz_text_release(&report);
+    else
+        *text = report.data;
+    return status;
+}
+
+enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model *model,
+                             const struct sqz_options *options, bool use_recipe,
+                             struct sqz_validate_result *out, struct sqz_error *err)
+{
+    struct sqz_environment environment = environment_of(context);
+    return sqz_evaluate_model(&environment, model, options, use_recipe, out, err);
+}
