@@ -6,28 +6,38 @@
 #include "net/net.h"
 #include "train/options.h"
 
+#define SQZ_OPTIMIZER_STATES 4
+
+struct sqz_optimizer_chunk {
+    size_t first, end; // floats; never across two parameters
+    bool decays;
+};
 struct sqz_optimizer {
     const struct sqz_optimizer_rule *rule;
-    float *state[3];       // rule->n_states buffers of n floats, else NULL
+    float *state[SQZ_OPTIMIZER_STATES]; // rule->n_states buffers of n floats, else NULL
     size_t n;
-    uint64_t updates;      // done so far
-    double momentum, weight_decay;
+    uint64_t updates;      // done so far; restoring it and the states restores the optimizer
+    double momentum, weight_decay, eps;
     bool nesterov;
-    const struct sqz_net *net; // borrowed: which ranges are biases
-    bool decay_biases;
+    struct sqz_optimizer_chunk *chunks; // the work of an update; fixed, so threads do not change bits
+    int n_chunks;
+    double mu_product;     // nadam's, after mu_updates updates
+    uint64_t mu_updates;
 };
 struct sqz_optimizer_rule {
     const char *name;      // as in option opt
     int n_states;
-    const char *states[3]; // names in checkpoints ("moments", ...)
-    void (*update)(struct sqz_optimizer *optimizer, double rate, double decay, size_t first, size_t end,
-                   float *weights, const float *gradient);
+    const char *states[SQZ_OPTIMIZER_STATES]; // prefixes in MindSpore's checkpoints ("moments", ...)
+    float initial[SQZ_OPTIMIZER_STATES];
+    bool whole_parameters; // a chunk is a whole parameter, because norms over it are needed
+    void (*update)(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
+                   size_t end, float *weights, const float *gradient);
 };
-const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index); // the supported ones
+const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index); // NULL behind the last
 enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err);
 void sqz_optimizer_free(struct sqz_optimizer *optimizer);
-// One update with the (unscaled) mean gradient; elementwise, so threads do not change bits.
+// One update with the (unscaled) mean gradient.
 void sqz_optimizer_update(struct sqz_optimizer *optimizer, struct sqz_pool *pool, double rate,
                           float *weights, const float *gradient);
 

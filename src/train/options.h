@@ -38,11 +38,14 @@ struct sqz_options {
 struct sqz_option {
     const char *name, *group, *help, *fallback; // fallback: the default as text
     enum sqz_option_type type;
-    const char *choices;       // "a b c" or NULL
+    const char *choices;       // "a b c" ('' = the empty text) or NULL
+    const char *limits, *support; // as in options.def
+    size_t offset;             // of the field in struct sqz_options
 };
 int sqz_option_count(void);
 const struct sqz_option *sqz_option_at(int index); // in table order, grouped
 int sqz_option_find(const char *name);             // -1 if unknown
+const char *sqz_option_nearest(const char *name);  // what was probably meant; NULL if nothing is near
 
 enum sqz_status sqz_options_new(struct sqz_options **out, struct sqz_error *err); // all defaults
 void sqz_options_free(struct sqz_options *options);
@@ -59,9 +62,17 @@ enum sqz_status sqz_options_parse_yaml(struct sqz_options *options, const char *
 // The merged configuration as YAML; `with_origins` adds "# from ..." behind each line.
 void sqz_options_write_yaml(const struct sqz_options *options, bool with_origins, struct sqz_text *out);
 void sqz_option_value_text(const struct sqz_options *options, int index, struct sqz_text *out);
-// Checks values and combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG).
+// re_value: one number for all channels, three, or random (then value is not set).
+enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float value[3],
+                                        bool *random, struct sqz_error *err);
+// Checks combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG). Single values
+// were checked when they were set.
 // Appends one grouped note on accepted options without a meaning here to *notes, if any were given.
 enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_text *notes,
                                   struct sqz_error *err);
+
+// The text of a built-in recipe, NULL if there is none of that name: "photos" (training on a folder
+// of photos), "finetune" (the same from given weights). Equal to configs/<name>.yaml.
+const char *sqz_builtin_recipe(const char *name);
 
 #endif

@@ -1,0 +1,170 @@
+// What single values cannot tell: combinations that cannot be, and what is not supported yet.
+#include "net/net.h"
+#include "train/option_value.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float value[3],
+                                        bool *random, struct sqz_error *err)
+{
+    const char *text = options->re_value;
+    int n = 0, end = 0, v[3] = {0};
+    bool good;
+
+    *random = strcmp(text, "random") == 0;
+    if (*random)
+        return SQZ_OK;
+    if (sscanf(text, " [%d ,%d ,%d ] %n", &v[0], &v[1], &v[2], &end) == 3 && end && !text[end])
+        n = 3;
+    else if (sscanf(text, " %d ,%d ,%d %n", &v[0], &v[1], &v[2], &end) == 3 && end && !text[end])
+        n = 3;
+    else if (sscanf(text, " %d %n", &v[0], &end) == 1 && end && !text[end])
+        n = 1;
+    good = n > 0;
+    for (int i = 0; i < 3; i++) {
+        good = good && v[i] >= 0 && v[i] <= 255;
+        value[i] = (float)v[n == 3 ? i : 0];
+    }
+    if (!good)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option re_value is \"%.80s\", but it must be a whole number "
+                        "from 0 to 255, three of them separated by commas, or random.", text);
+    return SQZ_OK;
+}
+
+static enum sqz_status check_support(const struct sqz_options *options, struct sqz_error *err)
+{
+    if (options->resume_opt)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option resume_opt is not supported; \"--resume RUN_DIR\" "
+                        "continues a run with its optimizer's state.");
+    if (options->pretrained)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option pretrained is not supported yet; give a weight file "
+                        "with \"--ckpt_path FILE\".");
+    if (!isnan(options->drop_path_rate))
+        return sqz_fail(err, SQZ_E_CONFIG, "Option drop_path_rate is given, but SqueezeNet has no paths "
+                        "to drop; leave it out (drop_rate is its dropout).");
+    for (int i = 0; i < sqz_option_count(); i++) {
+        const struct sqz_option *option = sqz_option_at(i);
+        if (sqz_option_is_later(option, (const char *)options + option->offset)) {
+            struct sqz_text value = {0};
+            sqz_option_value_text(options, i, &value);
+            sqz_fail(err, SQZ_E_CONFIG, "Option %s: %.80s is not supported yet; leave it at %s.",
+                     option->name, sqz_text_get(&value), option->fallback);
+            sqz_text_release(&value);
+            return SQZ_E_CONFIG;
+        }
+    }
+    return SQZ_OK;
+}
+
+static enum sqz_status check_range(const char *name, const struct sqz_list *range,
+                                   struct sqz_error *err)
+{
+    if (range->n != 2 || range->v[0] > range->v[1])
+        return sqz_fail(err, SQZ_E_CONFIG, "Option %s is %g,%g, but its first number must not be larger "
+                        "than the second.", name, range->v[0], range->v[1]);
+    return SQZ_OK;
+}
+
+static enum sqz_status check_data(const struct sqz_options *options, struct sqz_error *err)
+{
+    enum sqz_status status = check_range("scale", &options->scale, err);
+
+    if (status == SQZ_OK)
+        status = check_range("ratio", &options->ratio, err);
+    if (status == SQZ_OK)
+        status = check_range("re_scale", &options->re_scale, err);
+    if (status == SQZ_OK)
+        status = check_range("re_ratio", &options->re_ratio, err);
+    if (status != SQZ_OK)
+        return status;
+    if (options->color_jitter.n == 4 && options->color_jitter.v[3] > 0.5)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option color_jitter asks for a hue of %g, but its fourth "
+                        "number can be at most 0.5.", options->color_jitter.v[3]);
+    if (options->mean.n != options->std.n)
+        return sqz_fail(err, SQZ_E_CONFIG, "Options mean and std have %d and %d numbers, but they need "
+                        "equally many.", options->mean.n, options->std.n);
+    if (!*options->data_dir)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option data_dir is empty; it must name a folder.");
+    if (!*options->ckpt_save_dir)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option ckpt_save_dir is empty; it must name a folder.");
+    return SQZ_OK;
+}
+
+static enum sqz_status check_model(const struct sqz_options *options, struct sqz_error *err)
+{
+    if (!sqz_variant_find(options->model)) {
+        struct sqz_text names = {0};
+        for (int i = 0; sqz_variant_at(i); i++)
+            sqz_text_add(&names, "%s%s", i ? ", " : "", sqz_variant_at(i)->name);
+        sqz_fail(err, SQZ_E_CONFIG, "Option model is \"%.80s\", but this program knows only %.400s.",
+                 options->model, sqz_text_get(&names));
+        sqz_text_release(&names);
+        return SQZ_E_CONFIG;
+    }
+    if (*options->dialect && !sqz_dialect_find(options->dialect)) {
+        struct sqz_text names = {0};
+        for (int i = 0; sqz_dialect_at(i); i++)
+            sqz_text_add(&names, "%s%s", i ? ", " : "", sqz_dialect_at(i)->name);
+        sqz_fail(err, SQZ_E_CONFIG, "Option dialect is \"%.80s\", but it must be one of %.400s.",
+                 options->dialect, sqz_text_get(&names));
+        sqz_text_release(&names);
+        return SQZ_E_CONFIG;
+    }
+    if (options->in_channels == 2)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option in_channels is 2, but it must be 1 or 3.");
+    return SQZ_OK;
+}
+
+static enum sqz_status check_training(const struct sqz_options *options, struct sqz_error *err)
+{
+    if (strcmp(options->ckpt_save_policy, "top_k") == 0 && !options->val_while_train)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option ckpt_save_policy is top_k, but without "
+                        "val_while_train there is no accuracy to choose by; add \"--val_while_train true\".");
+    if (strcmp(options->opt, "sgd") == 0 && options->use_nesterov && options->momentum == 0)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option use_nesterov needs a momentum above 0.");
+    if (*options->resume && *options->ckpt_path &&
+        options->origins[sqz_option_find("ckpt_path")] == SQZ_FROM_COMMAND_LINE)
+        return sqz_fail(err, SQZ_E_CONFIG, "Options resume and ckpt_path exclude each other: resume "
+                        "continues a run, ckpt_path starts a new one from weights.");
+    return SQZ_OK;
+}
+
+static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
+{
+    int ignored = 0;
+
+    for (int i = 0; i < sqz_option_count(); i++) {
+        const struct sqz_option *option = sqz_option_at(i);
+        if (strcmp(option->support, "ignored") == 0 && options->origins[i] >= SQZ_FROM_YAML)
+            sqz_text_add(notes, "%s%s", ignored++ ? ", " : "Accepted, but without a meaning here: ",
+                         option->name);
+    }
+    if (ignored)
+        sqz_text_add(notes, ".\n");
+    if (strcmp(options->amp_level, "O0") != 0)
+        sqz_text_add(notes, "amp_level %s: computed in float32, as O0.\n", options->amp_level);
+    if (strcmp(options->opt, "nesterov") == 0 && !options->use_nesterov)
+        sqz_text_add(notes, "opt nesterov without use_nesterov is plain momentum, as in MindCV.\n");
+}
+
+enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_text *notes,
+                                  struct sqz_error *err)
+{
+    float value[3];
+    bool random;
+    enum sqz_status status = check_support(options, err);
+
+    if (status == SQZ_OK)
+        status = check_data(options, err);
+    if (status == SQZ_OK)
+        status = sqz_options_erase_value(options, value, &random, err);
+    if (status == SQZ_OK)
+        status = check_model(options, err);
+    if (status == SQZ_OK)
+        status = check_training(options, err);
+    if (status == SQZ_OK && notes)
+        add_notes(options, notes);
+    return status;
+}
