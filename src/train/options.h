@@ -74,5 +74,9 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
 // The text of a built-in recipe, NULL if there is none of that name: "photos" (training on a folder
 // of photos), "finetune" (the same from given weights). Equal to configs/<name>.yaml.
 const char *sqz_builtin_recipe(const char *name);
+// Merges "finetune" if ckpt_path is given, else "photos", and fits warm-up and decay to epoch_size
+// where the user did not set them. *name: which one.
+enum sqz_status sqz_options_use_builtin(struct sqz_options *options, const char **name,
+                                        struct sqz_error *err);
 
 #endif
