@@ -8,8 +8,8 @@
 
 struct sqz_gradient;
 
-// Samples per leaf: a function of image size and global batch only (about batch/8 at 64 pixels and
-// below, 4 at 224), so it belongs to the recipe.
+// Samples per leaf: a function of image size and global batch only (an eighth of the batch at 64
+// pixels and below, 4 at 224), so it belongs to the recipe. image_size: the larger side.
 int sqz_gradient_leaf(int image_size, int batch);
 
 enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
@@ -17,16 +17,22 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
                                  struct sqz_error *err);
 void sqz_gradient_free(struct sqz_gradient *gradient);
 
+// Known before anything is allocated; equal to what sqz_gradient_new takes, but for a few KB of
+// bookkeeping. Bytes.
 struct sqz_gradient_memory {
-    size_t activations, workers, gradients, packed_weights, scratch, total; // bytes
+    size_t activations;    // one worker's arena: activations and their gradients
+    size_t workers;        // arenas (threads)
+    size_t gradients;      // all parameter gradients of leaves in flight
+    size_t packed_weights, scratch;
+    size_t total;
 };
 enum sqz_status sqz_gradient_memory(const struct sqz_net *net, const struct sqz_kernels *kernels,
                                     int threads, int max_batch, struct sqz_gradient_memory *out,
                                     struct sqz_error *err);
 
-// Called once per leaf, from any worker, with the leaf's logits (n x classes): writes
-// d(loss of the whole batch)/d(logits) for samples first .. first+n-1 and returns the leaf's share
-// of the batch's loss. Must depend on its arguments only.
+// Called from any worker with the logits of samples first .. first+n-1 of the batch (n x classes;
+// n is 1 or a few, never across leaves): writes d(loss of the whole batch)/d(logits) and returns
+// these samples' share of the batch's loss. Must depend on its arguments only.
 typedef double (*sqz_loss_fn)(void *arg, int first, int n, const float *logits, float *dlogits);
 
 struct sqz_gradient_step {
@@ -40,6 +46,7 @@ struct sqz_gradient_step {
     double loss_value;       // out: leaves' shares added by the same tree
     double *zero_fraction;   // out, may be NULL: share of zeros among the ReLU outputs of leaf 0
 };
+// gradient and loss_value are the same bits for every number of threads.
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step);
 
 #endif

@@ -16,9 +16,13 @@ struct sqz_dialect {
     int conv10_pad_v10;     // padding of squeezenet1_0's last convolution
     struct sqz_preprocess preprocess; // the evaluation transform usual for it, at its usual size
 };
+enum sqz_bypass { SQZ_BYPASS_NONE, SQZ_BYPASS_SIMPLE, SQZ_BYPASS_COMPLEX };
+struct sqz_family; // the rows of 1.0 or 1.1: zoo.h
 struct sqz_variant {
     const char *name;       // "squeezenet1_0", ..., "squeezenet1_1_complex"
     const char *summary;    // one line for the help
+    const struct sqz_family *family;
+    enum sqz_bypass bypass;
 };
 const struct sqz_dialect *sqz_dialect_find(const char *name); // NULL if unknown
 const struct sqz_dialect *sqz_dialect_at(int index);          // NULL behind the last
@@ -36,7 +40,13 @@ struct sqz_net_spec {
 
 // --- The expanded network ---
 
-enum sqz_layer_kind { SQZ_LAYER_CONV, SQZ_LAYER_MAXPOOL, SQZ_LAYER_ADD, SQZ_LAYER_DROPOUT, SQZ_LAYER_MEAN };
+enum sqz_layer_kind {
+    SQZ_LAYER_CONV,
+    SQZ_LAYER_MAXPOOL,
+    SQZ_LAYER_ADD,
+    SQZ_LAYER_DROPOUT,
+    SQZ_LAYER_MEAN
+};
 const char *sqz_layer_kind_name(enum sqz_layer_kind kind);
 
 struct sqz_layer {

@@ -1,0 +1,34 @@
+// One image backwards through one layer, and dropout both ways.
+#ifndef SQZ_NET_BACKWARD_H
+#define SQZ_NET_BACKWARD_H
+
+#include "net/net.h"
+
+struct sqz_backward { // borrows everything
+    const struct sqz_net *net;
+    const struct sqz_kernels *kernels;
+    const float *const *packed; // per layer: the data gradient's weights
+    // per layer: an earlier step of the backward pass has already put a gradient into the input
+    // (the addend), which is then added to instead of overwritten
+    const bool *add_input, *add_addend;
+};
+
+// This image's share of the work.
+struct sqz_backward_image {
+    float *const *tensors;       // activations, kept by the forward pass
+    float *const *grads;         // of the tensors; the output's is spent (masked) on the way
+    uint8_t *const *indices;     // per MAXPOOL layer
+    float *params;               // leaf's parameter gradient, added to
+    void *scratch;
+};
+void sqz_layer_backward(const struct sqz_backward *backward, int layer,
+                        const struct sqz_backward_image *image);
+
+// Which outputs a layer's backward step finds already begun: what sqz_backward wants to know.
+void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_addend);
+
+// Multiplies n values by the mask of (key): 0 with the net's drop_rate, else 1 / (1 - drop_rate).
+// The same for activations and for their gradients.
+void sqz_dropout(const struct sqz_net *net, uint64_t key, float *x, size_t n);
+
+#endif

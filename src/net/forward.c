@@ -1,0 +1,138 @@
+// One image through one layer, or a piece of it; packed weights.
+#include "net/forward.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+struct sqz_piece sqz_piece_whole(const struct sqz_net *net, int index)
+{
+    const struct sqz_layer *layer = &net->layers[index];
+    const struct sqz_tensor *out = &net->tensors[layer->output];
+    struct sqz_piece piece = {.layer = index, .channel1 = layer->channels};
+    piece.end = layer->kind == SQZ_LAYER_MAXPOOL ? out->h : out->h * out->w;
+    return piece;
+}
+
+// Rows [begin, end) of the output are the pooling of a smaller image: the input from the first row
+// that they look at.
+static void maxpool(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                    float *const *tensors, uint8_t *index)
+{
+    const struct sqz_layer *layer = &forward->net->layers[piece->layer];
+    const struct sqz_tensor *in = &forward->net->tensors[layer->input];
+    const struct sqz_tensor *out = &forward->net->tensors[layer->output];
+    int skipped = piece->begin * layer->stride;
+    size_t done = (size_t)piece->begin * out->w * out->c;
+    struct sqz_pool2d pool = {.in_h = in->h - skipped,
+                              .in_w = in->w,
+                              .out_h = piece->end - piece->begin,
+                              .out_w = out->w,
+                              .channels = in->c,
+                              .kernel = layer->kernel,
+                              .stride = layer->stride};
+    forward->kernels->maxpool(&pool, tensors[layer->input] + (size_t)skipped * in->w * in->c, in->c,
+                              tensors[layer->output] + done, out->c, index ? index + done : NULL);
+}
+
+void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                       float *const *tensors, uint8_t *index, void *scratch)
+{
+    const struct sqz_net *net = forward->net;
+    const struct sqz_kernels *k = forward->kernels;
+    const struct sqz_layer *layer = &net->layers[piece->layer];
+    const struct sqz_tensor *in = &net->tensors[layer->input];
+    const struct sqz_tensor *out = &net->tensors[layer->output];
+    const float *x = tensors[layer->input];
+    float *y = tensors[layer->output];
+    switch (layer->kind) {
+    case SQZ_LAYER_CONV: {
+        struct sqz_conv conv = sqz_layer_conv(net, piece->layer);
+        sqz_conv_forward(k, &conv, x, in->c, forward->packed[piece->layer],
+                         forward->bias[piece->layer], layer->relu, y + layer->channel, out->c,
+                         piece->begin, piece->end, piece->channel0, piece->channel1, scratch);
+        break;
+    }
+    case SQZ_LAYER_MAXPOOL:
+        maxpool(forward, piece, tensors, index);
+        break;
+    case SQZ_LAYER_ADD: {
+        size_t at = (size_t)piece->begin * out->c;
+        size_t n = (size_t)(piece->end - piece->begin) * out->c;
+        k->add(x + at, tensors[layer->addend] + at, y + at, n);
+        break;
+    }
+    case SQZ_LAYER_MEAN:
+        k->channel_mean(x, in->c, in->h * in->w, in->c, y);
+        break;
+    case SQZ_LAYER_DROPOUT:
+        break;
+    }
+}
+
+size_t sqz_forward_scratch(const struct sqz_net *net, const struct sqz_kernels *kernels)
+{
+    size_t most = 0;
+    for (int i = 0; i < net->n_layers; i++) {
+        if (net->layers[i].kind != SQZ_LAYER_CONV)
+            continue;
+        struct sqz_conv conv = sqz_layer_conv(net, i);
+        size_t size = sqz_conv_scratch_size(kernels, &conv);
+        if (size > most)
+            most = size;
+    }
+    return (most + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
+}
+
+// --- Packed weights ---
+
+static size_t place(size_t *total, size_t floats)
+{
+    size_t at = *total, step = SQZ_ALIGNMENT / sizeof(float);
+    *total += (floats + step - 1) / step * step;
+    return at;
+}
+
+enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
+                                bool backward, struct sqz_packing *out, struct sqz_error *err)
+{
+    size_t n = (size_t)net->n_layers;
+    struct sqz_packing packing = {.forward = sqz_new_array(n, sizeof(size_t)),
+                                  .backward = sqz_new_array(n, sizeof(size_t))};
+    if (!packing.forward || !packing.backward) {
+        sqz_packing_release(&packing);
+        return sqz_fail_memory(err, "the plan of the packed weights", n * sizeof(size_t));
+    }
+    for (int i = 0; i < net->n_layers; i++) {
+        packing.forward[i] = packing.backward[i] = SIZE_MAX;
+        if (net->layers[i].kind != SQZ_LAYER_CONV)
+            continue;
+        struct sqz_conv conv = sqz_layer_conv(net, i);
+        packing.forward[i] = place(&packing.size, sqz_conv_forward_pack_size(kernels, &conv));
+        if (backward && net->layers[i].input != 0)
+            packing.backward[i] = place(&packing.size, sqz_conv_backward_pack_size(kernels, &conv));
+    }
+    *out = packing;
+    return SQZ_OK;
+}
+
+void sqz_packing_release(struct sqz_packing *packing)
+{
+    sqz_free(packing->forward);
+    sqz_free(packing->backward);
+    memset(packing, 0, sizeof *packing);
+}
+
+void sqz_packing_fill(const struct sqz_packing *packing, const struct sqz_net *net,
+                      const struct sqz_kernels *kernels, int index, const float *weights,
+                      float *packed)
+{
+    const struct sqz_layer *layer = &net->layers[index];
+    if (layer->kind != SQZ_LAYER_CONV)
+        return;
+    struct sqz_conv conv = sqz_layer_conv(net, index);
+    const float *from = weights + net->params[layer->weight].offset;
+    sqz_conv_pack_forward(kernels, &conv, from, packed + packing->forward[index]);
+    if (packing->backward[index] != SIZE_MAX)
+        sqz_conv_pack_backward(kernels, &conv, from, packed + packing->backward[index]);
+}

@@ -1,0 +1,43 @@
+// One image through one layer, or a piece of it: what inference and training share.
+#ifndef SQZ_NET_FORWARD_H
+#define SQZ_NET_FORWARD_H
+
+#include "net/net.h"
+
+// A part of a layer's output that one thread computes; pieces never share an output element.
+struct sqz_piece {
+    int layer;
+    int begin, end;           // pixels of the output; rows of it for MAXPOOL
+    int channel0, channel1;   // CONV: output channels of the layer's slice
+};
+struct sqz_piece sqz_piece_whole(const struct sqz_net *net, int layer);
+
+struct sqz_forward { // borrows everything
+    const struct sqz_net *net;
+    const struct sqz_kernels *kernels;
+    const float *const *packed; // per layer; NULL where the layer has no weights
+    const float *const *bias;   // per layer
+};
+// `tensors`: where each tensor of this image begins. `index`: a MAXPOOL's whole index (see
+// kernels.h) or NULL. DROPOUT does nothing here: training applies its mask itself.
+void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                       float *const *tensors, uint8_t *index, void *scratch);
+
+// Scratch bytes that any convolution of the net needs, per thread.
+size_t sqz_forward_scratch(const struct sqz_net *net, const struct sqz_kernels *kernels);
+
+// Where each layer's packed weights lie in one buffer, in floats; SIZE_MAX where there are none.
+struct sqz_packing {
+    size_t *forward, *backward;
+    size_t size;
+};
+// backward: also the data gradient's panels, for all convolutions but the one on the image.
+enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
+                                bool backward, struct sqz_packing *out, struct sqz_error *err);
+void sqz_packing_release(struct sqz_packing *packing);
+// Packs one layer; does nothing for layers without weights.
+void sqz_packing_fill(const struct sqz_packing *packing, const struct sqz_net *net,
+                      const struct sqz_kernels *kernels, int layer, const float *weights,
+                      float *packed);
+
+#endif

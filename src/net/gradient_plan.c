@@ -1,0 +1,169 @@
+// A training step's leaves, buffers and memory.
+#include "net/gradient_plan.h"
+
+#include "base/memory.h"
+#include "net/backward.h"
+#include "net/reduce.h"
+
+#include <string.h>
+
+// Forward and backward of one sample before the next one begins: its activations stay in the cache.
+#define PASS_SAMPLES 1
+
+int sqz_gradient_leaf(int image_size, int batch)
+{
+    int64_t pixels = (int64_t)image_size * image_size;
+    int64_t leaf = 4 * 224 * 224 / (pixels > 0 ? pixels : 1);
+    if (leaf > (batch + 7) / 8)
+        leaf = (batch + 7) / 8;
+    return leaf < 1 ? 1 : (int)leaf;
+}
+
+int sqz_gradient_net_leaf(const struct sqz_net *net, int batch)
+{
+    int h = net->spec.image_h, w = net->spec.image_w;
+    return sqz_gradient_leaf(h > w ? h : w, batch);
+}
+
+// A short batch can have more leaves than a full one.
+static int most_leaves(const struct sqz_net *net, int max_batch)
+{
+    int most = 1;
+    for (int batch = 1; batch <= max_batch; batch++) {
+        int leaf = sqz_gradient_net_leaf(net, batch);
+        int leaves = (batch + leaf - 1) / leaf;
+        if (leaves > most)
+            most = leaves;
+    }
+    return most;
+}
+
+static void live(struct sqz_block *block, int position)
+{
+    if (position < block->first)
+        block->first = position;
+    if (position > block->last)
+        block->last = position;
+}
+
+// Layer l works at position l forwards and at 2L - 1 - l backwards. Activations live until the
+// backward pass has used them for the last time: as a convolution's input (weight gradient) or as
+// its output (ReLU's mask). A tensor's gradient lives from its last reader to its first writer.
+static void plan_lifetimes(const struct sqz_net *net, struct sqz_gradient_plan *plan)
+{
+    int positions = 2 * net->n_layers;
+    for (int i = 0; i < plan->n_blocks; i++)
+        plan->blocks[i] = (struct sqz_block){.first = positions, .last = -1};
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_layer *layer = &net->layers[i];
+        int back = positions - 1 - i;
+        bool conv = layer->kind == SQZ_LAYER_CONV;
+        live(&plan->tensors[layer->input], conv ? back : i);
+        live(&plan->tensors[layer->output], i);
+        if (conv && layer->relu)
+            live(&plan->tensors[layer->output], back);
+        live(&plan->grads[layer->input], back);
+        live(&plan->grads[layer->output], back);
+        if (layer->addend >= 0) {
+            live(&plan->tensors[layer->addend], i);
+            live(&plan->grads[layer->addend], back);
+        }
+        if (layer->kind == SQZ_LAYER_MAXPOOL) {
+            live(&plan->indices[i], i);
+            live(&plan->indices[i], back);
+        }
+    }
+    // The loss reads the logits and writes their gradient between the two passes.
+    live(&plan->tensors[net->n_tensors - 1], net->n_layers);
+    live(&plan->grads[net->n_tensors - 1], net->n_layers - 1);
+}
+
+// The image (tensor 0) is the caller's, and has no gradient.
+static void plan_arena(const struct sqz_net *net, struct sqz_gradient_plan *plan)
+{
+    plan_lifetimes(net, plan);
+    for (int t = 1; t < net->n_tensors; t++) {
+        const struct sqz_tensor *tensor = &net->tensors[t];
+        size_t elements = (size_t)plan->pass * tensor->h * tensor->w * tensor->c;
+        plan->tensors[t].size = plan->grads[t].size = elements * sizeof(float);
+    }
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_tensor *tensor = &net->tensors[net->layers[i].output];
+        if (net->layers[i].kind == SQZ_LAYER_MAXPOOL)
+            plan->indices[i].size = (size_t)plan->pass * tensor->h * tensor->w * tensor->c;
+    }
+    plan->arena = sqz_plan_blocks(plan->blocks, plan->n_blocks);
+}
+
+static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
+                                   struct sqz_gradient_plan *plan, struct sqz_error *err)
+{
+    struct sqz_gradient_memory *memory = &plan->memory;
+    size_t workers, gradients, n = (size_t)threads;
+    memory->activations = plan->arena;
+    memory->workers = n;
+    memory->packed_weights = plan->packing.size * sizeof(float);
+    if (!sqz_size_mul(plan->arena + plan->scratch, n, &workers) ||
+        !sqz_size_mul(sqz_reduce_buffer_size(net->n_weights), (size_t)plan->buffers, &gradients) ||
+        !sqz_size_add(workers, gradients, &memory->total) ||
+        !sqz_size_add(memory->total, memory->packed_weights, &memory->total))
+        return sqz_fail_memory(err, "training", SIZE_MAX);
+    memory->gradients = gradients;
+    memory->scratch = plan->scratch * n;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
+                                      int threads, int max_batch, struct sqz_gradient_plan *plan,
+                                      struct sqz_error *err)
+{
+    size_t layers = (size_t)net->n_layers, tensors = (size_t)net->n_tensors;
+    memset(plan, 0, sizeof *plan);
+    plan->pass = PASS_SAMPLES;
+    plan->n_blocks = 2 * net->n_tensors + net->n_layers;
+    plan->blocks = sqz_new_array((size_t)plan->n_blocks, sizeof *plan->blocks);
+    plan->add_input = sqz_new_array(layers, sizeof *plan->add_input);
+    plan->add_addend = sqz_new_array(layers, sizeof *plan->add_addend);
+    enum sqz_status status = SQZ_OK;
+    if (!plan->blocks || !plan->add_input || !plan->add_addend)
+        status = sqz_fail_memory(err, "the plan of training",
+                                 (size_t)plan->n_blocks * sizeof *plan->blocks);
+    if (!status)
+        status = sqz_packing_new(net, kernels, true, &plan->packing, err);
+    if (!status) {
+        plan->tensors = plan->blocks;
+        plan->grads = plan->blocks + tensors;
+        plan->indices = plan->grads + tensors;
+        plan->max_leaves = most_leaves(net, max_batch);
+        plan->buffers = sqz_reduce_buffers(threads, plan->max_leaves);
+        plan->scratch = sqz_forward_scratch(net, kernels);
+        sqz_backward_order(net, plan->add_input, plan->add_addend);
+        plan_arena(net, plan);
+        status = plan_memory(net, threads, plan, err);
+    }
+    if (status)
+        sqz_gradient_plan_release(plan);
+    return status;
+}
+
+void sqz_gradient_plan_release(struct sqz_gradient_plan *plan)
+{
+    sqz_free(plan->blocks);
+    sqz_free(plan->add_input);
+    sqz_free(plan->add_addend);
+    sqz_packing_release(&plan->packing);
+    memset(plan, 0, sizeof *plan);
+}
+
+enum sqz_status sqz_gradient_memory(const struct sqz_net *net, const struct sqz_kernels *kernels,
+                                    int threads, int max_batch, struct sqz_gradient_memory *out,
+                                    struct sqz_error *err)
+{
+    struct sqz_gradient_plan plan;
+    enum sqz_status status = sqz_gradient_plan_new(net, kernels, threads, max_batch, &plan, err);
+    if (status)
+        return status;
+    *out = plan.memory;
+    sqz_gradient_plan_release(&plan);
+    return SQZ_OK;
+}

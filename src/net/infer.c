@@ -1,0 +1,176 @@
+// Inference: weights packed once, and two ways to run. As many images as threads or more: every
+// thread takes whole images, each in its own arena. Fewer: image by image, each stage cut into
+// pieces for all threads.
+#include "net/infer.h"
+
+#include "base/memory.h"
+#include "net/infer_plan.h"
+
+#include <string.h>
+
+struct sqz_infer {
+    const struct sqz_net *net;
+    const struct sqz_kernels *kernels;
+    struct sqz_pool *pool;
+    struct sqz_infer_plan plan;
+    struct sqz_pieces pieces;
+    struct sqz_forward forward;
+    float *weights;       // packed weights, then biases
+    const float **packed; // per layer, into `weights`
+    const float **bias;
+    char *arenas, *scratch; // one part a worker
+    float **tensors;        // [worker][tensor]
+};
+
+struct pack {
+    struct sqz_infer *infer;
+    const float *weights;
+};
+
+// One layer; the last layers are the largest, and the pool hands out ascending numbers.
+static void pack_layer(void *arg, int task, int worker)
+{
+    (void)worker;
+    const struct pack *pack = arg;
+    struct sqz_infer *infer = pack->infer;
+    int layer = infer->net->n_layers - 1 - task;
+    sqz_packing_fill(&infer->plan.packing, infer->net, infer->kernels, layer, pack->weights,
+                     infer->weights);
+}
+
+static void load_weights(struct sqz_infer *infer, const float *weights)
+{
+    const struct sqz_net *net = infer->net;
+    float *bias = infer->weights + infer->plan.packing.size;
+    for (int i = 0; i < net->n_layers; i++) {
+        if (net->layers[i].kind != SQZ_LAYER_CONV)
+            continue;
+        const struct sqz_param *param = &net->params[net->layers[i].bias];
+        memcpy(bias, weights + param->offset, param->size * sizeof *bias);
+        infer->packed[i] = infer->weights + infer->plan.packing.forward[i];
+        infer->bias[i] = bias;
+        bias += param->size;
+    }
+    struct pack pack = {infer, weights};
+    sqz_pool_run(infer->pool, net->n_layers, pack_layer, &pack);
+}
+
+static enum sqz_status take_memory(struct sqz_infer *infer, struct sqz_error *err)
+{
+    const struct sqz_infer_plan *plan = &infer->plan;
+    size_t layers = (size_t)infer->net->n_layers, tensors = (size_t)infer->net->n_tensors;
+    size_t workers = plan->memory.workers;
+    infer->packed = sqz_new_array(layers, sizeof *infer->packed);
+    infer->bias = sqz_new_array(layers, sizeof *infer->bias);
+    infer->tensors = sqz_new_array(workers * tensors, sizeof *infer->tensors);
+    infer->weights = sqz_new_aligned(plan->packing.size + plan->n_bias, sizeof(float));
+    infer->arenas = sqz_new_aligned(workers, plan->arena);
+    infer->scratch = sqz_new_aligned(workers, plan->scratch);
+    if (!infer->packed || !infer->bias || !infer->tensors || !infer->weights || !infer->arenas ||
+        !infer->scratch)
+        return sqz_fail_memory(err, "inference", plan->memory.total);
+    for (size_t w = 0; w < workers; w++) {
+        for (size_t t = 0; t < tensors; t++)
+            infer->tensors[w * tensors + t] =
+                (float *)(infer->arenas + w * plan->arena + plan->blocks[t].offset);
+    }
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_infer_new(const struct sqz_net *net, const float *weights,
+                              const struct sqz_kernels *kernels, struct sqz_pool *pool,
+                              struct sqz_infer **out, struct sqz_error *err)
+{
+    struct sqz_infer *infer = sqz_new_array(1, sizeof *infer);
+    if (!infer)
+        return sqz_fail_memory(err, "inference", sizeof *infer);
+    int threads = sqz_pool_size(pool);
+    infer->net = net;
+    infer->kernels = kernels;
+    infer->pool = pool;
+    enum sqz_status status = sqz_infer_plan_new(net, kernels, threads, &infer->plan, err);
+    if (!status)
+        status = sqz_pieces_new(net, kernels, &infer->plan, threads, &infer->pieces, err);
+    if (!status)
+        status = take_memory(infer, err);
+    if (status) {
+        sqz_infer_free(infer);
+        return status;
+    }
+    load_weights(infer, weights);
+    infer->forward = (struct sqz_forward){net, kernels, infer->packed, infer->bias};
+    *out = infer;
+    return SQZ_OK;
+}
+
+void sqz_infer_free(struct sqz_infer *infer)
+{
+    if (!infer)
+        return;
+    sqz_infer_plan_release(&infer->plan);
+    sqz_pieces_release(&infer->pieces);
+    sqz_free(infer->weights);
+    sqz_free(infer->packed);
+    sqz_free(infer->bias);
+    sqz_free(infer->arenas);
+    sqz_free(infer->scratch);
+    sqz_free(infer->tensors);
+    sqz_free(infer);
+}
+
+// --- Running ---
+
+struct run {
+    struct sqz_infer *infer;
+    const float *images;
+    float *logits;
+    int stage;
+};
+
+// The tables of worker 0 serve all workers when they share one image. No layer writes tensor 0, so
+// the image may be const.
+static float **bind_image(const struct run *run, int image, int worker)
+{
+    const struct sqz_net *net = run->infer->net;
+    const struct sqz_tensor *in = &net->tensors[0];
+    float **tensors = run->infer->tensors + (size_t)worker * net->n_tensors;
+    tensors[0] = (float *)run->images + (size_t)image * in->h * in->w * in->c;
+    tensors[net->n_tensors - 1] = run->logits + (size_t)image * net->spec.classes;
+    return tensors;
+}
+
+static void run_image(void *arg, int task, int worker)
+{
+    struct run *run = arg;
+    const struct sqz_infer *infer = run->infer;
+    float **tensors = bind_image(run, task, worker);
+    char *scratch = infer->scratch + (size_t)worker * infer->plan.scratch;
+    for (int i = 0; i < infer->net->n_layers; i++) {
+        struct sqz_piece piece = sqz_piece_whole(infer->net, i);
+        sqz_piece_forward(&infer->forward, &piece, tensors, NULL, scratch);
+    }
+}
+
+static void run_piece(void *arg, int task, int worker)
+{
+    const struct run *run = arg;
+    const struct sqz_infer *infer = run->infer;
+    const struct sqz_piece *piece = &infer->pieces.pieces[infer->pieces.first[run->stage] + task];
+    sqz_piece_forward(&infer->forward, piece, infer->tensors, NULL,
+                      infer->scratch + (size_t)worker * infer->plan.scratch);
+}
+
+void sqz_infer_run(struct sqz_infer *infer, const float *images, int n, float *logits)
+{
+    struct run run = {infer, images, logits, 0};
+    if (n >= sqz_pool_size(infer->pool)) {
+        sqz_pool_run(infer->pool, n, run_image, &run);
+        return;
+    }
+    const int *first = infer->pieces.first;
+    for (int image = 0; image < n; image++) {
+        bind_image(&run, image, 0);
+        for (run.stage = 0; run.stage < infer->plan.n_stages; run.stage++)
+            sqz_pool_run(infer->pool, first[run.stage + 1] - first[run.stage], run_piece, &run);
+    }
+}

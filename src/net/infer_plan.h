@@ -1,0 +1,34 @@
+// What inference decides before it allocates: stages, places in the arena, pieces of work.
+#ifndef SQZ_NET_INFER_PLAN_H
+#define SQZ_NET_INFER_PLAN_H
+
+#include "net/forward.h"
+#include "net/infer.h"
+#include "net/plan.h"
+
+// A stage is a run of layers that do not read what the stage writes (the two expands of a Fire, and
+// its bypass), so that its pieces may run in any order and at once.
+struct sqz_infer_plan {
+    int *stage;               // per layer
+    int n_stages;
+    struct sqz_block *blocks; // per tensor; those of the input and the logits are empty
+    struct sqz_packing packing;
+    size_t n_bias;            // floats of all biases
+    size_t arena, scratch;    // bytes per worker
+    struct sqz_infer_memory memory;
+};
+enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
+                                   int threads, struct sqz_infer_plan *out, struct sqz_error *err);
+void sqz_infer_plan_release(struct sqz_infer_plan *plan);
+
+// The stages' layers cut for several threads (pieces.c).
+struct sqz_pieces {
+    struct sqz_piece *pieces; // in the order of the stages
+    int *first;               // [stage], and one behind the last
+};
+enum sqz_status sqz_pieces_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
+                               const struct sqz_infer_plan *plan, int threads,
+                               struct sqz_pieces *out, struct sqz_error *err);
+void sqz_pieces_release(struct sqz_pieces *pieces);
+
+#endif

@@ -1,0 +1,85 @@
+// Greedy best fit: the largest block first, each into the tightest gap between the placed blocks
+// that live at the same time.
+#include "net/plan.h"
+
+#include "base/memory.h"
+
+#include <stdbool.h>
+
+static size_t round_up(size_t size)
+{
+    return (size + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
+}
+
+static bool meet(const struct sqz_block *a, const struct sqz_block *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+// The largest block that is not placed yet, the earlier one of equals; -1 when all are.
+static int next_block(const struct sqz_block *blocks, int n)
+{
+    int best = -1;
+    for (int i = 0; i < n; i++) {
+        if (blocks[i].offset == (size_t)-1 && (best < 0 || blocks[i].size > blocks[best].size))
+            best = i;
+    }
+    return best;
+}
+
+// The end of the free gap that begins at `from`: the lowest placed block above it that is in the
+// way. *blocked gives the end of a block that covers `from` itself, if one does.
+static size_t gap_end(const struct sqz_block *blocks, int n, const struct sqz_block *block,
+                      size_t from, size_t *blocked)
+{
+    size_t end = (size_t)-1;
+    *blocked = 0;
+    for (int i = 0; i < n; i++) {
+        const struct sqz_block *other = &blocks[i];
+        if (other->offset == (size_t)-1 || other->size == 0 || !meet(other, block))
+            continue;
+        size_t other_end = other->offset + round_up(other->size);
+        if (other->offset <= from && other_end > from && other_end > *blocked)
+            *blocked = other_end;
+        if (other->offset >= from && other->offset < end)
+            end = other->offset;
+    }
+    return end;
+}
+
+static size_t best_offset(const struct sqz_block *blocks, int n, const struct sqz_block *block)
+{
+    size_t best = 0, best_gap = 0, from = 0;
+    bool found = false;
+    for (;;) {
+        size_t blocked, end = gap_end(blocks, n, block, from, &blocked);
+        if (blocked) {
+            from = blocked;
+            continue;
+        }
+        size_t gap = end == (size_t)-1 ? end : end - from;
+        if (gap >= round_up(block->size) && (!found || gap < best_gap)) {
+            found = true;
+            best = from;
+            best_gap = gap;
+        }
+        if (end == (size_t)-1)
+            return best;
+        from = end;
+    }
+}
+
+size_t sqz_plan_blocks(struct sqz_block *blocks, int n)
+{
+    size_t arena = 0;
+    for (int i = 0; i < n; i++)
+        blocks[i].offset = (size_t)-1;
+    for (int i = next_block(blocks, n); i >= 0; i = next_block(blocks, n)) {
+        struct sqz_block *block = &blocks[i];
+        block->offset = block->size ? best_offset(blocks, n, block) : 0;
+        size_t end = block->offset + round_up(block->size);
+        if (end > arena)
+            arena = end;
+    }
+    return arena;
+}
