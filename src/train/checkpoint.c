@@ -1,0 +1,286 @@
+// Training state to archive and back: weights and optimizer in MindCV's names and layout, counters
+// and texts as metadata.
+#include "train/checkpoint.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACCUMULATOR "grad_accumulation"
+#define DISPLACED "best"
+
+void sqz_train_state_release(struct sqz_train_state *state)
+{
+    sqz_text_release(&state->history);
+    sqz_text_release(&state->step_rows);
+    sqz_text_release(&state->kept);
+    sqz_text_release(&state->recipe);
+    sqz_free(state->displaced_best);
+    *state = (struct sqz_train_state){0};
+}
+
+// --- Numbers and texts, as one table for both directions ---
+
+enum field_kind { FIELD_INT, FIELD_U64, FIELD_REAL, FIELD_TEXT };
+static const struct field {
+    const char *key;
+    enum field_kind kind;
+    size_t offset;
+} fields[] = {
+#define FIELD(kind, name) {"train." #name, kind, offsetof(struct sqz_train_state, name)}
+    FIELD(FIELD_INT, epoch),           FIELD(FIELD_INT, batch),
+    FIELD(FIELD_INT, steps),           FIELD(FIELD_INT, finished),
+    FIELD(FIELD_INT, suspicious),      FIELD(FIELD_REAL, loss_sum),
+    FIELD(FIELD_INT, loss_samples),    FIELD(FIELD_REAL, final_loss),
+    FIELD(FIELD_INT, best_epoch),      FIELD(FIELD_REAL, best_top1),
+    FIELD(FIELD_REAL, best_top5),      FIELD(FIELD_INT, train_images),
+    FIELD(FIELD_INT, val_images),      FIELD(FIELD_U64, train_fingerprint),
+    FIELD(FIELD_U64, val_fingerprint), FIELD(FIELD_TEXT, history),
+    FIELD(FIELD_TEXT, step_rows),      FIELD(FIELD_TEXT, kept),
+    FIELD(FIELD_TEXT, recipe),
+#undef FIELD
+};
+enum { N_FIELDS = sizeof fields / sizeof *fields };
+
+static enum sqz_status set_number(struct sqz_archive *archive, const char *key, const char *format,
+                                  ...) __attribute__((format(printf, 3, 4)));
+static enum sqz_status set_number(struct sqz_archive *archive, const char *key, const char *format, ...)
+{
+    char value[64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    return sqz_archive_set(archive, key, value);
+}
+
+static enum sqz_status write_field(struct sqz_archive *archive, const struct field *field,
+                                   const struct sqz_train_state *state)
+{
+    const void *value = (const char *)state + field->offset;
+    switch (field->kind) {
+    case FIELD_INT:
+        return set_number(archive, field->key, "%lld", (long long)*(const int64_t *)value);
+    case FIELD_U64:
+        return set_number(archive, field->key, "%016llx", (unsigned long long)*(const uint64_t *)value);
+    case FIELD_REAL: // 17 digits bring the same double back
+        return set_number(archive, field->key, "%.17g", *(const double *)value);
+    case FIELD_TEXT:
+        return sqz_archive_set(archive, field->key, sqz_text_get(value));
+    }
+    return SQZ_E_INTERNAL;
+}
+
+static bool read_field(const struct field *field, const char *text, struct sqz_train_state *state)
+{
+    void *value = (char *)state + field->offset;
+    char *end = NULL;
+    errno = 0;
+    switch (field->kind) {
+    case FIELD_INT:
+        *(int64_t *)value = strtoll(text, &end, 10);
+        return end != text && !*end && !errno && *(int64_t *)value >= 0;
+    case FIELD_U64:
+        *(uint64_t *)value = strtoull(text, &end, 16);
+        return end != text && !*end && !errno;
+    case FIELD_REAL:
+        *(double *)value = strtod(text, &end);
+        return end != text && !*end;
+    case FIELD_TEXT:
+        sqz_text_add(value, "%s", text);
+        return true;
+    }
+    return false;
+}
+
+// --- Arrays: one per parameter, prefixed ---
+
+static const struct sqz_array *find_prefixed(const struct sqz_archive *archive, const char *prefix,
+                                             const char *name)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s.%s", prefix, name);
+    return sqz_archive_find(archive, full);
+}
+
+static enum sqz_status add_buffer(struct sqz_archive *archive, const struct sqz_net *net,
+                                  const char *prefix, const float *values, struct sqz_error *err)
+{
+    for (int i = 0; i < net->n_params; i++) {
+        const struct sqz_param *param = &net->params[i];
+        char name[128];
+        size_t shape[4] = {(size_t)param->out, (size_t)param->in, (size_t)param->kh, (size_t)param->kw};
+        snprintf(name, sizeof name, "%s.%s", prefix, param->name);
+        struct sqz_array *array = sqz_archive_add(archive, name, SQZ_F32,
+                                                  param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
+        if (!array)
+            return sqz_fail_memory(err, name, param->size * sizeof(float));
+        sqz_param_to_oihw(param, values + param->offset, array->data);
+    }
+    return SQZ_OK;
+}
+
+static enum sqz_status take_buffer(const char *path, const struct sqz_archive *archive,
+                                   const struct sqz_net *net, const char *prefix, float *values,
+                                   struct sqz_error *err)
+{
+    for (int i = 0; i < net->n_params; i++) {
+        const struct sqz_param *param = &net->params[i];
+        const struct sqz_array *array = find_prefixed(archive, prefix, param->name);
+        if (!array || array->dtype != SQZ_F32 || array->size != param->size * sizeof(float))
+            return sqz_fail(err, SQZ_E_DATA,
+                            "\"%s\" holds no usable array %s.%s, which resuming needs.", path, prefix,
+                            param->name);
+        sqz_param_from_oihw(param, array->data, values + param->offset);
+    }
+    return SQZ_OK;
+}
+
+static enum sqz_status add_optimizer(struct sqz_archive *archive, const struct sqz_stepper *stepper,
+                                     const struct sqz_net *net, struct sqz_error *err)
+{
+    const struct sqz_optimizer *optimizer = stepper->optimizer;
+    enum sqz_status status = SQZ_OK;
+    for (int i = 0; i < optimizer->rule->n_states && !status; i++)
+        status = add_buffer(archive, net, optimizer->rule->states[i], optimizer->state[i], err);
+    return status;
+}
+
+enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_state *state,
+                                     const struct sqz_stepper *stepper, const struct sqz_model *model,
+                                     struct sqz_error *err)
+{
+    struct sqz_archive archive = {0};
+    const struct sqz_net *net = model->net;
+    enum sqz_status status = sqz_model_to_archive(model, &archive, err);
+    if (!status)
+        status = add_optimizer(&archive, stepper, net, err);
+    if (!status && stepper->group > 0)
+        status = add_buffer(&archive, net, ACCUMULATOR, stepper->accumulator, err);
+    if (!status && state->displaced_best)
+        status = add_buffer(&archive, net, DISPLACED, state->displaced_best, err);
+    if (status)
+        goto done;
+    for (int i = 0; i < N_FIELDS && !status; i++)
+        status = write_field(&archive, &fields[i], state);
+    if (!status)
+        status = sqz_archive_set(&archive, "train.simd", state->simd);
+    if (!status)
+        status = set_number(&archive, "train.group", "%d", stepper->group);
+    if (!status)
+        status = set_number(&archive, "train.updates", "%llu",
+                            (unsigned long long)stepper->optimizer->updates);
+    if (status) {
+        status = sqz_fail_memory(err, "a checkpoint", state->history.length);
+        goto done;
+    }
+    status = sqz_archive_write(path, sqz_format_find("safetensors"), &archive, SQZ_REPLACE_EXISTING,
+                               err);
+done:
+    sqz_archive_release(&archive);
+    return status;
+}
+
+enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archive,
+                                    struct sqz_model **model, struct sqz_train_state *state,
+                                    struct sqz_error *err)
+{
+    const struct sqz_format *format = NULL;
+    *archive = (struct sqz_archive){0};
+    *state = (struct sqz_train_state){0};
+    enum sqz_status status = sqz_archive_read(path, archive, &format, err);
+    if (status)
+        return status;
+    if (!sqz_archive_get(archive, "train.epoch")) {
+        status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds a model, but no training state to resume; "
+                          "start a new run from it with --ckpt_path %s.", path, path);
+        goto failed;
+    }
+    for (int i = 0; i < N_FIELDS; i++) {
+        const char *text = sqz_archive_get(archive, fields[i].key);
+        if (!text || !read_field(&fields[i], text, state)) {
+            status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable %s; the training state is "
+                              "damaged.", path, fields[i].key);
+            goto failed;
+        }
+    }
+    const char *simd = sqz_archive_get(archive, "train.simd");
+    snprintf(state->simd, sizeof state->simd, "%s", simd ? simd : "");
+    status = sqz_model_from_archive(archive, path, NULL, format->dialect, 0, model, err);
+    if (!status)
+        return SQZ_OK;
+failed:
+    sqz_archive_release(archive);
+    sqz_train_state_release(state);
+    return status;
+}
+
+static bool read_count(const struct sqz_archive *archive, const char *key, uint64_t limit,
+                       uint64_t *out)
+{
+    const char *text = sqz_archive_get(archive, key);
+    char *end = NULL;
+    errno = 0;
+    *out = text ? strtoull(text, &end, 10) : 0;
+    return text && end != text && !*end && !errno && *text != '-' && *out <= limit;
+}
+
+enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archive *archive,
+                                       const struct sqz_train_state *state,
+                                       struct sqz_stepper *stepper, struct sqz_error *err)
+{
+    const struct sqz_net *net = stepper->config.net;
+    struct sqz_optimizer *optimizer = stepper->optimizer;
+    uint64_t group, updates;
+    if (!read_count(archive, "train.group", (uint64_t)stepper->config.accumulate - 1, &group)
+        || !read_count(archive, "train.updates", INT64_MAX, &updates))
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable train.group or train.updates.", path);
+    enum sqz_status status = SQZ_OK;
+    for (int i = 0; i < optimizer->rule->n_states && !status; i++)
+        status = take_buffer(path, archive, net, optimizer->rule->states[i], optimizer->state[i], err);
+    if (!status && group > 0)
+        status = take_buffer(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
+    if (status)
+        return status;
+    stepper->group = (int)group;
+    stepper->micro_steps = (uint64_t)state->steps;
+    optimizer->updates = updates;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_archive *archive,
+                                         const struct sqz_net *net, float **out, struct sqz_error *err)
+{
+    *out = NULL;
+    if (!find_prefixed(archive, DISPLACED, net->params[0].name))
+        return SQZ_OK;
+    float *weights = sqz_new_aligned(net->n_weights, sizeof *weights);
+    if (!weights)
+        return sqz_fail_memory(err, "weights", net->n_weights * sizeof *weights);
+    enum sqz_status status = take_buffer(path, archive, net, DISPLACED, weights, err);
+    if (status)
+        sqz_free(weights);
+    else
+        *out = weights;
+    return status;
+}
+
+enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_stepper *stepper,
+                                          const struct sqz_model *model, struct sqz_error *err)
+{
+    struct sqz_archive archive = {0};
+    const size_t one = 1;
+    int32_t step = (int32_t)stepper->optimizer->updates;
+    enum sqz_status status = sqz_model_to_archive(model, &archive, err);
+    if (!status && !sqz_archive_add(&archive, "global_step", SQZ_I32, 1, &one, &step))
+        status = sqz_fail_memory(err, "a checkpoint", sizeof step);
+    if (!status)
+        status = add_optimizer(&archive, stepper, model->net, err);
+    if (!status)
+        status = sqz_archive_write(path, sqz_format_find("ckpt"), &archive, SQZ_REPLACE_EXISTING, err);
+    sqz_archive_release(&archive);
+    return status;
+}

@@ -1,0 +1,48 @@
+// A run's folder: recipe.yaml, history.csv, steps.csv, split.csv, train.log and the checkpoints.
+#ifndef SQZ_TRAIN_RUN_FOLDER_H
+#define SQZ_TRAIN_RUN_FOLDER_H
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "data/dataset.h"
+#include "train/options.h"
+#include <stdio.h>
+
+struct sqz_run_folder {
+    char *path;
+    FILE *steps, *log; // open while the run goes; NULL until sqz_run_folder_start
+    struct sqz_text history; // history.csv's rows with their timings
+};
+void sqz_run_folder_release(struct sqz_run_folder *folder);
+
+// The folder of a new run: `run_dir`, or the next free number below ckpt_save_dir. A folder with
+// something in it is refused without `force`; with it, an older run's files are removed.
+enum sqz_status sqz_run_folder_create(const struct sqz_options *options, struct sqz_run_folder *out,
+                                      struct sqz_error *err);
+// The folder of a run to continue. `resume` is the folder or a checkpoint in it; *checkpoint (sqz_free)
+// is the file to continue from, NULL when there is none yet.
+enum sqz_status sqz_run_folder_find(const char *resume, struct sqz_run_folder *out,
+                                    char **checkpoint, struct sqz_error *err);
+char *sqz_run_folder_file(const struct sqz_run_folder *folder, const char *name); // sqz_free
+enum sqz_status sqz_run_folder_write(const struct sqz_run_folder *folder, const char *name,
+                                     const char *text, struct sqz_error *err);
+// Which file is on which side of a divided folder.
+enum sqz_status sqz_run_folder_write_split(const struct sqz_run_folder *folder,
+                                           const struct sqz_dataset *train,
+                                           const struct sqz_dataset *val, struct sqz_error *err);
+// Opens the logs. `steps` and `history` are the rows that the training state knows, without
+// timings; rows that history.csv holds keep theirs. Both files are rewritten to agree with the state.
+enum sqz_status sqz_run_folder_start(struct sqz_run_folder *folder, const char *steps,
+                                     const char *history, struct sqz_error *err);
+// One more row, on disk at once.
+void sqz_run_folder_step(struct sqz_run_folder *folder, const char *row);
+// `row` without timings; *_seconds and images_per_second are appended.
+enum sqz_status sqz_run_folder_epoch(struct sqz_run_folder *folder, const char *row, double seconds,
+                                     double images_per_second, struct sqz_error *err);
+void sqz_run_folder_log(struct sqz_run_folder *folder, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#define SQZ_LAST_CHECKPOINT "last.safetensors"
+#define SQZ_BEST_CHECKPOINT "best.safetensors"
+
+#endif

@@ -1,0 +1,231 @@
+// Options, data sets and model brought together before a run.
+#include "train/trainer_setup.h"
+
+#include <string.h>
+
+void sqz_setup_release(struct sqz_setup *setup)
+{
+    sqz_options_free(setup->options);
+    sqz_dataset_free(setup->train);
+    sqz_dataset_free(setup->val);
+    sqz_model_free(setup->model);
+    sqz_text_release(&setup->notes);
+    *setup = (struct sqz_setup){0};
+}
+
+static bool recipe_was_given(const struct sqz_options *options)
+{
+    for (int i = 0; i < sqz_option_count(); i++)
+        if (options->origins[i] == SQZ_FROM_YAML)
+            return true;
+    return false;
+}
+
+static bool is_class_folders(const char *kind)
+{
+    return !*kind || strcmp(kind, "imagenet") == 0;
+}
+
+static bool split_exists(const char *dir, const char *split)
+{
+    char *path = sqz_path_join(dir, split);
+    bool exists = path && sqz_path_is_folder(path);
+    sqz_free(path);
+    return exists;
+}
+
+enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *err)
+{
+    struct sqz_options *options = setup->options;
+    struct sqz_dataset_layout layout;
+    enum sqz_status status = sqz_dataset_layout(options->data_dir, &layout, err);
+    if (status)
+        return status;
+    if (sqz_options_origin(options, "dataset") == SQZ_FROM_DEFAULT)
+        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "dataset", "%s", layout.kind);
+    if (status)
+        return status;
+    setup->kind = is_class_folders(options->dataset) ? "imagenet" : options->dataset;
+    bool folders = is_class_folders(setup->kind);
+    bool train_open = sqz_options_origin(options, "train_split") == SQZ_FROM_DEFAULT;
+    bool val_open = sqz_options_origin(options, "val_split") == SQZ_FROM_DEFAULT;
+    if (layout.has_splits && layout.train[0] && train_open)
+        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s",
+                                  layout.train);
+    if (!status && layout.has_splits && layout.val[0] && val_open)
+        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "val_split", "%s", layout.val);
+    // Class folders directly below data_dir, and nobody asked for other folders: divide them. The
+    // names are compared, not the origins, so that a restart from recipe.yaml does the same.
+    setup->divided = folders && !layout.has_splits && strcmp(options->train_split, "train") == 0
+                     && strcmp(options->val_split, "val") == 0;
+    return status;
+}
+
+static enum sqz_status open_split(const struct sqz_environment *environment,
+                                  const struct sqz_setup *setup, bool val, struct sqz_dataset **out,
+                                  struct sqz_error *err)
+{
+    const struct sqz_options *options = setup->options;
+    struct sqz_dataset_request request = {.kind = setup->kind,
+                                          .dir = options->data_dir,
+                                          .split = val ? options->val_split : options->train_split,
+                                          .divide = setup->divided,
+                                          .held_out = val,
+                                          .seed = (uint64_t)options->seed,
+                                          .check_headers = true,
+                                          .threads = sqz_pool_size(environment->pool)};
+    if (setup->divided)
+        request.split = "";
+    return sqz_dataset_open(&request, out, err);
+}
+
+// Whether there is a split to validate on; asking for one that is not there is open_split's error.
+static bool has_val(const struct sqz_setup *setup)
+{
+    const struct sqz_options *options = setup->options;
+    bool asked = options->val_while_train
+                 && sqz_options_origin(options, "val_while_train") >= SQZ_FROM_YAML;
+    if (setup->divided || asked)
+        return true;
+    if (is_class_folders(setup->kind))
+        return *options->val_split && split_exists(options->data_dir, options->val_split);
+    return strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
+}
+
+static enum sqz_status open_data(const struct sqz_environment *environment, struct sqz_setup *setup,
+                                 struct sqz_error *err)
+{
+    enum sqz_status status = sqz_setup_find_data(setup, err);
+    if (!status)
+        status = open_split(environment, setup, false, &setup->train, err);
+    if (status)
+        return status;
+    if (has_val(setup))
+        status = open_split(environment, setup, true, &setup->val, err);
+    if (!status && setup->train->skipped)
+        sqz_text_add(&setup->notes, "%zu files of the training split are no images that can be read and "
+                     "are left out%s%s\n", setup->train->skipped,
+                     setup->train->skipped_example ? "; the first: " : ".",
+                     setup->train->skipped_example ? setup->train->skipped_example : "");
+    if (!status && setup->val && setup->val->skipped)
+        sqz_text_add(&setup->notes, "%zu files of the validation split are no images that can be read "
+                     "and are left out.\n", setup->val->skipped);
+    return status;
+}
+
+// Longest side of the largest of some evenly spaced pictures; 0 when none can be looked at.
+static int typical_side(const struct sqz_dataset *set)
+{
+    enum { LOOKS = 24, HEAD = 1 << 16 };
+    if (set->w > 0)
+        return set->w > set->h ? set->w : set->h;
+    uint8_t *head = sqz_new_array(HEAD, 1);
+    int largest = 0;
+    for (int i = 0; head && i < LOOKS; i++) {
+        const struct sqz_sample *sample = &set->samples[set->count * (size_t)i / LOOKS];
+        struct sqz_image_header header;
+        size_t got = 0;
+        if (!sample->path || sqz_file_read_head(sample->path, head, HEAD, &got, NULL)
+            || sqz_image_probe(head, got, &header, NULL))
+            continue;
+        int side = header.w > header.h ? header.w : header.h;
+        if (side > largest)
+            largest = side;
+    }
+    sqz_free(head);
+    return largest;
+}
+
+static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *err)
+{
+    enum { SMALL_SIDE = 64 }; // pictures up to this size gain nothing from the recipe for photos
+    int side = typical_side(setup->train);
+    const char *name = *setup->options->ckpt_path      ? "finetune"
+                       : side > 0 && side <= SMALL_SIDE ? "small"
+                                                        : "photos";
+    const char *text = sqz_builtin_recipe(name);
+    if (!text)
+        return sqz_fail(err, SQZ_E_INTERNAL, "The built-in recipe \"%s\" is missing.", name);
+    setup->recipe = name;
+    return sqz_options_parse_yaml(setup->options, text, strlen(text), name, SQZ_FROM_BUILTIN_RECIPE,
+                                  err);
+}
+
+enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
+                               const struct sqz_options *given, struct sqz_model *resumed,
+                               struct sqz_setup *out, struct sqz_error *err)
+{
+    *out = (struct sqz_setup){.model = resumed};
+    bool recipe_given = recipe_was_given(given);
+    enum sqz_status status = sqz_options_copy(given, &out->options, err);
+    // Twice: what is not supported should be said before a large folder is read.
+    if (!status)
+        status = sqz_options_check(out->options, NULL, err);
+    if (!status)
+        status = open_data(environment, out, err);
+    if (!status && !recipe_given)
+        status = merge_builtin(out, err);
+    if (!status && !out->val)
+        status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
+    if (!status)
+        status = sqz_transforms_preset(out->options, out->kind, err);
+    if (!status)
+        status = sqz_setup_model(out, err);
+    if (!status)
+        status = sqz_options_check(out->options, &out->notes, err);
+    if (!status && out->notes.failed)
+        status = sqz_fail_memory(err, "messages", out->notes.length);
+    if (status)
+        sqz_setup_release(out);
+    return status;
+}
+
+static int loader_workers(const struct sqz_options *options, int threads)
+{
+    // More than the compute threads would only take their cores away.
+    int64_t workers = options->num_parallel_workers < threads ? options->num_parallel_workers : threads;
+    return workers < 1 ? 1 : (int)workers;
+}
+
+static enum sqz_bad_image bad_image(const struct sqz_options *options)
+{
+    return strcmp(options->on_bad, "skip") == 0 ? SQZ_BAD_SKIP : SQZ_BAD_STOP;
+}
+
+struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
+{
+    const struct sqz_options *options = setup->options;
+    return (struct sqz_loader_config){
+        .dataset = setup->train,
+        .preprocess = setup->model->preprocess,
+        .augment = &setup->augment,
+        .batch = (int)options->batch_size,
+        .shuffle = options->shuffle,
+        .drop_remainder = options->drop_remainder,
+        .num_samples = options->num_samples > 0 ? (size_t)options->num_samples : 0,
+        .seed = (uint64_t)options->seed,
+        .workers = loader_workers(options, threads),
+        .on_bad = bad_image(options)};
+}
+
+enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
+                                       struct sqz_loader **out, struct sqz_error *err)
+{
+    struct sqz_loader_config config = sqz_setup_loader_config(setup, threads);
+    return sqz_loader_new(&config, out, err);
+}
+
+enum sqz_status sqz_setup_val_loader(const struct sqz_options *options, const struct sqz_dataset *set,
+                                     const struct sqz_preprocess *preprocess, int threads,
+                                     struct sqz_loader **out, struct sqz_error *err)
+{
+    enum { LARGEST = 64 }; // the batch decides nothing here but memory
+    struct sqz_loader_config config = {
+        .dataset = set,
+        .preprocess = *preprocess,
+        .batch = options->batch_size < LARGEST ? (int)options->batch_size : LARGEST,
+        .seed = (uint64_t)options->seed,
+        .workers = loader_workers(options, threads),
+        .on_bad = bad_image(options)};
+    return sqz_loader_new(&config, out, err);
+}

@@ -1,0 +1,32 @@
+// Tells a run that cannot learn any more from one that merely has not begun to.
+#ifndef SQZ_TRAIN_WATCHDOG_H
+#define SQZ_TRAIN_WATCHDOG_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+// A dead start is declared when both hold in every one of this many steps running: a healthy
+// SqueezeNet may sit at ln(classes) for hundreds of steps, but not with its activations dead.
+#define SQZ_WATCHDOG_WINDOW 150
+#define SQZ_WATCHDOG_LOSS_MARGIN 0.01 // relative distance from ln(classes)
+#define SQZ_WATCHDOG_ZEROS 0.95       // share of zeros among the activations
+
+struct sqz_watchdog {
+    int classes;
+    int64_t suspicious; // steps running that looked dead; part of the training state
+};
+// Takes one step's numbers; SQZ_E_DIVERGED with the cause and what to change.
+enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog, double loss, double zero_fraction,
+                                  struct sqz_error *err);
+
+struct sqz_divergence { // for the sentence
+    int epoch;
+    int64_t step;
+    double loss, gradient_norm, rate;
+    bool clipped, warmed_up;
+};
+enum sqz_status sqz_watchdog_not_finite(const struct sqz_divergence *what, const char *kept,
+                                        struct sqz_error *err);
+
+#endif
