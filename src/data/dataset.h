@@ -9,6 +9,7 @@ struct sqz_sample {
     char *path;     // folder data sets: owned; else NULL
     int label;
     size_t offset;  // in-memory sets: first byte of its pixels
+    uint64_t hash;  // of its name and size (in-memory sets: of its pixels), for the fingerprint
 };
 struct sqz_dataset {
     char *name;             // for messages: the folder
@@ -19,6 +20,7 @@ struct sqz_dataset {
     uint8_t *pixels;        // in-memory sets: NHWC u8
     int w, h, c;            // of in-memory samples, else 0
     size_t skipped;         // files that are no images we read, found by the header check
+    char *skipped_example;  // a sentence about the first of them; NULL when there is none
     uint64_t fingerprint;   // of the list: names, sizes, labels; not of absolute paths or times
 };
 void sqz_dataset_free(struct sqz_dataset *set);

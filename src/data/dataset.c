@@ -1,0 +1,250 @@
+// Opens a data set of any layout, and hands out its samples.
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/sets.h"
+#include <limits.h>
+#include <string.h>
+#include <strings.h>
+
+// Bytes of one image file; a PNG of the largest picture that the decoder accepts stays below.
+#define FILE_LIMIT ((size_t)1 << 30)
+
+void sqz_dataset_free(struct sqz_dataset *set)
+{
+    if (!set)
+        return;
+    for (size_t i = 0; set->samples && i < set->count; i++)
+        sqz_free(set->samples[i].path);
+    for (int i = 0; set->classes && i < set->n_classes; i++)
+        sqz_free(set->classes[i]);
+    sqz_free(set->samples);
+    sqz_free(set->classes);
+    sqz_free(set->pixels);
+    sqz_free(set->skipped_example);
+    sqz_free(set->name);
+    sqz_free(set);
+}
+
+uint64_t sqz_hash_bytes(uint64_t hash, const void *data, size_t n)
+{
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    return hash;
+}
+
+uint64_t sqz_hash_string(uint64_t hash, const char *text)
+{
+    return sqz_hash_bytes(hash, text, strlen(text) + 1);
+}
+
+bool sqz_name_is_hidden(const char *name)
+{
+    return name[0] == '.';
+}
+
+enum sqz_status sqz_need_folder(const char *folder, struct sqz_error *err)
+{
+    if (sqz_path_is_folder(folder))
+        return SQZ_OK;
+    if (sqz_path_exists(folder))
+        return sqz_fail(err, SQZ_E_NOINPUT,
+                        "\"%s\" is a file, but a folder with a data set is needed.", folder);
+    return sqz_fail(err, SQZ_E_NOINPUT, "There is no folder \"%s\".", folder);
+}
+
+enum sqz_status sqz_parse_usage(const char *folder, const char *usage, bool *train, bool *test,
+                                struct sqz_error *err)
+{
+    *train = !strcmp(usage, "train") || !strcmp(usage, "all");
+    *test = !strcmp(usage, "test") || !strcmp(usage, "all");
+    if (*train || *test)
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_USAGE,
+                    "\"%s\" has no split \"%s\": its files are divided into train and test (or all), so "
+                    "give --val_split test.",
+                    folder, usage);
+}
+
+enum sqz_status sqz_dataset_name_classes(struct sqz_dataset *set, const char *const *names, int n,
+                                         struct sqz_error *err)
+{
+    char **classes = sqz_new_array((size_t)n, sizeof *classes);
+    bool whole = classes != NULL;
+    for (int i = 0; whole && i < n; i++)
+        whole = (classes[i] = sqz_copy_string(names[i])) != NULL;
+    if (!whole) {
+        for (int i = 0; classes && i < n; i++)
+            sqz_free(classes[i]);
+        sqz_free(classes);
+        return sqz_fail_memory(err, "class names", (size_t)n * sizeof *classes);
+    }
+    for (int i = 0; i < set->n_classes; i++)
+        sqz_free(set->classes[i]);
+    sqz_free(set->classes);
+    set->classes = classes;
+    set->n_classes = n;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_dataset_add_labels(struct sqz_dataset *set, const uint8_t *labels, size_t count,
+                                       struct sqz_error *err)
+{
+    size_t each = (size_t)set->w * (size_t)set->h * (size_t)set->c;
+    struct sqz_sample *grown = NULL;
+    if (count <= INT_MAX - set->count)
+        grown = sqz_grow_array(set->samples, set->count, set->count + count, sizeof *grown);
+    if (!grown)
+        return sqz_fail_memory(err, "the list of samples", count * sizeof *grown);
+    set->samples = grown;
+    for (size_t i = 0; i < count; i++) {
+        struct sqz_sample *sample = &grown[set->count + i];
+        sample->label = labels[i];
+        sample->offset = (set->count + i) * each;
+        sample->hash = sqz_hash_bytes(SQZ_HASH_START, set->pixels + sample->offset, each);
+    }
+    set->count += count;
+    return SQZ_OK;
+}
+
+static uint64_t fingerprint(const struct sqz_dataset *set)
+{
+    uint64_t hash = SQZ_HASH_START;
+    for (int i = 0; i < set->n_classes; i++)
+        hash = sqz_hash_string(hash, set->classes[i]);
+    for (size_t i = 0; i < set->count; i++) {
+        hash = sqz_random_hash(hash, set->samples[i].hash);
+        hash = sqz_random_hash(hash, (uint64_t)set->samples[i].label);
+    }
+    return hash;
+}
+
+// The folder that holds the class folders, with advice when it is not there.
+static enum sqz_status find_split(const char *dir, const char *split, char **out, struct sqz_error *err)
+{
+    static const char *const others[] = {"val", "test", "train", "valid", "validation"};
+    enum sqz_status status = sqz_need_folder(dir, err);
+    if (status)
+        return status;
+    char *folder = *split ? sqz_path_join(dir, split) : sqz_copy_string(dir);
+    if (!folder)
+        return sqz_fail_memory(err, "a path", strlen(dir) + strlen(split));
+    if (sqz_path_is_folder(folder)) {
+        *out = folder;
+        return SQZ_OK;
+    }
+    const char *there = NULL;
+    for (size_t i = 0; !there && i < sizeof others / sizeof *others; i++) {
+        char *other = sqz_path_join(dir, others[i]);
+        if (other && sqz_path_is_folder(other))
+            there = others[i];
+        sqz_free(other);
+    }
+    if (there)
+        status = sqz_fail(err, SQZ_E_NOINPUT,
+                          "There is no folder \"%s\", but \"%s/%s\" is there: name the split with "
+                          "--val_split %s (or --train_split).",
+                          folder, dir, there, there);
+    else
+        status = sqz_need_folder(folder, err);
+    sqz_free(folder);
+    return status;
+}
+
+static enum sqz_status open_class_folders(const struct sqz_dataset_request *request,
+                                          struct sqz_dataset *set, struct sqz_error *err)
+{
+    char *folder = NULL;
+    enum sqz_status status = find_split(request->dir, request->split ? request->split : "", &folder, err);
+    if (!status)
+        status = sqz_class_folders_open(folder, request->check_headers, request->threads, set, err);
+    sqz_free(folder);
+    return status;
+}
+
+static enum sqz_status open_cifar(const struct sqz_dataset_request *request, bool hundred,
+                                  struct sqz_dataset *set, struct sqz_error *err)
+{
+    char *folder = sqz_cifar_folder(request->dir, hundred);
+    if (!folder)
+        return sqz_fail_memory(err, "a path", strlen(request->dir));
+    enum sqz_status status = sqz_cifar_open(folder, hundred, request->split ? request->split : "train",
+                                            set, err);
+    sqz_free(folder);
+    return status;
+}
+
+static enum sqz_status open_kind(const char *kind, const struct sqz_dataset_request *request,
+                                 struct sqz_dataset *set, struct sqz_error *err)
+{
+    if (!*kind || !strcasecmp(kind, "imagenet"))
+        return open_class_folders(request, set, err);
+    enum sqz_status status = sqz_need_folder(request->dir, err);
+    if (status)
+        return status;
+    if (!strcasecmp(kind, "mnist"))
+        return sqz_idx_open(request->dir, request->split ? request->split : "train", set, err);
+    if (!strcasecmp(kind, "cifar10"))
+        return open_cifar(request, false, set, err);
+    if (!strcasecmp(kind, "cifar100"))
+        return open_cifar(request, true, set, err);
+    return sqz_fail(err, SQZ_E_USAGE,
+                    "There is no kind of data set called \"%s\": there are imagenet (or an empty name; "
+                    "both are class folders), mnist, cifar10 and cifar100.",
+                    kind);
+}
+
+enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request, struct sqz_dataset **out,
+                                 struct sqz_error *err)
+{
+    struct sqz_dataset *set = sqz_new_array(1, sizeof *set);
+    const char *kind = request->kind;
+    struct sqz_dataset_layout layout;
+    enum sqz_status status = SQZ_OK;
+    if (!set || !(set->name = sqz_copy_string(request->dir))) {
+        status = sqz_fail_memory(err, "a data set", sizeof *set);
+        goto done;
+    }
+    if (!kind) {
+        if ((status = sqz_dataset_layout(request->dir, &layout, err)))
+            goto done;
+        kind = layout.kind;
+    }
+    if ((status = open_kind(kind, request, set, err)))
+        goto done;
+    if (request->divide && (status = sqz_dataset_divide(set, request->seed, request->held_out, err)))
+        goto done;
+    if (set->count == 0 || set->count > INT_MAX) {
+        status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds %s.", set->name,
+                          set->count ? "more than 2,147,483,647 images" : "no images");
+        goto done;
+    }
+    set->fingerprint = fingerprint(set);
+    *out = set;
+    set = NULL;
+done:
+    sqz_dataset_free(set);
+    return status;
+}
+
+enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index, struct sqz_bytes *bytes,
+                                 struct sqz_image *view, struct sqz_source *out, struct sqz_error *err)
+{
+    const struct sqz_sample *sample = &set->samples[index];
+    memset(out, 0, sizeof *out);
+    if (!sample->path) {
+        *view = (struct sqz_image){.w = set->w, .h = set->h, .c = set->c,
+                                   .pixels = set->pixels + sample->offset};
+        out->image = view;
+        out->name = set->name;
+        return SQZ_OK;
+    }
+    sqz_bytes_release(bytes);
+    enum sqz_status status = sqz_file_read(sample->path, FILE_LIMIT, bytes, err);
+    if (status)
+        return status;
+    out->data = bytes->data;
+    out->size = bytes->size;
+    out->name = sample->path;
+    return SQZ_OK;
+}

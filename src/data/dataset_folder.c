@@ -1,0 +1,215 @@
+// Data sets with one folder a class, as ImageNet is kept.
+#include "base/memory.h"
+#include "data/sets.h"
+#include <limits.h>
+#include <string.h>
+
+void sqz_file_list_release(struct sqz_file_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        sqz_free(list->files[i].name);
+        sqz_free(list->files[i].problem);
+    }
+    for (int i = 0; i < list->n_classes; i++)
+        sqz_free(list->classes[i]);
+    sqz_free(list->files);
+    sqz_free(list->classes);
+    memset(list, 0, sizeof *list);
+}
+
+bool sqz_has_class_folders(const char *folder)
+{
+    struct sqz_folder entries = {0};
+    bool found = false;
+    if (sqz_folder_read(folder, &entries, NULL))
+        return false;
+    for (size_t i = 0; !found && i < entries.count; i++)
+        found = entries.entries[i].is_folder && !sqz_name_is_hidden(entries.entries[i].name);
+    sqz_folder_release(&entries);
+    return found;
+}
+
+static bool list_file(struct sqz_file_list *list, const char *class_name,
+                      const struct sqz_folder_entry *entry)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 256;
+        void *grown = sqz_grow_array(list->files, list->capacity, capacity, sizeof *list->files);
+        if (!grown)
+            return false;
+        list->files = grown;
+        list->capacity = capacity;
+    }
+    struct sqz_listed_file *file = &list->files[list->count];
+    memset(file, 0, sizeof *file);
+    file->name = sqz_path_join(class_name, entry->name);
+    if (!entry->is_file)
+        file->problem = sqz_copy_string("is neither a file nor a folder (a broken link?)");
+    file->label = list->n_classes - 1;
+    file->size = entry->size;
+    file->mtime_ns = entry->mtime_ns;
+    list->count++;
+    return file->name && (entry->is_file || file->problem);
+}
+
+// Lists the files of the class that was added last.
+static enum sqz_status list_class(const char *folder, const char *class_name, struct sqz_file_list *list,
+                                  sqz_data_problem_fn problem, void *arg, struct sqz_error *err)
+{
+    struct sqz_folder entries = {0};
+    enum sqz_status status = SQZ_OK;
+    char *inner = NULL;
+    char *path = sqz_path_join(folder, class_name);
+    if (!path) {
+        status = sqz_fail_memory(err, "a path", strlen(folder) + strlen(class_name));
+        goto done;
+    }
+    if ((status = sqz_folder_read(path, &entries, err)))
+        goto done;
+    for (size_t i = 0; i < entries.count; i++) {
+        const struct sqz_folder_entry *entry = &entries.entries[i];
+        if (sqz_name_is_hidden(entry->name))
+            continue;
+        if (entry->is_folder && !problem) {
+            status = sqz_fail(err, SQZ_E_DATA,
+                              "\"%s/%s\" is a folder inside the class folder \"%s\": class folders hold "
+                              "image files only, so move it away (or point at the folder that holds the "
+                              "class folders).",
+                              path, entry->name, class_name);
+            goto done;
+        }
+        if (entry->is_folder) {
+            sqz_free(inner);
+            inner = sqz_path_join(path, entry->name);
+            problem(arg, inner ? inner : entry->name, "is a folder inside a class folder");
+        } else if (!list_file(list, class_name, entry)) {
+            status = sqz_fail_memory(err, "the list of files", list->count * sizeof *list->files);
+            goto done;
+        }
+    }
+done:
+    sqz_free(inner);
+    sqz_free(path);
+    sqz_folder_release(&entries);
+    return status;
+}
+
+static enum sqz_status no_classes(const char *folder, const struct sqz_folder *entries,
+                                  struct sqz_error *err)
+{
+    size_t files = 0;
+    for (size_t i = 0; i < entries->count; i++)
+        files += entries->entries[i].is_file && !sqz_name_is_hidden(entries->entries[i].name);
+    if (files == 0)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" holds no class folders: make one folder a class and put its images "
+                        "there, as in \"%s/cats/1.jpg\".",
+                        folder, folder);
+    return sqz_fail(err, SQZ_E_DATA,
+                    "\"%s\" holds %zu file%s but no class folders: move the images of each class into a "
+                    "folder of that name, as in \"%s/cats/1.jpg\" and \"%s/dogs/1.jpg\".",
+                    folder, files, files == 1 ? "" : "s", folder, folder);
+}
+
+enum sqz_status sqz_file_list_read(const char *folder, struct sqz_file_list *list,
+                                   sqz_data_problem_fn problem, void *arg, struct sqz_error *err)
+{
+    struct sqz_folder entries = {0};
+    enum sqz_status status = sqz_need_folder(folder, err);
+    if (!status)
+        status = sqz_folder_read(folder, &entries, err);
+    if (status)
+        return status;
+    list->classes = sqz_new_array(entries.count, sizeof *list->classes);
+    if (!list->classes || entries.count > INT_MAX)
+        status = sqz_fail_memory(err, "class names", entries.count * sizeof *list->classes);
+    for (size_t i = 0; !status && i < entries.count; i++) {
+        const struct sqz_folder_entry *entry = &entries.entries[i];
+        if (!entry->is_folder || sqz_name_is_hidden(entry->name))
+            continue;
+        char *name = sqz_copy_string(entry->name);
+        if (!name) {
+            status = sqz_fail_memory(err, "a class name", strlen(entry->name));
+            break;
+        }
+        list->classes[list->n_classes++] = name;
+        status = list_class(folder, name, list, problem, arg, err);
+    }
+    if (!status && list->n_classes == 0)
+        status = no_classes(folder, &entries, err);
+    if (status)
+        sqz_file_list_release(list);
+    sqz_folder_release(&entries);
+    return status;
+}
+
+// A class that had files, none of which is an image.
+static enum sqz_status refuse_emptied(const char *folder, const struct sqz_file_list *list,
+                                      struct sqz_error *err)
+{
+    for (size_t i = 0, next; i < list->count; i = next) {
+        bool any = false;
+        for (next = i; next < list->count && list->files[next].label == list->files[i].label; next++)
+            any = any || !list->files[next].problem;
+        if (!any)
+            return sqz_fail(err, SQZ_E_DATA,
+                            "No file in \"%s/%s\" is an image that can be read (%zu file%s looked at; "
+                            "\"%s\" %s): add images or remove the folder.",
+                            folder, list->classes[list->files[i].label], next - i,
+                            next - i == 1 ? "" : "s", list->files[i].name, list->files[i].problem);
+    }
+    return SQZ_OK;
+}
+
+static bool add_sample(const char *folder, const struct sqz_listed_file *file, struct sqz_dataset *set)
+{
+    struct sqz_sample *sample = &set->samples[set->count];
+    sample->path = sqz_path_join(folder, file->name);
+    sample->label = file->label;
+    sample->hash = sqz_hash_string(SQZ_HASH_START, sqz_path_name(file->name));
+    sample->hash = sqz_hash_bytes(sample->hash, &file->size, sizeof file->size);
+    set->count++;
+    return sample->path != NULL;
+}
+
+static bool note_skipped(const char *folder, const struct sqz_listed_file *file, struct sqz_dataset *set)
+{
+    struct sqz_text text = {0};
+    if (set->skipped++)
+        return true;
+    sqz_text_add(&text, "\"%s/%s\" %s", folder, file->name, file->problem);
+    set->skipped_example = sqz_copy_string(sqz_text_get(&text));
+    sqz_text_release(&text);
+    return set->skipped_example != NULL;
+}
+
+enum sqz_status sqz_class_folders_open(const char *folder, bool check_headers, int threads,
+                                       struct sqz_dataset *set, struct sqz_error *err)
+{
+    struct sqz_file_list list = {0};
+    enum sqz_status status = sqz_file_list_read(folder, &list, NULL, NULL, err);
+    if (status)
+        return status;
+    if (check_headers && (status = sqz_headers_check(folder, &list, threads, err)))
+        goto done;
+    if ((status = refuse_emptied(folder, &list, err)))
+        goto done;
+    set->samples = sqz_new_array(list.count, sizeof *set->samples);
+    bool whole = set->samples != NULL;
+    for (size_t i = 0; whole && i < list.count; i++)
+        whole = list.files[i].problem ? note_skipped(folder, &list.files[i], set)
+                                      : add_sample(folder, &list.files[i], set);
+    sqz_free(set->name);
+    set->name = sqz_copy_string(folder);
+    if (!whole || !set->name) {
+        status = sqz_fail_memory(err, "the list of samples", list.count * sizeof *set->samples);
+        goto done;
+    }
+    set->classes = list.classes;
+    set->n_classes = list.n_classes;
+    list.classes = NULL;
+    list.n_classes = 0;
+done:
+    sqz_file_list_release(&list);
+    return status;
+}

@@ -1,0 +1,236 @@
+// The idx files of the MNIST family, plain or compressed by gzip.
+#include "base/memory.h"
+#include "data/sets.h"
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#define IMAGES_MAGIC 0x00000803u
+#define LABELS_MAGIC 0x00000801u
+#define CLASSES 10
+#define MOST_SIDE 4096
+// Deflate cannot make a file smaller than this part, so a header that promises more lies.
+#define BEST_DEFLATE 1032
+
+static const char *const fashion_names[CLASSES] = {
+    "T-shirt/top", "Trouser", "Pullover", "Dress",  "Coat",
+    "Sandal",      "Shirt",   "Sneaker",  "Bag", "Ankle boot"};
+static const char *const digit_names[CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
+struct idx_file {
+    char *path;
+    gzFile file;
+    uint64_t most; // bytes that it can hold at the very most
+};
+
+// `part` is "train" or "t10k", `what` "images-idx3" or "labels-idx1". NULL: not there.
+static char *find_file(const char *folder, const char *part, const char *what)
+{
+    static const char *const suffixes[] = {"", ".gz"};
+    for (size_t i = 0; i < 2; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s-%s-ubyte%s", part, what, suffixes[i]);
+        char *path = sqz_path_join(folder, name);
+        if (path && sqz_path_exists(path))
+            return path;
+        sqz_free(path);
+    }
+    return NULL;
+}
+
+void sqz_idx_find(const char *folder, bool *train, bool *test)
+{
+    char *path = find_file(folder, "train", "images-idx3");
+    *train = path != NULL;
+    sqz_free(path);
+    path = find_file(folder, "t10k", "images-idx3");
+    *test = path != NULL;
+    sqz_free(path);
+}
+
+static void close_file(struct idx_file *file)
+{
+    if (file->file)
+        gzclose(file->file);
+    sqz_free(file->path);
+    memset(file, 0, sizeof *file);
+}
+
+static enum sqz_status open_file(const char *folder, const char *part, const char *what,
+                                 struct idx_file *out, struct sqz_error *err)
+{
+    struct stat info;
+    memset(out, 0, sizeof *out);
+    out->path = find_file(folder, part, what);
+    if (!out->path)
+        return sqz_fail(err, SQZ_E_NOINPUT,
+                        "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", folder, part, what);
+    if (stat(out->path, &info) || !S_ISREG(info.st_mode))
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a regular file.", out->path);
+    out->most = (uint64_t)info.st_size * BEST_DEFLATE;
+    out->file = gzopen(out->path, "rb"); // reads plain files too
+    if (!out->file)
+        return sqz_fail(err, SQZ_E_IO, "\"%s\" cannot be opened.", out->path);
+    gzbuffer(out->file, 1u << 17);
+    return SQZ_OK;
+}
+
+static enum sqz_status read_exactly(struct idx_file *file, void *out, size_t n, struct sqz_error *err)
+{
+    uint8_t *at = out;
+    while (n > 0) {
+        unsigned part = n < (1u << 30) ? (unsigned)n : 1u << 30;
+        int got = gzread(file->file, at, part);
+        int code = Z_OK;
+        if (got < (int)part) {
+            const char *reason = gzerror(file->file, &code);
+            if (got < 0 && code != Z_BUF_ERROR)
+                return sqz_fail(err, code == Z_ERRNO ? SQZ_E_IO : SQZ_E_DATA,
+                                "\"%s\" cannot be unpacked (%s).", file->path, reason);
+            return sqz_fail(err, SQZ_E_DATA, "\"%s\" is cut short: its header promises more bytes.",
+                            file->path);
+        }
+        at += got;
+        n -= (size_t)got;
+    }
+    return SQZ_OK;
+}
+
+static enum sqz_status read_header(struct idx_file *file, uint32_t magic, uint32_t *dims, int n_dims,
+                                   struct sqz_error *err)
+{
+    uint8_t bytes[16];
+    enum sqz_status status = read_exactly(file, bytes, 4 + 4 * (size_t)n_dims, err);
+    if (status)
+        return status;
+    for (int i = -1; i < n_dims; i++) {
+        const uint8_t *at = bytes + 4 * (i + 1);
+        uint32_t value = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        if (i >= 0)
+            dims[i] = value;
+        else if (value != magic)
+            return sqz_fail(err, SQZ_E_DATA, "\"%s\" is no idx file of %s: it begins with 0x%08x, not 0x%08x.",
+                            file->path, n_dims == 3 ? "images" : "labels", value, magic);
+    }
+    return SQZ_OK;
+}
+
+// The end must come where the header says; reading it also lets zlib verify its checksum.
+static enum sqz_status read_end(struct idx_file *file, struct sqz_error *err)
+{
+    uint8_t byte;
+    int code = Z_OK, got = gzread(file->file, &byte, 1);
+    const char *reason = gzerror(file->file, &code);
+    if (got > 0)
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" goes on behind the end that its header gives.",
+                        file->path);
+    if (got < 0 || code == Z_BUF_ERROR)
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" is damaged at its end (%s).", file->path, reason);
+    return SQZ_OK;
+}
+
+static enum sqz_status read_images(struct idx_file *file, struct sqz_dataset *set, size_t *count,
+                                   struct sqz_error *err)
+{
+    uint32_t dims[3];
+    size_t size, old = set->count * (size_t)set->w * (size_t)set->h;
+    enum sqz_status status = read_header(file, IMAGES_MAGIC, dims, 3, err);
+    if (status)
+        return status;
+    if (dims[1] < 1 || dims[1] > MOST_SIDE || dims[2] < 1 || dims[2] > MOST_SIDE)
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" has images of %u x %u pixels; 1 to %d a side can be read.",
+                        file->path, dims[2], dims[1], MOST_SIDE);
+    if (set->count && ((int)dims[1] != set->h || (int)dims[2] != set->w))
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" has images of %u x %u pixels, its sister file of %d x %d.",
+                        file->path, dims[2], dims[1], set->w, set->h);
+    if (!sqz_size_mul(dims[0], (size_t)dims[1] * dims[2], &size) || size > file->most)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" is cut short: its header promises %u images of %u x %u pixels.",
+                        file->path, dims[0], dims[2], dims[1]);
+    uint8_t *grown = sqz_grow_array(set->pixels, old, old + size, 1);
+    if (!grown)
+        return sqz_fail_memory(err, "images", old + size);
+    set->pixels = grown;
+    set->h = (int)dims[1];
+    set->w = (int)dims[2];
+    set->c = 1;
+    *count = dims[0];
+    status = read_exactly(file, grown + old, size, err);
+    return status ? status : read_end(file, err);
+}
+
+static enum sqz_status read_labels(struct idx_file *file, size_t count, struct sqz_dataset *set,
+                                   struct sqz_error *err)
+{
+    uint32_t n = 0;
+    uint8_t *labels = NULL;
+    enum sqz_status status = read_header(file, LABELS_MAGIC, &n, 1, err);
+    if (status)
+        return status;
+    if (n != count)
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" has %u labels for %zu images.", file->path, n, count);
+    if (!(labels = sqz_new_array(n, 1)))
+        return sqz_fail_memory(err, "labels", n);
+    if (!(status = read_exactly(file, labels, n, err)))
+        status = read_end(file, err);
+    for (uint32_t i = 0; !status && i < n; i++)
+        if (labels[i] >= CLASSES)
+            status = sqz_fail(err, SQZ_E_DATA, "\"%s\" gives image %u the label %d; 0 to 9 are possible.",
+                              file->path, i, labels[i]);
+    if (!status)
+        status = sqz_dataset_add_labels(set, labels, n, err);
+    sqz_free(labels);
+    return status;
+}
+
+static enum sqz_status read_part(const char *folder, const char *part, struct sqz_dataset *set,
+                                 struct sqz_error *err)
+{
+    struct idx_file images = {0}, labels = {0};
+    size_t count = 0;
+    enum sqz_status status = open_file(folder, part, "images-idx3", &images, err);
+    if (!status)
+        status = open_file(folder, part, "labels-idx1", &labels, err);
+    if (!status)
+        status = read_images(&images, set, &count, err);
+    if (!status)
+        status = read_labels(&labels, count, set, err);
+    close_file(&images);
+    close_file(&labels);
+    return status;
+}
+
+static bool is_fashion(const char *folder)
+{
+    // The name as given, and where it leads to (for "." and links).
+    char *real = realpath(folder, NULL);
+    char *given = sqz_copy_string(folder);
+    size_t length = given ? strlen(given) : 0;
+    while (length > 1 && given[length - 1] == '/')
+        given[--length] = 0;
+    bool found = (given && strcasestr(sqz_path_name(given), "fashion")) ||
+                 (real && strcasestr(sqz_path_name(real), "fashion"));
+    sqz_free(given);
+    free(real);
+    return found;
+}
+
+enum sqz_status sqz_idx_open(const char *folder, const char *usage, struct sqz_dataset *set,
+                             struct sqz_error *err)
+{
+    bool train, test;
+    enum sqz_status status = sqz_parse_usage(folder, usage, &train, &test, err);
+    if (!status && train)
+        status = read_part(folder, "train", set, err);
+    if (!status && test)
+        status = read_part(folder, "t10k", set, err);
+    if (!status)
+        status = sqz_dataset_name_classes(set, is_fashion(folder) ? fashion_names : digit_names, CLASSES,
+                                          err);
+    return status;
+}
