@@ -73,7 +73,8 @@ static void find_cpu_name(void)
         fclose(file);
     struct utsname machine;
     if (!*cpu_name) // ARM's cpuinfo has no model name
-        snprintf(cpu_name, sizeof cpu_name, "%s", uname(&machine) == 0 ? machine.machine : "unknown");
+        snprintf(cpu_name, sizeof cpu_name, "%s",
+                 uname(&machine) == 0 ? machine.machine : "unknown");
 }
 
 const char *sqz_cpu_name(void)

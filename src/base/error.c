@@ -53,6 +53,6 @@ enum sqz_status sqz_fail_errno(struct sqz_error *err, enum sqz_status otherwise,
 
 enum sqz_status sqz_fail_memory(struct sqz_error *err, const char *what, size_t bytes)
 {
-    return sqz_fail(err, SQZ_E_NOMEM, "Out of memory: cannot get %zu bytes (%.1f MB) for %s.", bytes,
-                    (double)bytes / 1e6, what);
+    return sqz_fail(err, SQZ_E_NOMEM, "Out of memory: cannot get %zu bytes (%.1f MB) for %s.",
+                    bytes, (double)bytes / 1e6, what);
 }

@@ -18,7 +18,8 @@ void sqz_bytes_release(struct sqz_bytes *bytes)
 }
 
 // Opens a regular file. O_NONBLOCK so that a named pipe is refused instead of waited for.
-static enum sqz_status open_regular(const char *path, int *fd, uint64_t *size, struct sqz_error *err)
+static enum sqz_status open_regular(const char *path, int *fd, uint64_t *size,
+                                    struct sqz_error *err)
 {
     struct stat info;
     int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -116,7 +117,8 @@ static enum sqz_status fail_write(struct sqz_error *err, const char *path, int r
                         "Cannot write %s: the disk is full. Nothing was changed.", path);
     case EEXIST:
         return sqz_fail(err, SQZ_E_CANTWRITE,
-                        "%s exists already; use --force to replace it, or choose another name.", path);
+                        "%s exists already; use --force to replace it, or choose another name.",
+                        path);
     case ENOENT:
         return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: its folder does not exist.", path);
     case EIO:
@@ -136,10 +138,12 @@ static int open_temporary(const char *folder, char **name, int *fd)
     struct sqz_random random;
     uint64_t now = (uint64_t)(sqz_clock_seconds() * 1e9);
     // The address of a local differs between threads of one process.
-    sqz_random_init(&random, now, (uint64_t)getpid(), (uint64_t)(uintptr_t)&random, SQZ_RANDOM_INIT);
+    sqz_random_init(&random, now, (uint64_t)getpid(), (uint64_t)(uintptr_t)&random,
+                    SQZ_RANDOM_INIT);
     for (int attempt = 0; attempt < 100; attempt++) {
         char file[40];
-        snprintf(file, sizeof file, ".sqz-%016llx.tmp", (unsigned long long)sqz_random_u64(&random));
+        snprintf(file, sizeof file, ".sqz-%016llx.tmp",
+                 (unsigned long long)sqz_random_u64(&random));
         *name = sqz_path_join(folder, file);
         if (!*name)
             return ENOMEM;

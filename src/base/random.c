@@ -53,7 +53,7 @@ int64_t sqz_random_int(struct sqz_random *random, int64_t low, int64_t high)
     if (high <= low)
         return low;
     uint64_t span = (uint64_t)high - (uint64_t)low;
-    uint64_t excess = (0 - span) % span; // 2^64 mod span: so many values would come up once too often
+    uint64_t excess = (0 - span) % span; // 2^64 mod span values come once too often
     uint64_t value;
     do {
         value = sqz_random_u64(random);

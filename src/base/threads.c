@@ -212,7 +212,8 @@ enum sqz_status sqz_pool_new(int threads, struct sqz_pool **out, struct sqz_erro
     }
     if (reason) {
         sqz_pool_free(pool);
-        return sqz_fail(err, SQZ_E_NOMEM, "Cannot start %d threads: %s.", threads, strerror(reason));
+        return sqz_fail(err, SQZ_E_NOMEM, "Cannot start %d threads: %s.", threads,
+                        strerror(reason));
     }
     *out = pool;
     return SQZ_OK;

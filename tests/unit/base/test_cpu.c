@@ -72,8 +72,8 @@ static void level_agrees_with_cpuinfo(void **state)
             continue;
         avx2 = strstr(line, " avx2") != NULL;
         fma = strstr(line, " fma") != NULL;
-        avx512 = strstr(line, " avx512f") && strstr(line, " avx512bw") && strstr(line, " avx512dq") &&
-                 strstr(line, " avx512vl");
+        avx512 = strstr(line, " avx512f") && strstr(line, " avx512bw") &&
+                 strstr(line, " avx512dq") && strstr(line, " avx512vl");
         break;
     }
     fclose(file);

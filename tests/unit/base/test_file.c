@@ -156,7 +156,8 @@ static void devices_are_not_replaced(void **state)
 {
     (void)state;
     struct sqz_error err = {0};
-    assert_int_equal(sqz_file_write("/dev/full", "x", 1, SQZ_REPLACE_EXISTING, &err), SQZ_E_CANTWRITE);
+    assert_int_equal(sqz_file_write("/dev/full", "x", 1, SQZ_REPLACE_EXISTING, &err),
+                     SQZ_E_CANTWRITE);
     assert_non_null(strstr(err.text, "not a regular file"));
     struct stat info;
     assert_int_equal(stat("/dev/full", &info), 0);
@@ -215,7 +216,8 @@ static void bad_targets(void **state)
     assert_int_equal(mkdir("dir", 0777), 0);
     assert_int_equal(sqz_file_write("dir", "x", 1, SQZ_REPLACE_EXISTING, &err), SQZ_E_CANTWRITE);
     assert_non_null(strstr(err.text, "folder"));
-    assert_int_equal(sqz_file_write("no/such", "x", 1, SQZ_REPLACE_EXISTING, &err), SQZ_E_CANTWRITE);
+    assert_int_equal(sqz_file_write("no/such", "x", 1, SQZ_REPLACE_EXISTING, &err),
+                     SQZ_E_CANTWRITE);
     assert_non_null(strstr(err.text, "no/such"));
     assert_int_equal(err.status, SQZ_E_CANTWRITE);
     assert_int_equal(sqz_file_write("a", "x", 1, SQZ_REPLACE_EXISTING, &err), SQZ_OK);

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Compiles the public header alone, as C11 and as C++, and the example in its first comment.
+set -eu
+source_root=${SQZ_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
+header=$source_root/include/squeezenet.h
+cc=${CC:-cc}
+
+# gcc-12 -> g++-12, clang -> clang++, cc -> c++, wherever they lie.
+name=$(basename "$cc")
+case $name in
+*clang*) name=${name/clang/clang++} ;;
+*gcc*) name=${name/gcc/g++} ;;
+*cc*) name=${name/cc/c++} ;;
+esac
+case $cc in
+*/*) cxx=$(dirname "$cc")/$name ;;
+*) cxx=$name ;;
+esac
+command -v "$cxx" >/dev/null || cxx=c++
+command -v "$cxx" >/dev/null || { echo "SKIPPED, NOT TESTED: no C++ compiler"; exit 77; }
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+strict=(-Wall -Wextra -Werror -pedantic -Wshadow -I "$source_root/include" -c -o "$scratch/out.o")
+compile_c() { "$cc" -std=c11 "${strict[@]}" "$1"; }
+compile_cxx() { "$cxx" -x c++ -std=c++11 "${strict[@]}" "$1"; }
+
+# Twice: the header must guard itself.
+printf '#include <squeezenet.h>\n#include <squeezenet.h>\ntypedef enum sqz_status not_empty;\n' \
+    >"$scratch/alone.c"
+compile_c "$scratch/alone.c"
+compile_cxx "$scratch/alone.c"
+echo "$header compiles alone with $cc and $cxx"
+
+# The first comment's indented lines are the example.
+sed '/^[^/]/,$d' "$header" | sed -n 's|^//     ||p' >"$scratch/example"
+grep -q sqz_model_open "$scratch/example" || { echo "the header's example was not found"; exit 1; }
+{
+    printf '#include <squeezenet.h>\n#include <stdio.h>\nint main(void)\n{\n'
+    cat "$scratch/example"
+    printf 'return status;\n}\n'
+} >"$scratch/example.c"
+compile_c "$scratch/example.c"
+compile_cxx "$scratch/example.c"
+echo "its example compiles"
+
+# The test must be able to fail.
+sed 's/sqz_model_open(/sqz_model_open(1, /' "$scratch/example.c" >"$scratch/wrong.c"
+if compile_c "$scratch/wrong.c" 2>/dev/null; then
+    echo "a wrong example compiles, too"
+    exit 1
+fi
