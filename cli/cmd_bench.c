@@ -128,15 +128,18 @@ static enum sqz_status bench_start(struct cli *cli, double seconds, struct sqz_b
     return SQZ_OK;
 }
 
-static enum sqz_status loader_options(const struct cli *cli, int image_size, struct sqz_options **out)
+static enum sqz_status loader_options(const struct cli *cli, int batch, int image_size,
+                                      struct sqz_options **out)
 {
     struct sqz_error err = {0};
-    char size[16];
+    char size[16], images[16];
     const char *split = cli_value(cli, "train_split"), *dir = cli_value(cli, "data_dir");
     if (!dir)
         return cli_complain(SQZ_E_USAGE, "--task load needs --data_dir DIR.");
     snprintf(size, sizeof size, "%d", image_size ? image_size : 224);
+    snprintf(images, sizeof images, "%d", batch);
     if (sqz_options_new(out, &err) || sqz_options_put(*out, "data_dir", dir, &err) ||
+        sqz_options_put(*out, "batch_size", images, &err) ||
         sqz_options_put(*out, "image_resize", size, &err) ||
         sqz_options_put(*out, "color_jitter", "none", &err) ||
         (split && sqz_options_put(*out, "train_split", split, &err)))
@@ -154,7 +157,7 @@ static enum sqz_status run_task(struct cli *cli, struct sqz_context *context, st
     const char *dialect = cli_value(cli, "dialect");
     enum sqz_status status = cli_integer(cli, "num_classes", 1000, 1, 1 << 20, &classes);
     if (!status && how->task == SQZ_BENCH_LOAD)
-        status = loader_options(cli, image_size, &options);
+        status = loader_options(cli, how->batch, image_size, &options);
     else if (!status)
         status = cli_open_model(cli, name, dialect ? dialect : "torchvision", classes, 3, image_size,
                                 &model);

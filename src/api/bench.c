@@ -6,7 +6,7 @@
 #include "net/gradient.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
-#include "train/transforms.h"
+#include "train/trainer_setup.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -57,7 +57,7 @@ struct work {
     struct sqz_options *options;
     struct sqz_pool *pool;
     struct sqz_loader *loader;
-    struct sqz_dataset *dataset;
+    struct sqz_setup setup;
     struct sqz_gradient_step step;
     float *images, *logits, *weights, *gradients;
     int *labels, classes, epoch;
@@ -70,7 +70,7 @@ static void work_release(struct work *work)
     sqz_optimizer_free(work->optimizer);
     sqz_options_free(work->options);
     sqz_loader_free(work->loader);
-    sqz_dataset_free(work->dataset);
+    sqz_setup_release(&work->setup);
     sqz_free(work->images);
     sqz_free(work->logits);
     sqz_free(work->weights);
@@ -181,17 +181,18 @@ static enum sqz_status run_load(struct work *work, struct sqz_error *err)
     return status;
 }
 
+// The options' training loader; the pool's size counts the consuming thread, too.
 static enum sqz_status prepare_load(struct work *work, struct sqz_context *context,
                                     const struct sqz_options *options, struct sqz_error *err)
 {
-    struct sqz_loader_config config;
-    enum sqz_status status = sqz_training_loader_config(options, work->batch,
-                                                        sqz_pool_size(context->pool), &work->dataset,
-                                                        &config, err);
+    struct sqz_environment environment = {.kernels = context->kernels, .pool = context->pool};
+    enum sqz_status status = sqz_setup_open(&environment, options, NULL, &work->setup, err);
     if (!status)
-        status = sqz_loader_new(&config, &work->loader, err);
+        status = sqz_setup_train_loader(&work->setup, sqz_pool_size(context->pool), &work->loader, err);
     if (!status)
         status = sqz_loader_start(work->loader, 0, 0, err);
+    if (!status)
+        work->batch = (int)work->setup.options->batch_size;
     work->run = run_load;
     return status;
 }
