@@ -1,0 +1,82 @@
+# Bad input: one sentence that names the thing, the right exit status, nothing half-written.
+. "$(dirname "$0")/lib.sh"
+make_shapes 4 2
+picture=shapes/val/$(ls shapes/val | head -1)/$(ls shapes/val/* | grep png | head -1)
+run info squeezenet1_1 --json
+expect 0 train shapes $tiny --epoch_size 1 --max_steps 1 --run_dir run -q
+model=run/best.safetensors
+
+# the command line and the recipe
+printf 'batch_sise: 3\n' >misspelt.yaml
+expect_error 78 'misspelt.yaml:1.*batch_sise.*batch_size' train shapes -c misspelt.yaml
+printf 'batch_size: [1, 2\n' >broken.yaml
+expect_error 78 'broken.yaml' train shapes -c broken.yaml
+printf 'lr: fast\n' >word.yaml
+expect_error 78 'lr' train shapes -c word.yaml
+: >empty.yaml
+expect_error 78 'empty.yaml' train shapes -c empty.yaml
+expect_error 66 'none.yaml' train shapes -c none.yaml
+expect_error 78 'not supported yet' train shapes --loss BCE
+expect_error 78 'not supported yet' train shapes --auto_augment randaug-m9
+
+# files that are not there, are folders, are empty or cut off
+expect_error 66 'missing.safetensors' info missing.safetensors
+expect_error 65 'shapes' info shapes
+: >empty.safetensors
+expect_error 65 'empty.safetensors' info empty.safetensors
+head -c 100000 $model >cut.safetensors
+expect_error 65 'cut.safetensors' info cut.safetensors
+head -c 20 $model >stub.safetensors
+expect_error 65 'stub.safetensors' predict stub.safetensors "$picture"
+printf 'hello, this is no model' >text.ckpt
+expect_error 65 'text.ckpt' info text.ckpt
+expect_error 66 'nowhere' train nowhere
+expect_error 65 'README|folder|director' train "$SQZ_SOURCE/README.md"
+mkdir nothing
+expect_error 65 'nothing' train nothing
+expect_error 2 'resume|nowhere|no' info --resume nowhere
+
+# pictures
+printf 'no picture' >text.jpg
+expect 65 predict $model text.jpg "$picture"
+contains "$err" 'text.jpg' "the sentence on text.jpg"
+contains "$out" '%' "the other picture's classes"
+expect 65 predict $model text.jpg "$picture" missing.jpg --json
+contains "$out" '"error":' "the JSON of text.jpg"
+contains "$out" '"probability":' "the JSON of the other picture"
+expect_error 2 'No picture' predict $model
+
+# classes
+cp -r shapes strange
+first=$(ls shapes/val | head -1)
+mv "strange/val/$first" strange/val/zebra_crossing
+expect_error 65 'zebra_crossing' validate $model --data_dir strange
+printf 'one\ntwo\n' >two.txt
+expect_error 65 'two.txt' predict $model "$picture" --classes two.txt
+
+# writing
+cp $model copy.safetensors
+expect_error 73 'copy.safetensors.*--force' convert $model copy.safetensors
+expect 0 convert $model copy.safetensors -f
+expect_error 2 'safetensors' convert $model copy.xyz
+expect_error 73 'run' train shapes $tiny --run_dir run --epoch_size 1
+expect_error 73 'nowhere' convert $model nowhere/copy.safetensors
+expect 0 data synth other --train_per_class 1 --val_per_class 1
+expect_error 73 'other' data synth other
+
+# a full disk and a read-only one
+if mkdir small && mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
+    cleanup_commands+=("umount $work/small")
+    expect_error 73 'small/m.safetensors' convert $model small/m.safetensors
+    [ -z "$(ls -A small)" ] || fail "something half-written is left: $(ls -A small)"
+    run train shapes $tiny --epoch_size 1 --run_dir small/run -q
+    [ "$status" -eq 73 ] || fail "exit status $status instead of 73 on a full disk: $err"
+    contains "$err" 'small/run' "the sentence on the full disk"
+    [ -z "$(find small -name '*.safetensors*')" ] || fail "a half-written model: $(find small)"
+    mount -o remount,ro small
+    expect_error 73 'small' convert $model small/m.safetensors
+    expect_error 73 'small' train shapes $tiny --run_dir small/other --epoch_size 1
+else
+    skip "full and read-only disk: no privilege to mount a tmpfs"
+fi
+finish

@@ -1,0 +1,58 @@
+# A run that was interrupted or killed ends, after --resume, with the files of one that was not.
+. "$(dirname "$0")/lib.sh"
+make_shapes 32 4
+common="$tiny --epoch_size 3 --val_while_train true --save_steps 3 --log_interval 5 --gradient_accumulation_steps 2"
+expect 0 train shapes $common --run_dir whole -q
+
+same_end() {
+    same_file whole/best.safetensors "$1/best.safetensors"
+    same_file whole/last.safetensors "$1/last.safetensors"
+    [ "$(history whole)" = "$(history "$1")" ] || fail "history.csv of whole and $1 differ"
+}
+
+# SIGINT as soon as the first state is on disk, in the middle of an epoch.
+"$SQUEEZENET" train shapes $common --run_dir stopped -q 2>err.txt &
+child=$!
+for _ in $(seq 3000); do
+    [ -e stopped/last.safetensors ] && break
+    sleep 0.01
+done
+kill -INT $child
+wait $child
+status=$?
+[ $status -eq 75 ] || fail "exit status $status instead of 75 after SIGINT: $(cat err.txt)"
+contains "$(cat err.txt)" 'resume' "the sentence after SIGINT"
+expect 0 train --resume stopped -q
+same_end stopped
+
+# Ended early by --max_steps, then resumed with other threads.
+expect 0 train shapes $common --run_dir early --max_steps 7 -q
+expect 0 train --resume early --max_steps 0 --threads 1 -q
+same_end early
+
+# SIGKILL at moments from a fixed sequence.
+kills=8
+[ -z "$sanitized" ] || kills=2
+[ -z "${SQZ_KILLS:-}" ] || kills=$SQZ_KILLS
+begin=$(date +%s%N)
+"$SQUEEZENET" train shapes $common --run_dir timed -q
+length=$((($(date +%s%N) - begin) / 1000000))
+draw=12345
+for kill in $(seq $kills); do
+    draw=$(((draw * 1103515245 + 12345) % 2147483648))
+    ms=$((draw / 65536 % length))
+    rm -rf killed
+    "$SQUEEZENET" train shapes $common --run_dir killed -q 2>/dev/null &
+    child=$!
+    sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
+    kill -KILL $child 2>/dev/null
+    wait $child 2>/dev/null
+    if [ ! -e killed/recipe.yaml ]; then
+        echo "kill $kill after $ms ms: before the run folder had its recipe"
+        continue
+    fi
+    expect 0 train --resume killed -q
+    same_end killed
+    echo "kill $kill after $ms ms: resumed to the same end"
+done
+finish
