@@ -24,51 +24,69 @@ struct sqz_pool2d { // max pooling; windows may hang over the right and bottom e
     int kernel, stride;
 };
 
-// Micro-kernel arguments: c[i][j] = init + sum over taps t, k of a[t * mr + i][k] * b[(t * depth + k)
-// * width + j], for i < rows (<= mr), j < width.
+// One tile of a forward pass or a data gradient ("indirect GEMM"): for i < rows, j < columns,
+// c[i][j] = init[j] + sum over taps t, then k: a[t * mr + i][k] * b[(t * depth + k) * width + j],
+// added in that order, one fused multiply-add each (reference: multiply, then add).
 struct sqz_gemm_tile {
-    const float *const *a; // taps * mr row pointers; rows beyond `rows` repeat a valid row
+    const float *const *a; // taps * mr row pointers, of which the first `rows` of every mr are read
     const float *b;        // packed panel
     float *c;
     ptrdiff_t ldc;
-    const float *bias;     // width values, or NULL
-    int taps, depth, rows;
-    int columns;           // <= panel width: columns beyond it are computed and not stored
-    bool accumulate;       // start from c instead of 0 (bias then NULL)
-    bool relu;
+    const float *bias;     // `columns` values, or NULL
+    int taps, depth;
+    int rows, columns;     // <= mr, <= the panel's width
+    bool accumulate;       // init is c instead of bias or 0 (bias then NULL)
+    bool relu;             // c = c < 0 ? 0 : c, so that NaN stays visible
+};
+
+// One tile of a weight gradient, a sum of outer products: for i < rows, j < columns,
+// c[i][j] += sum over runs r, then k: a[r][k * lda + i] * b[r][k * width + j], in that order.
+struct sqz_outer_tile {
+    const float *const *a; // `runs` pointers to the first pixel's first value
+    const float *const *b; // `runs` pointers into a packed panel
+    ptrdiff_t lda;
+    float *c;
+    ptrdiff_t ldc;
+    int runs, depth;
+    int rows, columns;
 };
 
 struct sqz_kernels {
     enum sqz_cpu_level level;
     int mr;       // rows of a GEMM tile
-    int nr;       // widest panel, a multiple of 16; the last panel may be 16 wide
-    void (*gemm)(const struct sqz_gemm_tile *tile);      // panel nr wide
-    void (*gemm_half)(const struct sqz_gemm_tile *tile); // panel 16 wide (NULL when nr is 16)
-    // dst[c][x] = src[x * ld + c] for x < n, c < channels; dst rows are ldd apart.
-    void (*transpose)(const float *src, ptrdiff_t ld, int n, int channels, float *dst,
-                      ptrdiff_t ldd);
-    // dy *= (y > 0), pixel by pixel over n pixels of `channels`.
+    int nr;       // widest panel, 16 or 32; with 32 the last panel may be 16 wide
+    void (*gemm)(const struct sqz_gemm_tile *tile);       // panel nr wide
+    void (*gemm_half)(const struct sqz_gemm_tile *tile);  // panel 16 wide (NULL when nr is 16)
+    void (*outer)(const struct sqz_outer_tile *tile);
+    void (*outer_half)(const struct sqz_outer_tile *tile);
+    // dy = y > 0 ? dy : 0, over n pixels of `channels`.
     void (*relu_backward)(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
                           int channels);
-    // y and index are dense; index (window position ky*kernel+kx of the first maximum) may be NULL.
+    // index (window position ky * kernel + kx of the first maximum; kernel <= 15) is dense and may
+    // be NULL. A NaN wins over every number.
     void (*maxpool)(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, float *y,
                     ptrdiff_t ldy, uint8_t *index);
     // Adds to dx, which the caller has set (zero or another consumer's gradient).
     void (*maxpool_backward)(const struct sqz_pool2d *pool, const float *dy, ptrdiff_t lddy,
                              const uint8_t *index, float *dx, ptrdiff_t lddx);
     void (*add)(const float *a, const float *b, float *out, size_t n); // out may be a or b
-    // mean over n pixels of each channel: out[c]
+    // mean over n > 0 pixels of each channel: out[c]
     void (*channel_mean)(const float *x, ptrdiff_t ldx, int n, int channels, float *out);
     // out[c] += sum over n pixels (bias gradient)
     void (*channel_sum)(const float *x, ptrdiff_t ldx, int n, int channels, float *out);
     double (*sum_of_squares)(const float *x, size_t n); // fixed order
+    // Runs about `iterations` rounds of independent multiply-adds in registers, as wide as the level
+    // has them, and returns the floating-point operations done. The caller takes the time.
+    double (*fma_burst)(long iterations);
 };
 
 // The table for a level (see sqz_cpu_level); static storage, shared by all threads. A level that
 // this build or machine does not have gives the next lower one.
 const struct sqz_kernels *sqz_kernels_get(enum sqz_cpu_level level);
+// The calling thread's multiply-add peak at that level, measured for about 20 ms.
+double sqz_kernels_peak_gflops(const struct sqz_kernels *k);
 
-// --- Convolutions: drivers over the micro-kernel (conv.c) ---
+// --- Convolutions: drivers over the micro-kernels (conv*.c, pack.c) ---
 
 // Floats needed by the packed weights of the forward pass and of the data gradient.
 size_t sqz_conv_forward_pack_size(const struct sqz_kernels *k, const struct sqz_conv *conv);

@@ -1,0 +1,193 @@
+// Forward pass and data gradient: an indirect GEMM. A table of row pointers says where each output
+// pixel of a block finds its input under each kernel tap, so nothing is unfolded: interior pixels
+// point into x, padding points at zeros.
+#include "kernels/conv_plan.h"
+
+#include <string.h>
+
+// Pixels of a block: their input should stay in the second-level cache while the panels pass.
+static int block_pixels(const struct sqz_conv *conv)
+{
+    if (sqz_conv_is_narrow(conv))
+        return 96;
+    int pixels = (128 << 10) / (conv->in_c * (int)sizeof(float));
+    return pixels < 48 ? 48 : pixels > 192 ? 192 : pixels;
+}
+
+static int conv_taps(const struct sqz_conv *conv)
+{
+    return sqz_conv_is_narrow(conv) ? conv->kernel : conv->kernel * conv->kernel;
+}
+
+static int conv_depth(const struct sqz_conv *conv)
+{
+    return sqz_conv_is_narrow(conv) ? conv->kernel * conv->in_c : conv->in_c;
+}
+
+struct block_scratch {
+    const float **table; // per tile taps * mr pointers
+    float *zeros;        // what a tap in the padding reads
+    float *windows;      // narrow: kernel rows that cross the image's border, zero-filled
+};
+
+static struct block_scratch take_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                                         struct sqz_scratch *scratch)
+{
+    size_t pixels = (size_t)block_pixels(conv), taps = (size_t)conv_taps(conv);
+    size_t depth = (size_t)conv_depth(conv);
+    // A block has at most one tile more than its pixels need: tiles are of nearly equal size.
+    size_t rows = pixels + 2 * (size_t)k->mr;
+    struct block_scratch block;
+    block.table = sqz_scratch_take(scratch, rows * taps, sizeof *block.table);
+    block.zeros = sqz_scratch_take(scratch, depth, sizeof *block.zeros);
+    block.windows = NULL;
+    if (sqz_conv_is_narrow(conv))
+        block.windows = sqz_scratch_take(scratch, rows * taps * depth, sizeof *block.windows);
+    return block;
+}
+
+size_t sqz_conv_run_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv)
+{
+    struct sqz_scratch scratch = {NULL, 0};
+    take_scratch(k, conv, &scratch);
+    return scratch.used;
+}
+
+// Writes one pixel's pointers, mr apart.
+static void point_at_taps(const struct sqz_conv_task *task, int pixel, int mr, const float *zeros,
+                          const float **table)
+{
+    const struct sqz_conv *conv = task->conv;
+    const int kernel = conv->kernel;
+    const int y0 = pixel / conv->out_w * conv->stride - conv->pad;
+    const int x0 = pixel % conv->out_w * conv->stride - conv->pad;
+    const bool inside = y0 >= 0 && y0 + kernel <= conv->in_h && x0 >= 0 && x0 + kernel <= conv->in_w;
+    for (int ky = 0; ky < kernel; ky++)
+        for (int kx = 0; kx < kernel; kx++, table += mr) {
+            int y = y0 + ky, x = x0 + kx;
+            if (inside || (y >= 0 && y < conv->in_h && x >= 0 && x < conv->in_w))
+                *table = task->x + ((ptrdiff_t)y * conv->in_w + x) * task->ldx;
+            else
+                *table = zeros;
+        }
+}
+
+// The same for a narrow input, a tap being a kernel row. Returns the window storage not used up.
+static float *point_at_rows(const struct sqz_conv_task *task, int pixel, int mr, const float *zeros,
+                            float *windows, const float **table)
+{
+    const struct sqz_conv *conv = task->conv;
+    const int kernel = conv->kernel, in_c = conv->in_c;
+    const int y0 = pixel / conv->out_w * conv->stride - conv->pad;
+    const int x0 = pixel % conv->out_w * conv->stride - conv->pad;
+    const bool whole = x0 >= 0 && x0 + kernel <= conv->in_w && task->ldx == in_c;
+    for (int ky = 0; ky < kernel; ky++, table += mr) {
+        if (y0 + ky < 0 || y0 + ky >= conv->in_h) {
+            *table = zeros;
+            continue;
+        }
+        const float *row = task->x + (ptrdiff_t)(y0 + ky) * conv->in_w * task->ldx;
+        if (whole) {
+            *table = row + (ptrdiff_t)x0 * in_c;
+            continue;
+        }
+        for (int kx = 0; kx < kernel; kx++)
+            for (int c = 0; c < in_c; c++)
+                windows[kx * in_c + c] =
+                    x0 + kx >= 0 && x0 + kx < conv->in_w ? row[(x0 + kx) * task->ldx + c] : 0;
+        *table = windows;
+        windows += kernel * in_c;
+    }
+    return windows;
+}
+
+static void fill_table(const struct sqz_conv_task *task, int mr, int tiles, int tile0, int tile1,
+                       const struct block_scratch *block)
+{
+    const int pixels = task->pixel1 - task->pixel0, taps = conv_taps(task->conv);
+    const bool narrow = sqz_conv_is_narrow(task->conv);
+    float *windows = block->windows;
+    for (int t = tile0; t < tile1; t++) {
+        const float **table = block->table + (ptrdiff_t)(t - tile0) * taps * mr;
+        int first = sqz_split(pixels, tiles, t), end = sqz_split(pixels, tiles, t + 1);
+        for (int p = first; p < end; p++, table++) {
+            if (narrow)
+                windows = point_at_rows(task, task->pixel0 + p, mr, block->zeros, windows, table);
+            else
+                point_at_taps(task, task->pixel0 + p, mr, block->zeros, table);
+        }
+    }
+}
+
+static void run_block(const struct sqz_kernels *k, const struct sqz_conv_task *task, int tiles,
+                      int tile0, int tile1, const struct block_scratch *block)
+{
+    const int out_c = task->conv->out_c, pixels = task->pixel1 - task->pixel0;
+    struct sqz_gemm_tile tile = {
+        .taps = conv_taps(task->conv), .depth = conv_depth(task->conv),
+        .ldc = task->ldy, .accumulate = task->accumulate, .relu = task->relu};
+    for (int c0 = task->channel0; c0 < task->channel1;) {
+        int width = sqz_panel_width(k, out_c, c0);
+        void (*gemm)(const struct sqz_gemm_tile *) = width == k->nr ? k->gemm : k->gemm_half;
+        tile.columns = task->channel1 - c0 < width ? task->channel1 - c0 : width;
+        tile.b = task->packed + (ptrdiff_t)tile.taps * tile.depth * c0;
+        tile.bias = task->bias ? task->bias + c0 : NULL;
+        for (int t = tile0; t < tile1; t++) {
+            int first = sqz_split(pixels, tiles, t);
+            tile.a = block->table + (ptrdiff_t)(t - tile0) * tile.taps * k->mr;
+            tile.rows = sqz_split(pixels, tiles, t + 1) - first;
+            tile.c = task->y + (task->pixel0 + first) * task->ldy + c0;
+            gemm(&tile);
+        }
+        c0 += width;
+    }
+}
+
+void sqz_conv_run(const struct sqz_kernels *k, const struct sqz_conv_task *task, void *scratch)
+{
+    struct sqz_scratch pieces = {scratch, 0};
+    struct block_scratch block = take_scratch(k, task->conv, &pieces);
+    memset(block.zeros, 0, (size_t)conv_depth(task->conv) * sizeof *block.zeros);
+    int pixels = task->pixel1 - task->pixel0;
+    int tiles = sqz_ceil_div(pixels, k->mr);
+    int blocks = sqz_ceil_div(pixels, block_pixels(task->conv));
+    for (int b = 0; b < blocks; b++) {
+        int tile0 = sqz_split(tiles, blocks, b), tile1 = sqz_split(tiles, blocks, b + 1);
+        fill_table(task, k->mr, tiles, tile0, tile1, &block);
+        run_block(k, task, tiles, tile0, tile1, &block);
+    }
+}
+
+void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, const float *x,
+                      ptrdiff_t ldx, const float *packed, const float *bias, bool relu, float *y,
+                      ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
+                      void *scratch)
+{
+    struct sqz_conv_task task = {
+        .conv = conv, .x = x, .ldx = ldx, .packed = packed, .bias = bias, .relu = relu,
+        .y = y, .ldy = ldy, .pixel0 = pixel0, .pixel1 = pixel1,
+        .channel0 = channel0, .channel1 = channel1};
+    sqz_conv_run(k, &task, scratch);
+}
+
+void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                            const float *dy, ptrdiff_t lddy, const float *packed, bool accumulate,
+                            float *dx, ptrdiff_t lddx, void *scratch)
+{
+    struct sqz_conv transposed = sqz_conv_transposed(conv);
+    struct sqz_conv_task task = {
+        .conv = &transposed, .x = dy, .ldx = lddy, .packed = packed, .accumulate = accumulate,
+        .y = dx, .ldy = lddx, .pixel1 = conv->in_h * conv->in_w, .channel1 = conv->in_c};
+    sqz_conv_run(k, &task, scratch);
+}
+
+size_t sqz_conv_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv)
+{
+    struct sqz_conv transposed = sqz_conv_transposed(conv);
+    size_t sizes[3] = {sqz_conv_run_scratch(k, conv), sqz_conv_run_scratch(k, &transposed),
+                       sqz_conv_backward_weights_scratch(k, conv)};
+    size_t most = sizes[0];
+    for (int i = 1; i < 3; i++)
+        most = sizes[i] > most ? sizes[i] : most;
+    return most;
+}

@@ -1,0 +1,214 @@
+// Weight gradient: sums of outer products of input pixels and output-gradient pixels. The input is
+// read where it lies; a tap only shifts the pointer and clips the run at the image's border.
+#include "kernels/conv_plan.h"
+
+#include <string.h>
+
+enum { BLOCK_PIXELS = 256 }; // a panel of a block's gradients then takes half of a first-level cache
+
+// Output pixels [y0, y1) x [x0, x1).
+struct block {
+    int y0, y1, x0, x1;
+};
+
+struct work {
+    const struct sqz_kernels *k;
+    struct sqz_conv conv;
+    const float *x, *dy;
+    ptrdiff_t ldx, lddy;
+    float *dw;
+    // Scratch
+    float *panel;             // the block's gradients, [pixel][width]
+    float *patch;             // narrow: the input under the block, zero-padded, dense
+    const float **a, **b;     // one pointer per run
+};
+
+// A 1x1 convolution sees no rows: one long row makes long runs.
+static struct sqz_conv flatten(const struct sqz_conv *conv)
+{
+    struct sqz_conv flat = *conv;
+    if (conv->kernel == 1 && conv->stride == 1 && conv->pad == 0) {
+        flat.in_w = flat.out_w = conv->in_h * conv->in_w;
+        flat.in_h = flat.out_h = 1;
+    }
+    return flat;
+}
+
+static int block_width(const struct sqz_conv *conv)
+{
+    return sqz_ceil_div(conv->out_w, sqz_ceil_div(conv->out_w, BLOCK_PIXELS));
+}
+
+static int block_height(const struct sqz_conv *conv)
+{
+    int most = BLOCK_PIXELS / block_width(conv);
+    return sqz_ceil_div(conv->out_h, sqz_ceil_div(conv->out_h, most));
+}
+
+static int patch_extent(const struct sqz_conv *conv, int outputs)
+{
+    return (outputs - 1) * conv->stride + conv->kernel;
+}
+
+static void take_scratch(struct work *work, struct sqz_scratch *scratch)
+{
+    const struct sqz_conv *conv = &work->conv;
+    size_t height = (size_t)block_height(conv), width = (size_t)block_width(conv);
+    work->panel = sqz_scratch_take(scratch, height * width * (size_t)work->k->nr, sizeof *work->panel);
+    work->a = sqz_scratch_take(scratch, height, sizeof *work->a);
+    work->b = sqz_scratch_take(scratch, height, sizeof *work->b);
+    work->patch = NULL;
+    if (sqz_conv_is_narrow(conv))
+        work->patch = sqz_scratch_take(scratch, (size_t)patch_extent(conv, (int)height) *
+                                       (size_t)patch_extent(conv, (int)width) * (size_t)conv->in_c,
+                                       sizeof *work->patch);
+}
+
+size_t sqz_conv_backward_weights_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv)
+{
+    struct work work = {.k = k, .conv = flatten(conv)};
+    struct sqz_scratch scratch = {NULL, 0};
+    take_scratch(&work, &scratch);
+    return scratch.used;
+}
+
+static void pack_panel(const struct work *work, const struct block *block, int c0, int columns,
+                       int width)
+{
+    float *to = work->panel;
+    for (int y = block->y0; y < block->y1; y++) {
+        const float *from = work->dy + ((ptrdiff_t)y * work->conv.out_w + block->x0) * work->lddy + c0;
+        for (int x = block->x0; x < block->x1; x++, from += work->lddy, to += width) {
+            if (columns == 16) { // constant sizes become plain vector moves
+                memcpy(to, from, 16 * sizeof *to);
+            } else {
+                memcpy(to, from, (size_t)columns * sizeof *to);
+                memset(to + columns, 0, (size_t)(width - columns) * sizeof *to);
+            }
+        }
+    }
+}
+
+// The rows of dw that share runs: n consecutive ones from `row`, whose input begins at a[..].
+static void run_tiles(struct work *work, struct sqz_outer_tile *tile, int width, ptrdiff_t row, int n,
+                      int c0)
+{
+    const struct sqz_kernels *k = work->k;
+    int tiles = sqz_ceil_div(n, k->mr);
+    for (int t = 0; t < tiles; t++) {
+        int first = sqz_split(n, tiles, t);
+        tile->rows = sqz_split(n, tiles, t + 1) - first;
+        tile->c = work->dw + (row + first) * work->conv.out_c + c0;
+        if (width == k->nr)
+            k->outer(tile);
+        else
+            k->outer_half(tile);
+        for (int r = 0; r < tile->runs; r++)
+            work->a[r] += tile->rows;
+    }
+}
+
+// One panel of one tap.
+static void run_tap(struct work *work, const struct block *block, int ky, int kx, int c0, int columns,
+                    int width)
+{
+    const struct sqz_conv *conv = &work->conv;
+    const int stride = conv->stride, dx = kx - conv->pad;
+    int x0 = block->x0, x1 = block->x1; // clipped to 0 <= x * stride + dx < in_w
+    while (x0 < x1 && x0 * stride + dx < 0)
+        x0++;
+    while (x0 < x1 && (x1 - 1) * stride + dx >= conv->in_w)
+        x1--;
+    int runs = 0;
+    for (int y = block->y0; y < block->y1; y++) {
+        int iy = y * stride + ky - conv->pad;
+        if (iy < 0 || iy >= conv->in_h)
+            continue;
+        ptrdiff_t pixel = (ptrdiff_t)(y - block->y0) * (block->x1 - block->x0) + x0 - block->x0;
+        work->a[runs] = work->x + ((ptrdiff_t)iy * conv->in_w + x0 * stride + dx) * work->ldx;
+        work->b[runs++] = work->panel + pixel * width;
+    }
+    if (x0 == x1 || runs == 0)
+        return;
+    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = stride * work->ldx,
+                                  .ldc = conv->out_c, .runs = runs, .depth = x1 - x0,
+                                  .columns = columns};
+    run_tiles(work, &tile, width, (ptrdiff_t)(ky * conv->kernel + kx) * conv->in_c, conv->in_c, c0);
+}
+
+// The input under a block as a dense image without borders.
+static void copy_patch(const struct work *work, const struct block *block)
+{
+    const struct sqz_conv *conv = &work->conv;
+    int height = patch_extent(conv, block->y1 - block->y0);
+    int width = patch_extent(conv, block->x1 - block->x0);
+    float *to = work->patch;
+    for (int y = 0; y < height; y++) {
+        int iy = block->y0 * conv->stride - conv->pad + y;
+        for (int x = 0; x < width; x++, to += conv->in_c) {
+            int ix = block->x0 * conv->stride - conv->pad + x;
+            bool inside = iy >= 0 && iy < conv->in_h && ix >= 0 && ix < conv->in_w;
+            for (int c = 0; c < conv->in_c; c++)
+                to[c] = inside ? work->x[((ptrdiff_t)iy * conv->in_w + ix) * work->ldx + c] : 0;
+        }
+    }
+}
+
+// One panel of one kernel row of a narrow input: kernel * in_c rows of dw from the copied patch.
+static void run_kernel_row(struct work *work, const struct block *block, int ky, int c0, int columns,
+                           int width)
+{
+    const struct sqz_conv *conv = &work->conv;
+    const int block_w = block->x1 - block->x0, n = conv->kernel * conv->in_c;
+    ptrdiff_t patch_row = (ptrdiff_t)patch_extent(conv, block_w) * conv->in_c;
+    int runs = block->y1 - block->y0;
+    for (int r = 0; r < runs; r++) {
+        work->a[r] = work->patch + (r * conv->stride + ky) * patch_row;
+        work->b[r] = work->panel + (ptrdiff_t)r * block_w * width;
+    }
+    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = conv->stride * conv->in_c,
+                                  .ldc = conv->out_c, .runs = runs, .depth = block_w,
+                                  .columns = columns};
+    run_tiles(work, &tile, width, (ptrdiff_t)ky * n, n, c0);
+}
+
+static void run_block(struct work *work, const struct block *block)
+{
+    const struct sqz_conv *conv = &work->conv;
+    const bool narrow = sqz_conv_is_narrow(conv);
+    if (narrow)
+        copy_patch(work, block);
+    for (int c0 = 0; c0 < conv->out_c;) {
+        int width = sqz_panel_width(work->k, conv->out_c, c0);
+        int columns = conv->out_c - c0 < width ? conv->out_c - c0 : width;
+        pack_panel(work, block, c0, columns, width);
+        for (int ky = 0; ky < conv->kernel; ky++) {
+            if (narrow)
+                run_kernel_row(work, block, ky, c0, columns, width);
+            else
+                for (int kx = 0; kx < conv->kernel; kx++)
+                    run_tap(work, block, ky, kx, c0, columns, width);
+        }
+        c0 += width;
+    }
+}
+
+void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                               const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
+                               float *dw, float *db, void *scratch)
+{
+    struct work work = {.k = k, .conv = flatten(conv), .x = x, .ldx = ldx, .dy = dy, .lddy = lddy,
+                        .dw = dw};
+    struct sqz_scratch pieces = {scratch, 0};
+    take_scratch(&work, &pieces);
+    const int height = block_height(&work.conv), width = block_width(&work.conv);
+    for (int y0 = 0; y0 < work.conv.out_h; y0 += height)
+        for (int x0 = 0; x0 < work.conv.out_w; x0 += width) {
+            int y1 = y0 + height, x1 = x0 + width;
+            struct block block = {y0, y1 < work.conv.out_h ? y1 : work.conv.out_h,
+                                  x0, x1 < work.conv.out_w ? x1 : work.conv.out_w};
+            run_block(&work, &block);
+        }
+    if (db)
+        k->channel_sum(dy, lddy, conv->out_h * conv->out_w, conv->out_c, db);
+}

@@ -1,0 +1,22 @@
+// The AVX2 micro-kernels: 6 rows of 16 columns in 12 of the 16 registers.
+#include "kernels/vec_avx2.h"
+
+enum { MR = 6, NR = 16 };
+#define FOR_ROWS(X, ...) \
+    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) \
+    X(6, __VA_ARGS__)
+#include "kernels/gemm_tmpl.h"
+
+DEFINE_KERNEL(gemm, sqz_gemm_tile, gemm_body, 2)
+DEFINE_KERNEL(outer, sqz_outer_tile, outer_body, 2)
+
+void sqz_gemm_fill_avx2(struct sqz_kernels *k)
+{
+    k->mr = MR;
+    k->nr = NR;
+    k->gemm = gemm;
+    k->gemm_half = NULL;
+    k->outer = outer;
+    k->outer_half = NULL;
+    k->fma_burst = fma_burst;
+}

@@ -1,0 +1,26 @@
+// The AVX-512 micro-kernels: 12 rows of 32 (or 16) columns in 24 of the 32 registers. More rows would
+// fit there, but not their pointers into the 16 general registers.
+#include "kernels/vec_avx512.h"
+
+enum { MR = 12, NR = 32 };
+#define FOR_ROWS(X, ...) \
+    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) \
+    X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__) \
+    X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+#include "kernels/gemm_tmpl.h"
+
+DEFINE_KERNEL(gemm, sqz_gemm_tile, gemm_body, 2)
+DEFINE_KERNEL(gemm_half, sqz_gemm_tile, gemm_body, 1)
+DEFINE_KERNEL(outer, sqz_outer_tile, outer_body, 2)
+DEFINE_KERNEL(outer_half, sqz_outer_tile, outer_body, 1)
+
+void sqz_gemm_fill_avx512(struct sqz_kernels *k)
+{
+    k->mr = MR;
+    k->nr = NR;
+    k->gemm = gemm;
+    k->gemm_half = gemm_half;
+    k->outer = outer;
+    k->outer_half = outer_half;
+    k->fma_burst = fma_burst;
+}

@@ -1,0 +1,62 @@
+// The reference micro-kernels: the definitions in kernels.h, word for word.
+#include "kernels/levels.h"
+
+enum { MR = 4, NR = 16 };
+
+static void gemm(const struct sqz_gemm_tile *tile)
+{
+    for (int i = 0; i < tile->rows; i++) {
+        float *c = tile->c + i * tile->ldc;
+        float sum[NR] = {0};
+        for (int j = 0; j < tile->columns; j++)
+            sum[j] = tile->accumulate ? c[j] : tile->bias ? tile->bias[j] : 0.0f;
+        const float *b = tile->b;
+        for (int t = 0; t < tile->taps; t++)
+            for (int k = 0; k < tile->depth; k++, b += NR)
+                for (int j = 0; j < NR; j++)
+                    sum[j] += tile->a[t * MR + i][k] * b[j];
+        for (int j = 0; j < tile->columns; j++)
+            c[j] = tile->relu && sum[j] < 0 ? 0 : sum[j];
+    }
+}
+
+static void outer(const struct sqz_outer_tile *tile)
+{
+    for (int i = 0; i < tile->rows; i++) {
+        float *c = tile->c + i * tile->ldc;
+        float sum[NR] = {0};
+        for (int j = 0; j < tile->columns; j++)
+            sum[j] = c[j];
+        for (int r = 0; r < tile->runs; r++)
+            for (int k = 0; k < tile->depth; k++)
+                for (int j = 0; j < NR; j++)
+                    sum[j] += tile->a[r][k * tile->lda + i] * tile->b[r][k * NR + j];
+        for (int j = 0; j < tile->columns; j++)
+            c[j] = sum[j];
+    }
+}
+
+static double fma_burst(long iterations)
+{
+    float sum[NR] = {0};
+    volatile float seed = 0.5f;
+    float x = seed;
+    for (long n = 0; n < iterations; n++)
+        for (int j = 0; j < NR; j++)
+            sum[j] = sum[j] * x + x;
+    for (int j = 1; j < NR; j++)
+        sum[0] += sum[j];
+    seed = sum[0];
+    return 2.0 * NR * (double)iterations;
+}
+
+void sqz_gemm_fill_ref(struct sqz_kernels *k)
+{
+    k->mr = MR;
+    k->nr = NR;
+    k->gemm = gemm;
+    k->gemm_half = NULL;
+    k->outer = outer;
+    k->outer_half = NULL;
+    k->fma_burst = fma_burst;
+}

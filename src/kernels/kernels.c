@@ -1,0 +1,50 @@
+// Fills the table of each level: the reference first, then every level overwrites what it improves.
+#include "kernels/levels.h"
+
+#include <pthread.h>
+
+static struct sqz_kernels tables[3];
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+static void fill_tables(void)
+{
+    for (int level = SQZ_CPU_REF; level <= SQZ_CPU_AVX512; level++) {
+        struct sqz_kernels *k = &tables[level];
+        k->level = (enum sqz_cpu_level)level;
+        sqz_gemm_fill_ref(k);
+        sqz_ops_fill_ref(k);
+        if (level >= SQZ_CPU_AVX2) {
+            sqz_gemm_fill_avx2(k);
+            sqz_ops_fill_avx2(k);
+        }
+        if (level >= SQZ_CPU_AVX512) {
+            sqz_gemm_fill_avx512(k);
+            sqz_ops_fill_avx512(k);
+        }
+    }
+}
+
+const struct sqz_kernels *sqz_kernels_get(enum sqz_cpu_level level)
+{
+    pthread_once(&tables_once, fill_tables);
+    enum sqz_cpu_level best = sqz_cpu_level(NULL);
+    if (best == SQZ_CPU_NEON || level == SQZ_CPU_NEON) // no NEON kernels: the reference serves
+        return &tables[SQZ_CPU_REF];
+    return &tables[level < best ? level : best];
+}
+
+double sqz_kernels_peak_gflops(const struct sqz_kernels *k)
+{
+    // The best of short bursts: a neighbour's interruption spoils one, not all.
+    double best = 0, start = sqz_clock_seconds(), now = start;
+    for (long n = 20000; best == 0 || now - start < 0.02;) {
+        double begin = now;
+        double flops = k->fma_burst(n);
+        now = sqz_clock_seconds();
+        if (now - begin < 0.0005)
+            n *= 2;
+        else if (flops / (now - begin) > best)
+            best = flops / (now - begin);
+    }
+    return best * 1e-9;
+}

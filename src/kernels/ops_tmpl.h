@@ -1,0 +1,154 @@
+// Everything but the micro-kernels, over the vector operations of vec_<level>.h. Include that first;
+// the including file then fills its level's table.
+#include "kernels/levels.h"
+
+static inline int lanes_left(int channels, int c)
+{
+    return channels - c < VEC_N ? channels - c : VEC_N;
+}
+
+static void relu_backward(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
+                          int channels)
+{
+    for (int p = 0; p < n; p++, y += ldy, dy += lddy)
+        for (int c = 0; c < channels; c += VEC_N) {
+            int m = lanes_left(channels, c);
+            vec_store_n(dy + c, vec_where_positive(vec_load_n(y + c, m), vec_load_n(dy + c, m)), m);
+        }
+}
+
+// One window: `x` is its first pixel, h x w what of it lies inside the image.
+static inline void maxpool_window(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h,
+                                  int w, float *y, uint8_t *index)
+{
+    for (int c = 0; c < pool->channels; c += VEC_N) {
+        int m = lanes_left(pool->channels, c);
+        vec best = vec_load_n(x + c, m);
+        vec_int where = vec_int_set1(0);
+        for (int ky = 0; ky < h; ky++)
+            for (int kx = 0; kx < w; kx++) {
+                vec v = vec_load_n(x + ((ptrdiff_t)ky * pool->in_w + kx) * ldx + c, m);
+                vec_mask wins = vec_wins(v, best);
+                best = vec_select(wins, v, best);
+                if (index)
+                    where = vec_int_select(wins, vec_int_set1(ky * pool->kernel + kx), where);
+            }
+        vec_store_n(y + c, best, m);
+        if (index)
+            vec_int_store_bytes(index + c, where, m);
+    }
+}
+
+static void maxpool(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, float *y,
+                    ptrdiff_t ldy, uint8_t *index)
+{
+    for (int oy = 0; oy < pool->out_h; oy++)
+        for (int ox = 0; ox < pool->out_w; ox++, y += ldy) {
+            int y0 = oy * pool->stride, x0 = ox * pool->stride;
+            int h = pool->in_h - y0 < pool->kernel ? pool->in_h - y0 : pool->kernel;
+            int w = pool->in_w - x0 < pool->kernel ? pool->in_w - x0 : pool->kernel;
+            const float *first = x + ((ptrdiff_t)y0 * pool->in_w + x0) * ldx;
+            // Constant bounds let the compiler unroll the window that nearly all pixels have.
+            if (h == 3 && w == 3)
+                maxpool_window(pool, first, ldx, 3, 3, y, index);
+            else
+                maxpool_window(pool, first, ldx, h, w, y, index);
+            if (index)
+                index += pool->channels;
+        }
+}
+
+static void maxpool_backward(const struct sqz_pool2d *pool, const float *dy, ptrdiff_t lddy,
+                             const uint8_t *index, float *dx, ptrdiff_t lddx)
+{
+    for (int oy = 0; oy < pool->out_h; oy++)
+        for (int ox = 0; ox < pool->out_w; ox++, dy += lddy, index += pool->channels) {
+            int y0 = oy * pool->stride, x0 = ox * pool->stride;
+            for (int ky = 0; ky < pool->kernel && y0 + ky < pool->in_h; ky++)
+                for (int kx = 0; kx < pool->kernel && x0 + kx < pool->in_w; kx++) {
+                    float *to = dx + ((ptrdiff_t)(y0 + ky) * pool->in_w + x0 + kx) * lddx;
+                    int where = ky * pool->kernel + kx;
+                    for (int c = 0; c < pool->channels; c += VEC_N) {
+                        int m = lanes_left(pool->channels, c);
+                        vec add = vec_where_byte(index + c, m, where, vec_load_n(dy + c, m));
+                        vec_store_n(to + c, vec_add(vec_load_n(to + c, m), add), m);
+                    }
+                }
+        }
+}
+
+static void add(const float *a, const float *b, float *out, size_t n)
+{
+    size_t i = 0;
+    for (; i + VEC_N <= n; i += VEC_N)
+        vec_store(out + i, vec_add(vec_load(a + i), vec_load(b + i)));
+    int m = (int)(n - i);
+    if (m)
+        vec_store_n(out + i, vec_add(vec_load_n(a + i, m), vec_load_n(b + i, m)), m);
+}
+
+// Pixels are summed in groups, then the groups: long sums in one float would lose digits.
+enum { SUM_GROUP = 64 };
+
+static inline vec sum_pixels(const float *x, ptrdiff_t ldx, int n, int lanes)
+{
+    vec total = vec_zero();
+    for (int p0 = 0; p0 < n; p0 += SUM_GROUP) {
+        int p1 = n - p0 < SUM_GROUP ? n : p0 + SUM_GROUP;
+        vec even = vec_zero(), odd = vec_zero(); // two chains hide the latency of the addition
+        int p = p0;
+        for (; p + 2 <= p1; p += 2) {
+            even = vec_add(even, vec_load_n(x + p * ldx, lanes));
+            odd = vec_add(odd, vec_load_n(x + (p + 1) * ldx, lanes));
+        }
+        if (p < p1)
+            even = vec_add(even, vec_load_n(x + p * ldx, lanes));
+        total = vec_add(total, vec_add(even, odd));
+    }
+    return total;
+}
+
+static void channel_mean(const float *x, ptrdiff_t ldx, int n, int channels, float *out)
+{
+    for (int c = 0; c < channels; c += VEC_N) {
+        int m = lanes_left(channels, c);
+        vec_store_n(out + c, vec_div(sum_pixels(x + c, ldx, n, m), vec_set1((float)n)), m);
+    }
+}
+
+static void channel_sum(const float *x, ptrdiff_t ldx, int n, int channels, float *out)
+{
+    for (int c = 0; c < channels; c += VEC_N) {
+        int m = lanes_left(channels, c);
+        vec_store_n(out + c, vec_add(vec_load_n(out + c, m), sum_pixels(x + c, ldx, n, m)), m);
+    }
+}
+
+static double sum_of_squares(const float *x, size_t n)
+{
+    struct vec_double even = vec_double_zero(), odd = vec_double_zero();
+    size_t i = 0;
+    for (; i + 2 * VEC_N <= n; i += 2 * VEC_N) {
+        even = vec_double_add_square(even, vec_load(x + i));
+        odd = vec_double_add_square(odd, vec_load(x + i + VEC_N));
+    }
+    double parts[2 * VEC_N], sum = 0;
+    vec_double_store(parts, even);
+    vec_double_store(parts + VEC_N, odd);
+    for (int j = 0; j < 2 * VEC_N; j++)
+        sum += parts[j];
+    for (; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+static void fill_ops(struct sqz_kernels *k)
+{
+    k->relu_backward = relu_backward;
+    k->maxpool = maxpool;
+    k->maxpool_backward = maxpool_backward;
+    k->add = add;
+    k->channel_mean = channel_mean;
+    k->channel_sum = channel_sum;
+    k->sum_of_squares = sum_of_squares;
+}

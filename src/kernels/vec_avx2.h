@@ -1,0 +1,98 @@
+// The vector operations of ops_tmpl.h and gemm_tmpl.h in AVX2 and FMA: 8 floats.
+#ifndef SQZ_KERNELS_VEC_AVX2_H
+#define SQZ_KERNELS_VEC_AVX2_H
+
+#if !defined __AVX2__ || !defined __FMA__
+#error "compile this file with -mavx2 -mfma"
+#endif
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { VEC_N = 8 };
+typedef __m256 vec;
+typedef __m256i vec_int;
+typedef __m256 vec_mask;
+struct vec_double {
+    __m256d low, high;
+};
+
+// The first n lanes, 0 <= n <= 8.
+static inline __m256i vec_lanes(int n)
+{
+    static const int32_t lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+    return _mm256_loadu_si256((const __m256i *)(const void *)(lanes + 8 - n));
+}
+static inline vec vec_zero(void) { return _mm256_setzero_ps(); }
+static inline vec vec_set1(float x) { return _mm256_set1_ps(x); }
+static inline vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void vec_store(float *p, vec x) { _mm256_storeu_ps(p, x); }
+// The first n lanes, n <= 8; the others are read as 0 and not touched.
+static inline vec vec_load_n(const float *p, int n)
+{
+    return n == VEC_N ? vec_load(p) : _mm256_maskload_ps(p, vec_lanes(n));
+}
+static inline void vec_store_n(float *p, vec x, int n)
+{
+    if (n == VEC_N)
+        vec_store(p, x);
+    else
+        _mm256_maskstore_ps(p, vec_lanes(n), x);
+}
+static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+static inline vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
+static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+// x < 0 ? 0 : x. The second operand wins when one is NaN, so NaN passes.
+static inline vec vec_relu(vec x) { return _mm256_max_ps(_mm256_setzero_ps(), x); }
+static inline vec vec_where_positive(vec y, vec x)
+{
+    return _mm256_and_ps(_mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_GT_OQ), x);
+}
+// x > best or x is NaN
+static inline vec_mask vec_wins(vec x, vec best)
+{
+    return _mm256_or_ps(_mm256_cmp_ps(x, best, _CMP_GT_OQ), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+static inline vec vec_select(vec_mask mask, vec a, vec b) { return _mm256_blendv_ps(b, a, mask); }
+
+static inline vec_int vec_int_set1(int x) { return _mm256_set1_epi32(x); }
+static inline vec_int vec_int_select(vec_mask mask, vec_int a, vec_int b)
+{
+    return _mm256_blendv_epi8(b, a, _mm256_castps_si256(mask));
+}
+// The first n of values 0..255 as bytes.
+static inline void vec_int_store_bytes(uint8_t *p, vec_int x, int n)
+{
+    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+    memcpy(p, &bytes, (size_t)n);
+}
+// x where byte p[lane] equals value, else 0; n lanes
+static inline vec vec_where_byte(const uint8_t *p, int n, int value, vec x)
+{
+    int64_t bytes = 0;
+    memcpy(&bytes, p, (size_t)n);
+    __m256i index = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes));
+    return _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(index, _mm256_set1_epi32(value))), x);
+}
+
+static inline struct vec_double vec_double_zero(void)
+{
+    return (struct vec_double){_mm256_setzero_pd(), _mm256_setzero_pd()};
+}
+static inline struct vec_double vec_double_add_square(struct vec_double sum, vec x)
+{
+    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+    __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+    return (struct vec_double){_mm256_fmadd_pd(low, low, sum.low),
+                               _mm256_fmadd_pd(high, high, sum.high)};
+}
+static inline void vec_double_store(double *p, struct vec_double x) // VEC_N values
+{
+    _mm256_storeu_pd(p, x.low);
+    _mm256_storeu_pd(p + 4, x.high);
+}
+
+#endif

@@ -1,0 +1,90 @@
+// The vector operations of ops_tmpl.h and gemm_tmpl.h in AVX-512 (F, BW, DQ, VL): 16 floats.
+#ifndef SQZ_KERNELS_VEC_AVX512_H
+#define SQZ_KERNELS_VEC_AVX512_H
+
+#if !defined __AVX512F__ || !defined __AVX512BW__ || !defined __AVX512DQ__ || !defined __AVX512VL__
+#error "compile this file with -mavx512f -mavx512bw -mavx512dq -mavx512vl"
+#endif
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { VEC_N = 16 };
+typedef __m512 vec;
+typedef __m512i vec_int;
+typedef __mmask16 vec_mask;
+struct vec_double {
+    __m512d low, high;
+};
+
+// The first n lanes, 0 <= n <= 16.
+static inline __mmask16 vec_lanes(int n) { return (__mmask16)((1u << n) - 1); }
+static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
+static inline vec vec_set1(float x) { return _mm512_set1_ps(x); }
+static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vec_store(float *p, vec x) { _mm512_storeu_ps(p, x); }
+// The first n lanes, n <= 16; the others are read as 0 and not touched.
+static inline vec vec_load_n(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(vec_lanes(n), p);
+}
+static inline void vec_store_n(float *p, vec x, int n)
+{
+    _mm512_mask_storeu_ps(p, vec_lanes(n), x);
+}
+static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+static inline vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+static inline vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+// x < 0 ? 0 : x. The second operand wins when one is NaN, so NaN passes.
+static inline vec vec_relu(vec x) { return _mm512_max_ps(_mm512_setzero_ps(), x); }
+static inline vec vec_where_positive(vec y, vec x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ), x);
+}
+// x > best or x is NaN
+static inline vec_mask vec_wins(vec x, vec best)
+{
+    return _kor_mask16(_mm512_cmp_ps_mask(x, best, _CMP_GT_OQ),
+                       _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q));
+}
+static inline vec vec_select(vec_mask mask, vec a, vec b)
+{
+    return _mm512_mask_blend_ps(mask, b, a);
+}
+
+static inline vec_int vec_int_set1(int x) { return _mm512_set1_epi32(x); }
+static inline vec_int vec_int_select(vec_mask mask, vec_int a, vec_int b)
+{
+    return _mm512_mask_blend_epi32(mask, b, a);
+}
+// The first n of values 0..255 as bytes.
+static inline void vec_int_store_bytes(uint8_t *p, vec_int x, int n)
+{
+    _mm_mask_storeu_epi8(p, vec_lanes(n), _mm512_cvtepi32_epi8(x));
+}
+// x where byte p[lane] equals value, else 0; n lanes
+static inline vec vec_where_byte(const uint8_t *p, int n, int value, vec x)
+{
+    __m512i index = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(vec_lanes(n), p));
+    return _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(index, _mm512_set1_epi32(value)), x);
+}
+
+static inline struct vec_double vec_double_zero(void)
+{
+    return (struct vec_double){_mm512_setzero_pd(), _mm512_setzero_pd()};
+}
+static inline struct vec_double vec_double_add_square(struct vec_double sum, vec x)
+{
+    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+    __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+    return (struct vec_double){_mm512_fmadd_pd(low, low, sum.low),
+                               _mm512_fmadd_pd(high, high, sum.high)};
+}
+static inline void vec_double_store(double *p, struct vec_double x) // VEC_N values
+{
+    _mm512_storeu_pd(p, x.low);
+    _mm512_storeu_pd(p + 8, x.high);
+}
+
+#endif

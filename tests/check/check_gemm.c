@@ -1,0 +1,122 @@
+// The micro-kernels alone: every number of rows and columns, short and long depths.
+#include "check/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_TAPS = 9, MAX_ROWS = 16 };
+
+struct gemm_case {
+    int rows, columns, taps, depth, width;
+    bool accumulate, relu, bias;
+};
+
+static void run_gemm(const struct sqz_kernels *k, void (*gemm)(const struct sqz_gemm_tile *),
+                     const struct gemm_case *t)
+{
+    check_begin("%s gemm %d wide: rows %d, columns %d, taps %d, depth %d%s%s%s",
+                sqz_cpu_level_name(k->level), t->width, t->rows, t->columns, t->taps, t->depth,
+                t->accumulate ? ", accumulate" : "", t->bias ? ", bias" : "", t->relu ? ", relu" : "");
+    const float *a[MAX_TAPS * MAX_ROWS] = {NULL};
+    for (int tap = 0; tap < t->taps; tap++)
+        for (int i = 0; i < t->rows; i++)
+            a[tap * k->mr + i] = random_floats((size_t)t->depth);
+    float *b = random_floats((size_t)(t->taps * t->depth * t->width));
+    float *bias = random_floats((size_t)t->columns);
+    int ldc = t->columns + 3;
+    size_t c_size = (size_t)((t->rows - 1) * ldc + t->columns);
+    float *c = random_floats(c_size), *before = random_floats(c_size);
+    if (!t->accumulate) // then c may hold anything
+        fill_pattern(c, c_size);
+    memcpy(before, c, c_size * sizeof *c);
+    struct sqz_gemm_tile tile = {
+        .a = a, .b = b, .c = c, .ldc = ldc, .bias = t->bias ? bias : NULL, .taps = t->taps,
+        .depth = t->depth, .rows = t->rows, .columns = t->columns, .accumulate = t->accumulate,
+        .relu = t->relu};
+    gemm(&tile);
+    for (size_t n = 0; n < c_size; n++) {
+        int i = (int)n / ldc, j = (int)n % ldc;
+        if (j >= t->columns) {
+            check_true(memcmp(c + n, before + n, sizeof *c) == 0, "a write beside the tile", n);
+            continue;
+        }
+        double want = t->accumulate ? (double)before[n] : t->bias ? (double)bias[j] : 0;
+        double terms = want < 0 ? -want : want;
+        for (int tap = 0; tap < t->taps; tap++)
+            for (int d = 0; d < t->depth; d++) {
+                double term = (double)a[tap * k->mr + i][d] *
+                              (double)b[(tap * t->depth + d) * t->width + j];
+                want += term;
+                terms += term < 0 ? -term : term;
+            }
+        check_close(c[n], t->relu && want < 0 ? 0 : want, terms,
+                    sum_factor((size_t)(t->taps * t->depth)), "c", n);
+    }
+    guarded_free_all();
+}
+
+static void run_outer(const struct sqz_kernels *k, void (*outer)(const struct sqz_outer_tile *),
+                      int rows, int columns, int runs, int depth, int width)
+{
+    check_begin("%s outer %d wide: rows %d, columns %d, runs %d, depth %d",
+                sqz_cpu_level_name(k->level), width, rows, columns, runs, depth);
+    const float *a[MAX_TAPS], *b[MAX_TAPS];
+    const int lda = rows + random_below(5), ldc = columns + 2;
+    for (int r = 0; r < runs; r++) {
+        a[r] = random_floats((size_t)((depth - 1) * lda + rows));
+        b[r] = random_floats((size_t)(depth * width));
+    }
+    size_t c_size = (size_t)((rows - 1) * ldc + columns);
+    float *c = random_floats(c_size), *before = random_floats(c_size);
+    memcpy(before, c, c_size * sizeof *c);
+    struct sqz_outer_tile tile = {.a = a, .b = b, .lda = lda, .c = c, .ldc = ldc, .runs = runs,
+                                  .depth = depth, .rows = rows, .columns = columns};
+    outer(&tile);
+    for (size_t n = 0; n < c_size; n++) {
+        int i = (int)n / ldc, j = (int)n % ldc;
+        if (j >= columns) {
+            check_true(memcmp(c + n, before + n, sizeof *c) == 0, "a write beside the tile", n);
+            continue;
+        }
+        double want = (double)before[n], terms = want < 0 ? -want : want;
+        for (int r = 0; r < runs; r++)
+            for (int d = 0; d < depth; d++) {
+                double term = (double)a[r][d * lda + i] * (double)b[r][d * width + j];
+                want += term;
+                terms += term < 0 ? -term : term;
+            }
+        check_close(c[n], want, terms, sum_factor((size_t)(runs * depth)), "c", n);
+    }
+    guarded_free_all();
+}
+
+static void check_width(const struct sqz_kernels *k, int width)
+{
+    void (*gemm)(const struct sqz_gemm_tile *) = width == k->nr ? k->gemm : k->gemm_half;
+    void (*outer)(const struct sqz_outer_tile *) = width == k->nr ? k->outer : k->outer_half;
+    for (int rows = 1; rows <= k->mr; rows++)
+        for (int columns = 1; columns <= width; columns++) {
+            int kind = (rows + columns) % 4;
+            struct gemm_case t = {rows, columns, 1 + columns % 3, 1 + (rows * 7 + columns) % 11, width,
+                                  kind == 3, columns % 2 == 0, kind == 1 || kind == 2};
+            run_gemm(k, gemm, &t);
+            run_outer(k, outer, rows, columns, t.taps, t.depth, width);
+        }
+    static const int real_depths[] = {48, 64, 96, 128, 256, 512};
+    for (int d = 1; d <= 46; d++) {
+        int depth = d <= 40 ? d : real_depths[d - 41];
+        struct gemm_case t = {k->mr, width, depth % 2 ? 1 : 3, depth, width, false, true, true};
+        run_gemm(k, gemm, &t);
+        run_outer(k, outer, k->mr, width, t.taps, depth, width);
+    }
+}
+
+void check_gemm(const struct sqz_kernels *k, const struct sqz_kernels *below)
+{
+    if (below && below->gemm == k->gemm && below->outer == k->outer)
+        return;
+    random_seed(1);
+    check_width(k, k->nr);
+    if (k->gemm_half)
+        check_width(k, 16);
+}
