@@ -13,7 +13,7 @@ struct sqz_bytes {
 };
 void sqz_bytes_release(struct sqz_bytes *bytes);
 
-// Reads a regular file of at most `limit` bytes into the heap (a mapped one that shrinks is SIGBUS).
+// Reads a regular file of at most `limit` bytes into the heap (no mmap: a cut is SIGBUS).
 // A directory, a missing, too large or unreadable file is named in the error:
 // SQZ_E_NOINPUT (missing), SQZ_E_DATA (not a regular file, too large), SQZ_E_IO.
 enum sqz_status sqz_file_read(const char *path, size_t limit, struct sqz_bytes *out,

@@ -1,0 +1,67 @@
+# The Debian 12 packages of this project, for ./quickstart and ./check to source. Why each one is
+# here: docs/dependencies.md.
+# shellcheck shell=bash disable=SC2034
+
+build_packages=(
+    build-essential cmake ninja-build pkg-config
+    libjpeg62-turbo-dev libpng-dev zlib1g-dev
+    libyaml-dev libjansson-dev libzip-dev
+    libprotobuf-c-dev protobuf-c-compiler
+)
+test_packages=(libcmocka-dev clang jq)
+# Real images to begin with; without them ./quickstart draws its own.
+data_packages=(dataset-fashion-mnist)
+
+is_debian() {
+    command -v dpkg-query >/dev/null && command -v apt-get >/dev/null
+}
+
+# Prints those of the named packages that are not installed.
+missing_packages() {
+    local installed package
+    installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sort -u || true)
+    for package in "$@"; do
+        grep -qxF "installed $package" <<<"$installed" || echo "$package"
+    done
+}
+
+# Prints what has to stand before apt-get: nothing for root, sudo where it can work, else fails.
+root_prefix() {
+    if [ "$(id -u)" = 0 ]; then
+        return 0
+    elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+        echo sudo
+    else
+        return 1
+    fi
+}
+
+# install_packages NAME...: installs what is missing; calls apt only when something is. On failure
+# one sentence on stderr says what to do, and the status is 1.
+install_packages() {
+    local missing prefix
+    if ! is_debian; then
+        echo "This is not Debian, so nothing is installed here; the packages there are called: $*" >&2
+        return 0
+    fi
+    mapfile -t missing < <(missing_packages "$@")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! prefix=$(root_prefix); then
+        echo "Missing packages, and no right to install them; as root run:" \
+            "apt-get install ${missing[*]}" >&2
+        return 1
+    fi
+    echo "Installing ${missing[*]}" >&2
+    local apt=(${prefix:+"$prefix"} env DEBIAN_FRONTEND=noninteractive apt-get -qq
+        -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
+        -o DPkg::Lock::Timeout=120)
+    # A fresh machine has no lists yet, an old one has outdated ones; both are cured by one update.
+    if ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
+        "${apt[@]}" update >&2 || true
+        if ! "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2; then
+            echo "apt-get could not install ${missing[*]} (is there a network?);" \
+                "see its messages above." >&2
+            return 1
+        fi
+    fi
+}
