@@ -8,14 +8,16 @@
 
 // Buffers of one worker, reused from image to image. Zero-initialise.
 struct sqz_transform_scratch {
-    struct sqz_image decoded, resized;
+    struct sqz_image decoded, resized, padded;
     void *buffer;
     size_t buffer_size;
 };
 void sqz_transform_scratch_release(struct sqz_transform_scratch *scratch);
 
-// Resizes to w x h with one of the interpolations of base/preprocess.h, on 8 bits. `crop` (w = 0:
-// whole image) is the source region. Equal to OpenCV 4 / Pillow bit for bit.
+// Resizes to w x h with one of the interpolations of base/preprocess.h, on 8 bits. `crop` (w = 0 or
+// NULL: whole image) is the source region, whose edges count as the picture's. `out` must not be
+// `in`. Equal bit for bit to OpenCV 4 without IPP (INTER_CUBIC: ties may round the other way, one
+// value in a million) and to Pillow up to 12 (13 sometimes turns the order of the passes round).
 enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_rect *crop, int w, int h,
                                  enum sqz_interpolation interpolation, struct sqz_image *out,
                                  struct sqz_transform_scratch *scratch, struct sqz_error *err);
@@ -34,6 +36,14 @@ enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
                                    const struct sqz_source *source, float *out,
                                    struct sqz_transform_scratch *scratch, struct sqz_error *err);
 
+// The shape of the evaluation's resize, for callers that say what they will do.
+enum sqz_status sqz_preprocess_resized_size(const struct sqz_preprocess *preprocess, int w, int h,
+                                            int *resized_w, int *resized_h, struct sqz_error *err);
+// (x - mean) / std of image_size x image_size pixels (RGB or gray), mirrored if asked, in the
+// network's channel order.
+void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixels, bool hflip,
+                   bool vflip, float *out);
+
 enum sqz_erase_value { SQZ_ERASE_CONSTANT, SQZ_ERASE_RANDOM };
 // The training transforms of spec 3 in their order. Zero turns an operation off.
 struct sqz_augment {
@@ -47,11 +57,34 @@ struct sqz_augment {
     double erase_prob, erase_scale[2], erase_ratio[2];
     int erase_attempts;
     enum sqz_erase_value erase_mode;
-    float erase_value[3];
+    float erase_value[3];          // of the normalised result, in the network's channel order
     bool scaled_decode;            // let JPEG decode at a smaller scale where the crop allows
 };
-// `preprocess` gives size, channels, order, mean, std and EXIF handling. Draws come from `random`
-// only, in a fixed order.
+// What is drawn for one sample. The draws are made in the order of the fields, from the size that
+// the file's header tells, so that only the crop has to be decoded.
+enum sqz_jitter { SQZ_BRIGHTNESS, SQZ_CONTRAST, SQZ_SATURATION, SQZ_HUE, SQZ_JITTERS };
+struct sqz_augment_draw {
+    struct sqz_rect crop;         // of the picture; reaches beyond its edges with pad_crop
+    bool hflip, vflip;
+    enum sqz_jitter order[SQZ_JITTERS];
+    float factor[SQZ_JITTERS];    // by kind; hue: a shift of -0.5 .. 0.5 turns
+    bool jitter[SQZ_JITTERS];     // not drawn: whether that one is on
+    struct sqz_rect erase;        // of the result; w = 0: none
+    struct sqz_random noise;      // what SQZ_ERASE_RANDOM continues with
+};
+// w x h: the picture as shown (after EXIF orientation if that is applied).
+void sqz_augment_draw(const struct sqz_augment *augment, const struct sqz_preprocess *preprocess,
+                      int w, int h, struct sqz_random *random, struct sqz_augment_draw *out);
+enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
+                                  const struct sqz_preprocess *preprocess,
+                                  const struct sqz_source *source,
+                                  const struct sqz_augment_draw *draw, float *out,
+                                  struct sqz_transform_scratch *scratch, struct sqz_error *err);
+// The colour operations, in place on RGB (on gray, saturation and hue do nothing).
+void sqz_jitter_run(enum sqz_jitter kind, float factor, struct sqz_image *image);
+
+// Draws and applies. `preprocess` gives size, channels, order, mean, std and EXIF handling. Draws
+// come from `random` only, in a fixed order.
 enum sqz_status sqz_augment_run(const struct sqz_augment *augment,
                                 const struct sqz_preprocess *preprocess,
                                 const struct sqz_source *source, struct sqz_random *random, float *out,

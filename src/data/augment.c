@@ -1,0 +1,193 @@
+// Training augmentation: first everything random is drawn, then it is carried out.
+#include "data/transform_source.h"
+
+#include <math.h>
+
+#define CROP_ATTEMPTS 10
+
+// Halves away from zero, at least 1.
+static int round_side(double side)
+{
+    long rounded = lround(side);
+    return rounded < 1 ? 1 : (int)rounded;
+}
+
+// When no attempt fits: the largest centred part of an allowed shape.
+static struct sqz_rect fallback_crop(const struct sqz_augment *augment, int w, int h)
+{
+    double shape = (double)w / h;
+    struct sqz_rect crop = {0, 0, w, h};
+    if (shape < augment->ratio[0])
+        crop.h = round_side(w / augment->ratio[0]);
+    else if (shape > augment->ratio[1])
+        crop.w = round_side(h * augment->ratio[1]);
+    crop.h = crop.h < h ? crop.h : h;
+    crop.w = crop.w < w ? crop.w : w;
+    crop.x = (int)lround((w - crop.w) / 2.0);
+    crop.y = (int)lround((h - crop.h) / 2.0);
+    return crop;
+}
+
+static struct sqz_rect draw_crop(const struct sqz_augment *augment, int w, int h,
+                                 struct sqz_random *random)
+{
+    double low = log(augment->ratio[0]), high = log(augment->ratio[1]);
+    for (int attempt = 0; attempt < CROP_ATTEMPTS; attempt++) {
+        double area = sqz_random_uniform(random, augment->scale[0], augment->scale[1]);
+        double ratio = exp(sqz_random_uniform(random, low, high));
+        double wide = sqrt((double)w * h * area * ratio);
+        if (wide > w + 1.0)
+            continue;
+        struct sqz_rect crop = {.w = round_side(wide)};
+        double tall = crop.w / ratio;
+        if (crop.w > w || tall > h + 1.0)
+            continue;
+        crop.h = round_side(tall);
+        if (crop.h > h)
+            continue;
+        crop.x = (int)sqz_random_int(random, 0, w - crop.w);
+        crop.y = (int)sqz_random_int(random, 0, h - crop.h);
+        return crop;
+    }
+    return fallback_crop(augment, w, h);
+}
+
+static void draw_jitter(const struct sqz_augment *augment, struct sqz_random *random,
+                        struct sqz_augment_draw *out)
+{
+    const double strength[SQZ_JITTERS] = {augment->brightness, augment->contrast,
+                                          augment->saturation, augment->hue};
+    int order[SQZ_JITTERS] = {SQZ_BRIGHTNESS, SQZ_CONTRAST, SQZ_SATURATION, SQZ_HUE};
+    sqz_random_shuffle(random, order, SQZ_JITTERS);
+    for (int i = 0; i < SQZ_JITTERS; i++) {
+        double v = strength[i];
+        double low = i == SQZ_HUE ? -v : v < 1 ? 1 - v : 0, high = i == SQZ_HUE ? v : 1 + v;
+        out->order[i] = (enum sqz_jitter)order[i];
+        out->factor[i] = (float)sqz_random_uniform(random, low, high);
+        out->jitter[i] = v > 0;
+    }
+}
+
+static struct sqz_rect draw_erase(const struct sqz_augment *augment, int side,
+                                  struct sqz_random *random)
+{
+    struct sqz_rect none = {0, 0, 0, 0};
+    if (sqz_random_uniform(random, 0, 1) >= augment->erase_prob)
+        return none;
+    for (int attempt = 0; attempt < augment->erase_attempts; attempt++) {
+        double area = sqz_random_uniform(random, augment->erase_scale[0], augment->erase_scale[1]);
+        double ratio = sqz_random_uniform(random, augment->erase_ratio[0], augment->erase_ratio[1]);
+        double w = rint(sqrt(area * side * side * ratio)), h = rint(w / ratio);
+        if (!(w < side && h < side))
+            continue;
+        struct sqz_rect erase = {.w = (int)w, .h = (int)h};
+        erase.y = (int)sqz_random_int(random, 0, side - erase.h);
+        erase.x = (int)sqz_random_int(random, 0, side - erase.w);
+        return erase;
+    }
+    return none;
+}
+
+void sqz_augment_draw(const struct sqz_augment *augment, const struct sqz_preprocess *preprocess,
+                      int w, int h, struct sqz_random *random, struct sqz_augment_draw *out)
+{
+    *out = (struct sqz_augment_draw){.crop = {0, 0, w, h}};
+    if (augment->pad_crop > 0) {
+        out->crop.x = (int)sqz_random_int(random, -augment->pad_crop, augment->pad_crop);
+        out->crop.y = (int)sqz_random_int(random, -augment->pad_crop, augment->pad_crop);
+    } else if (!augment->whole) {
+        out->crop = draw_crop(augment, w, h, random);
+    }
+    // Drawn even when switched off, so that one option does not shift the draws of another.
+    out->hflip = sqz_random_uniform(random, 0, 1) < augment->hflip;
+    out->vflip = sqz_random_uniform(random, 0, 1) < augment->vflip;
+    draw_jitter(augment, random, out);
+    out->erase = draw_erase(augment, preprocess->image_size, random);
+    out->noise = *random;
+}
+
+static enum sqz_status fetch_crop(const struct sqz_augment *augment,
+                                  const struct sqz_preprocess *preprocess,
+                                  const struct sqz_source *source,
+                                  const struct sqz_augment_draw *draw,
+                                  struct sqz_source_pixels *out,
+                                  struct sqz_transform_scratch *scratch, struct sqz_error *err)
+{
+    int least = augment->scaled_decode ? preprocess->image_size : 0;
+    struct sqz_rect crop = draw->crop;
+    struct sqz_source_part part = {
+        .rect = crop,
+        .apply_exif = preprocess->apply_exif,
+        .channels = preprocess->channels,
+        .least_w = least,
+        .least_h = least,
+    };
+    if (augment->pad_crop <= 0)
+        return sqz_source_fetch(source, &part, out, scratch, err);
+    part.rect.x = part.rect.y = part.least_w = part.least_h = 0;
+    enum sqz_status status = sqz_source_fetch(source, &part, out, scratch, err);
+    struct sqz_image *padded = &scratch->padded;
+    if (status == SQZ_OK)
+        status = sqz_source_pad(out, -crop.x, -crop.y, crop.w, crop.h, padded, err);
+    if (status == SQZ_OK)
+        out->from = (struct sqz_resize_source){
+            padded->pixels, (size_t)padded->w * (size_t)padded->c, padded->c};
+    return status;
+}
+
+static void erase(const struct sqz_augment *augment, const struct sqz_augment_draw *draw, int side,
+                  int channels, float *pixels)
+{
+    const struct sqz_rect *rect = &draw->erase;
+    struct sqz_random noise = draw->noise;
+    for (int y = rect->y; y < rect->y + rect->h; y++) {
+        float *row = pixels + ((size_t)y * (size_t)side + (size_t)rect->x) * (size_t)channels;
+        for (int i = 0; i < rect->w * channels; i++)
+            row[i] = augment->erase_mode == SQZ_ERASE_RANDOM ? (float)sqz_random_normal(&noise)
+                                                             : augment->erase_value[i % channels];
+    }
+}
+
+enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
+                                  const struct sqz_preprocess *preprocess,
+                                  const struct sqz_source *source,
+                                  const struct sqz_augment_draw *draw, float *out,
+                                  struct sqz_transform_scratch *scratch, struct sqz_error *err)
+{
+    int side = preprocess->image_size;
+    struct sqz_source_pixels pixels;
+    enum sqz_status status =
+        fetch_crop(augment, preprocess, source, draw, &pixels, scratch, err);
+    if (status)
+        return status;
+    struct sqz_resize resize = {
+        .interpolation = augment->interpolation,
+        .x = {.in = pixels.w, .out = side, .count = side},
+        .y = {.in = pixels.h, .out = side, .count = side},
+    };
+    struct sqz_image *resized = &scratch->resized;
+    status = sqz_resize_run(&resize, &pixels.from, resized, scratch, err);
+    if (status)
+        return status;
+    for (int i = 0; i < SQZ_JITTERS; i++)
+        if (draw->jitter[draw->order[i]])
+            sqz_jitter_run(draw->order[i], draw->factor[draw->order[i]], resized);
+    sqz_normalize(preprocess, resized->pixels, draw->hflip, draw->vflip, out);
+    erase(augment, draw, side, preprocess->channels, out);
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_augment_run(const struct sqz_augment *augment,
+                                const struct sqz_preprocess *preprocess,
+                                const struct sqz_source *source, struct sqz_random *random,
+                                float *out, struct sqz_transform_scratch *scratch,
+                                struct sqz_error *err)
+{
+    int w, h;
+    struct sqz_augment_draw draw;
+    enum sqz_status status = sqz_source_size(source, preprocess->apply_exif, &w, &h, err);
+    if (status)
+        return status;
+    sqz_augment_draw(augment, preprocess, w, h, random, &draw);
+    return sqz_augment_apply(augment, preprocess, source, &draw, out, scratch, err);
+}
