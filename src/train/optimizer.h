@@ -29,7 +29,7 @@ struct sqz_optimizer_rule {
     int n_states;
     const char *states[SQZ_OPTIMIZER_STATES]; // prefixes in MindSpore's checkpoints ("moments", ...)
     float initial[SQZ_OPTIMIZER_STATES];
-    bool whole_parameters; // a chunk is a whole parameter, because norms over it are needed
+    bool whole_parameters; // a chunk is a whole parameter, because sums over it are needed
     void (*update)(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
                    size_t end, float *weights, const float *gradient);
 };

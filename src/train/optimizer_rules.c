@@ -132,15 +132,20 @@ static void update_nadam(const struct sqz_optimizer *optimizer, double rate, dou
     }
 }
 
-// MindCV's form, where the coefficients of the paper have their roles swapped (spec 12.2).
+// MindCV's form, where the coefficients of the paper have their roles swapped, and where a parameter
+// whose last gradient sums to zero begins anew (spec 12.2).
 static void update_adan(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
                         size_t end, float *restrict weights, const float *restrict gradient)
 {
     float *restrict m = optimizer->state[0], *restrict v = optimizer->state[1];
     float *restrict n = optimizer->state[2], *restrict previous = optimizer->state[3];
     float lr = (float)rate, shrink = (float)decay;
-    bool begun = optimizer->updates > 0;
+    double sum = 0;
+    bool begun;
 
+    for (size_t i = first; i < end; i++)
+        sum += (double)previous[i];
+    begun = sum != 0;
     for (size_t i = first; i < end; i++) {
         float g = gradient[i], d = begun ? g - previous[i] : 0.0F;
         float ahead = g + 0.08F * d, step;
@@ -187,6 +192,6 @@ const struct sqz_optimizer_rule sqz_optimizer_rules[] = {
     {"adagrad", 1, {"accum"}, {0.1F}, false, update_adagrad},
     {"lamb", 2, {"lamb_m", "lamb_v"}, {0}, true, update_lamb},
     {"nadam", 2, {"nadam_m", "nadam_v"}, {0}, false, update_nadam},
-    {"adan", 4, {"moment1", "moment2", "moment3", "prev_gradient"}, {0}, false, update_adan},
+    {"adan", 4, {"moment1", "moment2", "moment3", "prev_gradient"}, {0}, true, update_adan},
 };
 const int sqz_optimizer_rule_count = sizeof sqz_optimizer_rules / sizeof sqz_optimizer_rules[0];
