@@ -40,8 +40,7 @@ version=$(pkg-config --modversion squeezenet)
 
 "$cc" -std=c11 -Wall -Wextra -Werror "${extra[@]}" "${cflags[@]}" "$scratch/tiny.c" \
     -o "$scratch/with-shared" "${shared[@]}"
-readelf -d "$scratch/with-shared" |sed "s,//.*,,; /^#/d" "$prefix/include/squeezenet.h" | tr "\n" " " |
-    grep -q 'NEEDED.*libsqueezenet\.so\.[0-9]' ||
+readelf -d "$scratch/with-shared" | grep -q 'NEEDED.*libsqueezenet\.so\.[0-9]' ||
     fail "the program does not ask for a versioned libsqueezenet.so"
 said=$(LD_LIBRARY_PATH=$libdir "$scratch/with-shared")
 [ "$said" = "$version" ] || fail "the shared library says version $said, pkg-config $version"
@@ -55,7 +54,7 @@ said=$("$scratch/with-static")
 [ "$said" = "$version" ] || fail "the static library says version $said, pkg-config $version"
 
 # The shared library exports what the header promises, no more and no less.
-tr '\n' ' ' <"$prefix/include/squeezenet.h" | grep -o 'SQZ_API [^;(]*(' |
+sed 's,//.*,,; /^#/d' "$prefix/include/squeezenet.h" | tr '\n' ' ' | grep -o 'SQZ_API [^;(]*(' |
     sed 's/($//; s/.*[ *]//' | sort >"$scratch/promised"
 nm -D --defined-only "$libdir/libsqueezenet.so" | awk '{ print $NF }' | sed 's/@.*//' |
     grep -v '^__\(asan\|odr_asan\|ubsan\|tsan\|start_\|stop_\|sanitizer\)' | sort >"$scratch/exported"
