@@ -1,0 +1,285 @@
+// Models: a network with its weights and all that using it takes; to and from archives and files.
+#include "formats/common.h"
+
+#include <math.h>
+#include <string.h>
+
+void sqz_model_free(struct sqz_model *model)
+{
+    if (!model)
+        return;
+    if (model->net)
+        sqz_model_set_classes(model, NULL, NULL, NULL);
+    sqz_net_free(model->net);
+    sqz_free(model->weights);
+    sqz_free(model->made_by);
+    sqz_free(model);
+}
+
+// Keeps the proportion of `resize` to the crop.
+static void set_image_size(struct sqz_preprocess *preprocess, int size)
+{
+    if (size != preprocess->image_size)
+        preprocess->resize = (int)((int64_t)size * preprocess->resize / preprocess->image_size);
+    preprocess->image_size = size;
+}
+
+// A dialect's preprocessing is for colour pictures; gray ones take the mean of its numbers.
+static void set_channels(struct sqz_preprocess *preprocess, int channels)
+{
+    if (channels == 1 && preprocess->channels == 3) {
+        preprocess->mean[0] =
+            (preprocess->mean[0] + preprocess->mean[1] + preprocess->mean[2]) / 3;
+        preprocess->std[0] = (preprocess->std[0] + preprocess->std[1] + preprocess->std[2]) / 3;
+        preprocess->mean[1] = preprocess->mean[2] = 0;
+        preprocess->std[1] = preprocess->std[2] = 0;
+        preprocess->bgr = false;
+    }
+    preprocess->channels = channels;
+}
+
+enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_model **out,
+                                 struct sqz_error *err)
+{
+    struct sqz_model *model = sqz_new_array(1, sizeof *model);
+    if (!model)
+        return sqz_fail_memory(err, "a model", sizeof *model);
+    enum sqz_status status = sqz_net_new(spec, &model->net, err);
+    if (status)
+        goto done;
+    model->weights = sqz_new_aligned(model->net->n_weights, sizeof *model->weights);
+    if (!model->weights) {
+        status = sqz_fail_memory(err, "weights", model->net->n_weights * sizeof *model->weights);
+        goto done;
+    }
+    model->preprocess = spec->dialect->preprocess;
+    set_image_size(&model->preprocess, spec->image_h);
+    set_channels(&model->preprocess, spec->channels);
+done:
+    if (status)
+        sqz_model_free(model);
+    else
+        *out = model;
+    return status;
+}
+
+// --- From an archive ---
+
+static enum sqz_status read_parameter(const char *path, const struct sqz_array *array,
+                                      const struct sqz_param *param, float *scratch,
+                                      float *weights, struct sqz_error *err)
+{
+    if (!sqz_array_to_floats(array, scratch))
+        return sqz_fail(err, SQZ_E_DATA, "The array %s of %s does not hold floating-point numbers.",
+                        array->name, path);
+    for (size_t i = 0; i < param->size; i++)
+        if (!isfinite(scratch[i]))
+            return sqz_fail(err, SQZ_E_DATA,
+                            "The array %s of %s holds a value that is not finite (element %zu).",
+                            array->name, path, i);
+    sqz_param_from_oihw(param, scratch, weights);
+    return SQZ_OK;
+}
+
+static enum sqz_status read_weights(const struct sqz_archive *archive, const char *path,
+                                    enum sqz_naming naming, struct sqz_model *model,
+                                    struct sqz_error *err)
+{
+    const struct sqz_net *net = model->net;
+    int version = net->params[0].kh == 3 ? 1 : 0;
+    enum sqz_status status = SQZ_OK;
+    float *scratch = sqz_new_array(net->n_weights, sizeof *scratch);
+    if (!scratch)
+        return sqz_fail_memory(err, "weights", net->n_weights * sizeof *scratch);
+    for (int i = 0; i < net->n_params && !status; i++) {
+        const struct sqz_param *param = &net->params[i];
+        const struct sqz_array *array = sqz_find_parameter(archive, param, naming, version);
+        status = read_parameter(path, array, param, scratch, model->weights, err);
+    }
+    sqz_free(scratch);
+    return status;
+}
+
+// The archive's variant by name; *out NULL when it does not say.
+static enum sqz_status stated_variant(const struct sqz_archive *archive, const char *path,
+                                      const struct sqz_variant **out, struct sqz_error *err)
+{
+    const char *version = sqz_archive_get(archive, "format_version");
+    const char *name = sqz_archive_get(archive, "variant");
+    *out = NULL;
+    if (version && strcmp(version, "1") != 0)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "%s has format version %.20s; this program knows version 1 only.", path,
+                        version);
+    if (!name)
+        return SQZ_OK;
+    *out = sqz_variant_find(name);
+    return *out ? SQZ_OK
+                : sqz_fail(err, SQZ_E_DATA, "%s holds a network that is unknown here: %.100s.", path,
+                           name);
+}
+
+// What the caller says, else the file, else its layer names, else its format.
+static enum sqz_status choose_dialect(const struct sqz_archive *archive, const char *path,
+                                      const char *asked, const char *usual, enum sqz_naming naming,
+                                      const struct sqz_dialect **out, struct sqz_error *err)
+{
+    const char *stated = sqz_archive_get(archive, "dialect");
+    const char *writer = sqz_archive_get(archive, "format");
+    const char *name = asked ? asked : stated;
+    if (!name && naming != SQZ_NAMING_MINDCV)
+        name = "caffe";
+    if (!name && writer && strcmp(writer, "ms") == 0) // a safetensors file of MindSpore
+        name = "mindcv";
+    if (!name)
+        name = usual ? usual : "mindcv";
+    *out = sqz_dialect_find(name);
+    if (*out)
+        return SQZ_OK;
+    if (asked)
+        return sqz_fail(err, SQZ_E_USAGE, "There is no dialect %.100s.", asked);
+    return sqz_fail(err, SQZ_E_DATA, "%s is in a dialect that is unknown here: %.100s.", path, name);
+}
+
+// The preprocessing that the file states, unless the caller asks for another dialect's.
+static enum sqz_status choose_preprocess(const struct sqz_archive *archive, const char *path,
+                                         const struct sqz_dialect *dialect, int channels,
+                                         int image_size, struct sqz_preprocess *out,
+                                         struct sqz_error *err)
+{
+    const char *stated = sqz_archive_get(archive, "dialect");
+    bool found;
+    enum sqz_status status = sqz_metadata_preprocess(archive, path, &found, out, err);
+    if (status)
+        return status;
+    if (!found || (stated && strcmp(stated, dialect->name) != 0)) {
+        *out = dialect->preprocess;
+        set_channels(out, channels);
+    }
+    if (out->channels != channels)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "The metadata of %s speak of %d channels, its weights of %d.", path,
+                        out->channels, channels);
+    if (image_size)
+        set_image_size(out, image_size);
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const char *path,
+                                       const char *dialect, const char *format_dialect,
+                                       int image_size, struct sqz_model **out,
+                                       struct sqz_error *err)
+{
+    const struct sqz_variant *variant;
+    struct sqz_deduced deduced;
+    struct sqz_net_spec spec = {0};
+    struct sqz_preprocess preprocess;
+    struct sqz_model *model = NULL;
+    struct sqz_error problem = {0};
+    if (image_size < 0)
+        return sqz_fail(err, SQZ_E_USAGE, "An image size of %d pixels is impossible.", image_size);
+    enum sqz_status status = stated_variant(archive, path, &variant, err);
+    if (!status)
+        status = sqz_deduce(archive, path, variant, &deduced, err);
+    if (!status)
+        status = choose_dialect(archive, path, dialect, format_dialect, deduced.naming,
+                                &spec.dialect, err);
+    if (!status)
+        status = choose_preprocess(archive, path, spec.dialect, deduced.channels, image_size,
+                                   &preprocess, err);
+    if (!status)
+        status = sqz_metadata_number(archive, path, "drop_rate", 0, 0.9999, 0.5, &spec.drop_rate,
+                                     err);
+    if (status)
+        return status;
+    spec.variant = deduced.variant;
+    spec.classes = deduced.classes;
+    spec.channels = deduced.channels;
+    spec.image_h = spec.image_w = preprocess.image_size;
+    status = sqz_model_create(&spec, &model, &problem);
+    if (status) // without an asked size, an impossible one is the file's fault
+        return sqz_fail(err, status == SQZ_E_USAGE && !image_size ? SQZ_E_DATA : status, "%s",
+                        problem.text);
+    model->preprocess = preprocess;
+    model->made_by = sqz_copy_string(sqz_archive_get(archive, "made_by"));
+    status = read_weights(archive, path, deduced.naming, model, err);
+    if (!status)
+        status = sqz_metadata_classes(archive, path, model, err);
+    if (status)
+        sqz_model_free(model);
+    else
+        *out = model;
+    return status;
+}
+
+enum sqz_status sqz_model_to_archive(const struct sqz_model *model, struct sqz_archive *out,
+                                     struct sqz_error *err)
+{
+    const struct sqz_net *net = model->net;
+    enum sqz_status status = SQZ_OK;
+    *out = (struct sqz_archive){0};
+    for (int i = 0; i < net->n_params; i++) {
+        const struct sqz_param *param = &net->params[i];
+        const float *weights = model->weights + param->offset;
+        size_t shape[4] = {(size_t)param->out, (size_t)param->in, (size_t)param->kh,
+                           (size_t)param->kw};
+        for (size_t k = 0; k < param->size; k++)
+            if (!isfinite(weights[k])) {
+                status = sqz_fail(err, SQZ_E_DIVERGED,
+                                  "%s holds a value that is not finite; such a model is not saved.",
+                                  param->name);
+                goto done;
+            }
+        struct sqz_array *array = sqz_archive_add(
+            out, param->name, SQZ_F32, param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
+        if (!array) {
+            status = sqz_fail_memory(err, param->name, param->size * sizeof(float));
+            goto done;
+        }
+        sqz_param_to_oihw(param, model->weights, array->data);
+    }
+    status = sqz_metadata_add(model, out, err);
+done:
+    if (status)
+        sqz_archive_release(out);
+    return status;
+}
+
+// --- Files ---
+
+enum sqz_status sqz_model_read(const char *path, const char *dialect, int image_size,
+                               struct sqz_model **out, struct sqz_error *err)
+{
+    struct sqz_archive archive = {0};
+    const struct sqz_format *format;
+    struct sqz_text made_by = {0};
+    struct sqz_model *model = NULL;
+    enum sqz_status status = sqz_archive_read(path, &archive, &format, err);
+    if (!status)
+        status = sqz_model_from_archive(&archive, path, dialect, format->dialect, image_size,
+                                        &model, err);
+    if (!status && !model->made_by) {
+        sqz_text_add(&made_by, "squeezenet %s, converted from %s", SQZ_VERSION, format->name);
+        model->made_by = sqz_copy_string(sqz_text_get(&made_by));
+        sqz_text_release(&made_by);
+        if (!model->made_by)
+            status = sqz_fail_memory(err, "a model", 0);
+    }
+    sqz_archive_release(&archive);
+    if (status)
+        sqz_model_free(model);
+    else
+        *out = model;
+    return status;
+}
+
+enum sqz_status sqz_model_write(const struct sqz_model *model, const char *path,
+                                enum sqz_overwrite overwrite, struct sqz_error *err)
+{
+    struct sqz_archive archive = {0};
+    enum sqz_status status = sqz_model_to_archive(model, &archive, err);
+    if (!status)
+        status = sqz_archive_write(path, NULL, &archive, overwrite, err);
+    sqz_archive_release(&archive);
+    return status;
+}

@@ -1,0 +1,140 @@
+// The one table of weight formats: found by content when reading, by suffix when writing.
+#include "formats/common.h"
+
+#include <string.h>
+
+#define HEAD_SIZE 512 // the tar magic, the farthest of all, ends at byte 262
+
+static const struct sqz_format *const formats[] = {
+    &sqz_format_safetensors, &sqz_format_ckpt, &sqz_format_pth, &sqz_format_ncnn, &sqz_format_net,
+};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+const struct sqz_format *sqz_format_at(int index)
+{
+    return index >= 0 && index < N_FORMATS ? formats[index] : NULL;
+}
+
+const struct sqz_format *sqz_format_find(const char *name)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (strcmp(formats[i]->name, name) == 0)
+            return formats[i];
+    return NULL;
+}
+
+bool sqz_has_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), n = strlen(suffix);
+    return length > n && strcmp(path + length - n, suffix) == 0;
+}
+
+const struct sqz_format *sqz_format_for_path(const char *path)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (sqz_has_suffix(path, formats[i]->suffix))
+            return formats[i];
+    return NULL;
+}
+
+// What a file that is no weight file looks like.
+static const char *guess(const uint8_t *head, size_t size)
+{
+    static const struct {
+        const char *magic, *what;
+    } known[] = {
+        {"<!DOCTYPE", "a web page (was the download redirected?)"},
+        {"<!doctype", "a web page (was the download redirected?)"},
+        {"<html", "a web page (was the download redirected?)"},
+        {"version https://git-lfs", "a Git LFS pointer (run git lfs pull)"},
+        {"\xff\xd8\xff", "a JPEG picture"},
+        {"\x89PNG", "a PNG picture"},
+        {"\x1f\x8b", "a gzip archive (unpack it first)"},
+        {"\x28\xb5\x2f\xfd", "a zstd archive (unpack it first)"},
+        {"\x89HDF", "an HDF5 file"},
+        {"{", "a JSON text"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        size_t n = strlen(known[i].magic);
+        if (size >= n && memcmp(head, known[i].magic, n) == 0)
+            return known[i].what;
+    }
+    for (size_t i = 0; i < size; i++)
+        if (head[i] < 0x20 && head[i] != '\n' && head[i] != '\r' && head[i] != '\t')
+            return NULL;
+    return "a text file";
+}
+
+static void list_formats(struct sqz_text *text, bool writable)
+{
+    for (int i = 0; i < N_FORMATS; i++)
+        if (!writable || formats[i]->write)
+            sqz_text_add(text, "%s%s", text->length ? ", " : "", formats[i]->suffix);
+}
+
+static enum sqz_status fail_unknown(struct sqz_error *err, const char *path, const uint8_t *head,
+                                    size_t size)
+{
+    struct sqz_text list = {0};
+    const char *looks = guess(head, size);
+    if (size == 0)
+        return sqz_fail(err, SQZ_E_DATA, "%s is empty.", path);
+    list_formats(&list, false);
+    enum sqz_status status =
+        sqz_fail(err, SQZ_E_DATA, "%s is not a weight file of a known format (%s)%s%s.", path,
+                 sqz_text_get(&list), looks ? ": it looks like " : "", looks ? looks : "");
+    sqz_text_release(&list);
+    return status;
+}
+
+enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
+                                 const struct sqz_format **format, struct sqz_error *err)
+{
+    uint8_t head[HEAD_SIZE];
+    size_t size;
+    struct sqz_bytes bytes = {0};
+    const struct sqz_format *found = NULL;
+    enum sqz_status status = sqz_file_read_head(path, head, sizeof head, &size, err);
+    if (status)
+        return status;
+    for (int i = 0; i < N_FORMATS && !found && size; i++)
+        if (formats[i]->probe(path, head, size))
+            found = formats[i];
+    if (!found)
+        return fail_unknown(err, path, head, size);
+    *out = (struct sqz_archive){0};
+    status = sqz_file_read(path, SQZ_FILE_LIMIT, &bytes, err);
+    if (!status)
+        status = found->read(path, bytes.data, bytes.size, out, err);
+    sqz_bytes_release(&bytes);
+    if (status)
+        sqz_archive_release(out);
+    else if (format)
+        *format = found;
+    return status;
+}
+
+enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *format,
+                                  const struct sqz_archive *archive, enum sqz_overwrite overwrite,
+                                  struct sqz_error *err)
+{
+    struct sqz_bytes bytes = {0};
+    enum sqz_status status;
+    if (!format)
+        format = sqz_format_for_path(path);
+    if (!format || !format->write) {
+        struct sqz_text list = {0};
+        list_formats(&list, true);
+        status = sqz_fail(err, SQZ_E_USAGE,
+                          "Cannot write %s: the suffix decides the format, and those that can be "
+                          "written are %s.",
+                          path, sqz_text_get(&list));
+        sqz_text_release(&list);
+        return status;
+    }
+    status = format->write(archive, &bytes, err);
+    if (!status)
+        status = sqz_file_write(path, bytes.data, bytes.size, overwrite, err);
+    sqz_bytes_release(&bytes);
+    return status;
+}
