@@ -55,7 +55,7 @@ static json_t *strings(char *const *texts, int n)
 // Takes the reference.
 static enum sqz_status set_json(struct sqz_archive *archive, const char *key, json_t *value)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
     enum sqz_status status = text ? sqz_archive_set(archive, key, text) : SQZ_E_NOMEM;
     free(text);
     json_decref(value);
