@@ -12,7 +12,7 @@ struct sqz_evaluation {
 };
 
 // Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. `smoothing` is
-// that of the loss. PROGRESS events carry `phase`; SQZ_E_STOPPED when the stop flag is seen.
+// that of the loss. PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen.
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
                              const float *weights, struct sqz_loader *loader, double smoothing,
                              struct sqz_evaluation *out, struct sqz_error *err);

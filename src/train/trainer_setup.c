@@ -2,6 +2,7 @@
 #include "train/trainer_setup.h"
 
 #include <string.h>
+#include <strings.h>
 
 void sqz_setup_release(struct sqz_setup *setup)
 {
@@ -23,7 +24,17 @@ static bool recipe_was_given(const struct sqz_options *options)
 
 static bool is_class_folders(const char *kind)
 {
-    return !*kind || strcmp(kind, "imagenet") == 0;
+    return strcmp(kind, "imagenet") == 0;
+}
+
+// Option `dataset` (in any case) as one of the constants.
+static const char *kind_of(const char *dataset)
+{
+    static const char *const kinds[] = {"mnist", "cifar100", "cifar10"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcasecmp(dataset, kinds[i]) == 0)
+            return kinds[i];
+    return "imagenet";
 }
 
 static bool split_exists(const char *dir, const char *split)
@@ -41,14 +52,14 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
     enum sqz_status status = sqz_dataset_layout(options->data_dir, &layout, err);
     if (status)
         return status;
-    if (sqz_options_origin(options, "dataset") == SQZ_FROM_DEFAULT)
+    if (sqz_options_origin(options, "dataset") <= SQZ_FROM_BUILTIN_RECIPE)
         status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "dataset", "%s", layout.kind);
     if (status)
         return status;
-    setup->kind = is_class_folders(options->dataset) ? "imagenet" : options->dataset;
+    setup->kind = kind_of(options->dataset);
     bool folders = is_class_folders(setup->kind);
-    bool train_open = sqz_options_origin(options, "train_split") == SQZ_FROM_DEFAULT;
-    bool val_open = sqz_options_origin(options, "val_split") == SQZ_FROM_DEFAULT;
+    bool train_open = sqz_options_origin(options, "train_split") <= SQZ_FROM_BUILTIN_RECIPE;
+    bool val_open = sqz_options_origin(options, "val_split") <= SQZ_FROM_BUILTIN_RECIPE;
     if (layout.has_splits && layout.train[0] && train_open)
         status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s",
                                   layout.train);
@@ -140,15 +151,14 @@ static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *
 {
     enum { SMALL_SIDE = 64 }; // pictures up to this size gain nothing from the recipe for photos
     int side = typical_side(setup->train);
-    const char *name = *setup->options->ckpt_path      ? "finetune"
-                       : side > 0 && side <= SMALL_SIDE ? "small"
-                                                        : "photos";
-    const char *text = sqz_builtin_recipe(name);
-    if (!text)
-        return sqz_fail(err, SQZ_E_INTERNAL, "The built-in recipe \"%s\" is missing.", name);
-    setup->recipe = name;
-    return sqz_options_parse_yaml(setup->options, text, strlen(text), name, SQZ_FROM_BUILTIN_RECIPE,
-                                  err);
+    struct sqz_options *options = setup->options;
+    if (!*options->ckpt_path && side > 0 && side <= SMALL_SIDE)
+        setup->recipe = "small_images";
+    enum sqz_status status = sqz_options_use_builtin(options, &setup->recipe, err);
+    // The recipe speaks of class folders; what was found in the folder is truer.
+    if (!status)
+        status = sqz_setup_find_data(setup, err);
+    return status;
 }
 
 enum sqz_status sqz_setup_open(const struct sqz_environment *environment,

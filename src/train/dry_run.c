@@ -1,0 +1,253 @@
+// What a run would do, as text: configuration, network, learning-rate curve, memory, time.
+#include "train/trainer_run.h"
+
+#include "net/infer.h"
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+enum { CURVE_WIDTH = 60, CURVE_HEIGHT = 10 };
+
+static double largest(const double *values, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = values[i] > most ? values[i] : most;
+    return most;
+}
+
+// Columns are means over equal parts of the run; eighths of a character make the steps fine.
+static void draw_curve(const struct sqz_run *run, struct sqz_text *out)
+{
+    static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    double top = largest(run->rates, run->n_rates);
+    int heights[CURVE_WIDTH];
+    int width = run->n_rates < CURVE_WIDTH ? (int)run->n_rates : CURVE_WIDTH;
+    for (int x = 0; x < width; x++) {
+        size_t first = run->n_rates * (size_t)x / (size_t)width;
+        size_t end = run->n_rates * ((size_t)x + 1) / (size_t)width;
+        double sum = 0;
+        for (size_t i = first; i < end; i++)
+            sum += run->rates[i];
+        double mean = sum / (double)(end - first);
+        heights[x] = top > 0 ? (int)lround(mean / top * CURVE_HEIGHT * 8) : 0;
+        if (mean > 0 && heights[x] == 0)
+            heights[x] = 1;
+    }
+    for (int y = CURVE_HEIGHT - 1; y >= 0; y--) {
+        if (y == CURVE_HEIGHT - 1)
+            sqz_text_add(out, "  %9.4g |", top);
+        else
+            sqz_text_add(out, "  %9s |", y == 0 ? "0" : "");
+        for (int x = 0; x < width; x++) {
+            int part = heights[x] - 8 * y;
+            sqz_text_add(out, "%s", blocks[part < 0 ? 0 : part > 8 ? 8 : part]);
+        }
+        sqz_text_add(out, "\n");
+    }
+    sqz_text_add(out, "  %9s  epoch 1", "");
+    char end[32];
+    int length = snprintf(end, sizeof end, "%" PRId64, run->setup.options->epoch_size);
+    sqz_text_add(out, "%*s%s\n", width - 7 - length > 0 ? width - 7 - length : 1, "", end);
+}
+
+static double megabytes(size_t bytes)
+{
+    return (double)bytes / 1e6;
+}
+
+static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_text *out,
+                                       struct sqz_error *err)
+{
+    const struct sqz_setup *setup = &run->setup;
+    const struct sqz_net *net = setup->model->net;
+    int threads = sqz_pool_size(run->environment->pool);
+    struct sqz_stepper_config config = sqz_run_stepper_config(run);
+    struct sqz_gradient_memory engine;
+    struct sqz_infer_memory infer = {0};
+    struct sqz_loader_config loader = sqz_setup_loader_config(setup, threads);
+    size_t step = 0, weights = net->n_weights * sizeof(float);
+    enum sqz_status status = sqz_stepper_memory(&config, &engine, &step, err);
+    if (!status && setup->val)
+        status = sqz_infer_memory(net, run->environment->kernels, threads, &infer, err);
+    if (status)
+        return status;
+    size_t optimizer = weights * (size_t)run->optimizer->rule->n_states;
+    size_t pictures = sqz_loader_memory(&loader);
+    sqz_text_add(out, "\nMemory\n");
+    sqz_text_add(out, "  weights and optimizer  %9.1f MB\n", megabytes(weights + optimizer));
+    sqz_text_add(out, "  training step          %9.1f MB  (activations %.1f on each of %zu threads, "
+                 "gradients %.1f, packed weights %.1f, scratch %.1f)\n", megabytes(step),
+                 megabytes(engine.activations), engine.workers, megabytes(engine.gradients),
+                 megabytes(engine.packed_weights), megabytes(engine.scratch));
+    sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(pictures));
+    if (setup->val)
+        sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(infer.total));
+    if (setup->train->pixels)
+        sqz_text_add(out, "  data set               %9.1f MB\n",
+                     megabytes(setup->train->count * (size_t)setup->train->w * (size_t)setup->train->h
+                               * (size_t)setup->train->c));
+    sqz_text_add(out, "  in all                 %9.1f MB\n",
+                 megabytes(weights + optimizer + step + pictures + infer.total));
+    return SQZ_OK;
+}
+
+// Seconds of the arithmetic for one picture, from a few steps on random ones at learning rate 0.
+static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, struct sqz_error *err)
+{
+    enum { LARGEST = 32, REPEATS = 3 };
+    const struct sqz_net_spec *spec = &run->setup.model->net->spec;
+    int n = run->setup.options->batch_size < LARGEST ? (int)run->setup.options->batch_size : LARGEST;
+    size_t floats = (size_t)n * (size_t)spec->image_h * (size_t)spec->image_w * (size_t)spec->channels;
+    float *images = sqz_new_aligned(floats, sizeof *images);
+    int *labels = sqz_new_array((size_t)n, sizeof *labels);
+    enum sqz_status status = SQZ_OK;
+    if (!images || !labels) {
+        status = sqz_fail_memory(err, "pictures to measure with", floats * sizeof *images);
+        goto done;
+    }
+    struct sqz_random random;
+    sqz_random_init(&random, 1, 0, 0, SQZ_RANDOM_TEST);
+    for (size_t i = 0; i < floats; i++)
+        images[i] = (float)sqz_random_uniform(&random, -2, 2);
+    for (int i = 0; i < n; i++)
+        labels[i] = i % spec->classes;
+    *seconds = INFINITY;
+    for (int i = 0; i <= REPEATS; i++) { // the first one warms caches and page tables
+        struct sqz_step_result result;
+        double start = sqz_clock_seconds();
+        sqz_stepper_run(&run->stepper, images, labels, n, 0, &result);
+        double took = (sqz_clock_seconds() - start) / n;
+        if (i > 0 && took < *seconds)
+            *seconds = took;
+    }
+done:
+    sqz_free(images);
+    sqz_free(labels);
+    return status;
+}
+
+static void add_duration(struct sqz_text *out, double seconds)
+{
+    if (seconds < 120)
+        sqz_text_add(out, "%.0f s", seconds);
+    else if (seconds < 7200)
+        sqz_text_add(out, "%.0f min", seconds / 60);
+    else if (seconds < 172800)
+        sqz_text_add(out, "%.1f h", seconds / 3600);
+    else
+        sqz_text_add(out, "%.1f days", seconds / 86400);
+}
+
+static int64_t count_validations(const struct sqz_run *run)
+{
+    const struct sqz_options *options = run->setup.options;
+    int64_t n = options->epoch_size, interval = options->val_interval;
+    if (!run->setup.val)
+        return 0;
+    if (!options->val_while_train)
+        return 1;
+    return (n + interval - 1) / interval + ((n - 1) % interval != 0);
+}
+
+static enum sqz_status describe_time(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
+{
+    const struct sqz_options *options = run->setup.options;
+    double picture = 0;
+    enum sqz_status status = time_one_picture(run, &picture, err);
+    if (status)
+        return status;
+    int64_t validations = count_validations(run);
+    double pictures = (double)run->steps_per_epoch * (double)options->batch_size;
+    // A forward pass is about a third of a step.
+    double validation = validations ? (double)run->setup.val->count * picture / 3 : 0;
+    double epoch = pictures * picture;
+    double total = epoch * (double)options->epoch_size + validation * (double)validations;
+    sqz_text_add(out, "\nTime\n  %" PRId64 " epochs of %" PRId64 " steps of %" PRId64 " pictures: %" PRId64
+                 " steps\n", options->epoch_size, run->steps_per_epoch, options->batch_size,
+                 options->epoch_size * run->steps_per_epoch);
+    sqz_text_add(out, "  %.1f ms a step, %.0f pictures a second (measured now on random pictures with "
+                 "%d threads)\n", 1e3 * picture * (double)options->batch_size, 1 / picture,
+                 sqz_pool_size(run->environment->pool));
+    sqz_text_add(out, "  an epoch about ");
+    add_duration(out, epoch + validation);
+    sqz_text_add(out, ", the whole run about ");
+    add_duration(out, total);
+    sqz_text_add(out, ", if reading the pictures keeps up\n");
+    return SQZ_OK;
+}
+
+static void describe_data(const struct sqz_run *run, struct sqz_text *out)
+{
+    const struct sqz_setup *setup = &run->setup;
+    sqz_text_add(out, "\nData\n  %s: %zu pictures in %d classes to train on, ",
+                 setup->options->data_dir, setup->train->count, setup->train->n_classes);
+    if (setup->val)
+        sqz_text_add(out, "%zu to validate on%s\n", setup->val->count,
+                     setup->divided ? " (one in five of each class, chosen by name and seed)" : "");
+    else
+        sqz_text_add(out, "none to validate on\n");
+    const struct sqz_net_spec *spec = &setup->model->net->spec;
+    uint64_t macs = 0;
+    for (int i = 0; i < setup->model->net->n_layers; i++)
+        macs += sqz_layer_macs(setup->model->net, i);
+    sqz_text_add(out, "\nNetwork\n  %s, dialect %s, input %d x %d x %d, %d classes, %zu parameters, "
+                 "%.1f M multiply-adds a picture, dropout %g\n", spec->variant->name,
+                 spec->dialect->name, spec->image_w, spec->image_h, spec->channels, spec->classes,
+                 setup->model->net->n_weights, (double)macs / 1e6, spec->drop_rate);
+}
+
+static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
+{
+    sqz_text_add(out, "Configuration (default < built-in recipe < model file < recipe < command line)%s%s\n",
+                 run->setup.recipe ? "; built-in recipe: " : "",
+                 run->setup.recipe ? run->setup.recipe : "");
+    sqz_options_write_yaml(run->setup.options, true, out);
+    describe_data(run, out);
+    sqz_text_add(out, "\nLearning rate\n");
+    draw_curve(run, out);
+    enum sqz_status status = describe_memory(run, out, err);
+    if (!status)
+        status = describe_time(run, out, err);
+    if (status)
+        return status;
+    sqz_text_add(out, "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
+                 "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of ln(%d) = "
+                 "%.4f and at least %.0f %% of the activations zero.\n", SQZ_WATCHDOG_WINDOW,
+                 100 * SQZ_WATCHDOG_LOSS_MARGIN, run->setup.model->net->spec.classes,
+                 log(run->setup.model->net->spec.classes), 100 * SQZ_WATCHDOG_ZEROS);
+    if (run->setup.notes.length > 0)
+        sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
+    if (out->failed)
+        status = sqz_fail_memory(err, "the report", out->length);
+    return status;
+}
+
+enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
+                                    const struct sqz_options *options, struct sqz_text *out,
+                                    struct sqz_error *err)
+{
+    struct sqz_run run = {.environment = environment};
+    struct sqz_archive archive = {0};
+    struct sqz_options *resumed = NULL;
+    struct sqz_model *model = NULL;
+    char *path = NULL;
+    enum sqz_status status = SQZ_OK;
+    if (*options->resume)
+        status = sqz_resume_open(options, &run.folder, &resumed, &archive, &model, &run.state, &path,
+                                 err);
+    if (!status) {
+        status = sqz_setup_open(environment, resumed ? resumed : options, model, &run.setup, err);
+        model = NULL;
+    }
+    if (!status)
+        status = sqz_run_prepare(&run, err);
+    if (!status)
+        status = describe(&run, out, err);
+    sqz_model_free(model);
+    sqz_options_free(resumed);
+    sqz_archive_release(&archive);
+    sqz_free(path);
+    sqz_run_release(&run);
+    return status;
+}

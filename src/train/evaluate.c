@@ -1,0 +1,197 @@
+// A pass over a split, and the whole of `validate`.
+#include "train/evaluate.h"
+
+#include "net/infer.h"
+#include "train/loss.h"
+#include "train/trainer_setup.h"
+#include <math.h>
+#include <stdio.h>
+
+// Logits before the label's, ties resolved by index. A NaN on either side is never "not before".
+static int rank_of(const float *logits, int classes, int label)
+{
+    int before = 0;
+    for (int i = 0; i < classes; i++)
+        before += i != label && !(logits[i] < logits[label] || (logits[i] == logits[label] && i > label));
+    return before;
+}
+
+static void count_batch(const struct sqz_batch *batch, const float *logits, int classes,
+                        double smoothing, struct sqz_evaluation *out)
+{
+    for (int i = 0; i < batch->n; i++) {
+        const float *row = logits + (size_t)i * (size_t)classes;
+        int label = batch->labels[i];
+        int rank = isfinite(row[label]) ? rank_of(row, classes, label) : classes;
+        out->samples++;
+        out->correct1 += rank < 1;
+        out->correct5 += rank < 5 && rank < classes;
+        out->loss_sum += sqz_loss_cross_entropy(row, &label, 1, classes, 1, smoothing, 1.0, NULL);
+    }
+}
+
+static void report(const struct sqz_environment *environment, const struct sqz_loader *loader,
+                   int64_t step, double seconds, const struct sqz_evaluation *so_far)
+{
+    int64_t steps = (int64_t)sqz_loader_steps(loader);
+    double rate = seconds > 0 ? (double)so_far->samples / seconds : NAN;
+    struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
+                              .text = "validate",
+                              .step = step,
+                              .steps = steps,
+                              .loss = so_far->loss_sum / (double)so_far->samples,
+                              .lr = NAN,
+                              .items_per_second = rate,
+                              .seconds_left = seconds / (double)step * (double)(steps - step)};
+    environment->on_event(environment->event_arg, &event);
+}
+
+enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
+                             const float *weights, struct sqz_loader *loader, double smoothing,
+                             struct sqz_evaluation *out, struct sqz_error *err)
+{
+    int classes = net->spec.classes;
+    struct sqz_infer *infer = NULL;
+    float *logits = NULL;
+    struct sqz_batch batch = {0};
+    double start = sqz_clock_seconds(), told = start;
+    *out = (struct sqz_evaluation){0};
+    enum sqz_status status = sqz_infer_new(net, weights, environment->kernels, environment->pool,
+                                           &infer, err);
+    if (!status)
+        status = sqz_loader_start(loader, 0, 0, err);
+    int room = 0;
+    for (int64_t step = 1; !status; step++) {
+        if (environment->stop && *environment->stop) {
+            status = sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
+            break;
+        }
+        status = sqz_loader_next(loader, &batch, err);
+        if (status || batch.n == 0)
+            break;
+        if (batch.n > room) {
+            sqz_free(logits);
+            room = batch.n;
+            logits = sqz_new_array((size_t)room * (size_t)classes, sizeof *logits);
+            if (!logits) {
+                status = sqz_fail_memory(err, "logits", (size_t)room * (size_t)classes * sizeof *logits);
+                break;
+            }
+        }
+        sqz_infer_run(infer, batch.images, batch.n, logits);
+        count_batch(&batch, logits, classes, smoothing, out);
+        double now = sqz_clock_seconds();
+        if (environment->on_event && now - told >= 0.1) {
+            told = now;
+            report(environment, loader, step, now - start, out);
+        }
+    }
+    sqz_free(logits);
+    sqz_infer_free(infer);
+    return status;
+}
+
+// The split to validate on: what the options name, else what the folder offers.
+static enum sqz_status open_val(const struct sqz_environment *environment,
+                                const struct sqz_options *options, char kind[16],
+                                struct sqz_dataset **out, struct sqz_error *err)
+{
+    struct sqz_dataset_layout layout;
+    enum sqz_status status = sqz_dataset_layout(options->data_dir, &layout, err);
+    if (status)
+        return status;
+    bool kind_given = sqz_options_origin(options, "dataset") > SQZ_FROM_DEFAULT;
+    bool split_given = sqz_options_origin(options, "val_split") > SQZ_FROM_DEFAULT;
+    snprintf(kind, 16, "%s", kind_given ? options->dataset : layout.kind);
+    struct sqz_dataset_request request = {.kind = kind,
+                                          .dir = options->data_dir,
+                                          .split = split_given         ? options->val_split
+                                                   : layout.has_splits ? layout.val
+                                                                       : "",
+                                          .seed = (uint64_t)options->seed,
+                                          .check_headers = true,
+                                          .threads = sqz_pool_size(environment->pool)};
+    if (layout.has_splits && !layout.val[0] && !split_given)
+        return sqz_fail(err, SQZ_E_NOINPUT, "\"%s\" holds a training split only; name the folder to "
+                        "validate on with --val_split (--val_split train for the training pictures).",
+                        options->data_dir);
+    return sqz_dataset_open(&request, out, err);
+}
+
+static enum sqz_status map_labels(const struct sqz_model *model, struct sqz_dataset *set,
+                                  struct sqz_error *err)
+{
+    int classes = model->net->spec.classes;
+    if (model->classes)
+        return sqz_dataset_map_classes(set, (const char *const *)model->classes, classes, err);
+    if (set->n_classes == classes)
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_DATA,
+                    "The model has %d outputs without class names, and \"%s\" has %d class folders; "
+                    "give the names with --classes FILE.", classes, set->name, set->n_classes);
+}
+
+// The transforms that a recipe describes, for a model that is there already.
+static enum sqz_status recipe_preprocess(const struct sqz_options *given, const char *kind,
+                                         const struct sqz_model *model, struct sqz_preprocess *out,
+                                         struct sqz_error *err)
+{
+    struct sqz_options *options = NULL;
+    struct sqz_augment unused;
+    enum sqz_status status = sqz_options_copy(given, &options, err);
+    if (!status)
+        status = sqz_transforms_preset(options, kind, err);
+    if (!status)
+        status = sqz_transforms_from_model(options, &model->preprocess, false, err);
+    if (!status)
+        status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "in_channels", "%d",
+                                  model->net->spec.channels);
+    if (!status)
+        status = sqz_transforms_build(options, &model->preprocess, out, &unused, err);
+    sqz_options_free(options);
+    return status;
+}
+
+enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
+                                   const struct sqz_model *model, const struct sqz_options *options,
+                                   bool use_recipe, struct sqz_validate_result *out,
+                                   struct sqz_error *err)
+{
+    struct sqz_dataset *set = NULL;
+    struct sqz_loader *loader = NULL;
+    struct sqz_model *resized = NULL;
+    struct sqz_preprocess preprocess = model->preprocess;
+    struct sqz_evaluation result = {0};
+    char kind[16];
+    enum sqz_status status = sqz_options_check(options, NULL, err);
+    if (!status)
+        status = open_val(environment, options, kind, &set, err);
+    if (!status)
+        status = map_labels(model, set, err);
+    if (!status && use_recipe)
+        status = recipe_preprocess(options, kind, model, &preprocess, err);
+    if (!status && preprocess.image_size != model->net->spec.image_h) {
+        struct sqz_net_spec spec = model->net->spec;
+        spec.image_h = spec.image_w = preprocess.image_size;
+        status = sqz_model_refit(model, &spec, 0, &resized, err);
+    }
+    const struct sqz_model *runs = resized ? resized : model;
+    if (!status)
+        status = sqz_setup_val_loader(options, set, &preprocess, sqz_pool_size(environment->pool),
+                                      &loader, err);
+    if (!status)
+        status = sqz_evaluate(environment, runs->net, runs->weights, loader,
+                              use_recipe ? options->label_smoothing : 0, &result, err);
+    if (!status)
+        *out = (struct sqz_validate_result){
+            .samples = result.samples,
+            .substituted = (int64_t)sqz_loader_substituted(loader),
+            .classes = model->net->spec.classes,
+            .top1 = (double)result.correct1 / (double)result.samples,
+            .top5 = (double)result.correct5 / (double)result.samples,
+            .loss = result.loss_sum / (double)result.samples};
+    sqz_loader_free(loader);
+    sqz_dataset_free(set);
+    sqz_model_free(resized);
+    return status;
+}

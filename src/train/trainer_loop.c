@@ -1,0 +1,247 @@
+// The epochs and steps of a run.
+#include "train/trainer_run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+static bool stop_asked(const struct sqz_run *run)
+{
+    return run->environment->stop && *run->environment->stop;
+}
+
+static bool limit_reached(const struct sqz_run *run)
+{
+    const struct sqz_options *options = run->setup.options;
+    if (options->max_steps > 0 && run->state.steps >= options->max_steps)
+        return true;
+    return options->max_seconds > 0 && sqz_clock_seconds() - run->started >= options->max_seconds;
+}
+
+static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
+{
+    enum sqz_status status = sqz_run_save_last(run, err);
+    if (status)
+        return status;
+    return sqz_fail(err, SQZ_E_STOPPED,
+                    "Stopped in epoch %" PRId64 " after step %" PRId64 "; everything is saved, continue "
+                    "with: squeezenet train --resume %s", run->state.epoch + 1, run->state.steps,
+                    run->folder.path);
+}
+
+static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_result *result, double rate,
+                                struct sqz_error *err)
+{
+    const struct sqz_options *options = run->setup.options;
+    char kept[600] = "No checkpoint had been saved yet.";
+    if (run->saved)
+        snprintf(kept, sizeof kept, "The last good state is kept in \"%.500s\".", run->last_path);
+    struct sqz_divergence what = {.epoch = (int)run->state.epoch + 1,
+                                  .step = run->state.steps + 1,
+                                  .loss = result->loss,
+                                  .gradient_norm = result->gradient_norm,
+                                  .rate = rate,
+                                  .clipped = options->clip_grad,
+                                  .warmed_up = options->warmup_epochs > 0};
+    return sqz_watchdog_not_finite(&what, kept, err);
+}
+
+// At the first batch of an epoch, at multiples of log_interval, and at the last (spec 14.1).
+static void log_step(struct sqz_run *run, const struct sqz_step_result *result, double rate)
+{
+    struct sqz_train_state *state = &run->state;
+    const struct sqz_options *options = run->setup.options;
+    if (state->batch != 1 && state->batch % options->log_interval != 0
+        && state->batch != run->steps_per_epoch)
+        return;
+    size_t start = state->step_rows.length;
+    sqz_text_add(&state->step_rows, "%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.6g,%.4f\n", state->epoch + 1,
+                 state->steps, rate, result->loss, result->gradient_norm, result->zero_fraction);
+    if (!state->step_rows.failed)
+        sqz_run_folder_step(&run->folder, state->step_rows.data + start);
+    sqz_run_folder_log(&run->folder, "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
+                       " loss %.6f lr %.6g", state->epoch + 1, options->epoch_size, state->batch,
+                       run->steps_per_epoch, result->loss, rate);
+}
+
+static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_train_state *state = &run->state;
+    struct sqz_batch batch;
+    struct sqz_step_result result;
+    double start = sqz_clock_seconds();
+    enum sqz_status status = sqz_loader_next(run->loader, &batch, err);
+    if (status)
+        return status;
+    if (batch.n == 0)
+        return sqz_fail(err, SQZ_E_INTERNAL, "The loader ended epoch %" PRId64 " too early.",
+                        state->epoch + 1);
+    double rate = sqz_run_rate(run, state->steps);
+    sqz_stepper_run(&run->stepper, batch.images, batch.labels, batch.n, rate, &result);
+    if (!result.finite)
+        return diverged(run, &result, rate, err);
+    state->steps++;
+    state->batch++;
+    state->loss_sum += result.loss * batch.n;
+    state->loss_samples += batch.n;
+    double seconds = sqz_clock_seconds() - start;
+    run->train_seconds += seconds;
+    run->epoch_seconds += seconds;
+    run->images += batch.n;
+    run->epoch_images += batch.n;
+    run->steps_here++;
+    log_step(run, &result, rate);
+    sqz_run_progress(run, rate);
+    struct sqz_watchdog watchdog = {run->setup.model->net->spec.classes, state->suspicious};
+    status = sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, err);
+    state->suspicious = watchdog.suspicious;
+    return status;
+}
+
+static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out, struct sqz_error *err)
+{
+    const struct sqz_model *model = run->setup.model;
+    return sqz_evaluate(run->environment, model->net, model->weights, run->val_loader,
+                        run->setup.options->label_smoothing, out, err);
+}
+
+static double top1_of(const struct sqz_evaluation *result)
+{
+    return (double)result->correct1 / (double)result->samples;
+}
+
+// Best checkpoint and best-so-far of the state; without validation the last model is the best.
+static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluation *result,
+                                 bool *is_best, struct sqz_error *err)
+{
+    struct sqz_train_state *state = &run->state;
+    *is_best = false;
+    if (!result)
+        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, err) : SQZ_OK;
+    if (state->best_epoch > 0 && !(top1_of(result) > state->best_top1))
+        return SQZ_OK;
+    *is_best = true;
+    state->best_epoch = state->epoch;
+    state->best_top1 = top1_of(result);
+    state->best_top5 = (double)result->correct5 / (double)result->samples;
+    return sqz_run_save_best(run, err);
+}
+
+static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_train_state *state = &run->state;
+    const struct sqz_options *options = run->setup.options;
+    struct sqz_evaluation result;
+    struct sqz_text row = {0};
+    bool last = state->epoch + 1 >= options->epoch_size, is_best = false;
+    bool due = run->val_loader
+               && (last || (options->val_while_train && state->epoch % options->val_interval == 0));
+    double rate = sqz_run_rate(run, state->steps - 1);
+    double loss = state->loss_sum / (double)state->loss_samples;
+    enum sqz_status status = SQZ_OK;
+    if (due)
+        status = validate(run, &result, err);
+    if (status == SQZ_E_STOPPED)
+        return stopped(run, err);
+    if (status)
+        return status;
+    state->epoch++;
+    state->batch = 0;
+    state->loss_sum = 0;
+    state->loss_samples = 0;
+    state->final_loss = loss;
+    state->finished = last;
+    status = take_best(run, due ? &result : NULL, &is_best, err);
+    sqz_run_history_row(run, state->epoch, loss, rate, due ? &result : NULL, &row);
+    sqz_text_add(&state->history, "%s\n", sqz_text_get(&row));
+    if (!status)
+        status = sqz_run_save_ckpt(run, due ? top1_of(&result) : 0, err);
+    if (!status)
+        status = sqz_run_save_last(run, err);
+    if (!status)
+        status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
+                                      run->epoch_seconds > 0
+                                          ? (double)run->epoch_images / run->epoch_seconds : 0, err);
+    if (!status)
+        sqz_run_epoch_line(run, state->epoch, loss, rate, due ? &result : NULL, is_best);
+    if (is_best) {
+        run->shown = result;
+        run->shown_epoch = state->epoch;
+    }
+    sqz_text_release(&row);
+    run->epoch_seconds = 0;
+    run->epoch_images = 0;
+    return status;
+}
+
+// A limit cut the run short: validate and leave both files, but keep in the state what an
+// uninterrupted run would know here, so that resuming still ends the same.
+static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_train_state *state = &run->state;
+    struct sqz_evaluation result;
+    struct sqz_text row = {0};
+    int64_t epoch = state->batch > 0 ? state->epoch + 1 : state->epoch;
+    double rate = sqz_run_rate(run, state->steps > 0 ? state->steps - 1 : 0);
+    double loss = state->loss_samples > 0 ? state->loss_sum / (double)state->loss_samples
+                                          : state->final_loss;
+    bool better = !run->val_loader;
+    enum sqz_status status = SQZ_OK;
+    if (run->val_loader)
+        status = validate(run, &result, err);
+    if (status == SQZ_E_STOPPED)
+        return stopped(run, err);
+    if (!status && run->val_loader) {
+        better = state->best_epoch == 0 || top1_of(&result) > state->best_top1;
+        if (better && state->best_epoch > 0)
+            status = sqz_run_displace_best(run, err);
+        run->shown = better ? result : run->shown;
+        run->shown_epoch = better ? epoch : run->shown_epoch;
+    }
+    // Here the state goes first: it holds the best weights that are about to be replaced.
+    if (!status)
+        status = sqz_run_save_last(run, err);
+    if (!status && better)
+        status = sqz_run_save_best(run, err);
+    if (!status) {
+        sqz_run_history_row(run, epoch, loss, rate, run->val_loader ? &result : NULL, &row);
+        status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
+                                      run->epoch_seconds > 0
+                                          ? (double)run->epoch_images / run->epoch_seconds : 0, err);
+        sqz_text_release(&row);
+    }
+    if (status)
+        return status;
+    sqz_run_epoch_line(run, epoch, loss, rate, run->val_loader ? &result : NULL,
+                       better && run->val_loader);
+    sqz_run_note(run, SQZ_EVENT_NOTE, "Ended after %" PRId64 " steps, as %s asks; to go on: "
+                 "squeezenet train --resume %s", state->steps,
+                 run->setup.options->max_steps > 0 && state->steps >= run->setup.options->max_steps
+                     ? "max_steps" : "max_seconds", run->folder.path);
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_train_state *state = &run->state;
+    const struct sqz_options *options = run->setup.options;
+    enum sqz_status status = SQZ_OK;
+    while (!state->finished && !status) {
+        if (state->batch < run->steps_per_epoch)
+            status = sqz_loader_start(run->loader, (int)state->epoch, (size_t)state->batch, err);
+        while (!status && state->batch < run->steps_per_epoch) {
+            if (limit_reached(run))
+                return end_early(run, err);
+            status = run_step(run, err);
+            if (status)
+                return status;
+            if (stop_asked(run))
+                return stopped(run, err);
+            if (options->save_steps > 0 && state->steps % options->save_steps == 0)
+                status = sqz_run_save_last(run, err);
+        }
+        if (!status)
+            status = end_epoch(run, err);
+    }
+    return status;
+}

@@ -1,0 +1,71 @@
+// From options, data and model to everything that a run needs in memory.
+#include "train/trainer_run.h"
+
+#include <math.h>
+#include <string.h>
+
+struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
+{
+    const struct sqz_options *options = run->setup.options;
+    return (struct sqz_stepper_config){
+        .net = run->setup.model->net,
+        .kernels = run->environment->kernels,
+        .pool = run->environment->pool,
+        .max_batch = (int)options->batch_size,
+        .smoothing = options->label_smoothing,
+        .clip_value = options->clip_grad ? options->clip_value : 0,
+        .accumulate = (int)options->gradient_accumulation_steps,
+        .seed = (uint64_t)options->seed};
+}
+
+double sqz_run_rate(const struct sqz_run *run, int64_t step)
+{
+    // The table counts batches. With accumulation an update takes the entry of its group's first
+    // batch, so that the schedule still ends with the run, whether or not groups fill an epoch.
+    int64_t group = run->setup.options->gradient_accumulation_steps;
+    size_t index = (size_t)(step / group * group);
+    return run->rates[index < run->n_rates ? index : run->n_rates - 1];
+}
+
+static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error *err)
+{
+    const struct sqz_options *options = run->setup.options;
+    if (run->setup.model->net->spec.classes < 2)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" has only one class; there is nothing to tell apart.", options->data_dir);
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_setup *setup = &run->setup;
+    const struct sqz_options *options = setup->options;
+    int threads = sqz_pool_size(run->environment->pool);
+    struct sqz_stepper_config config = sqz_run_stepper_config(run);
+    enum sqz_status status = check_network(run, err);
+    if (!status)
+        status = sqz_setup_train_loader(setup, threads, &run->loader, err);
+    if (status)
+        return status;
+    run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
+    status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
+                              &setup->notes, err);
+    if (!status)
+        status = sqz_optimizer_new(options, setup->model->net, &run->optimizer, err);
+    if (!status)
+        status = sqz_stepper_init(&run->stepper, &config, run->optimizer, setup->model->weights, err);
+    if (!status && setup->val)
+        status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess, threads,
+                                      &run->val_loader, err);
+    if (status)
+        return status;
+    struct sqz_train_state *state = &run->state;
+    state->train_images = (int64_t)setup->train->count;
+    state->train_fingerprint = setup->train->fingerprint;
+    state->val_images = setup->val ? (int64_t)setup->val->count : 0;
+    state->val_fingerprint = setup->val ? setup->val->fingerprint : 0;
+    if (options->distribute)
+        sqz_text_add(&setup->notes, "distribute is on, but the program was not started under MPI: "
+                     "this is one rank of one.\n");
+    return SQZ_OK;
+}

@@ -1,0 +1,79 @@
+// One run in progress, shared by the trainer's files.
+#ifndef SQZ_TRAIN_TRAINER_RUN_H
+#define SQZ_TRAIN_TRAINER_RUN_H
+
+#include "train/checkpoint.h"
+#include "train/evaluate.h"
+#include "train/run_folder.h"
+#include "train/schedule.h"
+#include "train/trainer_setup.h"
+#include "train/watchdog.h"
+
+struct sqz_run {
+    const struct sqz_environment *environment;
+    struct sqz_setup setup;
+    struct sqz_run_folder folder;
+    struct sqz_train_state state;
+    struct sqz_optimizer *optimizer;
+    struct sqz_stepper stepper;
+    struct sqz_loader *loader;
+    struct sqz_loader *val_loader; // NULL: nothing to validate on
+    double *rates;                 // one per batch of the whole run
+    size_t n_rates;
+    int64_t steps_per_epoch;
+    char *last_path, *best_path;
+    bool saved;                    // last.safetensors is there
+
+    // Of this process only; nothing of it is saved.
+    double started, told;          // clock: start of the training, last progress event
+    double train_seconds;          // in steps, validation not counted
+    double epoch_seconds;
+    int64_t epoch_images, images, steps_here;
+    struct sqz_evaluation shown;   // of the model that `best` in the result means
+    int64_t shown_epoch;
+};
+
+void sqz_run_release(struct sqz_run *run); // trainer.c
+
+// trainer_plan.c: what a run is made of, once options and data are known; `setup` is filled.
+enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err);
+struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run);
+// Learning rate of the update that the micro-batch with this number belongs to.
+double sqz_run_rate(const struct sqz_run *run, int64_t step);
+
+// trainer_loop.c
+enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err);
+
+// trainer_save.c
+enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err);
+enum sqz_status sqz_run_save_best(struct sqz_run *run, struct sqz_error *err);
+// Writes best.safetensors from weights other than the model's present ones.
+enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights, struct sqz_error *err);
+// Keeps the weights of best.safetensors in the state, because the file is about to be replaced by a
+// model that an uninterrupted run would not have validated.
+enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err);
+// MindCV-style files, when ckpt_format asks for them; after the epoch's counters have advanced.
+enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_error *err);
+
+// trainer_report.c
+void sqz_run_note(struct sqz_run *run, enum sqz_event_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void sqz_run_introduce(struct sqz_run *run);
+void sqz_run_progress(struct sqz_run *run, double rate);
+// One epoch's line; `validated` NULL when it was not.
+void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double rate,
+                        const struct sqz_evaluation *validated, bool is_best);
+// The row of history.csv without timings.
+void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, double rate,
+                         const struct sqz_evaluation *validated, struct sqz_text *row);
+
+// trainer_resume.c: options of the run to continue, with what the command line may change; the
+// checkpoint's model and state if there is one (else *model NULL), its arrays for the restoring.
+enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_folder *folder,
+                                struct sqz_options **options, struct sqz_archive *archive,
+                                struct sqz_model **model, struct sqz_train_state *state,
+                                char **checkpoint, struct sqz_error *err);
+// The part of the configuration that decides the result: no paths, threads or limits.
+void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
+
+#endif
