@@ -66,8 +66,11 @@ struct sqz_array *sqz_archive_add(struct sqz_archive *archive, const char *name,
     if (!arrays)
         return NULL;
     archive->arrays = arrays;
-    struct sqz_array array = {.name = sqz_copy_string(name), .dtype = dtype, .rank = rank,
-                              .data = sqz_new_array(bytes, 1), .size = bytes};
+    struct sqz_array array = {.name = sqz_copy_string(name),
+                              .dtype = dtype,
+                              .rank = rank,
+                              .data = sqz_new_array(bytes, 1),
+                              .size = bytes};
     if (!array.name || !array.data) {
         sqz_free(array.name);
         sqz_free(array.data);

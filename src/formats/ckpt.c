@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define METADATA_TAG "squeezenet_metadata" // our texts as a JSON object; MindSpore ignores it
-#define METADATA_LIMIT ((size_t)8 << 20)   // parsed JSON costs up to 30 times its text
-#define TRAILER_SIZE 17
+#define METADATA_TAG   "squeezenet_metadata" // our texts as a JSON object; MindSpore ignores it
+#define METADATA_LIMIT ((size_t)8 << 20)     // parsed JSON costs up to 30 times its text
+#define TRAILER_SIZE   17
 // MindSpore cuts longer arrays into several entries; we only join them.
 #define SLICE_LIMIT ((size_t)512 << 20)
 
@@ -109,7 +109,8 @@ static enum sqz_status read_metadata(const struct reading *r, const SqzPb__Tenso
         status = fail_entry(err, r, METADATA_TAG, "is not a JSON object");
         goto done;
     }
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         if (!json_is_string(value))
             status = fail_entry(err, r, METADATA_TAG, "holds something else than texts");
         else if (sqz_archive_set(r->out, key, json_string_value(value)))
@@ -197,8 +198,8 @@ static enum sqz_status read_value(struct reading *r, const SqzPb__Value *value, 
         return status;
     if (!sqz_array_bytes((enum sqz_dtype)dtype, rank, shape, &bytes) || bytes > file_size)
         return fail_entry(err, r, tag, "has a shape larger than the file (is it truncated?)");
-    status = sqz_archive_put(r->out, r->path, tag, (enum sqz_dtype)dtype, rank, shape, &r->open,
-                             err);
+    status =
+        sqz_archive_put(r->out, r->path, tag, (enum sqz_dtype)dtype, rank, shape, &r->open, err);
     if (status)
         return status;
     r->filled = 0;
@@ -261,8 +262,8 @@ static enum sqz_status read_file(const char *path, const uint8_t *data, size_t s
     }
     if (!status && r.open)
         return sqz_fail(err, SQZ_E_DATA,
-                        "%s is truncated: the entry %s holds less data than its shape says.",
-                        path, r.open->name);
+                        "%s is truncated: the entry %s holds less data than its shape says.", path,
+                        r.open->name);
     return status;
 }
 

@@ -154,9 +154,9 @@ static enum sqz_status apply_lines(struct sqz_model *model, const char *path, co
     for (int i = 0; i < model->net->spec.classes; i++)
         split_line((char *)lines[i], &lines[i], &labels[i]);
     enum sqz_status status = sqz_model_set_classes(model, lines, labels, &problem);
-    return status ? sqz_fail(err, status, "The class names in %s are unusable: %s", path,
-                             problem.text)
-                  : SQZ_OK;
+    return status
+               ? sqz_fail(err, status, "The class names in %s are unusable: %s", path, problem.text)
+               : SQZ_OK;
 }
 
 enum sqz_status sqz_model_read_classes(struct sqz_model *model, const char *path,

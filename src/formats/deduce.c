@@ -43,10 +43,19 @@ bool sqz_array_fits(const struct sqz_array *array, const struct sqz_param *param
 // and whatever is "<prefix>.<a parameter's name>": moments, EMA copies, accumulators.
 static bool is_training_state(const char *name, const struct sqz_net *net)
 {
-    static const char *const scalars[] = {
-        "momentum", "learning_rate", "global_step", "beta1_power", "beta2_power", "mu_schedule",
-        "scale_sense", "updates", "accumulation_step", "current_iterator_step",
-        "last_overflow_iterator_step", "epoch_num", "step_num"};
+    static const char *const scalars[] = {"momentum",
+                                          "learning_rate",
+                                          "global_step",
+                                          "beta1_power",
+                                          "beta2_power",
+                                          "mu_schedule",
+                                          "scale_sense",
+                                          "updates",
+                                          "accumulation_step",
+                                          "current_iterator_step",
+                                          "last_overflow_iterator_step",
+                                          "epoch_num",
+                                          "step_num"};
     size_t length = strlen(name);
     for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++)
         if (strcmp(name, scalars[i]) == 0)
@@ -123,10 +132,9 @@ static enum sqz_status fail_misfit(struct sqz_error *err, const char *path, cons
     const struct sqz_param *param = misfit->misshapen;
     struct sqz_text shape = {0};
     add_shape(&shape, misfit->shape);
-    enum sqz_status status =
-        sqz_fail(err, SQZ_E_DATA, "The array %s of %s is %s; %s wants %d x %d x %d x %d.",
-                 param->name, path, sqz_text_get(&shape), variant, param->out, param->in,
-                 param->kh, param->kw);
+    enum sqz_status status = sqz_fail(
+        err, SQZ_E_DATA, "The array %s of %s is %s; %s wants %d x %d x %d x %d.", param->name, path,
+        sqz_text_get(&shape), variant, param->out, param->in, param->kh, param->kw);
     sqz_text_release(&shape);
     return status;
 }

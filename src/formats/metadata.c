@@ -7,15 +7,14 @@
 #include <string.h>
 
 #define FORMAT_VERSION "1"
-#define MAX_SIDE 16384
+#define MAX_SIDE       16384
 
-static const char *const resize_modes[] = {[SQZ_RESIZE_SHORTER] = "shorter",
-                                           [SQZ_RESIZE_EXACT] = "exact"};
+static const char *const resize_modes[] = {
+    [SQZ_RESIZE_SHORTER] = "shorter", [SQZ_RESIZE_EXACT] = "exact"};
 // MindCV's words; "antialias" is Pillow's bilinear.
 static const char *const interpolations[] = {
-    [SQZ_NEAREST] = "nearest",     [SQZ_BILINEAR] = "bilinear",
-    [SQZ_BICUBIC] = "bicubic",     [SQZ_AREA] = "area",
-    [SQZ_PIL_BILINEAR] = "antialias", [SQZ_PIL_BICUBIC] = "pilcubic"};
+    [SQZ_NEAREST] = "nearest", [SQZ_BILINEAR] = "bilinear",      [SQZ_BICUBIC] = "bicubic",
+    [SQZ_AREA] = "area",       [SQZ_PIL_BILINEAR] = "antialias", [SQZ_PIL_BICUBIC] = "pilcubic"};
 enum {
     N_RESIZE_MODES = sizeof resize_modes / sizeof *resize_modes,
     N_INTERPOLATIONS = sizeof interpolations / sizeof *interpolations
@@ -34,10 +33,10 @@ static json_t *floats(const float *values, int n)
 static json_t *preprocess_json(const struct sqz_preprocess *p)
 {
     return json_pack("{s:s, s:i, s:i, s:s, s:b, s:s, s:i, s:o, s:o}", "resize_mode",
-                     resize_modes[p->resize_mode], "resize", p->resize, "image_size",
-                     p->image_size, "interpolation", interpolations[p->interpolation],
-                     "apply_exif", (int)p->apply_exif, "channel_order", p->bgr ? "bgr" : "rgb",
-                     "channels", p->channels, "mean", floats(p->mean, p->channels), "std",
+                     resize_modes[p->resize_mode], "resize", p->resize, "image_size", p->image_size,
+                     "interpolation", interpolations[p->interpolation], "apply_exif",
+                     (int)p->apply_exif, "channel_order", p->bgr ? "bgr" : "rgb", "channels",
+                     p->channels, "mean", floats(p->mean, p->channels), "std",
                      floats(p->std, p->channels));
 }
 
@@ -200,8 +199,8 @@ enum sqz_status sqz_metadata_classes(const struct sqz_archive *archive, const ch
     if (!folder_texts || (labels_text && !label_texts))
         status = bad(err, path, folder_texts ? "labels" : "classes");
     else if (sqz_model_set_classes(model, folder_texts, label_texts, &problem))
-        status = sqz_fail(err, SQZ_E_DATA, "The class names in %s are unusable: %s", path,
-                          problem.text);
+        status =
+            sqz_fail(err, SQZ_E_DATA, "The class names in %s are unusable: %s", path, problem.text);
     sqz_free(folder_texts);
     sqz_free(label_texts);
     json_decref(folders);

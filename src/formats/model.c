@@ -28,8 +28,7 @@ static void set_image_size(struct sqz_preprocess *preprocess, int size)
 static void set_channels(struct sqz_preprocess *preprocess, int channels)
 {
     if (channels == 1 && preprocess->channels == 3) {
-        preprocess->mean[0] =
-            (preprocess->mean[0] + preprocess->mean[1] + preprocess->mean[2]) / 3;
+        preprocess->mean[0] = (preprocess->mean[0] + preprocess->mean[1] + preprocess->mean[2]) / 3;
         preprocess->std[0] = (preprocess->std[0] + preprocess->std[1] + preprocess->std[2]) / 3;
         preprocess->mean[1] = preprocess->mean[2] = 0;
         preprocess->std[1] = preprocess->std[2] = 0;
@@ -66,8 +65,8 @@ done:
 // --- From an archive ---
 
 static enum sqz_status read_parameter(const char *path, const struct sqz_array *array,
-                                      const struct sqz_param *param, float *scratch,
-                                      float *weights, struct sqz_error *err)
+                                      const struct sqz_param *param, float *scratch, float *weights,
+                                      struct sqz_error *err)
 {
     if (!sqz_array_to_floats(array, scratch))
         return sqz_fail(err, SQZ_E_DATA, "The array %s of %s does not hold floating-point numbers.",
@@ -115,8 +114,8 @@ static enum sqz_status stated_variant(const struct sqz_archive *archive, const c
         return SQZ_OK;
     *out = sqz_variant_find(name);
     return *out ? SQZ_OK
-                : sqz_fail(err, SQZ_E_DATA, "%s holds a network that is unknown here: %.100s.", path,
-                           name);
+                : sqz_fail(err, SQZ_E_DATA, "%s holds a network that is unknown here: %.100s.",
+                           path, name);
 }
 
 // What the caller says, else the file, else its layer names, else its format.
@@ -138,7 +137,8 @@ static enum sqz_status choose_dialect(const struct sqz_archive *archive, const c
         return SQZ_OK;
     if (asked)
         return sqz_fail(err, SQZ_E_USAGE, "There is no dialect %.100s.", asked);
-    return sqz_fail(err, SQZ_E_DATA, "%s is in a dialect that is unknown here: %.100s.", path, name);
+    return sqz_fail(err, SQZ_E_DATA, "%s is in a dialect that is unknown here: %.100s.", path,
+                    name);
 }
 
 // The preprocessing that the file states, unless the caller asks for another dialect's.
@@ -188,8 +188,8 @@ enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const 
         status = choose_preprocess(archive, path, spec.dialect, deduced.channels, image_size,
                                    &preprocess, err);
     if (!status)
-        status = sqz_metadata_number(archive, path, "drop_rate", 0, 0.9999, 0.5, &spec.drop_rate,
-                                     err);
+        status =
+            sqz_metadata_number(archive, path, "drop_rate", 0, 0.9999, 0.5, &spec.drop_rate, err);
     if (status)
         return status;
     spec.variant = deduced.variant;

@@ -56,8 +56,8 @@ static bool conv_shape(const struct sqz_ncnn_layer *layer, size_t shape[4])
     int64_t count = sqz_ncnn_key(layer, 6, 0), activation = sqz_ncnn_key(layer, 9, 0);
     int64_t bias = sqz_ncnn_key(layer, 5, 0);
     if (out < 1 || out > 1 << 24 || kernel < 1 || kernel > 64 || count < 1 ||
-        sqz_ncnn_key(layer, 11, kernel) != kernel || sqz_ncnn_key(layer, 2, 1) != 1 ||
-        bias != 1 || activation < 0 || activation > 1 || count % (out * kernel * kernel))
+        sqz_ncnn_key(layer, 11, kernel) != kernel || sqz_ncnn_key(layer, 2, 1) != 1 || bias != 1 ||
+        activation < 0 || activation > 1 || count % (out * kernel * kernel))
         return false;
     shape[0] = (size_t)out;
     shape[1] = (size_t)(count / (out * kernel * kernel));
@@ -178,8 +178,9 @@ enum sqz_status sqz_ncnn_decode(const char *path, const uint8_t *param, size_t p
             goto done;
     }
     if (sqz_cursor_left(&cursor))
-        status = sqz_fail(err, SQZ_E_DATA, "The .bin of %s has %zu bytes more than its .param says.",
-                          path, sqz_cursor_left(&cursor));
+        status =
+            sqz_fail(err, SQZ_E_DATA, "The .bin of %s has %zu bytes more than its .param says.",
+                     path, sqz_cursor_left(&cursor));
 done:
     sqz_free(graph.layers);
     return status;

@@ -200,8 +200,7 @@ static int reader(const struct sqz_ncnn_graph *graph, int from, int kernel)
     for (int i = 0; i < graph->n_layers; i++) {
         const struct sqz_ncnn_layer *layer = &graph->layers[i];
         if (layer->type != SQZ_NCNN_CONVOLUTION || layer->n_in != 1 ||
-            (kernel && sqz_ncnn_key(layer, 1, 0) != kernel) ||
-            sqz_ncnn_origin(graph, i, 0) != from)
+            (kernel && sqz_ncnn_key(layer, 1, 0) != kernel) || sqz_ncnn_origin(graph, i, 0) != from)
             continue;
         if (found >= 0)
             return -1;

@@ -30,9 +30,9 @@ enum sqz_pickle_global {
 struct sqz_pickle_value {
     enum sqz_pickle_kind kind;
     int64_t number;
-    const uint8_t *text; // into the pickle; not terminated
+    const uint8_t *text;  // into the pickle; not terminated
     uint32_t n, capacity; // of text or items
-    uint32_t *items;     // indices of values
+    uint32_t *items;      // indices of values
 };
 // Values refer to each other by index and may form cycles: never walk them without a bound.
 struct sqz_pickle {
@@ -42,7 +42,7 @@ struct sqz_pickle {
     uint32_t n_stack, stack_capacity;
     uint32_t *memo; // index + 1, 0 = unset
     uint32_t memo_capacity, memo_next;
-    uint32_t work;  // opcodes run and items moved so far, bounded
+    uint32_t work; // opcodes run and items moved so far, bounded
 };
 void sqz_pickle_release(struct sqz_pickle *pickle);
 // Runs one pickle from the cursor up to its STOP; *root is the result's index. May be called again

@@ -11,10 +11,9 @@
 #define HEADER_LIMIT ((uint64_t)8 << 20)
 
 static const char *const dtype_names[] = {
-    [SQZ_F32] = "F32", [SQZ_F16] = "F16", [SQZ_BF16] = "BF16", [SQZ_F64] = "F64",
-    [SQZ_I8] = "I8",   [SQZ_U8] = "U8",   [SQZ_I16] = "I16",   [SQZ_U16] = "U16",
-    [SQZ_I32] = "I32", [SQZ_U32] = "U32", [SQZ_I64] = "I64",   [SQZ_U64] = "U64",
-    [SQZ_BOOL] = "BOOL",
+    [SQZ_F32] = "F32", [SQZ_F16] = "F16", [SQZ_BF16] = "BF16", [SQZ_F64] = "F64", [SQZ_I8] = "I8",
+    [SQZ_U8] = "U8",   [SQZ_I16] = "I16", [SQZ_U16] = "U16",   [SQZ_I32] = "I32", [SQZ_U32] = "U32",
+    [SQZ_I64] = "I64", [SQZ_U64] = "U64", [SQZ_BOOL] = "BOOL",
 };
 
 static bool probe(const char *path, const uint8_t *head, size_t size)
@@ -92,7 +91,8 @@ static enum sqz_status parse_metadata(const char *path, const json_t *object,
     if (json_object_size(object) > SQZ_MAX_ARRAYS)
         return sqz_fail(err, SQZ_E_DATA, "__metadata__ of %s has more than %d entries.", path,
                         SQZ_MAX_ARRAYS);
-    json_object_foreach((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         if (!json_is_string(value))
             return sqz_fail(err, SQZ_E_DATA, "The entry %.100s in __metadata__ of %s is no text.",
                             key, path);
@@ -154,7 +154,8 @@ static enum sqz_status read_header(const char *path, const json_t *header, const
     if (!entries)
         return sqz_fail_memory(err, "the list of arrays",
                                json_object_size(header) * sizeof *entries);
-    json_object_foreach((json_t *)header, name, value) {
+    json_object_foreach((json_t *)header, name, value)
+    {
         if (!sqz_name_is_clean(name))
             status = sqz_fail_name(err, path, n);
         else if (strcmp(name, "__metadata__") == 0)
@@ -189,8 +190,8 @@ static enum sqz_status read_file(const char *path, const uint8_t *data, size_t s
     if (length == 0 || text[0] != '{')
         return sqz_fail(err, SQZ_E_DATA, "The header of %s does not begin with {.", path);
     json_error_t problem;
-    json_t *header = json_loadb((const char *)text, (size_t)length, JSON_REJECT_DUPLICATES,
-                                &problem);
+    json_t *header =
+        json_loadb((const char *)text, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
     // jansson's own text quotes the file, which may hold anything.
     if (!header && json_error_code(&problem) == json_error_duplicate_key)
         return sqz_fail(err, SQZ_E_DATA, "The header of %s has the same key twice at byte %d.",
