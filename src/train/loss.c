@@ -28,8 +28,7 @@ double sqz_loss_cross_entropy(const float *logits, const int *labels, int n, int
         }
         log_sum = log(sum);
         // -sum of target * log_softmax; the targets of a row add up to one.
-        loss += log_sum - spread * targets -
-                (1 - smoothing) * ((double)z[labels[row]] - maximum);
+        loss += log_sum - spread * targets - (1 - smoothing) * ((double)z[labels[row]] - maximum);
         if (!dlogits)
             continue;
         for (int c = 0; c < classes; c++) {

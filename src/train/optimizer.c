@@ -117,8 +117,8 @@ static void update_chunk(void *arg, int task, int worker)
 
     (void)worker;
     update->optimizer->rule->update(update->optimizer, update->rate,
-                                    chunk->decays ? update->optimizer->weight_decay : 0, chunk->first,
-                                    chunk->end, update->weights, update->gradient);
+                                    chunk->decays ? update->optimizer->weight_decay : 0,
+                                    chunk->first, chunk->end, update->weights, update->gradient);
 }
 
 void sqz_optimizer_update(struct sqz_optimizer *optimizer, struct sqz_pool *pool, double rate,

@@ -16,18 +16,18 @@ struct sqz_optimizer {
     const struct sqz_optimizer_rule *rule;
     float *state[SQZ_OPTIMIZER_STATES]; // rule->n_states buffers of n floats, else NULL
     size_t n;
-    uint64_t updates;      // done so far; restoring it and the states restores the optimizer
+    uint64_t updates; // done so far; restoring it and the states restores the optimizer
     double momentum, weight_decay, eps;
     bool nesterov;
-    struct sqz_optimizer_chunk *chunks; // the work of an update; fixed, so threads do not change bits
+    struct sqz_optimizer_chunk *chunks; // of an update; fixed, so that threads do not change bits
     int n_chunks;
-    double mu_product;     // nadam's, after mu_updates updates
+    double mu_product; // nadam's, after mu_updates updates
     uint64_t mu_updates;
 };
 struct sqz_optimizer_rule {
-    const char *name;      // as in option opt
+    const char *name; // as in option opt
     int n_states;
-    const char *states[SQZ_OPTIMIZER_STATES]; // prefixes in MindSpore's checkpoints ("moments", ...)
+    const char *states[SQZ_OPTIMIZER_STATES]; // as in MindSpore's checkpoints ("moments", ...)
     float initial[SQZ_OPTIMIZER_STATES];
     bool whole_parameters; // a chunk is a whole parameter, because sums over it are needed
     void (*update)(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,

@@ -1,5 +1,5 @@
-// The update rules, elementwise in float32 as MindSpore computes them; factors that are the same for
-// all elements are computed in double. `updates` is the number of updates before this one.
+// The update rules, elementwise in float32 as MindSpore computes them; factors that are the same
+// for all elements are computed in double. `updates` is the number of updates before this one.
 #include "train/optimizer_rules.h"
 
 #include <math.h>
@@ -28,8 +28,9 @@ static void update_momentum(const struct sqz_optimizer *optimizer, double rate, 
     }
 }
 
-static void update_adam(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
-                        size_t end, float *restrict weights, const float *restrict gradient)
+static void update_adam(const struct sqz_optimizer *optimizer, double rate, double decay,
+                        size_t first, size_t end, float *restrict weights,
+                        const float *restrict gradient)
 {
     float *restrict m = optimizer->state[0], *restrict v = optimizer->state[1];
     double t = (double)optimizer->updates + 1;
@@ -61,8 +62,9 @@ static void update_adamw(const struct sqz_optimizer *optimizer, double rate, dou
     }
 }
 
-static void update_lion(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
-                        size_t end, float *restrict weights, const float *restrict gradient)
+static void update_lion(const struct sqz_optimizer *optimizer, double rate, double decay,
+                        size_t first, size_t end, float *restrict weights,
+                        const float *restrict gradient)
 {
     float *restrict m = optimizer->state[0];
     float lr = (float)rate, wd = (float)decay;
@@ -132,10 +134,11 @@ static void update_nadam(const struct sqz_optimizer *optimizer, double rate, dou
     }
 }
 
-// MindCV's form, where the coefficients of the paper have their roles swapped, and where a parameter
-// whose last gradient sums to zero begins anew (spec 12.2).
-static void update_adan(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
-                        size_t end, float *restrict weights, const float *restrict gradient)
+// MindCV's form, where the coefficients of the paper have their roles swapped, and where a
+// parameter whose last gradient sums to zero begins anew (spec 12.2).
+static void update_adan(const struct sqz_optimizer *optimizer, double rate, double decay,
+                        size_t first, size_t end, float *restrict weights,
+                        const float *restrict gradient)
 {
     float *restrict m = optimizer->state[0], *restrict v = optimizer->state[1];
     float *restrict n = optimizer->state[2], *restrict previous = optimizer->state[3];
@@ -158,8 +161,9 @@ static void update_adan(const struct sqz_optimizer *optimizer, double rate, doub
     }
 }
 
-static void update_lamb(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
-                        size_t end, float *restrict weights, const float *restrict gradient)
+static void update_lamb(const struct sqz_optimizer *optimizer, double rate, double decay,
+                        size_t first, size_t end, float *restrict weights,
+                        const float *restrict gradient)
 {
     float *restrict m = optimizer->state[0], *restrict v = optimizer->state[1];
     double t = (double)optimizer->updates + 1, weight_norm = 0, step_norm = 0, ratio = 1;

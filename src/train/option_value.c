@@ -147,8 +147,8 @@ static enum sqz_status parse_int(const struct sqz_option *option, const char *va
     return SQZ_E_CONFIG;
 }
 
-static enum sqz_status parse_float(const struct sqz_option *option, const char *value, double *field,
-                                   struct sqz_text *why)
+static enum sqz_status parse_float(const struct sqz_option *option, const char *value,
+                                   double *field, struct sqz_text *why)
 {
     struct interval interval = interval_of(option->limits);
     double number;
@@ -176,8 +176,8 @@ static bool split_list(const char *text, struct sqz_list *list)
     length = strlen(text);
     while (length && text[length - 1] == ' ')
         length--;
-    if (length >= 2 && ((*text == '[' && text[length - 1] == ']') ||
-                        (*text == '(' && text[length - 1] == ')'))) {
+    if (length >= 2 &&
+        ((*text == '[' && text[length - 1] == ']') || (*text == '(' && text[length - 1] == ')'))) {
         text++;
         length -= 2;
     }
@@ -318,7 +318,8 @@ bool sqz_option_is_later(const struct sqz_option *option, const void *field)
     } else if (option->type == SQZ_OPTION_INT || option->type == SQZ_OPTION_FLOAT) {
         double number = option->type == SQZ_OPTION_INT ? (double)*(const int64_t *)field
                                                        : *(const double *)field;
-        refused = fallback_is_none(option) ? !isnan(number) : number != strtod(option->fallback, NULL);
+        refused =
+            fallback_is_none(option) ? !isnan(number) : number != strtod(option->fallback, NULL);
     } else {
         refused = strcmp(sqz_text_get(&value), option->fallback) != 0;
     }

@@ -4,9 +4,9 @@
 
 #include "train/options.h"
 
-// Parses `value` (NULL = none) into `field`, the option's field in some struct sqz_options. On failure
-// the field is untouched and *why says what is possible ("it must be a whole number of at least 1").
-// SQZ_E_CONFIG, or SQZ_E_NOMEM.
+// Parses `value` (NULL = none) into `field`, the option's field in some struct sqz_options. On
+// failure the field is untouched and *why says what is possible ("it must be a whole number of at
+// least 1"). SQZ_E_CONFIG, or SQZ_E_NOMEM.
 enum sqz_status sqz_option_parse(const struct sqz_option *option, const char *value, void *field,
                                  struct sqz_text *why);
 // Whether `word` is in a list like "a b ''"; the spelling of the list in *canonical (may be NULL).

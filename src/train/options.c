@@ -6,10 +6,16 @@
 #include <string.h>
 
 static const struct sqz_option options_table[] = {
-#define ROW(type_, name_, fallback_, group_, limits_, support_, help_)                             \
-    {.name = #name_, .group = group_, .help = help_, .fallback = fallback_, .type = type_,         \
-     .choices = type_ == SQZ_OPTION_TEXT && sizeof(limits_) > 1 ? limits_ : NULL,                  \
-     .limits = limits_, .support = support_, .offset = offsetof(struct sqz_options, name_)},
+#define ROW(type_, name_, fallback_, group_, limits_, support_, help_)            \
+    {.name = #name_,                                                              \
+     .group = group_,                                                             \
+     .help = help_,                                                               \
+     .fallback = fallback_,                                                       \
+     .type = type_,                                                               \
+     .choices = type_ == SQZ_OPTION_TEXT && sizeof(limits_) > 1 ? limits_ : NULL, \
+     .limits = limits_,                                                           \
+     .support = support_,                                                         \
+     .offset = offsetof(struct sqz_options, name_)},
 #define SQZ_BOOL(name_, ...) ROW(SQZ_OPTION_BOOL, name_, __VA_ARGS__)
 #define SQZ_INT(name_, ...) ROW(SQZ_OPTION_INT, name_, __VA_ARGS__)
 #define SQZ_FLOAT(name_, ...) ROW(SQZ_OPTION_FLOAT, name_, __VA_ARGS__)
@@ -31,7 +37,8 @@ static void *field_of(struct sqz_options *options, const struct sqz_option *opti
     return (char *)options + option->offset;
 }
 
-static const void *const_field_of(const struct sqz_options *options, const struct sqz_option *option)
+static const void *const_field_of(const struct sqz_options *options,
+                                  const struct sqz_option *option)
 {
     return (const char *)options + option->offset;
 }
@@ -85,13 +92,21 @@ static int edit_distance(const char *a, const char *b)
 const char *sqz_option_nearest(const char *name)
 {
     // What other programs call it.
-    static const char *const synonyms[][2] = {
-        {"epochs", "epoch_size"}, {"num_epochs", "epoch_size"}, {"learning_rate", "lr"},
-        {"optimizer", "opt"}, {"image_size", "image_resize"}, {"dropout", "drop_rate"},
-        {"workers", "num_parallel_workers"}, {"num_workers", "num_parallel_workers"},
-        {"weights", "ckpt_path"}, {"arch", "model"}, {"data", "data_dir"}, {"wd", "weight_decay"},
-        {"batch", "batch_size"}, {"output", "run_dir"}, {"warmup", "warmup_epochs"},
-    };
+    static const char *const synonyms[][2] = {{"epochs", "epoch_size"},
+                                              {"num_epochs", "epoch_size"},
+                                              {"learning_rate", "lr"},
+                                              {"optimizer", "opt"},
+                                              {"image_size", "image_resize"},
+                                              {"dropout", "drop_rate"},
+                                              {"workers", "num_parallel_workers"},
+                                              {"num_workers", "num_parallel_workers"},
+                                              {"weights", "ckpt_path"},
+                                              {"arch", "model"},
+                                              {"data", "data_dir"},
+                                              {"wd", "weight_decay"},
+                                              {"batch", "batch_size"},
+                                              {"output", "run_dir"},
+                                              {"warmup", "warmup_epochs"}};
     const char *best = NULL;
     int length = (int)strlen(name);
     int best_distance = 1 + (length < 6 ? 1 : length / 3);
@@ -173,7 +188,8 @@ enum sqz_status sqz_options_copy(const struct sqz_options *in, struct sqz_option
     return SQZ_OK;
 }
 
-// Parses into a scratch field first, so that a bad value is an error even where a higher origin wins.
+// Parses into a scratch field first, so that a bad value is an error even where a higher origin
+// wins.
 static enum sqz_status set_known(struct sqz_options *options, int index, const char *value,
                                  enum sqz_option_origin origin, struct sqz_text *why)
 {
@@ -211,14 +227,17 @@ enum sqz_status sqz_options_set(struct sqz_options *options, const char *name, c
     if (index < 0) {
         const char *nearest = sqz_option_nearest(name);
         if (nearest)
-            return sqz_fail(err, otherwise, "There is no option %.80s; did you mean %s?", name, nearest);
+            return sqz_fail(err, otherwise, "There is no option %.80s; did you mean %s?", name,
+                            nearest);
         return sqz_fail(err, otherwise,
-                        "There is no option %.80s; \"squeezenet train --help\" lists them all.", name);
+                        "There is no option %.80s; \"squeezenet train --help\" lists them all.",
+                        name);
     }
     status = set_known(options, index, value, origin, &why);
     if (status == SQZ_E_CONFIG)
-        status = sqz_fail(err, otherwise, "Option %s is %s%.80s%s, but %s.", name, value ? "\"" : "",
-                          value ? value : "none", value ? "\"" : "", sqz_text_get(&why));
+        status =
+            sqz_fail(err, otherwise, "Option %s is %s%.80s%s, but %s.", name, value ? "\"" : "",
+                     value ? value : "none", value ? "\"" : "", sqz_text_get(&why));
     else if (status != SQZ_OK)
         status = sqz_fail_memory(err, name, value ? strlen(value) : 0);
     sqz_text_release(&why);
@@ -227,5 +246,6 @@ enum sqz_status sqz_options_set(struct sqz_options *options, const char *name, c
 
 void sqz_option_value_text(const struct sqz_options *options, int index, struct sqz_text *out)
 {
-    sqz_option_add_value(&options_table[index], const_field_of(options, &options_table[index]), out);
+    sqz_option_add_value(&options_table[index], const_field_of(options, &options_table[index]),
+                         out);
 }

@@ -28,21 +28,26 @@ enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float
         value[i] = (float)v[n == 3 ? i : 0];
     }
     if (!good)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option re_value is \"%.80s\", but it must be a whole number "
-                        "from 0 to 255, three of them separated by commas, or random.", text);
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option re_value is \"%.80s\", but it must be a whole number "
+                        "from 0 to 255, three of them separated by commas, or random.",
+                        text);
     return SQZ_OK;
 }
 
 static enum sqz_status check_support(const struct sqz_options *options, struct sqz_error *err)
 {
     if (options->resume_opt)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option resume_opt is not supported; \"--resume RUN_DIR\" "
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option resume_opt is not supported; \"--resume RUN_DIR\" "
                         "continues a run with its optimizer's state.");
     if (options->pretrained)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option pretrained is not supported yet; give a weight file "
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option pretrained is not supported yet; give a weight file "
                         "with \"--ckpt_path FILE\".");
     if (!isnan(options->drop_path_rate))
-        return sqz_fail(err, SQZ_E_CONFIG, "Option drop_path_rate is given, but SqueezeNet has no paths "
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option drop_path_rate is given, but SqueezeNet has no paths "
                         "to drop; leave it out (drop_rate is its dropout).");
     for (int i = 0; i < sqz_option_count(); i++) {
         const struct sqz_option *option = sqz_option_at(i);
@@ -62,8 +67,10 @@ static enum sqz_status check_range(const char *name, const struct sqz_list *rang
                                    struct sqz_error *err)
 {
     if (range->n != 2 || range->v[0] > range->v[1])
-        return sqz_fail(err, SQZ_E_CONFIG, "Option %s is %g,%g, but its first number must not be larger "
-                        "than the second.", name, range->v[0], range->v[1]);
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option %s is %g,%g, but its first number must not be larger "
+                        "than the second.",
+                        name, range->v[0], range->v[1]);
     return SQZ_OK;
 }
 
@@ -80,11 +87,15 @@ static enum sqz_status check_data(const struct sqz_options *options, struct sqz_
     if (status != SQZ_OK)
         return status;
     if (options->color_jitter.n == 4 && options->color_jitter.v[3] > 0.5)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option color_jitter asks for a hue of %g, but its fourth "
-                        "number can be at most 0.5.", options->color_jitter.v[3]);
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option color_jitter asks for a hue of %g, but its fourth "
+                        "number can be at most 0.5.",
+                        options->color_jitter.v[3]);
     if (options->mean.n != options->std.n)
-        return sqz_fail(err, SQZ_E_CONFIG, "Options mean and std have %d and %d numbers, but they need "
-                        "equally many.", options->mean.n, options->std.n);
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Options mean and std have %d and %d numbers, but they need "
+                        "equally many.",
+                        options->mean.n, options->std.n);
     if (!*options->data_dir)
         return sqz_fail(err, SQZ_E_CONFIG, "Option data_dir is empty; it must name a folder.");
     if (!*options->ckpt_save_dir)
@@ -98,8 +109,9 @@ static enum sqz_status check_model(const struct sqz_options *options, struct sqz
         struct sqz_text names = {0};
         for (int i = 0; sqz_variant_at(i); i++)
             sqz_text_add(&names, "%s%s", i ? ", " : "", sqz_variant_at(i)->name);
-        sqz_fail(err, SQZ_E_CONFIG, "Option model is \"%.80s\", but this program knows only %.400s.",
-                 options->model, sqz_text_get(&names));
+        sqz_fail(err, SQZ_E_CONFIG,
+                 "Option model is \"%.80s\", but this program knows only %.400s.", options->model,
+                 sqz_text_get(&names));
         sqz_text_release(&names);
         return SQZ_E_CONFIG;
     }
@@ -120,13 +132,16 @@ static enum sqz_status check_model(const struct sqz_options *options, struct sqz
 static enum sqz_status check_training(const struct sqz_options *options, struct sqz_error *err)
 {
     if (strcmp(options->ckpt_save_policy, "top_k") == 0 && !options->val_while_train)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option ckpt_save_policy is top_k, but without "
-                        "val_while_train there is no accuracy to choose by; add \"--val_while_train true\".");
+        return sqz_fail(
+            err, SQZ_E_CONFIG,
+            "Option ckpt_save_policy is top_k, but without "
+            "val_while_train there is no accuracy to choose by; add \"--val_while_train true\".");
     if (strcmp(options->opt, "sgd") == 0 && options->use_nesterov && options->momentum == 0)
         return sqz_fail(err, SQZ_E_CONFIG, "Option use_nesterov needs a momentum above 0.");
     if (*options->resume && *options->ckpt_path &&
         options->origins[sqz_option_find("ckpt_path")] == SQZ_FROM_COMMAND_LINE)
-        return sqz_fail(err, SQZ_E_CONFIG, "Options resume and ckpt_path exclude each other: resume "
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Options resume and ckpt_path exclude each other: resume "
                         "continues a run, ckpt_path starts a new one from weights.");
     return SQZ_OK;
 }
@@ -138,8 +153,8 @@ static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
     for (int i = 0; i < sqz_option_count(); i++) {
         const struct sqz_option *option = sqz_option_at(i);
         if (strcmp(option->support, "ignored") == 0 && options->origins[i] >= SQZ_FROM_YAML)
-            sqz_text_add(notes, "%s%s", ignored++ ? ", " : "Accepted, but without a meaning here: ",
-                         option->name);
+            sqz_text_add(notes, "%s%s",
+                         ignored++ ? ", " : "Accepted, but without a meaning here: ", option->name);
     }
     if (ignored)
         sqz_text_add(notes, ".\n");

@@ -26,7 +26,8 @@ static double whole_epoch(const struct schedule *schedule, size_t i)
 
 static double epoch_of(const struct schedule *schedule, size_t i)
 {
-    return schedule->options->lr_epoch_stair ? whole_epoch(schedule, i) : (double)i / schedule->steps;
+    return schedule->options->lr_epoch_stair ? whole_epoch(schedule, i)
+                                             : (double)i / schedule->steps;
 }
 
 static double warmup_rate(const struct schedule *schedule, size_t i)
@@ -65,7 +66,8 @@ static double polynomial_rate(const struct schedule *schedule, size_t i)
 {
     double e = fmin(epoch_of(schedule, i), schedule->main_epochs);
 
-    return schedule->options->lr * pow(1 - e / schedule->main_epochs, schedule->options->decay_rate);
+    return schedule->options->lr *
+           pow(1 - e / schedule->main_epochs, schedule->options->decay_rate);
 }
 
 static double step_rate(const struct schedule *schedule, size_t i)
@@ -113,7 +115,8 @@ static double cyclic_rate(const struct schedule *schedule, size_t i)
 
 static const struct rule {
     const char *name;
-    double (*rate)(const struct schedule *schedule, size_t i); // i counts from the end of the warm-up
+    double (*rate)(const struct schedule *schedule,
+                   size_t i); // i counts from the end of the warm-up
     bool needs_decay_epochs;
     bool whole_run; // neither warm-up nor stair
 } rules[] = {
@@ -134,14 +137,20 @@ static enum sqz_status check(const struct schedule *schedule, const struct rule 
     const struct sqz_options *options = schedule->options;
 
     if (rule->needs_decay_epochs && options->decay_epochs < 1)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option decay_epochs is %lld, but scheduler %s needs at "
-                        "least 1.", (long long)options->decay_epochs, rule->name);
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option decay_epochs is %lld, but scheduler %s needs at "
+                        "least 1.",
+                        (long long)options->decay_epochs, rule->name);
     if (rule->whole_run && (options->warmup_epochs > 0 || options->lr_epoch_stair))
-        return sqz_fail(err, SQZ_E_CONFIG, "Scheduler %s shapes the whole run; set warmup_epochs to 0 "
-                        "and lr_epoch_stair to false.", rule->name);
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Scheduler %s shapes the whole run; set warmup_epochs to 0 "
+                        "and lr_epoch_stair to false.",
+                        rule->name);
     if (rule->rate == cyclic_rate && half_cycle(schedule) < 1)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option num_cycles is %lld, but %zu steps hold at most %zu "
-                        "cycles.", (long long)options->num_cycles, schedule->main_steps,
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option num_cycles is %lld, but %zu steps hold at most %zu "
+                        "cycles.",
+                        (long long)options->num_cycles, schedule->main_steps,
                         schedule->main_steps / 2);
     return SQZ_OK;
 }
@@ -149,12 +158,14 @@ static enum sqz_status check(const struct schedule *schedule, const struct rule 
 static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
 {
     if (options->warmup_epochs + options->decay_epochs > options->epoch_size)
-        sqz_text_add(notes, "warmup_epochs (%lld) + decay_epochs (%lld) exceed epoch_size (%lld): the "
+        sqz_text_add(notes,
+                     "warmup_epochs (%lld) + decay_epochs (%lld) exceed epoch_size (%lld): the "
                      "learning rate is cut off before the end of its curve.\n",
                      (long long)options->warmup_epochs, (long long)options->decay_epochs,
                      (long long)options->epoch_size);
     if (options->warmup_epochs > 0 && options->lr_epoch_stair && options->warmup_factor == 0)
-        sqz_text_add(notes, "The first epoch trains at a learning rate of 0, because lr_epoch_stair is "
+        sqz_text_add(notes,
+                     "The first epoch trains at a learning rate of 0, because lr_epoch_stair is "
                      "on and warmup_factor is 0; 0.01 would be better.\n");
 }
 
@@ -179,7 +190,8 @@ enum sqz_status sqz_schedule_new(const struct sqz_options *options, size_t steps
                         (long long)options->epoch_size, steps_per_epoch);
     schedule.warmup = (double)options->warmup_epochs;
     warmup_steps = options->warmup_epochs >= options->epoch_size
-                       ? total : (size_t)options->warmup_epochs * steps_per_epoch;
+                       ? total
+                       : (size_t)options->warmup_epochs * steps_per_epoch;
     schedule.main_steps = total - warmup_steps;
     schedule.main_epochs = (double)options->epoch_size - schedule.warmup;
     status = check(&schedule, rule, err);
@@ -189,7 +201,8 @@ enum sqz_status sqz_schedule_new(const struct sqz_options *options, size_t steps
     if (!table)
         return sqz_fail_memory(err, "the learning-rate table", total * sizeof *table);
     for (size_t i = 0; i < total; i++)
-        table[i] = i < warmup_steps ? warmup_rate(&schedule, i) : rule->rate(&schedule, i - warmup_steps);
+        table[i] =
+            i < warmup_steps ? warmup_rate(&schedule, i) : rule->rate(&schedule, i - warmup_steps);
     if (notes)
         add_notes(options, notes);
     *rates = table;

@@ -22,7 +22,8 @@ struct recipe {
 
 static enum sqz_status fail_at(const struct recipe *recipe, size_t line, const char *text)
 {
-    return sqz_fail(recipe->err, SQZ_E_CONFIG, "%.300s, line %zu: %.600s", recipe->name, line + 1, text);
+    return sqz_fail(recipe->err, SQZ_E_CONFIG, "%.300s, line %zu: %.600s", recipe->name, line + 1,
+                    text);
 }
 
 static enum sqz_status fail_here(const struct recipe *recipe, const char *text)
@@ -44,12 +45,14 @@ static enum sqz_status next(struct recipe *recipe)
         char text[256];
         if (parser->error == YAML_MEMORY_ERROR)
             return sqz_fail_memory(recipe->err, recipe->name, YAML_SIZE_MAX);
-        snprintf(text, sizeof text, "This is not YAML (%s).", parser->problem ? parser->problem : "?");
+        snprintf(text, sizeof text, "This is not YAML (%s).",
+                 parser->problem ? parser->problem : "?");
         return fail_at(recipe, parser->problem_mark.line, text);
     }
     recipe->has_event = true;
     if (event->type == YAML_ALIAS_EVENT)
-        return fail_here(recipe, "Aliases (*name) are not allowed in a recipe; write the value out.");
+        return fail_here(recipe,
+                         "Aliases (*name) are not allowed in a recipe; write the value out.");
     if (event->type == YAML_SCALAR_EVENT) {
         anchor = event->data.scalar.anchor;
         tag = event->data.scalar.tag;
@@ -120,7 +123,8 @@ static enum sqz_status read_list(struct recipe *recipe, const char *key, bool al
     }
     sqz_text_add(&joined, "[");
     while ((status = next(recipe)) == SQZ_OK && recipe->event.type == YAML_SCALAR_EVENT)
-        sqz_text_add(&joined, "%s%s", n++ ? "," : "", (const char *)recipe->event.data.scalar.value);
+        sqz_text_add(&joined, "%s%s", n++ ? "," : "",
+                     (const char *)recipe->event.data.scalar.value);
     sqz_text_add(&joined, "]");
     if (status == SQZ_OK && recipe->event.type != YAML_SEQUENCE_END_EVENT) {
         snprintf(text, sizeof text, "Option %.80s takes a flat list.", key);
@@ -190,8 +194,10 @@ static enum sqz_status read_document(struct recipe *recipe)
     if (status == SQZ_OK)
         status = next(recipe);
     if (status == SQZ_OK && recipe->event.type == YAML_STREAM_END_EVENT)
-        return sqz_fail(recipe->err, SQZ_E_CONFIG, "%.300s is empty; a recipe holds lines like "
-                        "\"batch_size: 32\".", recipe->name);
+        return sqz_fail(recipe->err, SQZ_E_CONFIG,
+                        "%.300s is empty; a recipe holds lines like "
+                        "\"batch_size: 32\".",
+                        recipe->name);
     if (status == SQZ_OK)
         status = next(recipe);
     if (status == SQZ_OK && recipe->event.type != YAML_MAPPING_START_EVENT)
@@ -220,8 +226,8 @@ enum sqz_status sqz_options_parse_yaml(struct sqz_options *options, const char *
     enum sqz_status status;
 
     if (size > YAML_SIZE_MAX)
-        return sqz_fail(err, SQZ_E_CONFIG, "%.300s has %zu bytes, but a recipe has at most %d.", name,
-                        size, YAML_SIZE_MAX);
+        return sqz_fail(err, SQZ_E_CONFIG, "%.300s has %zu bytes, but a recipe has at most %d.",
+                        name, size, YAML_SIZE_MAX);
     recipe.seen = sqz_new_array((size_t)sqz_option_count(), sizeof *recipe.seen);
     if (!recipe.seen)
         return sqz_fail_memory(err, name, (size_t)sqz_option_count());
@@ -245,7 +251,8 @@ enum sqz_status sqz_options_read_yaml(struct sqz_options *options, const char *p
     enum sqz_status status = sqz_file_read(path, YAML_SIZE_MAX, &bytes, err);
 
     if (status == SQZ_OK)
-        status = sqz_options_parse_yaml(options, (const char *)bytes.data, bytes.size, path, origin, err);
+        status = sqz_options_parse_yaml(options, (const char *)bytes.data, bytes.size, path, origin,
+                                        err);
     sqz_bytes_release(&bytes);
     return status;
 }

@@ -16,13 +16,15 @@ static bool is_plain_text(const char *text)
 
     if (*text && strspn(text, "0123456789") == strlen(text))
         return true;
-    if (!is_letter(*text) && *text != '/' && strncmp(text, "./", 2) != 0 && strncmp(text, "../", 3) != 0)
+    if (!is_letter(*text) && *text != '/' && strncmp(text, "./", 2) != 0 &&
+        strncmp(text, "../", 3) != 0)
         return false;
     return strspn(text, safe) == strlen(text) && !sqz_words_contain(words, text, NULL, 0);
 }
 
 // Single quotes fold line breaks and cannot hold control characters; such text is escaped. The line
-// breaks of Unicode (U+0085, U+2028, U+2029), its C1 controls and the byte-order mark count as such.
+// breaks of Unicode (U+0085, U+2028, U+2029), its C1 controls and the byte-order mark count as
+// such.
 static bool needs_escapes(const unsigned char *s)
 {
     for (; *s; s++)
@@ -114,7 +116,8 @@ static const char *origin_text(enum sqz_option_origin origin)
     return "";
 }
 
-void sqz_options_write_yaml(const struct sqz_options *options, bool with_origins, struct sqz_text *out)
+void sqz_options_write_yaml(const struct sqz_options *options, bool with_origins,
+                            struct sqz_text *out)
 {
     const char *group = "";
 
@@ -129,7 +132,8 @@ void sqz_options_write_yaml(const struct sqz_options *options, bool with_origins
         add_value(options, i, out);
         if (with_origins) {
             int used = (int)(out->length - start);
-            sqz_text_add(out, "%*s # %s", used < 44 ? 44 - used : 0, "", origin_text(options->origins[i]));
+            sqz_text_add(out, "%*s # %s", used < 44 ? 44 - used : 0, "",
+                         origin_text(options->origins[i]));
         }
         sqz_text_add(out, "\n");
     }

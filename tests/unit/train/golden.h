@@ -39,8 +39,7 @@ static inline size_t golden_floats(const json_t *value, float *out)
         *out = (float)json_number_value(value);
         return 1;
     }
-    json_array_foreach(value, i, item)
-        n += golden_floats(item, out + n);
+    json_array_foreach(value, i, item) n += golden_floats(item, out + n);
     return n;
 }
 

@@ -1,4 +1,5 @@
-// Cross-entropy against MindCV's values and gradients, finite differences, and what must not matter.
+// Cross-entropy against MindCV's values and gradients, finite differences, and what must not
+// matter.
 #include "golden.h"
 #include "train/loss.h"
 
@@ -19,7 +20,8 @@ static void compare(const json_t *run, const float *logits, const int *labels, i
     assert_true(fabs(loss - expected) <= 3e-7 * fabs(expected));
     if (!json_object_get(run, "gradient"))
         return;
-    assert_int_equal(golden_floats(json_object_get(run, "gradient"), expected_gradient), n * classes);
+    assert_int_equal(golden_floats(json_object_get(run, "gradient"), expected_gradient),
+                     n * classes);
     for (int i = 0; i < n * classes; i++)
         assert_true(fabsf(gradient[i] - expected_gradient[i]) <= 2e-6F);
 }
@@ -41,7 +43,8 @@ static void test_golden(void **state)
     golden_floats(json_object_get(root, "example_logits"), example);
     for (i = 0; i < n; i++)
         labels[i] = (int)json_integer_value(json_array_get(json_object_get(root, "labels"), i));
-    json_array_foreach(json_object_get(root, "runs"), i, run) {
+    json_array_foreach(json_object_get(root, "runs"), i, run)
+    {
         const char *target = json_string_value(json_object_get(run, "target"));
         if (strcmp(json_string_value(json_object_get(run, "loss")), "CE") != 0 ||
             json_object_get(run, "weight") || json_is_array(json_object_get(run, "value")))

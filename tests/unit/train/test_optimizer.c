@@ -19,15 +19,16 @@ static void open_fixture(struct fixture *fixture, const char *opt, const char *f
 {
     memset(fixture, 0, sizeof *fixture);
     fixture->params[0] = (struct sqz_param){.name = "features.0.weight", .size = WEIGHTS};
-    fixture->params[1] = (struct sqz_param){.name = "features.0.bias", .kind = SQZ_PARAM_BIAS,
-                                            .offset = WEIGHTS, .size = BIASES};
+    fixture->params[1] = (struct sqz_param){
+        .name = "features.0.bias", .kind = SQZ_PARAM_BIAS, .offset = WEIGHTS, .size = BIASES};
     fixture->net.params = fixture->params;
     fixture->net.n_params = 2;
     fixture->net.n_weights = ALL;
     assert_int_equal(sqz_options_new(&fixture->options, NULL), SQZ_OK);
     assert_int_equal(sqz_options_set(fixture->options, "opt", opt, SQZ_FROM_YAML, NULL), SQZ_OK);
-    assert_int_equal(sqz_options_set(fixture->options, "weight_decay_filter", filter, SQZ_FROM_YAML,
-                                     NULL), SQZ_OK);
+    assert_int_equal(
+        sqz_options_set(fixture->options, "weight_decay_filter", filter, SQZ_FROM_YAML, NULL),
+        SQZ_OK);
     fixture->options->weight_decay = decay;
     assert_int_equal(sqz_pool_new(2, &fixture->pool, NULL), SQZ_OK);
 }
@@ -76,7 +77,8 @@ static bool is_odd(const char *opt, const char *filter, const json_t *options)
            (strcmp(opt, "adan") == 0 && strcmp(filter, "auto") != 0);
 }
 
-static void compare_states(const char *name, const struct sqz_optimizer *optimizer, const json_t *run)
+static void compare_states(const char *name, const struct sqz_optimizer *optimizer,
+                           const json_t *run)
 {
     const json_t *states = json_object_get(run, "final_state");
     float expected[ALL];
@@ -116,14 +118,16 @@ static void compare_run(const char *name, const json_t *root, const json_t *run)
         char what[32];
         snprintf(what, sizeof what, "step %zu", step + 1);
         read_pair(json_array_get(json_object_get(root, "gradients"), step), gradient);
-        sqz_optimizer_update(fixture.optimizer, fixture.pool,
-                             json_number_value(json_array_get(json_object_get(root, "lr_table"), step)),
-                             weights, gradient);
+        sqz_optimizer_update(
+            fixture.optimizer, fixture.pool,
+            json_number_value(json_array_get(json_object_get(root, "lr_table"), step)), weights,
+            gradient);
         read_pair(json_array_get(json_object_get(run, "steps"), step), expected);
         assert_true(is_near(name, what, weights, expected, skip_block ? 8 : 0, ALL, 2e-6));
     }
-    // Without momentum MindSpore's SGD leaves its accumulator untouched (here it holds the gradient), and
-    // its nadam keeps moments of gradients that still carry the loss scale (here it is undone before).
+    // Without momentum MindSpore's SGD leaves its accumulator untouched (here it holds the
+    // gradient), and its nadam keeps moments of gradients that still carry the loss scale (here it
+    // is undone before).
     if (!skip_block && !(strcmp(opt, "sgd") == 0 && fixture.options->momentum == 0) &&
         !(strcmp(opt, "nadam") == 0 && json_object_get(options, "loss_scale")))
         compare_states(name, fixture.optimizer, run);
@@ -141,7 +145,8 @@ static void test_golden(void **state)
     (void)state;
     if (!root)
         skip();
-    json_object_foreach(json_object_get(root, "runs"), name, run) {
+    json_object_foreach(json_object_get(root, "runs"), name, run)
+    {
         if (!json_is_object(run) || json_object_get(run, "error") ||
             is_odd(json_string_value(json_object_get(run, "opt")),
                    json_string_value(json_object_get(run, "weight_decay_filter")),
@@ -161,22 +166,20 @@ static void test_scalar(void **state)
         const char *opt;
         bool nesterov;
         double after[3];
-    } cases[] = {
-        {"sgd", false, {.949, .927151, .896559749}},
-        {"momentum", false, {.949, .927151, .896559749}},
-        {"sgd", true, {.9031, .90757411, .869189208}},
-        {"nesterov", true, {.9031, .90757411, .869189208}},
-        {"momentum", true, {.9031, .90757411, .869189208}},
-        {"adam", false, {.900000062, .871229423, .837292459}},
-        {"adam", true, {.810000118, .816134102, .773708984}},
-        {"adamw", false, {.899000002, .871467299, .839071476}},
-        {"lion", false, {.899, .998101, .897102899}},
-        {"rmsprop", false, {.947001651, .925559703, .893700255}},
-        {"adagrad", false, {.915011803, .952259708, .935559686}},
-        {"lamb", false, {.9, .809999942, .728999821}},
-        {"nadam", false, {.894353435, .933322426, .909052316}},
-        {"adan", false, {.899697835, .989478924, .895230544}},
-    };
+    } cases[] = {{"sgd", false, {.949, .927151, .896559749}},
+                 {"momentum", false, {.949, .927151, .896559749}},
+                 {"sgd", true, {.9031, .90757411, .869189208}},
+                 {"nesterov", true, {.9031, .90757411, .869189208}},
+                 {"momentum", true, {.9031, .90757411, .869189208}},
+                 {"adam", false, {.900000062, .871229423, .837292459}},
+                 {"adam", true, {.810000118, .816134102, .773708984}},
+                 {"adamw", false, {.899000002, .871467299, .839071476}},
+                 {"lion", false, {.899, .998101, .897102899}},
+                 {"rmsprop", false, {.947001651, .925559703, .893700255}},
+                 {"adagrad", false, {.915011803, .952259708, .935559686}},
+                 {"lamb", false, {.9, .809999942, .728999821}},
+                 {"nadam", false, {.894353435, .933322426, .909052316}},
+                 {"adan", false, {.899697835, .989478924, .895230544}}};
     static const float gradients[] = {.5F, -.25F, .1F};
 
     (void)state;
@@ -238,7 +241,8 @@ static void test_threads_and_resume(void **state)
                     fixture[1].optimizer->updates = old->updates;
                     sqz_optimizer_free(old);
                 }
-                sqz_optimizer_update(fixture[k].optimizer, fixture[k].pool, 0.01, weights[k], gradient);
+                sqz_optimizer_update(fixture[k].optimizer, fixture[k].pool, 0.01, weights[k],
+                                     gradient);
             }
         }
         assert_memory_equal(weights[0], weights[1], N * sizeof(float));
@@ -293,12 +297,9 @@ static void test_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_scalar),
-        cmocka_unit_test(test_threads_and_resume),
-        cmocka_unit_test(test_nan_shows),
-        cmocka_unit_test(test_names),
-    };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_scalar),
+                                       cmocka_unit_test(test_threads_and_resume),
+                                       cmocka_unit_test(test_nan_shows),
+                                       cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,4 @@
-// The table of options: defaults, limits, origins, suggestions, refusals, and the built-in recipes.
-#include "testdata.h"
+// The table of options: defaults, limits, origins, suggestions, refusals.
 #include "train/options.h"
 
 #include <math.h>
@@ -62,56 +61,96 @@ static void test_defaults(void **state)
 // Of every option of MindCV (spec 1.2) there is one here.
 static void test_names(void **state)
 {
-    static const char *const names[] = {
-        "mode", "distribute", "val_while_train", "val_interval", "log_interval", "seed",
-        "device_target", "dataset", "data_dir", "train_split", "val_split", "dataset_download",
-        "num_parallel_workers", "shuffle", "num_samples", "batch_size", "drop_remainder",
-        "image_resize", "scale", "ratio", "hflip", "vflip", "color_jitter", "interpolation",
-        "auto_augment", "aug_splits", "re_prob", "re_scale", "re_ratio", "re_value",
-        "re_max_attempts", "mean", "std", "crop_pct", "mixup", "cutmix", "cutmix_prob",
-        "aug_repeats", "model", "num_classes", "in_channels", "drop_rate", "drop_path_rate",
-        "pretrained", "ckpt_path", "resume_opt", "keep_checkpoint_max", "ckpt_save_dir",
-        "ckpt_save_interval", "ckpt_save_policy", "epoch_size", "dataset_sink_mode", "ema",
-        "ema_decay", "clip_grad", "clip_value", "layer_decay", "gradient_accumulation_steps", "opt",
-        "momentum", "weight_decay", "use_nesterov", "weight_decay_filter", "eps", "scheduler", "lr",
-        "min_lr", "warmup_epochs", "warmup_factor", "decay_epochs", "decay_rate",
-        "multi_step_decay_milestones", "lr_epoch_stair", "num_cycles", "cycle_decay", "loss",
-        "label_smoothing", "aux_factor", "reduction", "amp_level", "val_amp_level", "amp_cast_list",
-        "loss_scale_type", "loss_scale", "drop_overflow_update", "eval_shuffle",
-    };
+    static const char all[] =
+        "mode distribute val_while_train val_interval log_interval seed device_target "
+        "dataset data_dir train_split val_split dataset_download num_parallel_workers "
+        "shuffle num_samples batch_size drop_remainder image_resize scale ratio hflip "
+        "vflip color_jitter interpolation auto_augment aug_splits re_prob re_scale "
+        "re_ratio re_value re_max_attempts mean std crop_pct mixup cutmix cutmix_prob "
+        "aug_repeats model num_classes in_channels drop_rate drop_path_rate pretrained "
+        "ckpt_path resume_opt keep_checkpoint_max ckpt_save_dir ckpt_save_interval "
+        "ckpt_save_policy epoch_size dataset_sink_mode ema ema_decay clip_grad "
+        "clip_value layer_decay gradient_accumulation_steps opt momentum weight_decay "
+        "use_nesterov weight_decay_filter eps scheduler lr min_lr warmup_epochs "
+        "warmup_factor decay_epochs decay_rate multi_step_decay_milestones "
+        "lr_epoch_stair num_cycles cycle_decay loss label_smoothing aux_factor "
+        "reduction amp_level val_amp_level amp_cast_list loss_scale_type loss_scale "
+        "drop_overflow_update eval_shuffle";
+    char names[sizeof all], *name, *rest = names;
 
     (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (sqz_option_find(names[i]) < 0)
-            fail_msg("no option %s", names[i]);
+    memcpy(names, all, sizeof all);
+    while ((name = strsep(&rest, " ")))
+        if (sqz_option_find(name) < 0)
+            fail_msg("no option %s", name);
 }
 
 static void test_values(void **state)
 {
-    static const char *const good[][3] = { // option, typed, printed
-        {"shuffle", "No", "false"}, {"shuffle", "1", "true"}, {"batch_size", "1", "1"},
-        {"num_samples", "none", "none"}, {"num_samples", "-1", "-1"}, {"lr", "1e-4", "0.0001"},
-        {"lr", ".5", "0.5"}, {"lr", "0.1234567890123456789", "0.12345678901234568"},
-        {"drop_rate", "0", "0"}, {"drop_rate", "none", "none"}, {"scale", "[0.5, 1]", "0.5,1"},
-        {"scale", "(0.5,1.5)", "0.5,1.5"}, {"scale", " 0.5 , 1 ", "0.5,1"},
-        {"color_jitter", "none", "none"}, {"color_jitter", "0.4,0.3,0.2,0.1", "0.4,0.3,0.2,0.1"},
-        {"multi_step_decay_milestones", "100,200", "100,200"}, {"loss", "ce", "CE"},
-        {"dataset", "CIFAR10", "cifar10"}, {"dataset", "", ""}, {"ckpt_save_policy", "none", ""},
-        {"reduction", "none", "none"}, {"auto_augment", "none", "none"}, {"amp_level", "o2", "O2"},
-        {"data_dir", "none", "none"}, {"re_value", "random", "random"},
-        {"seed", "9223372036854775807", "9223372036854775807"}, {"min_lr", "1e+2", "100"},
-    };
+    static const char *const good[][3] = {// option, typed, printed
+                                          {"shuffle", "No", "false"},
+                                          {"shuffle", "1", "true"},
+                                          {"batch_size", "1", "1"},
+                                          {"num_samples", "none", "none"},
+                                          {"num_samples", "-1", "-1"},
+                                          {"lr", "1e-4", "0.0001"},
+                                          {"lr", ".5", "0.5"},
+                                          {"lr", "0.1234567890123456789", "0.12345678901234568"},
+                                          {"drop_rate", "0", "0"},
+                                          {"drop_rate", "none", "none"},
+                                          {"scale", "[0.5, 1]", "0.5,1"},
+                                          {"scale", "(0.5,1.5)", "0.5,1.5"},
+                                          {"scale", " 0.5 , 1 ", "0.5,1"},
+                                          {"color_jitter", "none", "none"},
+                                          {"color_jitter", "0.4,0.3,0.2,0.1", "0.4,0.3,0.2,0.1"},
+                                          {"multi_step_decay_milestones", "100,200", "100,200"},
+                                          {"loss", "ce", "CE"},
+                                          {"dataset", "CIFAR10", "cifar10"},
+                                          {"dataset", "", ""},
+                                          {"ckpt_save_policy", "none", ""},
+                                          {"reduction", "none", "none"},
+                                          {"auto_augment", "none", "none"},
+                                          {"amp_level", "o2", "O2"},
+                                          {"data_dir", "none", "none"},
+                                          {"re_value", "random", "random"},
+                                          {"seed", "9223372036854775807", "9223372036854775807"},
+                                          {"min_lr", "1e+2", "100"}};
     static const char *const bad[][2] = {
-        {"shuffle", "maybe"}, {"shuffle", ""}, {"shuffle", "on"}, {"batch_size", "0"},
-        {"batch_size", "abc"}, {"batch_size", "32.0"}, {"batch_size", "none"}, {"batch_size", " 4"},
-        {"batch_size", "0x10"}, {"batch_size", "010"}, {"seed", "9223372036854775808"},
-        {"seed", "-1"}, {"seed", "+"}, {"lr", "nan"}, {"lr", "inf"}, {"lr", "0x1p3"}, {"lr", "1,5"},
-        {"lr", ""}, {"lr", "1e999"}, {"lr", "-1"}, {"hflip", "1.5"}, {"drop_rate", "1"},
-        {"scale", "0.5"}, {"scale", "0.5,x"}, {"scale", "0.5,1,2"}, {"scale", ""}, {"scale", "0,1,"},
-        {"color_jitter", "1,2"}, {"std", "1,0,1"}, {"loss", "mse"}, {"interpolation", "lanczos"},
-        {"dataset_download", "true"}, {"opt", ""}, {"ckpt_save_policy", "all"},
-        {"multi_step_decay_milestones", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"},
-    };
+        {"shuffle", "maybe"},
+        {"shuffle", ""},
+        {"shuffle", "on"},
+        {"batch_size", "0"},
+        {"batch_size", "abc"},
+        {"batch_size", "32.0"},
+        {"batch_size", "none"},
+        {"batch_size", " 4"},
+        {"batch_size", "0x10"},
+        {"batch_size", "010"},
+        {"seed", "9223372036854775808"},
+        {"seed", "-1"},
+        {"seed", "+"},
+        {"lr", "nan"},
+        {"lr", "inf"},
+        {"lr", "0x1p3"},
+        {"lr", "1,5"},
+        {"lr", ""},
+        {"lr", "1e999"},
+        {"lr", "-1"},
+        {"hflip", "1.5"},
+        {"drop_rate", "1"},
+        {"scale", "0.5"},
+        {"scale", "0.5,x"},
+        {"scale", "0.5,1,2"},
+        {"scale", ""},
+        {"scale", "0,1,"},
+        {"color_jitter", "1,2"},
+        {"std", "1,0,1"},
+        {"loss", "mse"},
+        {"interpolation", "lanczos"},
+        {"dataset_download", "true"},
+        {"opt", ""},
+        {"ckpt_save_policy", "all"},
+        {"multi_step_decay_milestones", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"}};
     struct sqz_options *options = fresh();
 
     (void)state;
@@ -127,7 +166,8 @@ static void test_values(void **state)
         struct sqz_error err = {0};
         int index = sqz_option_find(bad[i][0]);
         sqz_option_value_text(options, index, &before);
-        if (sqz_options_set(options, bad[i][0], bad[i][1], SQZ_FROM_COMMAND_LINE, &err) != SQZ_E_USAGE)
+        if (sqz_options_set(options, bad[i][0], bad[i][1], SQZ_FROM_COMMAND_LINE, &err) !=
+            SQZ_E_USAGE)
             fail_msg("%s took \"%s\"", bad[i][0], bad[i][1]);
         assert_non_null(strstr(err.text, bad[i][0]));
         assert_int_equal(err.text[strlen(err.text) - 1], '.');
@@ -144,31 +184,38 @@ static void test_messages(void **state)
     static const struct {
         const char *name, *value, *text;
     } cases[] = {
-        {"batch_size", "abc", "Option batch_size is \"abc\", but it must be a whole number of at least 1 "
-                              "and at most 1048576."},
-        {"drop_rate", "x", "Option drop_rate is \"x\", but it must be none or a number of at least 0 and "
-                           "below 1."},
-        {"crop_pct", "0", "Option crop_pct is \"0\", but it must be a number greater than 0 and at most 1."},
-        {"loss_scale_type", "no", "Option loss_scale_type is \"no\", but it must be fixed, dynamic or auto."},
-        {"mean", "1,2", "Option mean is \"1,2\", but it must be 1 or 3 comma-separated numbers, each finite."},
+        {"batch_size", "abc",
+         "Option batch_size is \"abc\", but it must be a whole number of at least 1 "
+         "and at most 1048576."},
+        {"drop_rate", "x",
+         "Option drop_rate is \"x\", but it must be none or a number of at least 0 and "
+         "below 1."},
+        {"crop_pct", "0",
+         "Option crop_pct is \"0\", but it must be a number greater than 0 and at most 1."},
+        {"loss_scale_type", "no",
+         "Option loss_scale_type is \"no\", but it must be fixed, dynamic or auto."},
+        {"mean", "1,2",
+         "Option mean is \"1,2\", but it must be 1 or 3 comma-separated numbers, each finite."},
         {"shuffle", "y", "Option shuffle is \"y\", but it must be true or false."},
         {"batchsize", "1", "There is no option batchsize; did you mean batch_size?"},
         {"batch-size", "1", "There is no option batch-size; did you mean batch_size?"},
         {"epochs", "1", "There is no option epochs; did you mean epoch_size?"},
         {"modle", "1", "There is no option modle; did you mean model?"},
-        {"zzzzzzzz", "1", "There is no option zzzzzzzz; \"squeezenet train --help\" lists them all."},
-    };
+        {"zzzzzzzz", "1",
+         "There is no option zzzzzzzz; \"squeezenet train --help\" lists them all."}};
     struct sqz_options *options = fresh();
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct sqz_error err = {0};
-        assert_int_equal(sqz_options_set(options, cases[i].name, cases[i].value, SQZ_FROM_COMMAND_LINE,
-                                         &err), SQZ_E_USAGE);
+        assert_int_equal(
+            sqz_options_set(options, cases[i].name, cases[i].value, SQZ_FROM_COMMAND_LINE, &err),
+            SQZ_E_USAGE);
         assert_int_equal(err.status, SQZ_E_USAGE);
         assert_string_equal(err.text, cases[i].text);
     }
-    assert_null(sqz_option_nearest("a_name_that_is_much_longer_than_any_option_of_this_program_could_be"));
+    assert_null(
+        sqz_option_nearest("a_name_that_is_much_longer_than_any_option_of_this_program_could_be"));
     sqz_options_free(options);
 }
 
@@ -184,9 +231,10 @@ static void test_origins(void **state)
     assert_true(options->lr == 0.5);
     assert_int_equal(options->origins[lr], SQZ_FROM_COMMAND_LINE);
     assert_int_equal(sqz_options_set(options, "lr", "x", SQZ_FROM_YAML, &err), SQZ_E_CONFIG);
-    assert_int_equal(sqz_options_set(options, "model", "squeezenet1_0", SQZ_FROM_MODEL, &err), SQZ_OK);
-    assert_int_equal(sqz_options_set(options, "model", "squeezenet1_1", SQZ_FROM_BUILTIN_RECIPE, &err),
+    assert_int_equal(sqz_options_set(options, "model", "squeezenet1_0", SQZ_FROM_MODEL, &err),
                      SQZ_OK);
+    assert_int_equal(
+        sqz_options_set(options, "model", "squeezenet1_1", SQZ_FROM_BUILTIN_RECIPE, &err), SQZ_OK);
     assert_string_equal(options->model, "squeezenet1_0");
     assert_int_equal(options->origins[model], SQZ_FROM_MODEL);
     assert_int_equal(sqz_options_copy(options, &copy, NULL), SQZ_OK);
@@ -201,16 +249,35 @@ static void test_origins(void **state)
 // One setting each; the refusal must name the option.
 static void test_refusals(void **state)
 {
-    static const char *const refused[][2] = {
-        {"auto_augment", "randaug-m7"}, {"aug_splits", "3"}, {"mixup", "0.2"}, {"cutmix", "1"},
-        {"aug_repeats", "3"}, {"ema", "true"}, {"loss", "BCE"}, {"loss", "jsd"}, {"reduction", "sum"},
-        {"loss_scale_type", "dynamic"}, {"drop_overflow_update", "true"}, {"layer_decay", "0.7"},
-        {"resume_opt", "true"}, {"pretrained", "true"}, {"drop_path_rate", "0.1"},
-        {"scale", "1,0.5"}, {"re_ratio", "3,1"}, {"color_jitter", "0,0,0,0.6"}, {"mean", "1"},
-        {"model", "mobilenet_v2_035_224"}, {"dialect", "keras"}, {"in_channels", "2"},
-        {"ckpt_save_policy", "top_k"}, {"re_value", "256"}, {"re_value", "1,2"}, {"re_value", "-1"},
-        {"re_value", "0.5"}, {"re_value", "1,2,3,4"}, {"data_dir", ""},
-    };
+    static const char *const refused[][2] = {{"auto_augment", "randaug-m7"},
+                                             {"aug_splits", "3"},
+                                             {"mixup", "0.2"},
+                                             {"cutmix", "1"},
+                                             {"aug_repeats", "3"},
+                                             {"ema", "true"},
+                                             {"loss", "BCE"},
+                                             {"loss", "jsd"},
+                                             {"reduction", "sum"},
+                                             {"loss_scale_type", "dynamic"},
+                                             {"drop_overflow_update", "true"},
+                                             {"layer_decay", "0.7"},
+                                             {"resume_opt", "true"},
+                                             {"pretrained", "true"},
+                                             {"drop_path_rate", "0.1"},
+                                             {"scale", "1,0.5"},
+                                             {"re_ratio", "3,1"},
+                                             {"color_jitter", "0,0,0,0.6"},
+                                             {"mean", "1"},
+                                             {"model", "mobilenet_v2_035_224"},
+                                             {"dialect", "keras"},
+                                             {"in_channels", "2"},
+                                             {"ckpt_save_policy", "top_k"},
+                                             {"re_value", "256"},
+                                             {"re_value", "1,2"},
+                                             {"re_value", "-1"},
+                                             {"re_value", "0.5"},
+                                             {"re_value", "1,2,3,4"},
+                                             {"data_dir", ""}};
 
     (void)state;
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
@@ -227,10 +294,11 @@ static void test_refusals(void **state)
 static void test_accepted(void **state)
 {
     static const char *const accepted[][2] = {
-        {"opt", "adan"}, {"scheduler", "cyclic"}, {"color_jitter", "none"}, {"re_value", "1,2,3"},
-        {"re_value", "[1, 2, 3]"}, {"re_value", "random"}, {"distribute", "true"},
-        {"model", "squeezenet1_0_complex"}, {"dialect", "caffe"}, {"num_samples", "0"},
-    };
+        {"opt", "adan"},           {"scheduler", "cyclic"},
+        {"color_jitter", "none"},  {"re_value", "1,2,3"},
+        {"re_value", "[1, 2, 3]"}, {"re_value", "random"},
+        {"distribute", "true"},    {"model", "squeezenet1_0_complex"},
+        {"dialect", "caffe"},      {"num_samples", "0"}};
     struct sqz_text notes = {0};
     struct sqz_options *options;
 
@@ -275,70 +343,12 @@ static void test_erase_value(void **state)
     sqz_options_free(options);
 }
 
-static void test_builtin_recipes(void **state)
-{
-    static const char *const names[] = {"photos", "finetune"};
-
-    (void)state;
-    assert_null(sqz_builtin_recipe("unknown"));
-    for (size_t i = 0; i < 2; i++) {
-        static char text[16384];
-        char path[4096];
-        FILE *file;
-        size_t n;
-        snprintf(path, sizeof path, "%s/configs/%s.yaml", SQZ_TEST_SOURCE, names[i]);
-        file = fopen(path, "rb");
-        assert_non_null(file);
-        n = fread(text, 1, sizeof text - 1, file);
-        fclose(file);
-        text[n] = '\0';
-        assert_string_equal(text, sqz_builtin_recipe(names[i]));
-    }
-}
-
-static void test_use_builtin(void **state)
-{
-    struct sqz_options *options = fresh();
-    struct sqz_error err = {0};
-    const char *name = NULL;
-
-    (void)state;
-    assert_int_equal(sqz_options_use_builtin(options, &name, &err), SQZ_OK);
-    assert_string_equal(name, "photos");
-    assert_int_equal(sqz_options_check(options, NULL, &err), SQZ_OK);
-    assert_int_equal(options->warmup_epochs + options->decay_epochs, options->epoch_size);
-    assert_true(options->warmup_epochs > 0);
-    assert_int_equal(options->origins[sqz_option_find("lr")], SQZ_FROM_BUILTIN_RECIPE);
-    sqz_options_free(options);
-
-    options = fresh();
-    put(options, "ckpt_path", "weights.safetensors");
-    put(options, "epoch_size", "2");
-    assert_int_equal(sqz_options_use_builtin(options, &name, &err), SQZ_OK);
-    assert_string_equal(name, "finetune");
-    assert_int_equal(options->epoch_size, 2);
-    assert_int_equal(options->warmup_epochs, 0);
-    assert_int_equal(options->decay_epochs, 2);
-    sqz_options_free(options);
-
-    options = fresh();
-    put(options, "decay_epochs", "7");
-    put(options, "warmup_epochs", "9");
-    put(options, "epoch_size", "10");
-    assert_int_equal(sqz_options_use_builtin(options, &name, &err), SQZ_OK);
-    assert_int_equal(options->warmup_epochs, 9);
-    assert_int_equal(options->decay_epochs, 7);
-    sqz_options_free(options);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_names),
-        cmocka_unit_test(test_values),      cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_origins),     cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_erase_value),
-        cmocka_unit_test(test_builtin_recipes), cmocka_unit_test(test_use_builtin),
-    };
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_values),   cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_origins),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_erase_value)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-// Learning-rate tables against the 57 configurations of the real MindCV, and against spec section 17.
+// Learning-rate tables against the 57 configurations of the real MindCV, and against spec
+// section 17.
 #include "golden.h"
 #include "train/schedule.h"
 
@@ -17,7 +18,8 @@ static struct sqz_options *options_of(const json_t *args)
     options->decay_epochs = 10;
     options->epoch_size = 200;
     options->multi_step_decay_milestones.n = 0;
-    json_object_foreach((json_t *)args, key, value) {
+    json_object_foreach((json_t *)args, key, value)
+    {
         char text[64];
         const char *name = strcmp(key, "num_epochs") == 0 ? "epoch_size" : key;
         if (!strcmp(key, "steps_per_epoch") || !strcmp(key, "milestones"))
@@ -54,9 +56,9 @@ static void compare(const json_t *run, size_t index)
     struct sqz_error err = {0};
     double *rates = NULL;
     size_t count = 0, warnings = 0;
-    enum sqz_status status =
-        sqz_schedule_new(options, (size_t)json_integer_value(json_object_get(args, "steps_per_epoch")),
-                         &rates, &count, &notes, &err);
+    enum sqz_status status = sqz_schedule_new(
+        options, (size_t)json_integer_value(json_object_get(args, "steps_per_epoch")), &rates,
+        &count, &notes, &err);
 
     // MindCV divides by zero for one_cycle with min_lr 0; the table has no reason to (spec 18, 16).
     if (json_object_get(run, "error") && strcmp(options->scheduler, "one_cycle") == 0 &&
@@ -69,8 +71,9 @@ static void compare(const json_t *run, size_t index)
     } else {
         if (status != SQZ_OK)
             fail_msg("configuration %zu: %s", index, err.text);
-        assert_int_equal(count, (size_t)json_integer_value(json_object_get(args, "steps_per_epoch")) *
-                                    (size_t)options->epoch_size);
+        assert_int_equal(count,
+                         (size_t)json_integer_value(json_object_get(args, "steps_per_epoch")) *
+                             (size_t)options->epoch_size);
         // A warm-up longer than the run makes MindCV's table longer than the run.
         assert_true(json_array_size(values) >= count);
         for (size_t i = 0; i < count; i++) {
@@ -98,8 +101,7 @@ static void test_golden(void **state)
     if (!root)
         skip();
     assert_int_equal(json_array_size(json_object_get(root, "schedules")), 57);
-    json_array_foreach(json_object_get(root, "schedules"), i, run)
-        compare(run, i);
+    json_array_foreach(json_object_get(root, "schedules"), i, run) compare(run, i);
     json_decref(root);
 }
 
@@ -119,9 +121,9 @@ static double *rates_of(const char *const *pairs, size_t steps, size_t *count)
 // The recipe for Ascend over its whole run of a million steps (spec section 17).
 static void test_imagenet_recipe(void **state)
 {
-    static const char *const pairs[] = {"scheduler", "warmup_cosine_decay", "lr", "0.1", "min_lr", "0",
-                                        "warmup_epochs", "5", "decay_epochs", "200", "epoch_size", "200",
-                                        NULL};
+    static const char *const pairs[] = {
+        "scheduler", "warmup_cosine_decay", "lr",  "0.1",        "min_lr", "0", "warmup_epochs",
+        "5",         "decay_epochs",        "200", "epoch_size", "200",    NULL};
     size_t count;
     double *rates = rates_of(pairs, 5004, &count);
 
@@ -137,13 +139,16 @@ static void test_imagenet_recipe(void **state)
 
 static void test_examples(void **state)
 {
-    static const char *const one_cycle[] = {"scheduler", "one_cycle", "lr", "0.1", "min_lr", "1e-4",
-                                            "warmup_epochs", "0", "epoch_size", "2", NULL};
-    static const double one_cycle_values[] = {.004, .052, .1, .095053395, .081193316, .061164921,
-                                              .038935079, .018906684, .005046605, .0001};
-    static const char *const polynomial[] = {"scheduler", "polynomial_decay", "lr", "0.1", "decay_rate",
-                                             "0.9", "warmup_epochs", "0", "epoch_size", "2", NULL};
-    static const double polynomial_values[] = {.1, .088676235, .077188951, .065507649,
+    static const char *const one_cycle[] = {
+        "scheduler",     "one_cycle", "lr",         "0.1", "min_lr", "1e-4",
+        "warmup_epochs", "0",         "epoch_size", "2",   NULL};
+    static const double one_cycle_values[] = {.004,       .052,       .1,         .095053395,
+                                              .081193316, .061164921, .038935079, .018906684,
+                                              .005046605, .0001};
+    static const char *const polynomial[] = {
+        "scheduler", "polynomial_decay", "lr", "0.1", "decay_rate", "0.9", "warmup_epochs",
+        "0",         "epoch_size",       "2",  NULL};
+    static const double polynomial_values[] = {.1,         .088676235, .077188951, .065507649,
                                                .053588673, .041364534, .028717459, .015389305};
     size_t count;
     double *rates = rates_of(one_cycle, 5, &count);
@@ -174,7 +179,8 @@ static void test_refusals(void **state)
     assert_non_null(strstr(err.text, "decay_epochs"));
     options->decay_epochs = 10;
     assert_int_equal(sqz_schedule_new(options, 0, &rates, &count, NULL, &err), SQZ_E_CONFIG);
-    assert_int_equal(sqz_schedule_new(options, SIZE_MAX / 2, &rates, &count, NULL, &err), SQZ_E_CONFIG);
+    assert_int_equal(sqz_schedule_new(options, SIZE_MAX / 2, &rates, &count, NULL, &err),
+                     SQZ_E_CONFIG);
     assert_null(rates);
     sqz_options_free(options);
 }
@@ -182,10 +188,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_imagenet_recipe),
-        cmocka_unit_test(test_examples),
-        cmocka_unit_test(test_refusals),
-    };
+        cmocka_unit_test(test_golden), cmocka_unit_test(test_imagenet_recipe),
+        cmocka_unit_test(test_examples), cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
