@@ -10,6 +10,7 @@
 #define TINY 32        // pixels; SqueezeNet's first layers leave nothing to see of less
 #define ROUND 256      // images decoded between two reports
 #define MOST_SPLITS 5
+#define NOT_AN_IMAGE SQZ_E_USAGE // a finding's status, told apart from SQZ_E_DATA: a damaged image
 
 struct finding {
     enum sqz_status status;
@@ -65,25 +66,32 @@ static void tell_listing(void *arg, const char *path, const char *problem)
     tell(check, path, problem);
 }
 
+// "PATH is cut short." becomes "is cut short": the path is told beside it.
+static void strip_path(char *text, const char *path)
+{
+    size_t length = strlen(path), size = strlen(text);
+    if (strncmp(text, path, length) || text[length] != ' ')
+        return;
+    if (text[size - 1] == '.')
+        text[--size] = 0;
+    memmove(text, text + length + 1, size - length);
+}
+
 static void decode_file(const char *path, struct check_worker *worker, struct finding *finding)
 {
     const struct sqz_decode how = {.channels = 3};
-    struct sqz_image_header header;
     sqz_bytes_release(&worker->bytes);
     finding->status = sqz_file_read(path, FILE_LIMIT, &worker->bytes, &finding->error);
     if (finding->status)
         return;
-    finding->status = sqz_image_decode(worker->bytes.data, worker->bytes.size, path, &how, &worker->image,
-                                       &finding->error);
+    const uint8_t *data = worker->bytes.data;
+    size_t size = worker->bytes.size;
+    finding->status = sqz_image_decode(data, size, path, &how, &worker->image, &finding->error);
     finding->w = worker->image.w;
     finding->h = worker->image.h;
-    // A file that is no image at all is told apart from a damaged one by its signature.
-    if (finding->status == SQZ_E_DATA &&
-        sqz_image_probe(worker->bytes.data, worker->bytes.size, &header, &finding->error)) {
-        bool known = worker->bytes.size >= 4 && (!memcmp(worker->bytes.data, "\xff\xd8", 2) ||
-                                                 !memcmp(worker->bytes.data, "\x89PNG", 4));
-        finding->status = known ? SQZ_E_DATA : SQZ_E_USAGE;
-    }
+    strip_path(finding->error.text, path);
+    if (finding->status == SQZ_E_DATA && !sqz_has_image_signature(data, size))
+        finding->status = NOT_AN_IMAGE;
 }
 
 static void decode_task(void *arg, int task, int thread)
@@ -93,7 +101,7 @@ static void decode_task(void *arg, int task, int thread)
     struct finding *finding = &check->findings[task];
     memset(finding, 0, sizeof *finding);
     if (file->problem) {
-        finding->status = sqz_fail(&finding->error, SQZ_E_USAGE, "%s", file->problem);
+        finding->status = sqz_fail(&finding->error, NOT_AN_IMAGE, "%s", file->problem);
         return;
     }
     char *path = sqz_path_join(check->current->folder, file->name);
@@ -115,7 +123,7 @@ static enum sqz_status report_finding(struct check *check, const struct sqz_list
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(file->name));
     if (finding->status) {
-        *(finding->status == SQZ_E_USAGE ? &report->not_images : &report->corrupt) += 1;
+        *(finding->status == NOT_AN_IMAGE ? &report->not_images : &report->corrupt) += 1;
         tell(check, path, finding->error.text);
     } else {
         report->images++;

@@ -23,9 +23,9 @@ struct headers_check {
     struct sqz_error error;
 };
 
-static bool is_known_signature(const uint8_t *data, size_t size)
+bool sqz_has_image_signature(const uint8_t *data, size_t size)
 {
-    return size >= 4 && ((data[0] == 0xff && data[1] == 0xd8) || !memcmp(data, "\x89PNG", 4));
+    return size >= 4 && (!memcmp(data, "\xff\xd8\xff", 3) || !memcmp(data, "\x89PNG", 4));
 }
 
 static enum sqz_status probe_long(const char *path, struct sqz_error *err)
@@ -49,10 +49,10 @@ static enum sqz_status probe_file(const char *path, uint8_t *head, struct sqz_er
     enum sqz_status status = sqz_file_read_head(path, head, HEAD, &got, err);
     if (status)
         return status;
-    status = sqz_image_probe(head, got, &header, err);
-    if (status == SQZ_E_DATA && got == HEAD && is_known_signature(head, got))
-        status = probe_long(path, err);
-    return status;
+    if (got == HEAD && sqz_has_image_signature(head, got) &&
+        sqz_image_probe(head, got, &header, NULL) == SQZ_E_DATA)
+        return probe_long(path, err);
+    return sqz_image_probe(head, got, &header, err);
 }
 
 static void note_failure(struct headers_check *check, size_t index, const struct sqz_error *error)

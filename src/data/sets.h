@@ -26,6 +26,7 @@ enum sqz_status sqz_file_list_read(const char *folder, struct sqz_file_list *lis
 // Fills in `problem` of files whose signature or header is not that of an image we read.
 enum sqz_status sqz_headers_check(const char *folder, struct sqz_file_list *list, int threads,
                                   struct sqz_error *err);
+bool sqz_has_image_signature(const uint8_t *data, size_t size); // of an image we read
 
 // The set of files whose headers were found good before; keys are made of name, size and time.
 struct sqz_header_cache {
