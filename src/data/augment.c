@@ -68,6 +68,16 @@ static void draw_jitter(const struct sqz_augment *augment, struct sqz_random *ra
     }
 }
 
+bool sqz_erase_size(double area, double ratio, int w, int h, struct sqz_rect *out)
+{
+    double wide = rint(sqrt(area * w * h * ratio)), tall = rint(wide / ratio);
+    if (!(wide < w && tall < h))
+        return false;
+    out->w = (int)wide;
+    out->h = (int)tall;
+    return true;
+}
+
 static struct sqz_rect draw_erase(const struct sqz_augment *augment, int side,
                                   struct sqz_random *random)
 {
@@ -77,10 +87,9 @@ static struct sqz_rect draw_erase(const struct sqz_augment *augment, int side,
     for (int attempt = 0; attempt < augment->erase_attempts; attempt++) {
         double area = sqz_random_uniform(random, augment->erase_scale[0], augment->erase_scale[1]);
         double ratio = sqz_random_uniform(random, augment->erase_ratio[0], augment->erase_ratio[1]);
-        double w = rint(sqrt(area * side * side * ratio)), h = rint(w / ratio);
-        if (!(w < side && h < side))
+        struct sqz_rect erase;
+        if (!sqz_erase_size(area, ratio, side, side, &erase))
             continue;
-        struct sqz_rect erase = {.w = (int)w, .h = (int)h};
         erase.y = (int)sqz_random_int(random, 0, side - erase.h);
         erase.x = (int)sqz_random_int(random, 0, side - erase.w);
         return erase;
@@ -135,13 +144,11 @@ static enum sqz_status fetch_crop(const struct sqz_augment *augment,
     return status;
 }
 
-static void erase(const struct sqz_augment *augment, const struct sqz_augment_draw *draw, int side,
-                  int channels, float *pixels)
+void sqz_erase_run(const struct sqz_augment *augment, const struct sqz_rect *rect,
+                   struct sqz_random noise, int w, int channels, float *pixels)
 {
-    const struct sqz_rect *rect = &draw->erase;
-    struct sqz_random noise = draw->noise;
     for (int y = rect->y; y < rect->y + rect->h; y++) {
-        float *row = pixels + ((size_t)y * (size_t)side + (size_t)rect->x) * (size_t)channels;
+        float *row = pixels + ((size_t)y * (size_t)w + (size_t)rect->x) * (size_t)channels;
         for (int i = 0; i < rect->w * channels; i++)
             row[i] = augment->erase_mode == SQZ_ERASE_RANDOM ? (float)sqz_random_normal(&noise)
                                                              : augment->erase_value[i % channels];
@@ -173,7 +180,7 @@ enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
         if (draw->jitter[draw->order[i]])
             sqz_jitter_run(draw->order[i], draw->factor[draw->order[i]], resized);
     sqz_normalize(preprocess, resized->pixels, draw->hflip, draw->vflip, out);
-    erase(augment, draw, side, preprocess->channels, out);
+    sqz_erase_run(augment, &draw->erase, draw->noise, side, preprocess->channels, out);
     return SQZ_OK;
 }
 

@@ -260,26 +260,24 @@ static void skip_rows(struct reader *reader, int rows)
         jpeg_skip_scanlines(&reader->jpeg, (JDIMENSION)rows);
 }
 
-// Rows that are only context for smooth upsampling are read and forgotten.
+// Above the crop nothing is needed: libjpeg-turbo keeps the rows that smooth upsampling looks at.
 static void read_rows(struct reader *reader, int left)
 {
     struct jpeg_decompress_struct *jpeg = &reader->jpeg;
     const struct sqz_rect *crop = &reader->job->crop;
-    int mcu = jpeg->max_v_samp_factor * jpeg->min_DCT_scaled_size;
-    int first = (crop->y / mcu - 1) * mcu, end = crop->y + crop->h;
+    int end = crop->y + crop->h;
     JSAMPARRAY rows = jpeg->mem->alloc_sarray(
         (j_common_ptr)jpeg, JPOOL_IMAGE,
         jpeg->output_width * (JDIMENSION)jpeg->output_components, ROWS_AT_ONCE);
     size_t stride = (size_t)crop->w * (size_t)reader->job->channels;
-    skip_rows(reader, first);
+    skip_rows(reader, crop->y);
     while ((int)jpeg->output_scanline < end) {
         int y = (int)jpeg->output_scanline, ask = end - y;
         int got = (int)jpeg_read_scanlines(
             jpeg, rows, (JDIMENSION)(ask < ROWS_AT_ONCE ? ask : ROWS_AT_ONCE));
         for (int i = 0; i < got; i++)
-            if (y + i >= crop->y)
-                put_row(reader, rows[i], left,
-                        reader->out->pixels + (size_t)(y + i - crop->y) * stride);
+            put_row(reader, rows[i], left,
+                    reader->out->pixels + (size_t)(y + i - crop->y) * stride);
     }
 }
 

@@ -83,6 +83,13 @@ enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
 // The colour operations, in place on RGB (on gray, saturation and hue do nothing).
 void sqz_jitter_run(enum sqz_jitter kind, float factor, struct sqz_image *image);
 
+// Random erasing. The rectangle's size for an area (a fraction of w x h) and a ratio; false when it
+// does not fit strictly inside.
+bool sqz_erase_size(double area, double ratio, int w, int h, struct sqz_rect *out);
+// Fills `rect` of w pixels wide, normalised, interleaved pixels.
+void sqz_erase_run(const struct sqz_augment *augment, const struct sqz_rect *rect,
+                   struct sqz_random noise, int w, int channels, float *pixels);
+
 // Draws and applies. `preprocess` gives size, channels, order, mean, std and EXIF handling. Draws
 // come from `random` only, in a fixed order.
 enum sqz_status sqz_augment_run(const struct sqz_augment *augment,

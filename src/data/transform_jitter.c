@@ -42,23 +42,36 @@ static void contrast(float factor, struct sqz_image *image)
     look_up(image, table);
 }
 
+#define BLOCK 64 // pixels
+
 // rint(fma(x, factor, gray * (1 - factor))), with the fused product taken in double, where it is
 // exact: the same bits without FMA hardware. Adding 1.5 * 2^23 rounds to even at the last integer
 // bit.
-static void saturation(float factor, struct sqz_image *image)
+static void saturate_block(uint8_t *restrict x, const uint8_t *restrict gray, int n, float factor)
 {
     const float shift = 12582912.0f;
-    size_t n = (size_t)image->w * (size_t)image->h;
-    uint8_t *p = image->pixels;
     double f = factor;
     float rest = 1.0f - factor;
-    for (size_t i = 0; i < n; i++, p += 3) {
-        double gray = (float)sqz_luma(p[0], p[1], p[2]) * rest;
-        for (int c = 0; c < 3; c++) {
-            float value = (float)(p[c] * f + gray);
-            value = value < 0 ? 0 : value > 255 ? 255 : value;
-            p[c] = (uint8_t)(int)((value + shift) - shift);
+    for (int i = 0; i < n; i++) {
+        float value = (float)(x[i] * f + (double)((float)gray[i] * rest));
+        value = value < 0 ? 0 : value > 255 ? 255 : value;
+        x[i] = (uint8_t)(int)((value + shift) - shift);
+    }
+}
+
+static void saturation(float factor, struct sqz_image *image)
+{
+    size_t n = (size_t)image->w * (size_t)image->h;
+    uint8_t *p = image->pixels;
+    for (size_t first = 0; first < n; first += BLOCK) {
+        int count = n - first < BLOCK ? (int)(n - first) : BLOCK;
+        uint8_t gray[3 * BLOCK];
+        for (int i = 0; i < count; i++) {
+            uint8_t luma = sqz_luma(p[3 * i], p[3 * i + 1], p[3 * i + 2]);
+            gray[3 * i] = gray[3 * i + 1] = gray[3 * i + 2] = luma;
         }
+        saturate_block(p, gray, 3 * count, factor);
+        p += 3 * count;
     }
 }
 

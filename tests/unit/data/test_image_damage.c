@@ -1,0 +1,224 @@
+// What is no picture, or no longer one: every prefix, every mutation, hostile headers.
+#include "picture.h"
+
+#include "base/random.h"
+
+static const char *const small[] = {"420.jpg",         "420-progressive.jpg", "exif-6.jpg",
+                                    "cmyk.jpg",        "440-restarts.jpg",    "interlaced.png",
+                                    "palette4-trns.png", "gray16-trns.png",   "exif-6.png"};
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+// Decodes a copy that ends where its allocation ends, so that a sanitizer sees every byte too far.
+static enum sqz_status decode_copy(const uint8_t *data, size_t size, const struct sqz_decode *how,
+                                   struct sqz_error *err)
+{
+    uint8_t *copy = malloc(size ? size : 1);
+    assert_non_null(copy);
+    memcpy(copy, data, size);
+    struct sqz_image image = {0};
+    enum sqz_status status = sqz_image_decode(copy, size, "the file", how, &image, err);
+    sqz_image_release(&image);
+    free(copy);
+    return status;
+}
+
+static void test_every_prefix_fails(void **state)
+{
+    (void)state;
+    struct sqz_decode top = {.channels = 3, .crop = {0, 0, 8, 2}};
+    struct sqz_decode whole = {.channels = 3, .apply_exif = true};
+    for (size_t i = 0; i < COUNT(small); i++) {
+        struct sqz_bytes bytes = read_bytes(fixture(small[i]));
+        bool jpeg = strstr(small[i], ".jpg") != NULL;
+        for (size_t size = 0; size < bytes.size; size++) {
+            struct sqz_error err = {0};
+            assert_int_equal(decode_copy(bytes.data, size, &whole, &err), SQZ_E_DATA);
+            assert_int_equal(err.status, SQZ_E_DATA);
+            assert_memory_equal(err.text, "the file ", 9);
+            // A crop above the gap: JPEG finds the missing end before it decodes.
+            enum sqz_status status = decode_copy(bytes.data, size, &top, NULL);
+            if (jpeg)
+                assert_int_equal(status, SQZ_E_DATA);
+        }
+        assert_int_equal(decode_copy(bytes.data, bytes.size, &whole, NULL), SQZ_OK);
+        sqz_bytes_release(&bytes);
+    }
+}
+
+static void test_truncated_photo(void **state)
+{
+    (void)state;
+    const char *path = test_data("imagenet-samples/val/n01440764/n01440764_tench.JPEG");
+    if (!path)
+        skip();
+    struct sqz_bytes bytes = read_bytes(path);
+    struct sqz_decode how = {.channels = 3};
+    for (size_t part = 0; part < 16; part++)
+        assert_int_equal(decode_copy(bytes.data, bytes.size * part / 16, &how, NULL), SQZ_E_DATA);
+    assert_int_equal(decode_copy(bytes.data, bytes.size, &how, NULL), SQZ_OK);
+    sqz_bytes_release(&bytes);
+}
+
+// Any answer will do, as long as it is one; a failure must explain itself.
+static void test_mutations(void **state)
+{
+    (void)state;
+    struct sqz_random random;
+    sqz_random_init(&random, 7, 0, 0, SQZ_RANDOM_TEST);
+    size_t failed = 0;
+    for (size_t i = 0; i < COUNT(small); i++) {
+        struct sqz_bytes bytes = read_bytes(fixture(small[i]));
+        uint8_t *mutant = malloc(bytes.size);
+        assert_non_null(mutant);
+        for (int round = 0; round < 400; round++) {
+            memcpy(mutant, bytes.data, bytes.size);
+            // Headers decide most: half of the changes hit the first 200 bytes.
+            int64_t last = (int64_t)bytes.size - 1;
+            for (int64_t k = sqz_random_int(&random, 1, 4); k > 0; k--)
+                mutant[sqz_random_int(&random, 0, k % 2 && last > 200 ? 200 : last)] =
+                    (uint8_t)sqz_random_int(&random, 0, 255);
+            struct sqz_decode how = {.channels = round % 2 ? 3 : 1,
+                                     .apply_exif = true,
+                                     .least_w = round % 3 ? 0 : 10,
+                                     .least_h = 10};
+            struct sqz_error err = {0};
+            struct sqz_image_header header;
+            if (sqz_image_probe(mutant, bytes.size, &header, NULL) == SQZ_OK &&
+                (int64_t)header.w * header.h > 1000000)
+                continue; // a legal, large, mostly missing picture: slow under sanitizers
+            if (decode_copy(mutant, bytes.size, &how, &err)) {
+                assert_true(strlen(err.text) > 10);
+                failed++;
+            }
+        }
+        free(mutant);
+        sqz_bytes_release(&bytes);
+    }
+    assert_true(failed > 100);
+}
+
+static void expect_kind(const void *data, size_t size, const char *words)
+{
+    struct sqz_image_header header = {.w = 77};
+    struct sqz_error err = {0};
+    assert_int_equal(sqz_image_probe(data, size, &header, &err), SQZ_E_DATA);
+    assert_int_equal(header.w, 77);
+    if (!strstr(err.text, words))
+        fail_msg("\"%s\" does not say \"%s\"", err.text, words);
+    struct sqz_decode how = {.channels = 3};
+    assert_int_equal(decode_copy(data, size, &how, &err), SQZ_E_DATA);
+    assert_memory_equal(err.text, "the file ", 9);
+    assert_non_null(strstr(err.text, words));
+}
+
+static void test_foreign_files(void **state)
+{
+    (void)state;
+    expect_kind("", 0, "is empty");
+    expect_kind("GIF89a....", 10, "a GIF image");
+    expect_kind("RIFF\x10\0\0\0WEBPVP8 ", 16, "a WebP image");
+    expect_kind("BM......", 8, "a BMP image");
+    expect_kind("II*\0....", 8, "a TIFF image");
+    expect_kind("MM\0*....", 8, "a TIFF image");
+    expect_kind("\0\0\0\x18"
+                "ftypheic",
+                12, "a HEIC image");
+    expect_kind("<!DOCTYPE html><html>", 21, "HTML text");
+    expect_kind("404: not found\n", 15, "is text");
+    expect_kind("\1\2\3\4", 4, "no image");
+    expect_kind("\xFF\xD8\xFF", 3, "ends within its header");
+    expect_kind("\x89PNG\r\n\x1A\n", 8, "ends within its header");
+    expect_kind("\xFF\xD8\xFF\xD9", 4, "without a picture");
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    uint8_t frame[] = {0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 0, 0, 0, 1, 1, 0x11, 0};
+    struct {
+        int w, h;
+        const char *words;
+    } cases[] = {{65501, 1, "the limits are"},
+                 {10001, 10000, "the limits are"},
+                 {0, 5, "0 x 5 pixels"},
+                 {5, 0, "5 x 0 pixels"}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        frame[7] = (uint8_t)(cases[i].h >> 8);
+        frame[8] = (uint8_t)cases[i].h;
+        frame[9] = (uint8_t)(cases[i].w >> 8);
+        frame[10] = (uint8_t)cases[i].w;
+        expect_kind(frame, sizeof frame, cases[i].words);
+    }
+    frame[6] = 12;
+    frame[8] = 5;
+    expect_kind(frame, sizeof frame, "12 bits");
+}
+
+// Repeats the first scan of a progressive file: legal, useless work.
+static void test_scan_limit(void **state)
+{
+    (void)state;
+    struct sqz_bytes bytes = read_bytes(fixture("420-progressive.jpg"));
+    size_t scan = 0, copies = 150;
+    while (bytes.data[scan] != 0xFF || bytes.data[scan + 1] != 0xDA)
+        scan++;
+    size_t end = scan + 2;
+    while (bytes.data[end] != 0xFF || bytes.data[end + 1] == 0)
+        end++;
+    size_t length = end - scan;
+    uint8_t *many = malloc(bytes.size + copies * length);
+    assert_non_null(many);
+    memcpy(many, bytes.data, end);
+    for (size_t i = 0; i < copies; i++)
+        memcpy(many + end + i * length, bytes.data + scan, length);
+    memcpy(many + end + copies * length, bytes.data + end, bytes.size - end);
+    struct sqz_decode how = {.channels = 3};
+    struct sqz_error err = {0};
+    assert_int_equal(decode_copy(many, bytes.size + copies * length, &how, &err), SQZ_E_DATA);
+    if (!strstr(err.text, "more than 100 scans"))
+        fail_msg("%s", err.text);
+    free(many);
+    sqz_bytes_release(&bytes);
+}
+
+// Bytes between segments and behind the end occur in good files.
+static void test_harmless_oddities(void **state)
+{
+    (void)state;
+    struct sqz_bytes bytes = read_bytes(fixture("420.jpg"));
+    uint8_t *odd = malloc(bytes.size + 5);
+    assert_non_null(odd);
+    struct sqz_decode how = {.channels = 3};
+    memcpy(odd, bytes.data, bytes.size);
+    memcpy(odd + bytes.size, "junk\n", 5);
+    assert_int_equal(decode_copy(odd, bytes.size + 5, &how, NULL), SQZ_OK);
+    size_t before_end = bytes.size - 2;
+    memcpy(odd + before_end, "\0\0\0\0\0\xFF\xD9", 7);
+    assert_int_equal(decode_copy(odd, bytes.size + 5, &how, NULL), SQZ_OK);
+    free(odd);
+    sqz_bytes_release(&bytes);
+}
+
+static void test_bad_requests(void **state)
+{
+    (void)state;
+    struct sqz_bytes bytes = read_bytes(fixture("420.jpg"));
+    struct sqz_rect crops[] = {{-1, 0, 5, 5}, {0, 0, 62, 5}, {60, 0, 2, 1}, {0, 75, 1, 1},
+                               {0, 0, 1, 0},  {0, 0, -3, 2}};
+    for (size_t i = 0; i < COUNT(crops); i++) {
+        struct sqz_decode how = {.channels = 3, .crop = crops[i]};
+        assert_int_equal(decode_copy(bytes.data, bytes.size, &how, NULL), SQZ_E_INTERNAL);
+    }
+    sqz_bytes_release(&bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_prefix_fails), cmocka_unit_test(test_truncated_photo),
+        cmocka_unit_test(test_mutations),          cmocka_unit_test(test_foreign_files),
+        cmocka_unit_test(test_limits),             cmocka_unit_test(test_scan_limit),
+        cmocka_unit_test(test_harmless_oddities),  cmocka_unit_test(test_bad_requests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
