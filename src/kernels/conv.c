@@ -101,15 +101,15 @@ static float *point_at_rows(const struct sqz_conv_task *task, int pixel, int mr,
     return windows;
 }
 
-static void fill_table(const struct sqz_conv_task *task, int mr, int tiles, int tile0, int tile1,
-                       const struct block_scratch *block)
+static void fill_table(const struct sqz_conv_task *task, int mr, struct sqz_split tiles, int tile0,
+                       int tile1, const struct block_scratch *block)
 {
-    const int pixels = task->pixel1 - task->pixel0, taps = conv_taps(task->conv);
+    const int taps = conv_taps(task->conv);
     const bool narrow = sqz_conv_is_narrow(task->conv);
     float *windows = block->windows;
     for (int t = tile0; t < tile1; t++) {
         const float **table = block->table + (ptrdiff_t)(t - tile0) * taps * mr;
-        int first = sqz_split(pixels, tiles, t), end = sqz_split(pixels, tiles, t + 1);
+        int first = sqz_split_start(tiles, t), end = sqz_split_start(tiles, t + 1);
         for (int p = first; p < end; p++, table++) {
             if (narrow)
                 windows = point_at_rows(task, task->pixel0 + p, mr, block->zeros, windows, table);
@@ -119,10 +119,10 @@ static void fill_table(const struct sqz_conv_task *task, int mr, int tiles, int 
     }
 }
 
-static void run_block(const struct sqz_kernels *k, const struct sqz_conv_task *task, int tiles,
-                      int tile0, int tile1, const struct block_scratch *block)
+static void run_block(const struct sqz_kernels *k, const struct sqz_conv_task *task,
+                      struct sqz_split tiles, int tile0, int tile1, const struct block_scratch *block)
 {
-    const int out_c = task->conv->out_c, pixels = task->pixel1 - task->pixel0;
+    const int out_c = task->conv->out_c;
     struct sqz_gemm_tile tile = {
         .taps = conv_taps(task->conv), .depth = conv_depth(task->conv),
         .ldc = task->ldy, .accumulate = task->accumulate, .relu = task->relu};
@@ -133,9 +133,9 @@ static void run_block(const struct sqz_kernels *k, const struct sqz_conv_task *t
         tile.b = task->packed + (ptrdiff_t)tile.taps * tile.depth * c0;
         tile.bias = task->bias ? task->bias + c0 : NULL;
         for (int t = tile0; t < tile1; t++) {
-            int first = sqz_split(pixels, tiles, t);
+            int first = sqz_split_start(tiles, t);
             tile.a = block->table + (ptrdiff_t)(t - tile0) * tile.taps * k->mr;
-            tile.rows = sqz_split(pixels, tiles, t + 1) - first;
+            tile.rows = sqz_split_start(tiles, t + 1) - first;
             tile.c = task->y + (task->pixel0 + first) * task->ldy + c0;
             gemm(&tile);
         }
@@ -149,10 +149,11 @@ void sqz_conv_run(const struct sqz_kernels *k, const struct sqz_conv_task *task,
     struct block_scratch block = take_scratch(k, task->conv, &pieces);
     memset(block.zeros, 0, (size_t)conv_depth(task->conv) * sizeof *block.zeros);
     int pixels = task->pixel1 - task->pixel0;
-    int tiles = sqz_ceil_div(pixels, k->mr);
-    int blocks = sqz_ceil_div(pixels, block_pixels(task->conv));
-    for (int b = 0; b < blocks; b++) {
-        int tile0 = sqz_split(tiles, blocks, b), tile1 = sqz_split(tiles, blocks, b + 1);
+    int n_tiles = sqz_ceil_div(pixels, k->mr);
+    int n_blocks = sqz_ceil_div(pixels, block_pixels(task->conv));
+    struct sqz_split tiles = sqz_split(pixels, n_tiles), blocks = sqz_split(n_tiles, n_blocks);
+    for (int b = 0; b < n_blocks; b++) {
+        int tile0 = sqz_split_start(blocks, b), tile1 = sqz_split_start(blocks, b + 1);
         fill_table(task, k->mr, tiles, tile0, tile1, &block);
         run_block(k, task, tiles, tile0, tile1, &block);
     }

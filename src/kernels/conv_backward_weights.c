@@ -4,11 +4,22 @@
 
 #include <string.h>
 
-enum { BLOCK_PIXELS = 256 }; // a panel of a block's gradients then takes half of a first-level cache
+enum {
+    BLOCK_PIXELS = 256,  // a panel of a block's gradients then takes half of a first-level cache
+    PACK_TILES = 8,
+    GROUP_CHANNELS = 64, // packed together, because pixels are read faster in long pieces
+};
 
 // Output pixels [y0, y1) x [x0, x1).
 struct block {
     int y0, y1, x0, x1;
+};
+
+// One panel of the block's gradients: `data` is its first pixel; pixels are ld apart, rows ld_row.
+struct panel {
+    const float *data;
+    ptrdiff_t ld, ld_row;
+    int channel, columns, width;
 };
 
 struct work {
@@ -18,7 +29,7 @@ struct work {
     ptrdiff_t ldx, lddy;
     float *dw;
     // Scratch
-    float *panel;             // the block's gradients, [pixel][width]
+    float *panels;            // a group of the block's gradients, [panel][pixel][width]
     float *patch;             // narrow: the input under the block, zero-padded, dense
     const float **a, **b;     // one pointer per run
 };
@@ -54,7 +65,7 @@ static void take_scratch(struct work *work, struct sqz_scratch *scratch)
 {
     const struct sqz_conv *conv = &work->conv;
     size_t height = (size_t)block_height(conv), width = (size_t)block_width(conv);
-    work->panel = sqz_scratch_take(scratch, height * width * (size_t)work->k->nr, sizeof *work->panel);
+    work->panels = sqz_scratch_take(scratch, height * width * GROUP_CHANNELS, sizeof *work->panels);
     work->a = sqz_scratch_take(scratch, height, sizeof *work->a);
     work->b = sqz_scratch_take(scratch, height, sizeof *work->b);
     work->patch = NULL;
@@ -72,34 +83,40 @@ size_t sqz_conv_backward_weights_scratch(const struct sqz_kernels *k, const stru
     return scratch.used;
 }
 
-static void pack_panel(const struct work *work, const struct block *block, int c0, int columns,
-                       int width)
+// Channels [c0, c1) of the block's gradients into panels, zero-filled behind the last channel.
+static void pack_panels(const struct work *work, const struct block *block, int c0, int c1)
 {
-    float *to = work->panel;
+    const ptrdiff_t pixels = (ptrdiff_t)(block->y1 - block->y0) * (block->x1 - block->x0);
+    ptrdiff_t to_pixel = 0;
     for (int y = block->y0; y < block->y1; y++) {
-        const float *from = work->dy + ((ptrdiff_t)y * work->conv.out_w + block->x0) * work->lddy + c0;
-        for (int x = block->x0; x < block->x1; x++, from += work->lddy, to += width) {
-            if (columns == 16) { // constant sizes become plain vector moves
-                memcpy(to, from, 16 * sizeof *to);
-            } else {
-                memcpy(to, from, (size_t)columns * sizeof *to);
+        const float *from = work->dy + ((ptrdiff_t)y * work->conv.out_w + block->x0) * work->lddy;
+        for (int x = block->x0; x < block->x1; x++, to_pixel++, from += work->lddy)
+            for (int c = c0, width; c < c1; c += width) {
+                width = sqz_panel_width(work->k, work->conv.out_c, c);
+                float *to = work->panels + (c - c0) * pixels + to_pixel * width;
+                int columns = c1 - c < width ? c1 - c : width;
+                if (columns == 16) { // a constant size becomes plain vector moves
+                    memcpy(to, from + c, 16 * sizeof *to);
+                    continue;
+                }
+                memcpy(to, from + c, (size_t)columns * sizeof *to);
                 memset(to + columns, 0, (size_t)(width - columns) * sizeof *to);
             }
-        }
     }
 }
 
 // The rows of dw that share runs: n consecutive ones from `row`, whose input begins at a[..].
-static void run_tiles(struct work *work, struct sqz_outer_tile *tile, int width, ptrdiff_t row, int n,
-                      int c0)
+static void run_tiles(struct work *work, struct sqz_outer_tile *tile, const struct panel *panel,
+                      ptrdiff_t row, int n)
 {
     const struct sqz_kernels *k = work->k;
     int tiles = sqz_ceil_div(n, k->mr);
+    struct sqz_split rows = sqz_split(n, tiles);
     for (int t = 0; t < tiles; t++) {
-        int first = sqz_split(n, tiles, t);
-        tile->rows = sqz_split(n, tiles, t + 1) - first;
-        tile->c = work->dw + (row + first) * work->conv.out_c + c0;
-        if (width == k->nr)
+        int first = sqz_split_start(rows, t);
+        tile->rows = sqz_split_start(rows, t + 1) - first;
+        tile->c = work->dw + (row + first) * work->conv.out_c + panel->channel;
+        if (panel->width == k->nr)
             k->outer(tile);
         else
             k->outer_half(tile);
@@ -109,8 +126,8 @@ static void run_tiles(struct work *work, struct sqz_outer_tile *tile, int width,
 }
 
 // One panel of one tap.
-static void run_tap(struct work *work, const struct block *block, int ky, int kx, int c0, int columns,
-                    int width)
+static void run_tap(struct work *work, const struct block *block, const struct panel *panel, int ky,
+                    int kx)
 {
     const struct sqz_conv *conv = &work->conv;
     const int stride = conv->stride, dx = kx - conv->pad;
@@ -124,16 +141,15 @@ static void run_tap(struct work *work, const struct block *block, int ky, int kx
         int iy = y * stride + ky - conv->pad;
         if (iy < 0 || iy >= conv->in_h)
             continue;
-        ptrdiff_t pixel = (ptrdiff_t)(y - block->y0) * (block->x1 - block->x0) + x0 - block->x0;
         work->a[runs] = work->x + ((ptrdiff_t)iy * conv->in_w + x0 * stride + dx) * work->ldx;
-        work->b[runs++] = work->panel + pixel * width;
+        work->b[runs++] = panel->data + (y - block->y0) * panel->ld_row + (x0 - block->x0) * panel->ld;
     }
     if (x0 == x1 || runs == 0)
         return;
-    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = stride * work->ldx,
+    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = stride * work->ldx, .ldb = panel->ld,
                                   .ldc = conv->out_c, .runs = runs, .depth = x1 - x0,
-                                  .columns = columns};
-    run_tiles(work, &tile, width, (ptrdiff_t)(ky * conv->kernel + kx) * conv->in_c, conv->in_c, c0);
+                                  .columns = panel->columns};
+    run_tiles(work, &tile, panel, (ptrdiff_t)(ky * conv->kernel + kx) * conv->in_c, conv->in_c);
 }
 
 // The input under a block as a dense image without borders.
@@ -155,8 +171,8 @@ static void copy_patch(const struct work *work, const struct block *block)
 }
 
 // One panel of one kernel row of a narrow input: kernel * in_c rows of dw from the copied patch.
-static void run_kernel_row(struct work *work, const struct block *block, int ky, int c0, int columns,
-                           int width)
+static void run_kernel_row(struct work *work, const struct block *block, const struct panel *panel,
+                           int ky)
 {
     const struct sqz_conv *conv = &work->conv;
     const int block_w = block->x1 - block->x0, n = conv->kernel * conv->in_c;
@@ -164,32 +180,55 @@ static void run_kernel_row(struct work *work, const struct block *block, int ky,
     int runs = block->y1 - block->y0;
     for (int r = 0; r < runs; r++) {
         work->a[r] = work->patch + (r * conv->stride + ky) * patch_row;
-        work->b[r] = work->panel + (ptrdiff_t)r * block_w * width;
+        work->b[r] = panel->data + r * panel->ld_row;
     }
-    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = conv->stride * conv->in_c,
+    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = conv->stride * conv->in_c, .ldb = panel->ld,
                                   .ldc = conv->out_c, .runs = runs, .depth = block_w,
-                                  .columns = columns};
-    run_tiles(work, &tile, width, (ptrdiff_t)ky * n, n, c0);
+                                  .columns = panel->columns};
+    run_tiles(work, &tile, panel, (ptrdiff_t)ky * n, n);
+}
+
+static void run_panel(struct work *work, const struct block *block, const struct panel *panel)
+{
+    for (int ky = 0; ky < work->conv.kernel; ky++) {
+        if (sqz_conv_is_narrow(&work->conv))
+            run_kernel_row(work, block, panel, ky);
+        else
+            for (int kx = 0; kx < work->conv.kernel; kx++)
+                run_tap(work, block, panel, ky, kx);
+    }
+}
+
+// Packing pays when enough tiles read the panel.
+static bool worth_packing(const struct sqz_kernels *k, const struct sqz_conv *conv)
+{
+    return conv->kernel * conv->kernel * conv->in_c > PACK_TILES * k->mr;
 }
 
 static void run_block(struct work *work, const struct block *block)
 {
-    const struct sqz_conv *conv = &work->conv;
-    const bool narrow = sqz_conv_is_narrow(conv);
-    if (narrow)
+    const int out_c = work->conv.out_c, block_w = block->x1 - block->x0;
+    const ptrdiff_t pixels = (ptrdiff_t)(block->y1 - block->y0) * block_w;
+    // The micro-kernel reads whole panels: behind the last channel there may be nothing to read.
+    const bool pack = worth_packing(work->k, &work->conv) || out_c % 16 != 0;
+    if (sqz_conv_is_narrow(&work->conv))
         copy_patch(work, block);
-    for (int c0 = 0; c0 < conv->out_c;) {
-        int width = sqz_panel_width(work->k, conv->out_c, c0);
-        int columns = conv->out_c - c0 < width ? conv->out_c - c0 : width;
-        pack_panel(work, block, c0, columns, width);
-        for (int ky = 0; ky < conv->kernel; ky++) {
-            if (narrow)
-                run_kernel_row(work, block, ky, c0, columns, width);
-            else
-                for (int kx = 0; kx < conv->kernel; kx++)
-                    run_tap(work, block, ky, kx, c0, columns, width);
+    for (int c0 = 0; c0 < out_c; c0 += GROUP_CHANNELS) {
+        int c1 = c0 + GROUP_CHANNELS < out_c ? c0 + GROUP_CHANNELS : out_c;
+        if (pack)
+            pack_panels(work, block, c0, c1);
+        for (int c = c0; c < c1;) {
+            int width = sqz_panel_width(work->k, out_c, c);
+            struct panel panel = {.channel = c, .columns = c1 - c < width ? c1 - c : width,
+                                  .width = width};
+            panel.ld = pack ? width : work->lddy;
+            panel.ld_row = pack ? block_w * width : work->conv.out_w * work->lddy;
+            panel.data = pack ? work->panels + (c - c0) * pixels
+                              : work->dy + ((ptrdiff_t)block->y0 * work->conv.out_w + block->x0) *
+                                               work->lddy + c;
+            run_panel(work, block, &panel);
+            c += width;
         }
-        c0 += width;
     }
 }
 

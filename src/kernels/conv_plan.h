@@ -28,10 +28,17 @@ static inline struct sqz_conv sqz_conv_transposed(const struct sqz_conv *conv)
         .kernel = conv->kernel, .stride = 1, .pad = conv->kernel - 1 - conv->pad};
 }
 
-// `n` things in `parts` nearly equal parts: where part i begins.
-static inline int sqz_split(int n, int parts, int i)
+// `n` things in `parts` nearly equal parts; the division is made once, not per tile.
+struct sqz_split {
+    int size, larger; // the first `larger` parts have one more
+};
+static inline struct sqz_split sqz_split(int n, int parts)
 {
-    return (int)((int64_t)n * i / parts);
+    return parts ? (struct sqz_split){n / parts, n % parts} : (struct sqz_split){0, 0};
+}
+static inline int sqz_split_start(struct sqz_split split, int i)
+{
+    return i * split.size + (i < split.larger ? i : split.larger);
 }
 static inline int sqz_ceil_div(int n, int d)
 {

@@ -9,12 +9,14 @@ static void gemm(const struct sqz_gemm_tile *tile)
         float *c = tile->c + i * tile->ldc;
         float sum[NR] = {0};
         for (int j = 0; j < tile->columns; j++)
-            sum[j] = tile->accumulate ? c[j] : tile->bias ? tile->bias[j] : 0.0f;
+            sum[j] = tile->bias ? tile->bias[j] : 0;
         const float *b = tile->b;
         for (int t = 0; t < tile->taps; t++)
             for (int k = 0; k < tile->depth; k++, b += NR)
                 for (int j = 0; j < NR; j++)
                     sum[j] += tile->a[t * MR + i][k] * b[j];
+        for (int j = 0; j < tile->columns; j++)
+            sum[j] = tile->accumulate ? c[j] + sum[j] : sum[j];
         for (int j = 0; j < tile->columns; j++)
             c[j] = tile->relu && sum[j] < 0 ? 0 : sum[j];
     }
@@ -25,14 +27,12 @@ static void outer(const struct sqz_outer_tile *tile)
     for (int i = 0; i < tile->rows; i++) {
         float *c = tile->c + i * tile->ldc;
         float sum[NR] = {0};
-        for (int j = 0; j < tile->columns; j++)
-            sum[j] = c[j];
         for (int r = 0; r < tile->runs; r++)
             for (int k = 0; k < tile->depth; k++)
                 for (int j = 0; j < NR; j++)
-                    sum[j] += tile->a[r][k * tile->lda + i] * tile->b[r][k * NR + j];
+                    sum[j] += tile->a[r][k * tile->lda + i] * tile->b[r][k * tile->ldb + j];
         for (int j = 0; j < tile->columns; j++)
-            c[j] = sum[j];
+            c[j] += sum[j];
     }
 }
 

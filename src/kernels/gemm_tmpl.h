@@ -15,40 +15,51 @@ INLINE int lanes(int columns, int v)
     return n < 0 ? 0 : n < VEC_N ? n : VEC_N;
 }
 
-INLINE void load_tile(vec c[MR][2], const float *from, ptrdiff_t ld, int columns, const int rows,
-                      const int vectors)
+// The tile is first needed when the sums are done: its lines arrive meanwhile.
+INLINE void prefetch_tile(const float *c, ptrdiff_t ld, const int rows, const int vectors)
 {
     UNROLL for (int i = 0; i < rows; i++)
-        UNROLL for (int v = 0; v < vectors; v++)
-            c[i][v] = vec_load_n(from + i * ld + v * VEC_N, lanes(columns, v));
+        UNROLL for (int v = 0; v < vectors; v += 16 / VEC_N)
+            __builtin_prefetch(c + i * ld + v * VEC_N, 1);
 }
 
-INLINE void store_tile(float *to, ptrdiff_t ld, int columns, vec c[MR][2], const int rows,
-                       const int vectors)
+// to = sum, or to += sum
+INLINE void store_tile(float *to, ptrdiff_t ld, int columns, vec sum[MR][2], bool add, bool relu,
+                       const int rows, const int vectors)
 {
-    if (columns == vectors * VEC_N) {
+    const bool whole = columns == vectors * VEC_N;
+    if (whole && add && !relu) {
+        UNROLL for (int i = 0; i < rows; i++)
+            UNROLL for (int v = 0; v < vectors; v++) {
+                float *p = to + i * ld + v * VEC_N;
+                vec_store(p, vec_add(vec_load(p), sum[i][v]));
+            }
+    } else if (whole && !add) {
         UNROLL for (int i = 0; i < rows; i++)
             UNROLL for (int v = 0; v < vectors; v++)
-                vec_store(to + i * ld + v * VEC_N, c[i][v]);
+                vec_store(to + i * ld + v * VEC_N, relu ? vec_relu(sum[i][v]) : sum[i][v]);
     } else {
         UNROLL for (int i = 0; i < rows; i++)
-            UNROLL for (int v = 0; v < vectors; v++)
-                vec_store_n(to + i * ld + v * VEC_N, c[i][v], lanes(columns, v));
+            UNROLL for (int v = 0; v < vectors; v++) {
+                float *p = to + i * ld + v * VEC_N;
+                int n = lanes(columns, v);
+                vec total = add ? vec_add(vec_load_n(p, n), sum[i][v]) : sum[i][v];
+                vec_store_n(p, relu ? vec_relu(total) : total, n);
+            }
     }
 }
 
 INLINE void gemm_body(const struct sqz_gemm_tile *tile, const int rows, const int vectors)
 {
     vec c[MR][2];
-    if (tile->accumulate)
-        load_tile(c, tile->c, tile->ldc, tile->columns, rows, vectors);
-    else if (tile->bias)
-        load_tile(c, tile->bias, 0, tile->columns, rows, vectors);
-    else
+    prefetch_tile(tile->c, tile->ldc, rows, vectors);
+    UNROLL for (int v = 0; v < vectors; v++) {
+        vec init = vec_zero();
+        if (tile->bias)
+            init = vec_load_n(tile->bias + v * VEC_N, lanes(tile->columns, v));
         UNROLL for (int i = 0; i < rows; i++)
-            UNROLL for (int v = 0; v < vectors; v++)
-                c[i][v] = vec_zero();
-
+            c[i][v] = init;
+    }
     const float *b = tile->b;
     const float *const *a = tile->a;
     const ptrdiff_t depth = tile->depth;
@@ -67,21 +78,20 @@ INLINE void gemm_body(const struct sqz_gemm_tile *tile, const int rows, const in
             }
         }
     }
-    if (tile->relu)
-        UNROLL for (int i = 0; i < rows; i++)
-            UNROLL for (int v = 0; v < vectors; v++)
-                c[i][v] = vec_relu(c[i][v]);
-    store_tile(tile->c, tile->ldc, tile->columns, c, rows, vectors);
+    store_tile(tile->c, tile->ldc, tile->columns, c, tile->accumulate, tile->relu, rows, vectors);
 }
 
 INLINE void outer_body(const struct sqz_outer_tile *tile, const int rows, const int vectors)
 {
     vec c[MR][2];
-    load_tile(c, tile->c, tile->ldc, tile->columns, rows, vectors);
-    const ptrdiff_t lda = tile->lda;
+    prefetch_tile(tile->c, tile->ldc, rows, vectors);
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            c[i][v] = vec_zero();
+    const ptrdiff_t lda = tile->lda, ldb = tile->ldb;
     for (int r = 0; r < tile->runs; r++) {
         const float *a = tile->a[r], *b = tile->b[r];
-        for (int k = tile->depth; k > 0; k--, a += lda, b += vectors * VEC_N) {
+        for (int k = tile->depth; k > 0; k--, a += lda, b += ldb) {
             vec w[2];
             UNROLL for (int v = 0; v < vectors; v++)
                 w[v] = vec_load(b + v * VEC_N);
@@ -92,7 +102,7 @@ INLINE void outer_body(const struct sqz_outer_tile *tile, const int rows, const 
             }
         }
     }
-    store_tile(tile->c, tile->ldc, tile->columns, c, rows, vectors);
+    store_tile(tile->c, tile->ldc, tile->columns, c, true, false, rows, vectors);
 }
 
 #define CASE(n, body, tile, vectors) \
@@ -108,10 +118,10 @@ INLINE void outer_body(const struct sqz_outer_tile *tile, const int rows, const 
 
 static double fma_burst(long iterations)
 {
-    volatile float seed = 0.5f; // unknown to the compiler, and keeps the sums from growing
+    volatile float seed = 0.5f; // unknown at each reading, or the chains would merge into one
     vec x = vec_set1(seed), c[12];
     UNROLL for (int i = 0; i < 12; i++)
-        c[i] = vec_zero();
+        c[i] = vec_set1(seed);
     for (long n = 0; n < iterations; n++)
         UNROLL for (int i = 0; i < 12; i++)
             c[i] = vec_fma(c[i], x, x);

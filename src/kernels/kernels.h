@@ -25,8 +25,9 @@ struct sqz_pool2d { // max pooling; windows may hang over the right and bottom e
 };
 
 // One tile of a forward pass or a data gradient ("indirect GEMM"): for i < rows, j < columns,
-// c[i][j] = init[j] + sum over taps t, then k: a[t * mr + i][k] * b[(t * depth + k) * width + j],
-// added in that order, one fused multiply-add each (reference: multiply, then add).
+// sum[i][j] = bias[j], plus over taps t, then k: a[t * mr + i][k] * b[(t * depth + k) * width + j],
+// added in that order, one fused multiply-add each (reference: multiply, then add). Then c = sum, or
+// c += sum.
 struct sqz_gemm_tile {
     const float *const *a; // taps * mr row pointers, of which the first `rows` of every mr are read
     const float *b;        // packed panel
@@ -35,16 +36,16 @@ struct sqz_gemm_tile {
     const float *bias;     // `columns` values, or NULL
     int taps, depth;
     int rows, columns;     // <= mr, <= the panel's width
-    bool accumulate;       // init is c instead of bias or 0 (bias then NULL)
-    bool relu;             // c = c < 0 ? 0 : c, so that NaN stays visible
+    bool accumulate;       // c += sum
+    bool relu;             // c = c < 0 ? 0 : c in the end, so that NaN stays visible
 };
 
 // One tile of a weight gradient, a sum of outer products: for i < rows, j < columns,
-// c[i][j] += sum over runs r, then k: a[r][k * lda + i] * b[r][k * width + j], in that order.
+// c[i][j] += (the sum over runs r, then k, of a[r][k * lda + i] * b[r][k * ldb + j]).
 struct sqz_outer_tile {
     const float *const *a; // `runs` pointers to the first pixel's first value
-    const float *const *b; // `runs` pointers into a packed panel
-    ptrdiff_t lda;
+    const float *const *b; // the same; `width` values of every pixel are read
+    ptrdiff_t lda, ldb;
     float *c;
     ptrdiff_t ldc;
     int runs, depth;

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct bench {
     const struct sqz_kernels *k;
@@ -48,7 +49,7 @@ static float *small_numbers(size_t n)
 static double best_time(bench_fn run, struct bench *b)
 {
     double best = 1e9, start = sqz_clock_seconds(), now = start;
-    for (int round = 0; round < 5 || now - start < 0.06; round++) {
+    for (int round = 0; round < 5 || now - start < 0.15; round++) {
         double begin = sqz_clock_seconds();
         run(b);
         now = sqz_clock_seconds();
@@ -95,7 +96,7 @@ static void bench_layer(const struct sqz_kernels *k, const struct layer_shape *s
         free(all[i]);
 }
 
-void bench_layers(const struct sqz_kernels *k)
+void bench_layers(const struct sqz_kernels *k, const char *part)
 {
     random_seed(5);
     printf("%s, one thread, GFLOP/s and share of the multiply-add peak (%.1f GFLOP/s)\n",
@@ -104,6 +105,8 @@ void bench_layers(const struct sqz_kernels *k)
     double total_flops = 0, total[3] = {0};
     for (int i = 0; i < n_layer_shapes; i++) {
         double seconds[3], flops;
+        if (!strstr(layer_shapes[i].name, part))
+            continue;
         bench_layer(k, &layer_shapes[i], seconds, &flops);
         total_flops += flops;
         for (int j = 0; j < 3; j++)

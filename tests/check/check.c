@@ -20,30 +20,26 @@ static int list_levels(void)
     return best == SQZ_CPU_NEON ? SQZ_CPU_REF : (int)best;
 }
 
-static int bench(int best, int argc, char **argv)
+static int bench(int best, const char *level_name, const char *layer)
 {
-    for (int level = SQZ_CPU_REF; level <= best; level++) {
-        const struct sqz_kernels *k = sqz_kernels_get((enum sqz_cpu_level)level);
-        bool wanted = argc < 3 && level == best;
-        for (int i = 2; i < argc; i++)
-            wanted |= strcmp(argv[i], sqz_cpu_level_name(k->level)) == 0;
-        if (wanted)
-            bench_layers(k);
-    }
+    for (int level = SQZ_CPU_REF; level <= best; level++)
+        if (level_name ? strcmp(level_name, sqz_cpu_level_name((enum sqz_cpu_level)level)) == 0
+                       : level == best)
+            bench_layers(sqz_kernels_get((enum sqz_cpu_level)level), layer);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--bench") != 0) {
-        fprintf(stderr, "usage: check_kernels [--bench [ref|avx2|avx512]...]\n");
+    if (argc > 4 || (argc > 1 && strcmp(argv[1], "--bench") != 0)) {
+        fprintf(stderr, "usage: check_kernels [--bench [ref|avx2|avx512 [PART_OF_A_LAYER'S_NAME]]]\n");
         return 2;
     }
     check_reduced = getenv("SQZ_SANITIZED") != NULL;
     setvbuf(stdout, NULL, _IOLBF, 0);
     int best = list_levels();
     if (argc > 1)
-        return bench(best, argc, argv);
+        return bench(best, argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : "");
     const struct sqz_kernels *below = NULL;
     for (int level = SQZ_CPU_REF; level <= best; level++) {
         const struct sqz_kernels *k = sqz_kernels_get((enum sqz_cpu_level)level);

@@ -44,7 +44,8 @@ void check_gemm(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_conv(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_ops(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_pool(const struct sqz_kernels *k, const struct sqz_kernels *below);
-void bench_layers(const struct sqz_kernels *k);
+// The layers whose name contains `part`.
+void bench_layers(const struct sqz_kernels *k, const char *part);
 
 // The convolutions of SqueezeNet (shapes.c).
 struct layer_shape {

@@ -1,7 +1,7 @@
 // The micro-kernels alone: every number of rows and columns, short and long depths.
 #include "check/check.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 enum { MAX_TAPS = 9, MAX_ROWS = 16 };
@@ -40,14 +40,17 @@ static void run_gemm(const struct sqz_kernels *k, void (*gemm)(const struct sqz_
             check_true(memcmp(c + n, before + n, sizeof *c) == 0, "a write beside the tile", n);
             continue;
         }
-        double want = t->accumulate ? (double)before[n] : t->bias ? (double)bias[j] : 0;
-        double terms = want < 0 ? -want : want;
+        double want = t->bias ? (double)bias[j] : 0, terms = fabs(want);
+        if (t->accumulate) {
+            want += (double)before[n];
+            terms += fabs((double)before[n]);
+        }
         for (int tap = 0; tap < t->taps; tap++)
             for (int d = 0; d < t->depth; d++) {
                 double term = (double)a[tap * k->mr + i][d] *
                               (double)b[(tap * t->depth + d) * t->width + j];
                 want += term;
-                terms += term < 0 ? -term : term;
+                terms += fabs(term);
             }
         check_close(c[n], t->relu && want < 0 ? 0 : want, terms,
                     sum_factor((size_t)(t->taps * t->depth)), "c", n);
@@ -61,15 +64,15 @@ static void run_outer(const struct sqz_kernels *k, void (*outer)(const struct sq
     check_begin("%s outer %d wide: rows %d, columns %d, runs %d, depth %d",
                 sqz_cpu_level_name(k->level), width, rows, columns, runs, depth);
     const float *a[MAX_TAPS], *b[MAX_TAPS];
-    const int lda = rows + random_below(5), ldc = columns + 2;
+    const int lda = rows + random_below(5), ldb = width + 16 * random_below(2), ldc = columns + 2;
     for (int r = 0; r < runs; r++) {
         a[r] = random_floats((size_t)((depth - 1) * lda + rows));
-        b[r] = random_floats((size_t)(depth * width));
+        b[r] = random_floats((size_t)((depth - 1) * ldb + width));
     }
     size_t c_size = (size_t)((rows - 1) * ldc + columns);
     float *c = random_floats(c_size), *before = random_floats(c_size);
     memcpy(before, c, c_size * sizeof *c);
-    struct sqz_outer_tile tile = {.a = a, .b = b, .lda = lda, .c = c, .ldc = ldc, .runs = runs,
+    struct sqz_outer_tile tile = {.a = a, .b = b, .lda = lda, .ldb = ldb, .c = c, .ldc = ldc, .runs = runs,
                                   .depth = depth, .rows = rows, .columns = columns};
     outer(&tile);
     for (size_t n = 0; n < c_size; n++) {
@@ -78,12 +81,12 @@ static void run_outer(const struct sqz_kernels *k, void (*outer)(const struct sq
             check_true(memcmp(c + n, before + n, sizeof *c) == 0, "a write beside the tile", n);
             continue;
         }
-        double want = (double)before[n], terms = want < 0 ? -want : want;
+        double want = (double)before[n], terms = fabs(want);
         for (int r = 0; r < runs; r++)
             for (int d = 0; d < depth; d++) {
-                double term = (double)a[r][d * lda + i] * (double)b[r][d * width + j];
+                double term = (double)a[r][d * lda + i] * (double)b[r][d * ldb + j];
                 want += term;
-                terms += term < 0 ? -term : term;
+                terms += fabs(term);
             }
         check_close(c[n], want, terms, sum_factor((size_t)(runs * depth)), "c", n);
     }
@@ -98,7 +101,7 @@ static void check_width(const struct sqz_kernels *k, int width)
         for (int columns = 1; columns <= width; columns++) {
             int kind = (rows + columns) % 4;
             struct gemm_case t = {rows, columns, 1 + columns % 3, 1 + (rows * 7 + columns) % 11, width,
-                                  kind == 3, columns % 2 == 0, kind == 1 || kind == 2};
+                                  kind >= 2, columns % 2 == 0, kind == 1 || kind == 2};
             run_gemm(k, gemm, &t);
             run_outer(k, outer, rows, columns, t.taps, t.depth, width);
         }
