@@ -146,13 +146,26 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
     return SQZ_OK;
 }
 
+// A recipe.yaml of a run names every option, so a default in it is no wish of anybody.
+static bool was_wished(const struct sqz_options *options, int index)
+{
+    struct sqz_text value = {0};
+    bool differs;
+
+    sqz_option_value_text(options, index, &value);
+    differs = strcmp(sqz_text_get(&value), sqz_option_at(index)->fallback) != 0;
+    sqz_text_release(&value);
+    return options->origins[index] == SQZ_FROM_COMMAND_LINE ||
+           (options->origins[index] == SQZ_FROM_YAML && differs);
+}
+
 static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
 {
     int ignored = 0;
 
     for (int i = 0; i < sqz_option_count(); i++) {
         const struct sqz_option *option = sqz_option_at(i);
-        if (strcmp(option->support, "ignored") == 0 && options->origins[i] >= SQZ_FROM_YAML)
+        if (strcmp(option->support, "ignored") == 0 && was_wished(options, i))
             sqz_text_add(notes, "%s%s",
                          ignored++ ? ", " : "Accepted, but without a meaning here: ", option->name);
     }

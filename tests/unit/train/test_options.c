@@ -324,6 +324,26 @@ static void test_accepted(void **state)
     sqz_options_free(options);
 }
 
+static void test_defaults_in_a_recipe_are_no_wish(void **state)
+{
+    struct sqz_options *options = fresh();
+    struct sqz_text notes = {0};
+
+    (void)state;
+    for (int i = 0; i < sqz_option_count(); i++) {
+        struct sqz_text value = {0};
+        sqz_option_value_text(options, i, &value);
+        assert_int_equal(sqz_options_set(options, sqz_option_at(i)->name, sqz_text_get(&value),
+                                         SQZ_FROM_YAML, NULL),
+                         SQZ_OK);
+        sqz_text_release(&value);
+    }
+    assert_int_equal(sqz_options_check(options, &notes, NULL), SQZ_OK);
+    assert_int_equal(notes.length, 0);
+    sqz_text_release(&notes);
+    sqz_options_free(options);
+}
+
 static void test_erase_value(void **state)
 {
     struct sqz_options *options = fresh();
@@ -349,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_names),
         cmocka_unit_test(test_values),   cmocka_unit_test(test_messages),
         cmocka_unit_test(test_origins),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_accepted), cmocka_unit_test(test_erase_value)};
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_defaults_in_a_recipe_are_no_wish),
+                                       cmocka_unit_test(test_erase_value)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
