@@ -69,7 +69,7 @@ static inline float *make_weights(const struct sqz_net *net, uint64_t seed)
     sqz_net_initialize(net, seed, initial);
     for (int p = 0; p < net->n_params; p++) {
         const struct sqz_param *param = &net->params[p];
-        float scale = param->kind == SQZ_PARAM_BIAS ? 0.1f : 0.05f;
+        float scale = param->kind == SQZ_PARAM_BIAS ? 0.1f : 0.01f;
         bool keep = param->kind == SQZ_PARAM_WEIGHT && strncmp(param->name, "classifier", 10) != 0;
         for (size_t i = param->offset; i < param->offset + param->size; i++)
             weights[i] = keep ? initial[i] : scale * (weights[i] + 0.5f);

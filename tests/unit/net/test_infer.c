@@ -1,0 +1,148 @@
+// Inference: right against a network in double, the same bits however the work is shared, and the
+// memory that was promised.
+#include "heap.h"
+#include "support.h"
+
+#include "net/infer.h"
+
+static const struct sqz_kernels *kernels;
+
+static struct sqz_pool *make_pool(int threads)
+{
+    struct sqz_pool *pool = NULL;
+    struct sqz_error err = {0};
+    assert_int_equal(sqz_pool_new(threads, &pool, &err), SQZ_OK);
+    return pool;
+}
+
+static struct sqz_infer *make_infer(const struct sqz_net *net, const float *weights,
+                                    struct sqz_pool *pool)
+{
+    struct sqz_infer *infer = NULL;
+    struct sqz_error err = {0};
+    assert_int_equal(sqz_infer_new(net, weights, kernels, pool, &infer, &err), SQZ_OK);
+    return infer;
+}
+
+static void compare_with_double(struct sqz_net_spec spec)
+{
+    int smallest = sqz_net_smallest_image(&spec);
+    spec.image_h = smallest + 1;
+    spec.image_w = smallest + 12;
+    struct sqz_net *net = make_net(&spec);
+    float *weights = make_weights(net, 3), *images = make_floats(2 * image_floats(net), 4);
+    struct sqz_pool *pool = make_pool(3);
+    struct sqz_infer *infer = make_infer(net, weights, pool);
+    struct refnet ref = refnet_new(net, weights);
+    float logits[2][16];
+    sqz_infer_run(infer, images, 2, &logits[0][0]);
+    for (int i = 0; i < 2; i++) {
+        const double *wanted = refnet_run(&ref, images + i * image_floats(net), 0, NULL);
+        double most = 0;
+        for (int c = 0; c < 16; c++)
+            most = fmax(most, wanted[c]);
+        assert_true(most > 0.01);
+        for (int c = 0; c < 16; c++)
+            assert_true(fabs(logits[i][c] - wanted[c]) < 1e-5 * most);
+    }
+    refnet_free(&ref);
+    sqz_infer_free(infer);
+    sqz_pool_free(pool);
+    sqz_free(weights);
+    sqz_free(images);
+    sqz_net_free(net);
+}
+
+static void test_against_double(void **state)
+{
+    (void)state;
+    for (int v = 0; sqz_variant_at(v); v++) {
+        for (int d = 0; sqz_dialect_at(d); d++) {
+            struct sqz_net_spec spec =
+                make_spec(sqz_variant_at(v)->name, sqz_dialect_at(d)->name, 16, 1, 1);
+            spec.channels = v == 1 ? 1 : 3;
+            compare_with_double(spec);
+        }
+    }
+}
+
+// 1 to 8 threads, batches of 1 to 9 images: every image's logits have the same bits.
+static void same_bits(const char *variant, int classes, int side)
+{
+    struct sqz_net_spec spec = make_spec(variant, "torchvision", classes, side, side + 9);
+    struct sqz_net *net = make_net(&spec);
+    float *weights = make_weights(net, 5), *images = make_floats(9 * image_floats(net), 6);
+    float *first = make_floats(9 * (size_t)classes, 1), *logits = make_floats(9 * (size_t)classes, 2);
+    static const int threads[] = {1, 2, 3, 4, 8}, batches[] = {9, 1, 2, 4};
+    for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+        struct sqz_pool *pool = make_pool(threads[t]);
+        struct sqz_infer *infer = make_infer(net, weights, pool);
+        for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {
+            memset(logits, 0xff, 9 * (size_t)classes * sizeof *logits);
+            for (int i = 0; i < 9; i += batches[b])
+                sqz_infer_run(infer, images + i * image_floats(net),
+                              9 - i < batches[b] ? 9 - i : batches[b], logits + i * classes);
+            if (t == 0 && b == 0)
+                memcpy(first, logits, 9 * (size_t)classes * sizeof *logits);
+            assert_memory_equal(first, logits, 9 * (size_t)classes * sizeof *logits);
+        }
+        sqz_infer_free(infer);
+        sqz_pool_free(pool);
+    }
+    sqz_free(weights);
+    sqz_free(images);
+    sqz_free(first);
+    sqz_free(logits);
+    sqz_net_free(net);
+}
+
+static void test_same_bits_on_any_threads(void **state)
+{
+    (void)state;
+    same_bits("squeezenet1_0_complex", 37, 64);
+    same_bits("squeezenet1_1", 1000, 80);
+    same_bits("squeezenet1_1_bypass", 1, 48);
+}
+
+static void test_memory_is_as_promised(void **state)
+{
+    (void)state;
+    struct sqz_net_spec spec = make_spec("squeezenet1_1", "torchvision", 1000, 224, 224);
+    struct sqz_net *net = make_net(&spec);
+    float *weights = make_weights(net, 5);
+    for (int threads = 1; threads <= 4; threads += 3) {
+        struct sqz_infer_memory memory;
+        struct sqz_error err = {0};
+        assert_int_equal(sqz_infer_memory(net, kernels, threads, &memory, &err), SQZ_OK);
+        assert_int_equal(memory.workers, threads);
+        assert_int_equal(memory.total, memory.activations * memory.workers + memory.scratch +
+                                           memory.packed_weights);
+        assert_true(memory.activations < 5u << 20); // conv1 and its pooling: 3.9 MB
+        struct sqz_pool *pool = make_pool(threads);
+        size_t before = heap_bytes();
+        struct sqz_infer *infer = make_infer(net, weights, pool);
+        size_t taken = heap_bytes() - before;
+        assert_true(taken >= memory.total && taken < memory.total + (64u << 10));
+        float *image = make_floats(image_floats(net), 1), logits[1000];
+        size_t idle = heap_bytes();
+        sqz_infer_run(infer, image, 1, logits);
+        assert_int_equal(heap_bytes(), idle);
+        sqz_free(image);
+        sqz_infer_free(infer);
+        assert_true(heap_bytes() < before + (16u << 10)); // glibc keeps small freed blocks
+        sqz_pool_free(pool);
+    }
+    sqz_free(weights);
+    sqz_net_free(net);
+}
+
+int main(void)
+{
+    kernels = sqz_kernels_get(sqz_cpu_level(NULL));
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_double),
+        cmocka_unit_test(test_same_bits_on_any_threads),
+        cmocka_unit_test(test_memory_is_as_promised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
