@@ -79,7 +79,7 @@ static double seconds_now(void)
 // One `squeezenet predict MODEL IMAGE` from exec to its end.
 static enum sqz_status start_once(const char *model, const char *image, double *ms, double *rss_mb)
 {
-    char *const argv[] = {"squeezenet", "predict", (char *)model, (char *)image, "-q", NULL};
+    const char *const argv[] = {"squeezenet", "predict", model, image, "-q", NULL};
     posix_spawn_file_actions_t actions;
     struct rusage usage;
     int wait_status = 0;
@@ -87,7 +87,8 @@ static enum sqz_status start_once(const char *model, const char *image, double *
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     double begin = seconds_now();
-    int failed = posix_spawn(&child, "/proc/self/exe", &actions, NULL, argv, environ);
+    int failed = posix_spawn(&child, "/proc/self/exe", &actions, NULL,
+                             (char *const *)(uintptr_t)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (failed || wait4(child, &wait_status, 0, &usage) != child)
         return cli_complain(SQZ_E_INTERNAL, "squeezenet could not start itself.");

@@ -75,7 +75,7 @@ enum sqz_status cli_validate(struct cli *cli)
         return cli_fail(&err);
     sqz_options_get(cli->options, "dialect", dialect, sizeof dialect);
     struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
-                                    .dialect = dialect[0] ? dialect : NULL};
+                                    .dialect = strcmp(dialect, "none") ? dialect : NULL};
     enum sqz_status status = cli_context(cli, &context);
     if (status)
         return status;
