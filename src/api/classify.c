@@ -15,7 +15,7 @@ struct sqz_classifier {
     struct sqz_infer *infer;
     float *input, *logits, *probabilities;
     int *order;
-    char (*numbers)[16]; // names for classes without any
+    char (*numbers)[32]; // names for classes without any
     struct sqz_transform_scratch scratch;
 };
 
