@@ -12,6 +12,12 @@ static int round_side(double side)
     return rounded < 1 ? 1 : (int)rounded;
 }
 
+// 0..room, both included.
+static int draw_place(int room, struct sqz_random *random)
+{
+    return (int)sqz_random_uniform(random, 0, room + 1.0);
+}
+
 // When no attempt fits: the largest centred part of an allowed shape.
 static struct sqz_rect fallback_crop(const struct sqz_augment *augment, int w, int h)
 {
@@ -45,8 +51,8 @@ static struct sqz_rect draw_crop(const struct sqz_augment *augment, int w, int h
         crop.h = round_side(tall);
         if (crop.h > h)
             continue;
-        crop.x = (int)sqz_random_int(random, 0, w - crop.w);
-        crop.y = (int)sqz_random_int(random, 0, h - crop.h);
+        crop.x = draw_place(w - crop.w, random);
+        crop.y = draw_place(h - crop.h, random);
         return crop;
     }
     return fallback_crop(augment, w, h);
@@ -90,8 +96,8 @@ static struct sqz_rect draw_erase(const struct sqz_augment *augment, int side,
         struct sqz_rect erase;
         if (!sqz_erase_size(area, ratio, side, side, &erase))
             continue;
-        erase.y = (int)sqz_random_int(random, 0, side - erase.h);
-        erase.x = (int)sqz_random_int(random, 0, side - erase.w);
+        erase.y = draw_place(side - erase.h, random);
+        erase.x = draw_place(side - erase.w, random);
         return erase;
     }
     return none;
@@ -102,8 +108,8 @@ void sqz_augment_draw(const struct sqz_augment *augment, const struct sqz_prepro
 {
     *out = (struct sqz_augment_draw){.crop = {0, 0, w, h}};
     if (augment->pad_crop > 0) {
-        out->crop.x = (int)sqz_random_int(random, -augment->pad_crop, augment->pad_crop);
-        out->crop.y = (int)sqz_random_int(random, -augment->pad_crop, augment->pad_crop);
+        out->crop.x = draw_place(2 * augment->pad_crop, random) - augment->pad_crop;
+        out->crop.y = draw_place(2 * augment->pad_crop, random) - augment->pad_crop;
     } else if (!augment->whole) {
         out->crop = draw_crop(augment, w, h, random);
     }
