@@ -118,7 +118,7 @@ static enum sqz_status add_buffer(struct sqz_archive *archive, const struct sqz_
                                                   param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
         if (!array)
             return sqz_fail_memory(err, name, param->size * sizeof(float));
-        sqz_param_to_oihw(param, values + param->offset, array->data);
+        sqz_param_to_oihw(param, values, array->data);
     }
     return SQZ_OK;
 }
@@ -134,7 +134,7 @@ static enum sqz_status take_buffer(const char *path, const struct sqz_archive *a
             return sqz_fail(err, SQZ_E_DATA,
                             "\"%s\" holds no usable array %s.%s, which resuming needs.", path, prefix,
                             param->name);
-        sqz_param_from_oihw(param, array->data, values + param->offset);
+        sqz_param_from_oihw(param, array->data, values);
     }
     return SQZ_OK;
 }
