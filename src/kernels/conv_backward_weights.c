@@ -6,7 +6,7 @@
 
 enum {
     BLOCK_PIXELS = 256,  // a panel of a block's gradients then takes half of a first-level cache
-    PACK_TILES = 8,
+    PACK_ROWS = 288,     // packing a panel pays when at least so many rows of dw read it
     GROUP_CHANNELS = 64, // packed together, because pixels are read faster in long pieces
 };
 
@@ -199,10 +199,9 @@ static void run_panel(struct work *work, const struct block *block, const struct
     }
 }
 
-// Packing pays when enough tiles read the panel.
-static bool worth_packing(const struct sqz_kernels *k, const struct sqz_conv *conv)
+static bool worth_packing(const struct sqz_conv *conv)
 {
-    return conv->kernel * conv->kernel * conv->in_c > PACK_TILES * k->mr;
+    return conv->kernel * conv->kernel * conv->in_c >= PACK_ROWS;
 }
 
 static void run_block(struct work *work, const struct block *block)
@@ -210,7 +209,7 @@ static void run_block(struct work *work, const struct block *block)
     const int out_c = work->conv.out_c, block_w = block->x1 - block->x0;
     const ptrdiff_t pixels = (ptrdiff_t)(block->y1 - block->y0) * block_w;
     // The micro-kernel reads whole panels: behind the last channel there may be nothing to read.
-    const bool pack = worth_packing(work->k, &work->conv) || out_c % 16 != 0;
+    const bool pack = worth_packing(&work->conv) || out_c % 16 != 0;
     if (sqz_conv_is_narrow(&work->conv))
         copy_patch(work, block);
     for (int c0 = 0; c0 < out_c; c0 += GROUP_CHANNELS) {

@@ -87,40 +87,47 @@ static void add(const float *a, const float *b, float *out, size_t n)
         vec_store_n(out + i, vec_add(vec_load_n(a + i, m), vec_load_n(b + i, m)), m);
 }
 
-// Pixels are summed in groups, then the groups: long sums in one float would lose digits.
-enum { SUM_GROUP = 64 };
+// Pixels are summed in groups, then the groups: a long sum in one float would lose digits, and a
+// group's pixels stay in the cache while the channels pass.
+enum { SUM_GROUP = 64, SUM_VECTORS = 4 };
 
-static inline vec sum_pixels(const float *x, ptrdiff_t ldx, int n, int lanes)
+// SUM_VECTORS independent chains hide the latency of the addition.
+static inline void add_group(const float *x, ptrdiff_t ldx, int n, float *out)
 {
-    vec total = vec_zero();
-    for (int p0 = 0; p0 < n; p0 += SUM_GROUP) {
-        int p1 = n - p0 < SUM_GROUP ? n : p0 + SUM_GROUP;
-        vec even = vec_zero(), odd = vec_zero(); // two chains hide the latency of the addition
-        int p = p0;
-        for (; p + 2 <= p1; p += 2) {
-            even = vec_add(even, vec_load_n(x + p * ldx, lanes));
-            odd = vec_add(odd, vec_load_n(x + (p + 1) * ldx, lanes));
-        }
-        if (p < p1)
-            even = vec_add(even, vec_load_n(x + p * ldx, lanes));
-        total = vec_add(total, vec_add(even, odd));
-    }
-    return total;
-}
-
-static void channel_mean(const float *x, ptrdiff_t ldx, int n, int channels, float *out)
-{
-    for (int c = 0; c < channels; c += VEC_N) {
-        int m = lanes_left(channels, c);
-        vec_store_n(out + c, vec_div(sum_pixels(x + c, ldx, n, m), vec_set1((float)n)), m);
-    }
+    vec sum[SUM_VECTORS];
+    for (int v = 0; v < SUM_VECTORS; v++)
+        sum[v] = vec_zero();
+    for (int p = 0; p < n; p++, x += ldx)
+        for (int v = 0; v < SUM_VECTORS; v++)
+            sum[v] = vec_add(sum[v], vec_load(x + v * VEC_N));
+    for (int v = 0; v < SUM_VECTORS; v++)
+        vec_store(out + v * VEC_N, vec_add(vec_load(out + v * VEC_N), sum[v]));
 }
 
 static void channel_sum(const float *x, ptrdiff_t ldx, int n, int channels, float *out)
 {
+    for (int p0 = 0; p0 < n; p0 += SUM_GROUP, x += SUM_GROUP * ldx) {
+        int group = n - p0 < SUM_GROUP ? n - p0 : SUM_GROUP, c = 0;
+        for (; c + SUM_VECTORS * VEC_N <= channels; c += SUM_VECTORS * VEC_N)
+            add_group(x + c, ldx, group, out + c);
+        for (; c < channels; c += VEC_N) {
+            int m = lanes_left(channels, c);
+            vec sum = vec_zero();
+            for (int p = 0; p < group; p++)
+                sum = vec_add(sum, vec_load_n(x + p * ldx + c, m));
+            vec_store_n(out + c, vec_add(vec_load_n(out + c, m), sum), m);
+        }
+    }
+}
+
+static void channel_mean(const float *x, ptrdiff_t ldx, int n, int channels, float *out)
+{
+    for (int c = 0; c < channels; c++)
+        out[c] = 0;
+    channel_sum(x, ldx, n, channels, out);
     for (int c = 0; c < channels; c += VEC_N) {
         int m = lanes_left(channels, c);
-        vec_store_n(out + c, vec_add(vec_load_n(out + c, m), sum_pixels(x + c, ldx, n, m)), m);
+        vec_store_n(out + c, vec_div(vec_load_n(out + c, m), vec_set1((float)n)), m);
     }
 }
 
