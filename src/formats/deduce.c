@@ -142,26 +142,29 @@ static enum sqz_status fail_misfit(struct sqz_error *err, const char *path, cons
 static enum sqz_status first_and_last(const struct sqz_archive *archive, const char *path,
                                       struct sqz_deduced *out, int *version, struct sqz_error *err)
 {
-    const struct sqz_array *first = NULL, *last;
+    const struct sqz_array *first, *last = NULL;
     char layer[48];
-    for (int naming = 0; naming < 3 && !first; naming++) {
+    // The last convolution's name differs in all namings, the first one's does not.
+    for (int naming = 0; naming < 3 && !last; naming++) {
         out->naming = (enum sqz_naming)naming;
-        sqz_conv_name(out->naming, 0, 0, layer);
-        first = find_part(archive, layer, "weight");
+        sqz_conv_name(out->naming, 0, SQZ_N_CONVS - 1, layer);
+        last = find_part(archive, layer, "weight");
     }
+    if (!last)
+        out->naming = SQZ_NAMING_MINDCV;
+    sqz_conv_name(out->naming, 0, 0, layer);
+    first = find_part(archive, layer, "weight");
     if (!first)
         return sqz_fail(err, SQZ_E_DATA,
-                        "%s does not hold a SqueezeNet: there is no array features.0.weight.",
-                        path);
+                        "%s does not hold a SqueezeNet: there is no array %s.weight.", path, layer);
     if (first->rank != 4 || (first->shape[1] != 1 && first->shape[1] != 3))
         return sqz_fail(err, SQZ_E_DATA,
                         "%s does not hold a SqueezeNet for pictures of 1 or 3 channels: %s has "
                         "another shape.",
                         path, first->name);
+    sqz_conv_name(out->naming, 0, SQZ_N_CONVS - 1, layer);
     *version = first->shape[2] == 3 ? 1 : 0;
     out->channels = (int)first->shape[1];
-    sqz_conv_name(out->naming, 0, SQZ_N_CONVS - 1, layer);
-    last = find_part(archive, layer, "weight");
     if (!last || last->rank < 1 || last->shape[0] < 1 || last->shape[0] > INT_MAX)
         return sqz_fail(err, SQZ_E_DATA,
                         "%s does not hold a SqueezeNet: its last convolution, %s, is missing or "
