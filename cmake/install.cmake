@@ -4,5 +4,7 @@ install(TARGETS squeezenet squeezenet_static squeezenet_shared
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/squeezenet.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/squeezenet/configs)
+# squeezenet.pc finds its prefix from where it lies, so that `cmake --install --prefix` may move it.
+file(RELATIVE_PATH SQZ_PREFIX_FROM_PC ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/squeezenet.pc.in squeezenet.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/squeezenet.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
