@@ -300,7 +300,8 @@ static void test_refuses_metadata(void **state)
     (void)state;
     expect_bad_metadata("format_version", "2", "format version 2");
     expect_bad_metadata("variant", "squeezenet9", "unknown here: squeezenet9");
-    expect_bad_metadata("variant", "squeezenet1_0", "whole squeezenet1_0: features.5.squeeze.weight is missing");
+    expect_bad_metadata("variant", "squeezenet1_0",
+                        "whole squeezenet1_0: features.5.squeeze.weight is missing");
     expect_bad_metadata("dialect", "alien", "dialect that is unknown here");
     expect_bad_metadata("drop_rate", "1.5", "value of drop_rate");
     expect_bad_metadata("drop_rate", "nan", "value of drop_rate");
