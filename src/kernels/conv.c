@@ -54,13 +54,12 @@ size_t sqz_conv_run_scratch(const struct sqz_kernels *k, const struct sqz_conv *
 }
 
 // Writes one pixel's pointers, mr apart.
-static void point_at_taps(const struct sqz_conv_task *task, int pixel, int mr, const float *zeros,
+static void point_at_taps(const struct sqz_conv_task *task, int oy, int ox, int mr, const float *zeros,
                           const float **table)
 {
     const struct sqz_conv *conv = task->conv;
     const int kernel = conv->kernel;
-    const int y0 = pixel / conv->out_w * conv->stride - conv->pad;
-    const int x0 = pixel % conv->out_w * conv->stride - conv->pad;
+    const int y0 = oy * conv->stride - conv->pad, x0 = ox * conv->stride - conv->pad;
     const bool inside = y0 >= 0 && y0 + kernel <= conv->in_h && x0 >= 0 && x0 + kernel <= conv->in_w;
     for (int ky = 0; ky < kernel; ky++)
         for (int kx = 0; kx < kernel; kx++, table += mr) {
@@ -73,13 +72,12 @@ static void point_at_taps(const struct sqz_conv_task *task, int pixel, int mr, c
 }
 
 // The same for a narrow input, a tap being a kernel row. Returns the window storage not used up.
-static float *point_at_rows(const struct sqz_conv_task *task, int pixel, int mr, const float *zeros,
-                            float *windows, const float **table)
+static float *point_at_rows(const struct sqz_conv_task *task, int oy, int ox, int mr,
+                            const float *zeros, float *windows, const float **table)
 {
     const struct sqz_conv *conv = task->conv;
     const int kernel = conv->kernel, in_c = conv->in_c;
-    const int y0 = pixel / conv->out_w * conv->stride - conv->pad;
-    const int x0 = pixel % conv->out_w * conv->stride - conv->pad;
+    const int y0 = oy * conv->stride - conv->pad, x0 = ox * conv->stride - conv->pad;
     const bool whole = x0 >= 0 && x0 + kernel <= conv->in_w && task->ldx == in_c;
     for (int ky = 0; ky < kernel; ky++, table += mr) {
         if (y0 + ky < 0 || y0 + ky >= conv->in_h) {
@@ -104,17 +102,23 @@ static float *point_at_rows(const struct sqz_conv_task *task, int pixel, int mr,
 static void fill_table(const struct sqz_conv_task *task, int mr, struct sqz_split tiles, int tile0,
                        int tile1, const struct block_scratch *block)
 {
-    const int taps = conv_taps(task->conv);
+    const int taps = conv_taps(task->conv), out_w = task->conv->out_w;
     const bool narrow = sqz_conv_is_narrow(task->conv);
     float *windows = block->windows;
+    int oy = (task->pixel0 + sqz_split_start(tiles, tile0)) / out_w;
+    int ox = (task->pixel0 + sqz_split_start(tiles, tile0)) % out_w;
     for (int t = tile0; t < tile1; t++) {
         const float **table = block->table + (ptrdiff_t)(t - tile0) * taps * mr;
-        int first = sqz_split_start(tiles, t), end = sqz_split_start(tiles, t + 1);
-        for (int p = first; p < end; p++, table++) {
+        int rows = sqz_split_start(tiles, t + 1) - sqz_split_start(tiles, t);
+        for (int i = 0; i < rows; i++) {
             if (narrow)
-                windows = point_at_rows(task, task->pixel0 + p, mr, block->zeros, windows, table);
+                windows = point_at_rows(task, oy, ox, mr, block->zeros, windows, table + i);
             else
-                point_at_taps(task, task->pixel0 + p, mr, block->zeros, table);
+                point_at_taps(task, oy, ox, mr, block->zeros, table + i);
+            if (++ox == out_w) {
+                ox = 0;
+                oy++;
+            }
         }
     }
 }

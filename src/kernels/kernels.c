@@ -13,13 +13,16 @@ static void fill_tables(void)
         k->level = (enum sqz_cpu_level)level;
         sqz_gemm_fill_ref(k);
         sqz_ops_fill_ref(k);
+        sqz_winograd_fill_ref(k);
         if (level >= SQZ_CPU_AVX2) {
             sqz_gemm_fill_avx2(k);
             sqz_ops_fill_avx2(k);
+            sqz_winograd_fill_avx2(k);
         }
         if (level >= SQZ_CPU_AVX512) {
             sqz_gemm_fill_avx512(k);
             sqz_ops_fill_avx512(k);
+            sqz_winograd_fill_avx512(k);
         }
     }
 }

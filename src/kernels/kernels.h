@@ -52,6 +52,25 @@ struct sqz_outer_tile {
     int rows, columns;
 };
 
+// Winograd's transforms of one tile of m x m outputs, m = 2, 4, 5 or 6 (winograd.h). In: channels of
+// the (m + 2)^2 pixels x[], row by row, give as many values v[f * ldv + channel].
+struct sqz_winograd_input {
+    const float *const *x;
+    float *v;
+    ptrdiff_t ldv;
+    int m, channels;
+};
+// Out: the products p[f * ldp + channel] give y[i * ld_row + j * ldy + channel], i < rows and
+// j < columns; ldp covers whole vectors.
+struct sqz_winograd_output {
+    const float *p, *bias; // bias may be NULL
+    ptrdiff_t ldp;
+    float *y;
+    ptrdiff_t ldy, ld_row;
+    int m, rows, columns, channels;
+    bool accumulate, relu; // as in sqz_gemm_tile
+};
+
 struct sqz_kernels {
     enum sqz_cpu_level level;
     int mr;       // rows of a GEMM tile
@@ -60,6 +79,8 @@ struct sqz_kernels {
     void (*gemm_half)(const struct sqz_gemm_tile *tile);  // panel 16 wide (NULL when nr is 16)
     void (*outer)(const struct sqz_outer_tile *tile);
     void (*outer_half)(const struct sqz_outer_tile *tile);
+    void (*winograd_input)(const struct sqz_winograd_input *tile);
+    void (*winograd_output)(const struct sqz_winograd_output *tile);
     // dy = y > 0 ? dy : 0, over n pixels of `channels`.
     void (*relu_backward)(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
                           int channels);

@@ -1,4 +1,4 @@
-// The vector operations of ops_tmpl.h and gemm_tmpl.h in AVX2 and FMA: 8 floats.
+// The vector operations of the *_tmpl.h in AVX2 and FMA: 8 floats.
 #ifndef SQZ_KERNELS_VEC_AVX2_H
 #define SQZ_KERNELS_VEC_AVX2_H
 
@@ -42,6 +42,7 @@ static inline void vec_store_n(float *p, vec x, int n)
         _mm256_maskstore_ps(p, vec_lanes(n), x);
 }
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+static inline vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
 static inline vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 // x < 0 ? 0 : x. The second operand wins when one is NaN, so NaN passes.

@@ -1,4 +1,4 @@
-// The vector operations of ops_tmpl.h and gemm_tmpl.h in AVX-512 (F, BW, DQ, VL): 16 floats.
+// The vector operations of the *_tmpl.h in AVX-512 (F, BW, DQ, VL): 16 floats.
 #ifndef SQZ_KERNELS_VEC_AVX512_H
 #define SQZ_KERNELS_VEC_AVX512_H
 
@@ -34,6 +34,7 @@ static inline void vec_store_n(float *p, vec x, int n)
     _mm512_mask_storeu_ps(p, vec_lanes(n), x);
 }
 static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+static inline vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 static inline vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 // x < 0 ? 0 : x. The second operand wins when one is NaN, so NaN passes.
