@@ -22,10 +22,13 @@ static int list_levels(void)
 
 static int bench(int best, const char *level_name, const char *layer)
 {
-    for (int level = SQZ_CPU_REF; level <= best; level++)
-        if (level_name ? strcmp(level_name, sqz_cpu_level_name((enum sqz_cpu_level)level)) == 0
-                       : level == best)
-            bench_layers(sqz_kernels_get((enum sqz_cpu_level)level), layer);
+    for (int level = SQZ_CPU_REF; level <= best; level++) {
+        const struct sqz_kernels *k = sqz_kernels_get((enum sqz_cpu_level)level);
+        if (level_name ? strcmp(level_name, sqz_cpu_level_name(k->level)) != 0 : level != best)
+            continue;
+        bench_layers(k, layer);
+        bench_winograd(k, layer);
+    }
     return 0;
 }
 
@@ -50,6 +53,7 @@ int main(int argc, char **argv)
         check_conv(k, below);
         check_ops(k, below);
         check_pool(k, below);
+        check_winograd(k, below);
         printf("%-7s tested: %ld values compared, %d wrong, %.1f s\n",
                sqz_cpu_level_name(k->level), check_comparisons() - comparisons,
                check_failures() - failures, sqz_clock_seconds() - start);

@@ -44,8 +44,11 @@ void check_gemm(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_conv(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_ops(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_pool(const struct sqz_kernels *k, const struct sqz_kernels *below);
+void check_winograd(const struct sqz_kernels *k, const struct sqz_kernels *below);
 // The layers whose name contains `part`.
 void bench_layers(const struct sqz_kernels *k, const char *part);
+// Their 3x3 convolutions, directly and by every Winograd tile.
+void bench_winograd(const struct sqz_kernels *k, const char *part);
 
 // The convolutions of SqueezeNet (shapes.c).
 struct layer_shape {

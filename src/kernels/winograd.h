@@ -1,0 +1,42 @@
+// Winograd's convolution for 3x3 kernels of stride 1: tiles of m x m outputs (m = 2, 4, 5 or 6) from
+// windows of m + 2 pixels a side, with (m + 2)^2 multiplications a channel pair instead of 9 m^2.
+//
+// Accuracy: the worst error of y, in units of FLT_EPSILON * (the sum of the absolute terms), grows
+// with m; sqz_winograd_amplification bounds it. The interpolation points of m = 4 (0, 1, -1, 1/2, -2)
+// halve the error of the usual ones (0, 1, -1, 2, -2).
+#ifndef SQZ_KERNELS_WINOGRAD_H
+#define SQZ_KERNELS_WINOGRAD_H
+
+#include "kernels/kernels.h"
+
+enum { SQZ_WINOGRAD_LARGEST = 6 };
+
+// The tile that costs least among those up to `largest`, or 0 where the direct convolution is at
+// least as good or the only one. A function of shape and level only.
+int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest);
+// The same for the data gradient.
+int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest);
+// The factor by which a tile's rounding errors exceed those of a direct sum (see above).
+double sqz_winograd_amplification(int m);
+
+// Floats of the transformed weights; bytes of scratch per thread (64-byte aligned).
+size_t sqz_winograd_forward_pack_size(const struct sqz_conv *conv, int m);
+size_t sqz_winograd_backward_pack_size(const struct sqz_conv *conv, int m);
+size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m);
+size_t sqz_winograd_backward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m);
+void sqz_winograd_pack_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
+                               const float *weights, float *packed);
+void sqz_winograd_pack_backward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
+                                const float *weights, float *packed);
+
+// As sqz_conv_forward, for output rows [row0, row1); row0 a multiple of m.
+void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
+                          const float *x, ptrdiff_t ldx, const float *packed, const float *bias,
+                          bool relu, float *y, ptrdiff_t ldy, int row0, int row1, int channel0,
+                          int channel1, void *scratch);
+// As sqz_conv_backward_data.
+void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
+                                const float *dy, ptrdiff_t lddy, const float *packed,
+                                bool accumulate, float *dx, ptrdiff_t lddx, void *scratch);
+
+#endif

@@ -1,0 +1,254 @@
+// Winograd's input and output transforms over the vector operations of vec_<level>.h.
+//
+// With points a[0..] and infinity last (winograd.c), input value i is the sum over k of p[k] * d[k],
+// p being the coefficients of the product of all (x - a[j]) but the i-th, and output j is the sum
+// over i of a[i]^j * m[i]. Shared factors are computed once: for a pair of points +-a, `odd` and
+// `even` are the common polynomial at two neighbouring places.
+#include "kernels/levels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+enum { WINDOW_MOST = 8 };
+
+INLINE vec times_plus(float a, vec x, vec y)
+{
+    return vec_fma(vec_set1(a), x, y);
+}
+
+// --- One row in, m + 2 values each ---
+
+INLINE void input_2(const vec *d, vec *v)
+{
+    v[0] = vec_sub(d[2], d[0]);
+    v[1] = vec_add(d[2], d[1]);
+    v[2] = vec_sub(d[2], d[1]);
+    v[3] = vec_sub(d[3], d[1]);
+}
+
+// Points 0, 1, -1, 1/2, -2.
+INLINE void input_4(const vec *d, vec *v)
+{
+    vec q[4]; // x^2 + 3/2 x - 1 at d[0] to d[3]
+    UNROLL for (int i = 0; i < 4; i++)
+        q[i] = times_plus(1.5f, d[i + 1], vec_sub(d[i + 2], d[i]));
+    vec odd = vec_sub(d[3], d[1]), even = vec_sub(d[4], d[2]);
+    v[0] = vec_sub(q[2], q[0]);
+    v[1] = vec_add(q[2], q[1]);
+    v[2] = vec_sub(q[2], q[1]);
+    v[3] = times_plus(2, odd, even);
+    v[4] = times_plus(-0.5f, odd, even);
+    v[5] = vec_sub(q[3], q[1]);
+}
+
+// Points 0, 1, -1, 2, -2, 1/2.
+INLINE void input_5(const vec *d, vec *v)
+{
+    vec by_two[5]; // x^2 - 4 at d[0] to d[4]
+    UNROLL for (int i = 0; i < 5; i++)
+        by_two[i] = times_plus(-4, d[i], d[i + 2]);
+    vec both[3];   // (x^2 - 4) (x^2 - 1)
+    UNROLL for (int i = 0; i < 3; i++)
+        both[i] = vec_sub(by_two[i + 2], by_two[i]);
+    vec odd = times_plus(-0.5f, by_two[1], by_two[2]);
+    vec even = times_plus(-0.5f, by_two[2], by_two[3]);
+    v[0] = times_plus(-0.5f, both[0], both[1]);
+    v[1] = vec_add(even, odd);
+    v[2] = vec_sub(even, odd);
+    vec by_one[3]; // x^2 - 1 at d[1] to d[3]
+    UNROLL for (int i = 0; i < 3; i++)
+        by_one[i] = vec_sub(d[i + 3], d[i + 1]);
+    odd = times_plus(-0.5f, by_one[0], by_one[1]);
+    even = times_plus(-0.5f, by_one[1], by_one[2]);
+    v[3] = times_plus(2, odd, even);
+    v[4] = times_plus(-2, odd, even);
+    v[5] = both[1];
+    v[6] = times_plus(-0.5f, both[1], both[2]);
+}
+
+// Points 0, 1, -1, 2, -2, 1/2, -1/2.
+INLINE void input_6(const vec *d, vec *v)
+{
+    v[0] = times_plus(5.25f, vec_sub(d[2], d[4]), vec_sub(d[6], d[0]));
+    vec odd = times_plus(-4.25f, d[3], vec_add(d[5], d[1]));
+    vec even = times_plus(-4.25f, d[4], vec_add(d[6], d[2]));
+    v[1] = vec_add(even, odd);
+    v[2] = vec_sub(even, odd);
+    odd = times_plus(0.25f, d[1], times_plus(-1.25f, d[3], d[5]));
+    even = times_plus(0.25f, d[2], times_plus(-1.25f, d[4], d[6]));
+    v[3] = times_plus(2, odd, even);
+    v[4] = times_plus(-2, odd, even);
+    odd = times_plus(4, d[1], times_plus(-5, d[3], d[5]));
+    even = times_plus(4, d[2], times_plus(-5, d[4], d[6]));
+    v[5] = times_plus(0.5f, odd, even);
+    v[6] = times_plus(-0.5f, odd, even);
+    v[7] = times_plus(5.25f, vec_sub(d[3], d[5]), vec_sub(d[7], d[1]));
+}
+
+// --- One row out, m values each ---
+
+INLINE void output_2(const vec *p, vec *y)
+{
+    y[0] = vec_add(p[0], vec_add(p[1], p[2]));
+    y[1] = vec_add(p[3], vec_sub(p[1], p[2]));
+}
+
+INLINE void output_4(const vec *p, vec *y)
+{
+    vec even = vec_add(p[1], p[2]), odd = vec_sub(p[1], p[2]);
+    y[0] = vec_add(vec_add(p[0], even), vec_add(p[3], p[4]));
+    y[1] = times_plus(-2, p[4], times_plus(0.5f, p[3], odd));
+    y[2] = times_plus(4, p[4], times_plus(0.25f, p[3], even));
+    y[3] = times_plus(-8, p[4], times_plus(0.125f, p[3], vec_add(odd, p[5])));
+}
+
+INLINE void output_5(const vec *p, vec *y)
+{
+    vec even = vec_add(p[1], p[2]), odd = vec_sub(p[1], p[2]);
+    vec even2 = vec_add(p[3], p[4]), odd2 = vec_sub(p[3], p[4]);
+    y[0] = vec_add(vec_add(p[0], p[5]), vec_add(even, even2));
+    y[1] = times_plus(2, odd2, times_plus(0.5f, p[5], odd));
+    y[2] = times_plus(4, even2, times_plus(0.25f, p[5], even));
+    y[3] = times_plus(8, odd2, times_plus(0.125f, p[5], odd));
+    y[4] = times_plus(16, even2, times_plus(0.0625f, p[5], vec_add(even, p[6])));
+}
+
+INLINE void output_6(const vec *p, vec *y)
+{
+    vec even = vec_add(p[1], p[2]), odd = vec_sub(p[1], p[2]);
+    vec even2 = vec_add(p[3], p[4]), odd2 = vec_sub(p[3], p[4]);
+    vec even_half = vec_add(p[5], p[6]), odd_half = vec_sub(p[5], p[6]);
+    y[0] = vec_add(vec_add(p[0], even), vec_add(even2, even_half));
+    y[1] = times_plus(2, odd2, times_plus(0.5f, odd_half, odd));
+    y[2] = times_plus(4, even2, times_plus(0.25f, even_half, even));
+    y[3] = times_plus(8, odd2, times_plus(0.125f, odd_half, odd));
+    y[4] = times_plus(16, even2, times_plus(0.0625f, even_half, even));
+    y[5] = times_plus(32, odd2, times_plus(0.03125f, odd_half, vec_add(odd, p[7])));
+}
+
+// --- Tiles ---
+
+INLINE void input_row(const vec *d, vec *v, const int m)
+{
+    if (m == 2)
+        input_2(d, v);
+    else if (m == 4)
+        input_4(d, v);
+    else if (m == 5)
+        input_5(d, v);
+    else
+        input_6(d, v);
+}
+
+INLINE void output_row(const vec *p, vec *y, const int m)
+{
+    if (m == 2)
+        output_2(p, y);
+    else if (m == 4)
+        output_4(p, y);
+    else if (m == 5)
+        output_5(p, y);
+    else
+        output_6(p, y);
+}
+
+INLINE void input_body(const struct sqz_winograd_input *tile, const int m)
+{
+    const int side = m + 2;
+    for (int c = 0; c < tile->channels; c += VEC_N) {
+        const int n = tile->channels - c < VEC_N ? tile->channels - c : VEC_N;
+        vec half[WINDOW_MOST][WINDOW_MOST]; // [column][row]
+        for (int j = 0; j < side; j++) {
+            vec d[WINDOW_MOST];
+            UNROLL for (int i = 0; i < side; i++) {
+                const float *x = tile->x[i * side + j] + c;
+                d[i] = n == VEC_N ? vec_load(x) : vec_load_n(x, n);
+            }
+            input_row(d, half[j], m);
+        }
+        float *v = tile->v + c;
+        for (int i = 0; i < side; i++) {
+            vec d[WINDOW_MOST], out[WINDOW_MOST];
+            UNROLL for (int j = 0; j < side; j++)
+                d[j] = half[j][i];
+            input_row(d, out, m);
+            UNROLL for (int j = 0; j < side; j++, v += tile->ldv) {
+                if (n == VEC_N)
+                    vec_store(v, out[j]);
+                else
+                    vec_store_n(v, out[j], n);
+            }
+        }
+    }
+}
+
+INLINE void store_output(const struct sqz_winograd_output *tile, float *y, vec value, vec bias, int n)
+{
+    value = vec_add(value, bias);
+    if (tile->accumulate)
+        value = vec_add(vec_load_n(y, n), value);
+    if (tile->relu)
+        value = vec_relu(value);
+    if (n == VEC_N)
+        vec_store(y, value);
+    else
+        vec_store_n(y, value, n);
+}
+
+INLINE void output_body(const struct sqz_winograd_output *tile, const int m)
+{
+    const int side = m + 2;
+    for (int c = 0; c < tile->channels; c += VEC_N) {
+        const int n = tile->channels - c < VEC_N ? tile->channels - c : VEC_N;
+        vec half[WINDOW_MOST][WINDOW_MOST]; // [column][row]
+        for (int j = 0; j < side; j++) {
+            vec p[WINDOW_MOST];
+            UNROLL for (int i = 0; i < side; i++)
+                p[i] = vec_load(tile->p + (i * side + j) * tile->ldp + c);
+            output_row(p, half[j], m);
+        }
+        const vec bias = tile->bias ? vec_load_n(tile->bias + c, n) : vec_zero();
+        for (int i = 0; i < m && i < tile->rows; i++) {
+            vec p[WINDOW_MOST], out[WINDOW_MOST];
+            UNROLL for (int j = 0; j < side; j++)
+                p[j] = half[j][i];
+            output_row(p, out, m);
+            float *y = tile->y + i * tile->ld_row + c;
+            UNROLL for (int j = 0; j < m; j++)
+                if (j < tile->columns)
+                    store_output(tile, y + j * tile->ldy, out[j], bias, n);
+        }
+    }
+}
+
+#define FOR_TILES(body, tile) \
+    switch (tile->m) { \
+    case 2: \
+        body(tile, 2); \
+        break; \
+    case 4: \
+        body(tile, 4); \
+        break; \
+    case 5: \
+        body(tile, 5); \
+        break; \
+    case 6: \
+        body(tile, 6); \
+        break; \
+    }
+
+static void winograd_input(const struct sqz_winograd_input *tile)
+{
+    FOR_TILES(input_body, tile)
+}
+
+static void winograd_output(const struct sqz_winograd_output *tile)
+{
+    FOR_TILES(output_body, tile)
+}
+
+static void fill_winograd(struct sqz_kernels *k)
+{
+    k->winograd_input = winograd_input;
+    k->winograd_output = winograd_output;
+}
