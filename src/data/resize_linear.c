@@ -1,9 +1,9 @@
 // OpenCV's INTER_LINEAR on 8 bits, bit for bit: two taps of 11-bit weights in each direction, rows
 // kept as 15-bit numbers in between. INTER_AREA enlarges by the same arithmetic.
 #include "data/resize.h"
+#include "data/transform_pixels.h"
 
 #include <math.h>
-#include <string.h>
 
 #define WEIGHT_ONE 2048
 
@@ -71,52 +71,17 @@ static struct tap edge_column(struct tap tap, int in)
     return tap;
 }
 
-struct columns {
-    int *offsets;      // bytes from the row's start
-    int16_t *weights;  // pairs
-    int n, c, next;    // next: bytes to the second pixel of a pair
-};
-
-static void resample_row(const struct columns *columns, const uint8_t *row, int16_t *out)
-{
-    const int *offsets = columns->offsets;
-    const int16_t *weights = columns->weights;
-    int n = columns->n, next = columns->next;
-    if (columns->c == 3) {
-        for (int i = 0; i < n; i++) {
-            const uint8_t *p = row + offsets[i], *q = p + next;
-            int w0 = weights[2 * i], w1 = weights[2 * i + 1];
-            out[3 * i] = (int16_t)((p[0] * w0 + q[0] * w1) >> 4);
-            out[3 * i + 1] = (int16_t)((p[1] * w0 + q[1] * w1) >> 4);
-            out[3 * i + 2] = (int16_t)((p[2] * w0 + q[2] * w1) >> 4);
-        }
-        return;
-    }
-    for (int i = 0; i < n; i++) {
-        const uint8_t *p = row + offsets[i];
-        out[i] = (int16_t)((p[0] * weights[2 * i] + p[next] * weights[2 * i + 1]) >> 4);
-    }
-}
-
-// The largest sum is (1020 + 1 + 2) >> 2, so nothing needs to be clamped.
-static void blend_rows(const int16_t *restrict above, const int16_t *restrict below, int n,
-                       int16_t w0, int16_t w1, uint8_t *restrict out)
-{
-    for (int i = 0; i < n; i++) {
-        int16_t a = (int16_t)((above[i] * w0) >> 16), b = (int16_t)((below[i] * w1) >> 16);
-        out[i] = (uint8_t)((uint16_t)(a + b + 2) >> 2);
-    }
-}
-
 // Of two buffers, the one that holds source row `wanted`; fills the one that does not hold `other`.
-static const int16_t *row_buffer(const struct columns *columns, const struct sqz_resize_source *in,
-                                 int held, int wanted, int other, int16_t *rows[2], int filled[2])
+static const int16_t *row_buffer(const struct sqz_pixel_ops *ops,
+                                 const struct sqz_linear_columns *columns,
+                                 const struct sqz_resize_source *in, int held, int wanted,
+                                 int other, int16_t *rows[2], int filled[2])
 {
     for (int i = 0; i < 2; i++)
         if (filled[i] == wanted)
             return rows[i];
     int slot = filled[0] == other;
-    resample_row(columns, in->pixels + (size_t)(wanted - held) * in->stride, rows[slot]);
+    ops->linear_row(columns, in->pixels + (size_t)(wanted - held) * in->stride, rows[slot]);
     filled[slot] = wanted;
     return rows[slot];
 }
@@ -126,15 +91,18 @@ static enum sqz_status run(const struct sqz_resize *resize, tap_fn tap_at,
                            struct sqz_transform_scratch *scratch, struct sqz_error *err)
 {
     const struct sqz_resize_axis *x = &resize->x, *y = &resize->y;
-    size_t n = (size_t)x->count, c = (size_t)in->c;
-    size_t sizes[] = {n * sizeof(int), 2 * n * sizeof(int16_t), n * c * sizeof(int16_t),
-                      n * c * sizeof(int16_t)};
+    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    size_t n = (size_t)x->count, c = (size_t)in->c, row_bytes = (n * c + 1) * sizeof(int16_t);
+    size_t sizes[] = {n * sizeof(int), 2 * n * sizeof(int16_t), row_bytes, row_bytes};
     void *parts[4];
     enum sqz_status status = sqz_scratch_cut(scratch, sizes, 4, parts, err);
     if (status)
         return status;
-    struct columns columns = {.offsets = parts[0], .weights = parts[1], .n = x->count, .c = in->c,
-                              .next = x->in > 1 ? in->c : 0};
+    struct sqz_linear_columns columns = {.offsets = parts[0],
+                                         .weights = parts[1],
+                                         .n = x->count,
+                                         .c = in->c,
+                                         .next = x->in > 1 ? in->c : 0};
     for (int i = 0; i < x->count; i++) {
         struct tap tap = edge_column(tap_at(x, x->first + i), x->in);
         columns.offsets[i] = (tap.index - x->held) * in->c;
@@ -146,9 +114,11 @@ static enum sqz_status run(const struct sqz_resize *resize, tap_fn tap_at,
     for (int j = 0; j < y->count; j++, out += n * c) {
         struct tap tap = tap_at(y, y->first + j);
         int top = clamp(tap.index, y->in), bottom = clamp(tap.index + 1, y->in);
-        const int16_t *above = row_buffer(&columns, in, y->held, top, bottom, rows, filled);
-        const int16_t *below = row_buffer(&columns, in, y->held, bottom, top, rows, filled);
-        blend_rows(above, below, x->count * in->c, tap.w0, tap.w1, out);
+        const int16_t *above = row_buffer(ops, &columns, in, y->held, top, bottom, rows,
+                                          filled);
+        const int16_t *below = row_buffer(ops, &columns, in, y->held, bottom, top, rows,
+                                          filled);
+        ops->linear_blend(above, below, x->count * in->c, tap.w0, tap.w1, out);
     }
     return SQZ_OK;
 }

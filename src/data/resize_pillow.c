@@ -1,11 +1,9 @@
 // Pillow's antialiased resize, bit for bit: a filter widened by the scale, 22-bit fixed-point
 // weights, columns first, 8 bits in between.
 #include "data/resize.h"
+#include "data/transform_pixels.h"
 
 #include <math.h>
-
-#define PRECISION 22
-#define HALF (1 << (PRECISION - 1))
 
 typedef double (*filter_fn)(double x);
 
@@ -64,21 +62,14 @@ void sqz_resize_pillow_cubic_span(const struct sqz_resize_axis *axis, int d, int
     span(axis, &reach, d, low, high);
 }
 
-// The filter of one direction: `taps` weights are kept for every result, `count` of them in use.
-struct bank {
-    int *first, *count;
-    int32_t *weights;
-    double *exact; // one result's
-    size_t taps;
-};
-
 static size_t bank_taps(const struct sqz_resize_axis *axis, enum sqz_interpolation interpolation)
 {
     return (size_t)ceil(reach_of(axis, support_of(interpolation)).support) * 2 + 1;
 }
 
+// `step`: bytes from one pixel to the next. `exact` has room for one result's weights.
 static void fill_bank(const struct sqz_resize_axis *axis, enum sqz_interpolation interpolation,
-                      struct bank *bank)
+                      int step, double *exact, struct sqz_filter_bank *bank)
 {
     filter_fn filter = interpolation == SQZ_PIL_BICUBIC ? cubic_filter : linear_filter;
     struct reach reach = reach_of(axis, support_of(interpolation));
@@ -86,104 +77,57 @@ static void fill_bank(const struct sqz_resize_axis *axis, enum sqz_interpolation
     for (int i = 0; i < axis->count; i++) {
         int low, high;
         double centre = span(axis, &reach, axis->first + i, &low, &high), sum = 0;
-        bank->first[i] = low;
-        bank->count[i] = high - low;
+        bank->offsets[i] = (low - axis->held) * step;
+        bank->counts[i] = high - low;
         for (int k = 0; k < high - low; k++) {
-            bank->exact[k] = filter((k + low - centre + 0.5) * inverse);
-            sum += bank->exact[k];
+            exact[k] = filter((k + low - centre + 0.5) * inverse);
+            sum += exact[k];
         }
         int32_t *weights = bank->weights + (size_t)i * bank->taps;
         for (int k = 0; k < high - low; k++) {
-            double weight = sum != 0.0 ? bank->exact[k] / sum : bank->exact[k];
-            weights[k] = (int32_t)((weight < 0 ? -0.5 : 0.5) + weight * (1 << PRECISION));
+            double weight = sum != 0.0 ? exact[k] / sum : exact[k];
+            weights[k] = (int32_t)((weight < 0 ? -0.5 : 0.5) + weight * (1 << SQZ_FILTER_BITS));
         }
     }
-}
-
-static uint8_t clip(int32_t sum)
-{
-    int32_t value = sum >> PRECISION;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-static void resample_row(const struct bank *bank, const struct sqz_resize_axis *x,
-                         const uint8_t *row, int channels, uint8_t *out)
-{
-    for (int i = 0; i < x->count; i++) {
-        const int32_t *w = bank->weights + (size_t)i * bank->taps;
-        const uint8_t *p = row + (size_t)(bank->first[i] - x->held) * (size_t)channels;
-        int count = bank->count[i];
-        if (channels == 3) {
-            int32_t r = HALF, g = HALF, b = HALF;
-            for (int k = 0; k < count; k++) {
-                r += p[3 * k] * w[k];
-                g += p[3 * k + 1] * w[k];
-                b += p[3 * k + 2] * w[k];
-            }
-            out[3 * i] = clip(r);
-            out[3 * i + 1] = clip(g);
-            out[3 * i + 2] = clip(b);
-        } else {
-            int32_t sum = HALF;
-            for (int k = 0; k < count; k++)
-                sum += p[k] * w[k];
-            out[i] = clip(sum);
-        }
-    }
-}
-
-static void blend_rows(const uint8_t *rows, size_t n, const int32_t *weights, int count,
-                       int32_t *restrict sums, uint8_t *restrict out)
-{
-    for (size_t i = 0; i < n; i++)
-        sums[i] = HALF;
-    for (int k = 0; k < count; k++) {
-        const uint8_t *restrict row = rows + (size_t)k * n;
-        int32_t weight = weights[k];
-        for (size_t i = 0; i < n; i++)
-            sums[i] += row[i] * weight;
-    }
-    for (size_t i = 0; i < n; i++)
-        out[i] = clip(sums[i]);
-}
-
-static void cut_bank(void **parts, size_t taps, struct bank *bank)
-{
-    *bank = (struct bank){parts[0], parts[1], parts[2], parts[3], taps};
 }
 
 enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
                                   const struct sqz_resize_source *in, uint8_t *out,
                                   struct sqz_transform_scratch *scratch, struct sqz_error *err)
 {
-    const struct sqz_resize_axis *x = &resize->x, *y = &resize->y;
+    const struct sqz_resize_axis *x = &resize->x;
     struct sqz_rect needs;
     sqz_resize_needs(resize, &needs);
-    size_t w = (size_t)x->count, h = (size_t)y->count, n = w * (size_t)in->c;
+    // The columns leave rows needs.y .. needs.y + needs.h - 1 for the second pass.
+    struct sqz_resize_axis y = resize->y;
+    y.held = needs.y;
+    size_t w = (size_t)x->count, h = (size_t)y.count, n = w * (size_t)in->c;
     size_t taps_x = bank_taps(x, resize->interpolation);
-    size_t taps_y = bank_taps(y, resize->interpolation);
+    size_t taps_y = bank_taps(&y, resize->interpolation);
     size_t sizes[] = {
-        w * sizeof(int), w * sizeof(int), w * taps_x * sizeof(int32_t), taps_x * sizeof(double),
-        h * sizeof(int), h * sizeof(int), h * taps_y * sizeof(int32_t), taps_y * sizeof(double),
+        w * sizeof(int),     w * sizeof(int), w * taps_x * sizeof(int32_t),
+        h * sizeof(int),     h * sizeof(int), h * taps_y * sizeof(int32_t),
         (size_t)needs.h * n, n * sizeof(int32_t),
+        (taps_x > taps_y ? taps_x : taps_y) * sizeof(double),
     };
     void *parts[sizeof sizes / sizeof *sizes];
     enum sqz_status status =
         sqz_scratch_cut(scratch, sizes, (int)(sizeof sizes / sizeof *sizes), parts, err);
     if (status)
         return status;
-    struct bank across, down;
-    cut_bank(parts, taps_x, &across);
-    cut_bank(parts + 4, taps_y, &down);
-    fill_bank(x, resize->interpolation, &across);
-    fill_bank(y, resize->interpolation, &down);
-    uint8_t *narrowed = parts[8];
+    struct sqz_filter_bank across = {parts[0], parts[1], parts[2], taps_x, x->count};
+    struct sqz_filter_bank down = {parts[3], parts[4], parts[5], taps_y, y.count};
+    fill_bank(x, resize->interpolation, in->c, parts[8], &across);
+    fill_bank(&y, resize->interpolation, 1, parts[8], &down);
+    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    uint8_t *narrowed = parts[6];
     for (int j = 0; j < needs.h; j++)
-        resample_row(&across, x, in->pixels + (size_t)(needs.y + j - y->held) * in->stride, in->c,
-                     narrowed + (size_t)j * n);
-    for (int j = 0; j < y->count; j++)
-        blend_rows(narrowed + (size_t)(down.first[j] - needs.y) * n, n,
-                   down.weights + (size_t)j * taps_y, down.count[j], parts[9],
-                   out + (size_t)j * n);
+        ops->filter_row(&across,
+                        in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride, in->c,
+                        narrowed + (size_t)j * n);
+    for (int j = 0; j < y.count; j++)
+        ops->filter_blend(narrowed + (size_t)down.offsets[j] * n, n,
+                          down.weights + (size_t)j * taps_y, down.counts[j], parts[7],
+                          out + (size_t)j * n);
     return SQZ_OK;
 }

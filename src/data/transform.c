@@ -1,5 +1,6 @@
 // What both ways from a picture to a network input share: fetching a part of the picture, black
 // borders, and normalising.
+#include "data/transform_pixels.h"
 #include "data/transform_source.h"
 
 #include <string.h>
@@ -101,19 +102,6 @@ enum sqz_status sqz_source_pad(const struct sqz_source_pixels *in, int x, int y,
     return SQZ_OK;
 }
 
-#define BLOCK 16 // pixels at once: a whole number of vectors for 1 and 3 channels
-
-struct scale {
-    float mean[3 * BLOCK], std[3 * BLOCK];
-};
-
-static void normalize_block(const struct scale *scale, const uint8_t *restrict in, int n,
-                            float *restrict out)
-{
-    for (int i = 0; i < n; i++)
-        out[i] = ((float)in[i] - scale->mean[i]) / scale->std[i];
-}
-
 // `n` pixels that end (mirror) or begin at `in`, in the order in which they are stored.
 static void arrange(const uint8_t *in, int n, int c, bool mirror, bool bgr, uint8_t *out)
 {
@@ -132,26 +120,27 @@ static void arrange(const uint8_t *in, int n, int c, bool mirror, bool bgr, uint
 void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixels, bool hflip,
                    bool vflip, float *out)
 {
-    int side = preprocess->image_size, c = preprocess->channels;
+    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    int side = preprocess->image_size, c = preprocess->channels, block = SQZ_NORMALIZE_BLOCK / c;
     bool bgr = preprocess->bgr && c == 3;
-    struct scale scale;
-    for (int i = 0; i < BLOCK * c; i++) {
-        scale.mean[i] = preprocess->mean[i % c];
-        scale.std[i] = preprocess->std[i % c];
+    float mean[SQZ_NORMALIZE_BLOCK], std[SQZ_NORMALIZE_BLOCK];
+    for (int i = 0; i < SQZ_NORMALIZE_BLOCK; i++) {
+        mean[i] = preprocess->mean[i % c];
+        std[i] = preprocess->std[i % c];
     }
     for (int y = 0; y < side; y++) {
         size_t row_bytes = (size_t)side * (size_t)c;
         const uint8_t *row = pixels + (size_t)(vflip ? side - 1 - y : y) * row_bytes;
-        for (int x = 0; x < side; x += BLOCK) {
-            int n = side - x < BLOCK ? side - x : BLOCK;
+        for (int x = 0; x < side; x += block) {
+            int n = side - x < block ? side - x : block;
             const uint8_t *in = row + (size_t)x * (size_t)c;
-            uint8_t arranged[3 * BLOCK];
+            uint8_t arranged[SQZ_NORMALIZE_BLOCK];
             if (hflip || bgr) {
                 const uint8_t *from = hflip ? row + (size_t)(side - x) * (size_t)c : in;
                 arrange(from, n, c, hflip, bgr, arranged);
                 in = arranged;
             }
-            normalize_block(&scale, in, n * c, out);
+            ops->normalize(in, n * c, mean, std, out);
             out += n * c;
         }
     }

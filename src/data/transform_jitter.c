@@ -1,78 +1,24 @@
 // Colour jitter on 8 bits, rounded as MindSpore rounds: float32, halves to even.
 #include "data/transform.h"
+#include "data/transform_pixels.h"
 
 #include <math.h>
 
-static uint8_t saturate(float value)
+static size_t count_pixels(const struct sqz_image *image)
 {
-    return (uint8_t)lrintf(value < 0 ? 0 : value > 255 ? 255 : value);
+    return (size_t)image->w * (size_t)image->h;
 }
 
-static void look_up(struct sqz_image *image, const uint8_t table[256])
+static int mean_gray(const struct sqz_pixel_ops *ops, const struct sqz_image *image)
 {
-    size_t n = (size_t)image->w * (size_t)image->h * (size_t)image->c;
-    for (size_t i = 0; i < n; i++)
-        image->pixels[i] = table[image->pixels[i]];
-}
-
-static void brightness(float factor, struct sqz_image *image)
-{
-    uint8_t table[256];
-    for (int i = 0; i < 256; i++)
-        table[i] = saturate((float)i * factor);
-    look_up(image, table);
-}
-
-static int mean_gray(const struct sqz_image *image)
-{
-    size_t n = (size_t)image->w * (size_t)image->h;
-    const uint8_t *p = image->pixels;
+    size_t n = count_pixels(image);
     uint64_t sum = 0;
-    for (size_t i = 0; i < n; i++, p += image->c)
-        sum += image->c == 3 ? sqz_luma(p[0], p[1], p[2]) : p[0];
+    if (image->c == 3)
+        sum = ops->sum_gray(image->pixels, n);
+    else
+        for (size_t i = 0; i < n; i++)
+            sum += image->pixels[i];
     return (int)((double)sum / (double)n + 0.5);
-}
-
-static void contrast(float factor, struct sqz_image *image)
-{
-    float mean = (float)mean_gray(image);
-    uint8_t table[256];
-    for (int i = 0; i < 256; i++)
-        table[i] = saturate(fmaf(mean, 1.0f - factor, (float)i * factor));
-    look_up(image, table);
-}
-
-#define BLOCK 64 // pixels
-
-// rint(fma(x, factor, gray * (1 - factor))), with the fused product taken in double, where it is
-// exact: the same bits without FMA hardware. Adding 1.5 * 2^23 rounds to even at the last integer
-// bit.
-static void saturate_block(uint8_t *restrict x, const uint8_t *restrict gray, int n, float factor)
-{
-    const float shift = 12582912.0f;
-    double f = factor;
-    float rest = 1.0f - factor;
-    for (int i = 0; i < n; i++) {
-        float value = (float)(x[i] * f + (double)((float)gray[i] * rest));
-        value = value < 0 ? 0 : value > 255 ? 255 : value;
-        x[i] = (uint8_t)(int)((value + shift) - shift);
-    }
-}
-
-static void saturation(float factor, struct sqz_image *image)
-{
-    size_t n = (size_t)image->w * (size_t)image->h;
-    uint8_t *p = image->pixels;
-    for (size_t first = 0; first < n; first += BLOCK) {
-        int count = n - first < BLOCK ? (int)(n - first) : BLOCK;
-        uint8_t gray[3 * BLOCK];
-        for (int i = 0; i < count; i++) {
-            uint8_t luma = sqz_luma(p[3 * i], p[3 * i + 1], p[3 * i + 2]);
-            gray[3 * i] = gray[3 * i + 1] = gray[3 * i + 2] = luma;
-        }
-        saturate_block(p, gray, 3 * count, factor);
-        p += 3 * count;
-    }
 }
 
 struct hsv {
@@ -123,12 +69,14 @@ static void hue(float shift, struct sqz_image *image)
 
 void sqz_jitter_run(enum sqz_jitter kind, float factor, struct sqz_image *image)
 {
+    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    size_t n = count_pixels(image), values = n * (size_t)image->c;
     if (kind == SQZ_BRIGHTNESS)
-        brightness(factor, image);
+        ops->brighten(image->pixels, values, factor);
     else if (kind == SQZ_CONTRAST)
-        contrast(factor, image);
+        ops->mix_one(image->pixels, values, factor, (uint8_t)mean_gray(ops, image));
     else if (image->c == 3 && kind == SQZ_SATURATION)
-        saturation(factor, image);
+        ops->mix_gray(image->pixels, n, factor);
     else if (image->c == 3 && kind == SQZ_HUE)
         hue(factor, image);
 }

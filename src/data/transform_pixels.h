@@ -1,0 +1,51 @@
+// The inner loops of resizing, colour jitter and normalising, per SIMD level. All levels give the
+// same bits. Private to the image code of this folder.
+#ifndef SQZ_DATA_TRANSFORM_PIXELS_H
+#define SQZ_DATA_TRANSFORM_PIXELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// A row's results from two neighbouring pixels each.
+struct sqz_linear_columns {
+    int *offsets;     // bytes from the row's start to the first pixel of a pair; ascending
+    int16_t *weights; // pairs of 11-bit weights
+    int n, c, next;   // next: bytes to the second pixel of a pair
+};
+// A direction's results from `counts` neighbouring pixels each.
+struct sqz_filter_bank {
+    int *offsets; // to the first pixel; ascending
+    int *counts;
+    int32_t *weights; // `taps` are kept for every result, 22-bit fixed point
+    size_t taps;
+    int n;
+};
+#define SQZ_FILTER_BITS 22
+
+#define SQZ_NORMALIZE_BLOCK 48 // values: whole vectors, and whole pixels of 1 or 3 channels
+
+struct sqz_pixel_ops {
+    // Writes n * c values, and may write one more.
+    void (*linear_row)(const struct sqz_linear_columns *columns, const uint8_t *row, int16_t *out);
+    void (*linear_blend)(const int16_t *above, const int16_t *below, int n, int16_t w0, int16_t w1,
+                         uint8_t *out);
+    void (*filter_row)(const struct sqz_filter_bank *bank, const uint8_t *row, int c, uint8_t *out);
+    // Row k of `rows` counts with weights[k]; `sums` has room for n.
+    void (*filter_blend)(const uint8_t *rows, size_t n, const int32_t *weights, int count,
+                         int32_t *sums, uint8_t *out);
+    // x = x * factor
+    void (*brighten)(uint8_t *x, size_t n, float factor);
+    // x = fma(other, 1 - factor, x * factor)
+    void (*mix_one)(uint8_t *x, size_t n, float factor, uint8_t other);
+    // x = fma(x, factor, gray * (1 - factor)) for n pixels of three channels
+    void (*mix_gray)(uint8_t *rgb, size_t n, float factor);
+    uint64_t (*sum_gray)(const uint8_t *rgb, size_t n);
+    // (x - mean) / std for n <= SQZ_NORMALIZE_BLOCK values
+    void (*normalize)(const uint8_t *in, int n, const float *mean, const float *std, float *out);
+};
+// The best that this processor has and SQUEEZENET_CPU allows.
+const struct sqz_pixel_ops *sqz_pixel_ops(void);
+
+extern const struct sqz_pixel_ops sqz_pixel_ops_ref, sqz_pixel_ops_avx2;
+
+#endif

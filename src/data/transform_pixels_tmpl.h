@@ -1,0 +1,147 @@
+// The loops of transform_pixels.h in plain C, compiled once per SIMD level.
+#include "data/image.h"
+#include "data/transform_pixels.h"
+
+static void linear_row(const struct sqz_linear_columns *columns, const uint8_t *row, int16_t *out)
+{
+    int next = columns->next, c = columns->c;
+    for (int i = 0; i < columns->n; i++, out += c) {
+        const uint8_t *p = row + columns->offsets[i];
+        int w0 = columns->weights[2 * i], w1 = columns->weights[2 * i + 1];
+        out[0] = (int16_t)((p[0] * w0 + p[next] * w1) >> 4);
+        if (c == 3) {
+            out[1] = (int16_t)((p[1] * w0 + p[next + 1] * w1) >> 4);
+            out[2] = (int16_t)((p[2] * w0 + p[next + 2] * w1) >> 4);
+        }
+    }
+}
+
+// The largest sum is (1020 + 1 + 2) >> 2, so nothing needs to be clamped.
+static void linear_blend(const int16_t *restrict above, const int16_t *restrict below, int n,
+                         int16_t w0, int16_t w1, uint8_t *restrict out)
+{
+    for (int i = 0; i < n; i++) {
+        int16_t a = (int16_t)((above[i] * w0) >> 16), b = (int16_t)((below[i] * w1) >> 16);
+        out[i] = (uint8_t)((uint16_t)(a + b + 2) >> 2);
+    }
+}
+
+#define FILTER_HALF (1 << (SQZ_FILTER_BITS - 1))
+
+static inline uint8_t clamp(int value)
+{
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+// One result of three channels, or of one.
+static inline void filter_pixel(const uint8_t *p, const int32_t *w, int count, int c, uint8_t *out)
+{
+    int32_t sums[3] = {FILTER_HALF, FILTER_HALF, FILTER_HALF};
+    if (c == 3)
+        for (int k = 0; k < count; k++, p += 3) {
+            sums[0] += p[0] * w[k];
+            sums[1] += p[1] * w[k];
+            sums[2] += p[2] * w[k];
+        }
+    else
+        for (int k = 0; k < count; k++)
+            sums[0] += p[k] * w[k];
+    for (int i = 0; i < c; i++)
+        out[i] = clamp(sums[i] >> SQZ_FILTER_BITS);
+}
+
+static inline void filter_row(const struct sqz_filter_bank *bank, const uint8_t *row, int c,
+                              uint8_t *out)
+{
+    for (int i = 0; i < bank->n; i++)
+        filter_pixel(row + bank->offsets[i], bank->weights + (size_t)i * bank->taps,
+                     bank->counts[i], c, out + (ptrdiff_t)i * c);
+}
+
+static void filter_blend(const uint8_t *rows, size_t n, const int32_t *weights, int count,
+                         int32_t *restrict sums, uint8_t *restrict out)
+{
+    for (size_t i = 0; i < n; i++)
+        sums[i] = FILTER_HALF;
+    for (int k = 0; k < count; k++) {
+        const uint8_t *restrict row = rows + (size_t)k * n;
+        int32_t weight = weights[k];
+        for (size_t i = 0; i < n; i++)
+            sums[i] += row[i] * weight;
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] = clamp(sums[i] >> SQZ_FILTER_BITS);
+}
+
+// Adding 1.5 * 2^23 rounds to even at the last integer bit, a whole vector at once.
+static inline int round_even(float value)
+{
+    const float shift = 12582912.0f;
+    return (int)((value + shift) - shift);
+}
+
+static void brighten(uint8_t *x, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = clamp(round_even((float)x[i] * factor));
+}
+
+// The products that are fused with a sum are taken in double, where they and the sum are exact: the
+// same bits as fmaf() has, without FMA hardware.
+static void mix_one(uint8_t *x, size_t n, float factor, uint8_t other)
+{
+    double other_part = (double)other * (double)(1.0f - factor);
+    for (size_t i = 0; i < n; i++)
+        x[i] = clamp(round_even((float)(other_part + (double)((float)x[i] * factor))));
+}
+
+#define BLOCK 64 // pixels whose gray is kept
+
+static void gray_of_block(const uint8_t *restrict rgb, int n, uint8_t *restrict gray)
+{
+    for (int i = 0; i < n; i++)
+        gray[i] = sqz_luma(rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+}
+
+static void mix_block(uint8_t *restrict x, const uint8_t *restrict gray, int n, float factor)
+{
+    double f = factor;
+    float rest = 1.0f - factor;
+    for (int i = 0; i < n; i++)
+        x[i] = clamp(round_even((float)(x[i] * f + (double)((float)gray[i] * rest))));
+}
+
+static void mix_gray(uint8_t *rgb, size_t n, float factor)
+{
+    for (size_t first = 0; first < n; first += BLOCK) {
+        int count = n - first < BLOCK ? (int)(n - first) : BLOCK;
+        uint8_t gray[BLOCK], spread[3 * BLOCK];
+        gray_of_block(rgb, count, gray);
+        for (int i = 0; i < count; i++)
+            spread[3 * i] = spread[3 * i + 1] = spread[3 * i + 2] = gray[i];
+        mix_block(rgb, spread, 3 * count, factor);
+        rgb += 3 * count;
+    }
+}
+
+static uint64_t sum_gray(const uint8_t *rgb, size_t n)
+{
+    uint64_t sum = 0;
+    for (size_t first = 0; first < n; first += BLOCK) {
+        int count = n - first < BLOCK ? (int)(n - first) : BLOCK;
+        uint8_t gray[BLOCK];
+        unsigned part = 0;
+        gray_of_block(rgb + 3 * first, count, gray);
+        for (int i = 0; i < count; i++)
+            part += gray[i];
+        sum += part;
+    }
+    return sum;
+}
+
+static void normalize(const uint8_t *restrict in, int n, const float *restrict mean,
+                      const float *restrict std, float *restrict out)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = ((float)in[i] - mean[i]) / std[i];
+}

@@ -1,0 +1,193 @@
+// The pixel loops of every SIMD level against the plain ones: the same bits, and no byte too far
+// (buffers end where their allocation ends, for the sanitizers).
+#include "picture.h"
+
+#include "base/cpu.h"
+#include "base/random.h"
+#include "data/transform_pixels.h"
+
+#include <math.h>
+
+#define MOST 70
+
+static const struct sqz_pixel_ops *best;
+static struct sqz_random draws;
+
+static int draw(int low, int high)
+{
+    return low + (int)sqz_random_uniform(&draws, 0, high - low + 1.0);
+}
+
+static uint8_t *random_bytes(size_t n)
+{
+    uint8_t *bytes = malloc(n);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)draw(0, 255);
+    return bytes;
+}
+
+static void test_linear(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= MOST; n++)
+        for (int c = 1; c <= 3; c += 2) {
+            int offsets[MOST], width = draw(2, 2 * MOST);
+            int16_t weights[2 * MOST], out[2][3 * MOST + 1];
+            uint8_t *row = random_bytes((size_t)(width * c));
+            for (int i = 0; i < n; i++) {
+                // Ascending, the last pair at the row's end.
+                offsets[i] = n > 1 ? (int)((int64_t)i * (width - 2) / (n - 1)) * c : 0;
+                int weight = i % 5 ? draw(0, 2048) : 2048 * (i % 2);
+                weights[2 * i] = (int16_t)weight;
+                weights[2 * i + 1] = (int16_t)(2048 - weight);
+            }
+            struct sqz_linear_columns columns = {offsets, weights, n, c, c};
+            sqz_pixel_ops_ref.linear_row(&columns, row, out[0]);
+            best->linear_row(&columns, row, out[1]);
+            assert_memory_equal(out[0], out[1], sizeof(int16_t) * (size_t)(n * c));
+            uint8_t blended[2][3 * MOST];
+            int16_t w0 = (int16_t)draw(0, 2048), w1 = (int16_t)(2048 - w0);
+            sqz_pixel_ops_ref.linear_blend(out[0], out[0] + n / 2, n / 2, w0, w1, blended[0]);
+            best->linear_blend(out[0], out[0] + n / 2, n / 2, w0, w1, blended[1]);
+            assert_memory_equal(blended[0], blended[1], (size_t)(n / 2));
+            free(row);
+        }
+}
+
+static void test_filter(void **state)
+{
+    (void)state;
+    enum { TAPS = 9 };
+    for (int n = 1; n <= MOST; n++)
+        for (int c = 1; c <= 3; c += 2) {
+            int offsets[MOST], counts[MOST], width = draw(TAPS, 2 * MOST);
+            int32_t weights[MOST * TAPS];
+            uint8_t *row = random_bytes((size_t)(width * c)), out[2][3 * MOST];
+            for (int i = 0; i < n; i++) {
+                int first = n > 1 ? (int)((int64_t)i * (width - 1) / (n - 1)) : 0;
+                counts[i] = first + TAPS > width ? width - first : draw(1, TAPS);
+                offsets[i] = first * c;
+                for (int k = 0; k < TAPS; k++)
+                    weights[i * TAPS + k] = draw(-(1 << 20), 1 << 21);
+            }
+            struct sqz_filter_bank bank = {offsets, counts, weights, TAPS, n};
+            sqz_pixel_ops_ref.filter_row(&bank, row, c, out[0]);
+            best->filter_row(&bank, row, c, out[1]);
+            assert_memory_equal(out[0], out[1], (size_t)(n * c));
+            uint8_t *rows = random_bytes((size_t)(n * TAPS));
+            int32_t sums[MOST];
+            sqz_pixel_ops_ref.filter_blend(rows, (size_t)n, weights, TAPS, sums, out[0]);
+            best->filter_blend(rows, (size_t)n, weights, TAPS, sums, out[1]);
+            assert_memory_equal(out[0], out[1], (size_t)n);
+            free(rows);
+            free(row);
+        }
+}
+
+static void assert_same_bytes(uint8_t *a, uint8_t *b, size_t n)
+{
+    assert_memory_equal(a, b, n);
+    free(a);
+    free(b);
+}
+
+static uint8_t *copy_bytes(const uint8_t *bytes, size_t n)
+{
+    uint8_t *copy = malloc(n);
+    assert_non_null(copy);
+    memcpy(copy, bytes, n);
+    return copy;
+}
+
+static void test_colour(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 300; n++) {
+        float factor = (float)sqz_random_uniform(&draws, 0, 2);
+        uint8_t other = (uint8_t)draw(0, 255), *in = random_bytes(3 * n);
+        uint8_t *a = copy_bytes(in, 3 * n), *b = copy_bytes(in, 3 * n);
+        sqz_pixel_ops_ref.brighten(a, 3 * n, factor);
+        best->brighten(b, 3 * n, factor);
+        assert_same_bytes(a, b, 3 * n);
+        a = copy_bytes(in, 3 * n);
+        b = copy_bytes(in, 3 * n);
+        sqz_pixel_ops_ref.mix_one(a, 3 * n, factor, other);
+        best->mix_one(b, 3 * n, factor, other);
+        assert_same_bytes(a, b, 3 * n);
+        a = copy_bytes(in, 3 * n);
+        b = copy_bytes(in, 3 * n);
+        sqz_pixel_ops_ref.mix_gray(a, n, factor);
+        best->mix_gray(b, n, factor);
+        assert_same_bytes(a, b, 3 * n);
+        assert_true(sqz_pixel_ops_ref.sum_gray(in, n) == best->sum_gray(in, n));
+        free(in);
+    }
+}
+
+// Against the definition, with the C library's fused multiply-add and rounding.
+static void test_colour_definition(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3000; round++) {
+        float f = (float)sqz_random_uniform(&draws, 0, 2);
+        uint8_t rgb[3] = {(uint8_t)draw(0, 255), (uint8_t)draw(0, 255), (uint8_t)draw(0, 255)};
+        uint8_t mixed[3], one = rgb[1], bright = rgb[0], other = rgb[2];
+        memcpy(mixed, rgb, sizeof mixed);
+        best->mix_gray(mixed, 1, f);
+        float gray = (float)sqz_luma(rgb[0], rgb[1], rgb[2]);
+        for (int c = 0; c < 3; c++) {
+            float expected = rintf(fmaf(rgb[c], f, gray * (1.0f - f)));
+            assert_int_equal(mixed[c], (int)fmaxf(0, fminf(255, expected)));
+        }
+        best->mix_one(&one, 1, f, other);
+        float expected = rintf(fmaf(other, 1.0f - f, (float)rgb[1] * f));
+        assert_int_equal(one, (int)fmaxf(0, fminf(255, expected)));
+        best->brighten(&bright, 1, f);
+        assert_int_equal(bright, (int)fminf(255, rintf((float)rgb[0] * f)));
+    }
+}
+
+static void test_normalize(void **state)
+{
+    (void)state;
+    float mean[SQZ_NORMALIZE_BLOCK], std[SQZ_NORMALIZE_BLOCK];
+    for (int i = 0; i < SQZ_NORMALIZE_BLOCK; i++) {
+        mean[i] = (float)sqz_random_uniform(&draws, 0, 200);
+        std[i] = (float)sqz_random_uniform(&draws, 1, 80);
+    }
+    for (int n = 1; n <= SQZ_NORMALIZE_BLOCK; n++) {
+        uint8_t *in = random_bytes((size_t)n);
+        float *out = malloc((size_t)n * sizeof *out);
+        assert_non_null(out);
+        best->normalize(in, n, mean, std, out);
+        for (int i = 0; i < n; i++)
+            assert_true(out[i] == ((float)in[i] - mean[i]) / std[i]);
+        free(in);
+        free(out);
+    }
+}
+
+static void test_cap(void **state)
+{
+    (void)state;
+    setenv("SQUEEZENET_CPU", "ref", 1);
+    assert_ptr_equal(sqz_pixel_ops(), &sqz_pixel_ops_ref);
+    unsetenv("SQUEEZENET_CPU");
+    assert_ptr_equal(sqz_pixel_ops(), best);
+}
+
+int main(void)
+{
+    unsetenv("SQUEEZENET_CPU");
+    best = sqz_pixel_ops();
+    if (best == &sqz_pixel_ops_ref)
+        fprintf(stderr, "NOT TESTED: this processor has only the plain level\n");
+    sqz_random_init(&draws, 11, 0, 0, SQZ_RANDOM_TEST);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_linear),    cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_colour),    cmocka_unit_test(test_colour_definition),
+        cmocka_unit_test(test_normalize), cmocka_unit_test(test_cap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
