@@ -213,9 +213,10 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
         return status;
     sqz_text_add(out, "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
                  "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of ln(%d) = "
-                 "%.4f and at least %.0f %% of the activations zero.\n", SQZ_WATCHDOG_WINDOW,
-                 100 * SQZ_WATCHDOG_LOSS_MARGIN, run->setup.model->net->spec.classes,
-                 log(run->setup.model->net->spec.classes), 100 * SQZ_WATCHDOG_ZEROS);
+                 "%.4f and %.0f %% of the activations or %.0f %% of the logits zero.\n",
+                 SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN,
+                 run->setup.model->net->spec.classes, log(run->setup.model->net->spec.classes),
+                 100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
     if (out->failed)

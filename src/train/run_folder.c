@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define HISTORY_HEAD "epoch,step,lr,train_loss,val_loss,val_top1,val_top5,seconds,images_per_second\n"
-#define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_fraction\n"
+#define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits\n"
 
 // What a run leaves; --force removes exactly these from an older run.
 static const char *const run_files[] = {"recipe.yaml", "history.csv", "steps.csv",

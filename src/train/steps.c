@@ -53,11 +53,16 @@ struct loss_job {
     const int *labels;
     int classes, total;
     double smoothing;
+    int zeros; // among all logits; a count, so the order of the leaves does not matter
 };
 
 static double leaf_loss(void *arg, int first, int n, const float *logits, float *dlogits)
 {
-    const struct loss_job *job = arg;
+    struct loss_job *job = arg;
+    int zeros = 0;
+    for (int i = 0; i < n * job->classes; i++)
+        zeros += logits[i] == 0;
+    __atomic_fetch_add(&job->zeros, zeros, __ATOMIC_RELAXED);
     return sqz_loss_cross_entropy(logits, job->labels + first, n, job->classes, job->total,
                                   job->smoothing, 1.0, dlogits);
 }
@@ -146,7 +151,7 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const float *images, const int
 {
     const struct sqz_stepper_config *config = &stepper->config;
     size_t n_weights = config->net->n_weights;
-    struct loss_job job = {labels, config->net->spec.classes, n, config->smoothing};
+    struct loss_job job = {labels, config->net->spec.classes, n, config->smoothing, 0};
     *out = (struct sqz_step_result){0};
     struct sqz_gradient_step step = {.weights = stepper->weights,
                                      .images = images,
@@ -159,6 +164,7 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const float *images, const int
                                      .zero_fraction = &out->zero_fraction};
     sqz_gradient_run(stepper->engine, &step);
     out->loss = step.loss_value;
+    out->zero_logits = (double)job.zeros / ((double)n * job.classes);
     out->gradient_norm = sqrt(config->kernels->sum_of_squares(stepper->gradient, n_weights));
     if (!isfinite(out->loss) || !isfinite(out->gradient_norm))
         return;

@@ -38,6 +38,7 @@ struct sqz_step_result {
     double loss;           // before the update, unscaled, mean over the micro-batch
     double gradient_norm;  // before clipping
     double zero_fraction;  // of the ReLU outputs of leaf 0
+    double zero_logits;    // share of the batch's logits that are 0: closed by the last ReLU
     bool updated;          // false: went into the accumulator only, or was not finite
     bool finite;           // loss, gradient and weights; when false nothing was updated unless the
                            // update itself overflowed

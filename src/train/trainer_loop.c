@@ -15,7 +15,9 @@ static bool limit_reached(const struct sqz_run *run)
     const struct sqz_options *options = run->setup.options;
     if (options->max_steps > 0 && run->state.steps >= options->max_steps)
         return true;
-    return options->max_seconds > 0 && sqz_clock_seconds() - run->started >= options->max_seconds;
+    // At least one step, so that every run gets somewhere.
+    return options->max_seconds > 0 && run->steps_here > 0
+           && sqz_clock_seconds() - run->started >= options->max_seconds;
 }
 
 static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
@@ -55,8 +57,9 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
         && state->batch != run->steps_per_epoch)
         return;
     size_t start = state->step_rows.length;
-    sqz_text_add(&state->step_rows, "%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.6g,%.4f\n", state->epoch + 1,
-                 state->steps, rate, result->loss, result->gradient_norm, result->zero_fraction);
+    sqz_text_add(&state->step_rows, "%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.6g,%.4f,%.4f\n", state->epoch + 1,
+                 state->steps, rate, result->loss, result->gradient_norm, result->zero_fraction,
+                 result->zero_logits);
     if (!state->step_rows.failed)
         sqz_run_folder_step(&run->folder, state->step_rows.data + start);
     sqz_run_folder_log(&run->folder, "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
@@ -93,7 +96,8 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     log_step(run, &result, rate);
     sqz_run_progress(run, rate);
     struct sqz_watchdog watchdog = {run->setup.model->net->spec.classes, state->suspicious};
-    status = sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, err);
+    status = sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction,
+                               result.zero_logits, err);
     state->suspicious = watchdog.suspicious;
     return status;
 }
@@ -127,6 +131,17 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
     return sqz_run_save_best(run, err);
 }
 
+// Epochs 1, 1 + v, 1 + 2v, ... (spec 14.1); `epoch` is 0-based.
+static bool validates_in(const struct sqz_options *options, int64_t epoch)
+{
+    return options->val_while_train && epoch % options->val_interval == 0;
+}
+
+static double speed(const struct sqz_run *run)
+{
+    return run->epoch_seconds > 0 ? (double)run->epoch_images / run->epoch_seconds : 0;
+}
+
 static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
@@ -134,8 +149,7 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     struct sqz_evaluation result;
     struct sqz_text row = {0};
     bool last = state->epoch + 1 >= options->epoch_size, is_best = false;
-    bool due = run->val_loader
-               && (last || (options->val_while_train && state->epoch % options->val_interval == 0));
+    bool due = run->val_loader && (last || validates_in(options, state->epoch));
     double rate = sqz_run_rate(run, state->steps - 1);
     double loss = state->loss_sum / (double)state->loss_samples;
     enum sqz_status status = SQZ_OK;
@@ -160,8 +174,7 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
         status = sqz_run_save_last(run, err);
     if (!status)
         status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
-                                      run->epoch_seconds > 0
-                                          ? (double)run->epoch_images / run->epoch_seconds : 0, err);
+                                      speed(run), err);
     if (!status)
         sqz_run_epoch_line(run, state->epoch, loss, rate, due ? &result : NULL, is_best);
     if (is_best) {
@@ -174,51 +187,68 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     return status;
 }
 
+// A run that was cut short is validated, too, and its model may be the best.
+static enum sqz_status judge_early(struct sqz_run *run, int64_t epoch, struct sqz_evaluation *result,
+                                   bool *is_best, struct sqz_error *err)
+{
+    struct sqz_train_state *state = &run->state;
+    enum sqz_status status = validate(run, result, err);
+    if (status)
+        return status;
+    *is_best = state->best_epoch == 0 || top1_of(result) > state->best_top1;
+    if (!*is_best)
+        return SQZ_OK;
+    run->shown = *result;
+    run->shown_epoch = epoch;
+    return state->best_epoch > 0 ? sqz_run_displace_best(run, err) : SQZ_OK;
+}
+
+// Row and line of an epoch that a limit cut short; not in the state, which an uninterrupted run shares.
+static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
+                                    const struct sqz_evaluation *result, bool is_best,
+                                    struct sqz_error *err)
+{
+    const struct sqz_train_state *state = &run->state;
+    struct sqz_text row = {0};
+    double rate = sqz_run_rate(run, state->steps - 1);
+    double loss = state->batch > 0 ? state->loss_sum / (double)state->loss_samples : state->final_loss;
+    sqz_run_history_row(run, epoch, loss, rate, result, &row);
+    enum sqz_status status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
+                                                  speed(run), err);
+    if (!status)
+        sqz_run_epoch_line(run, epoch, loss, rate, result, is_best);
+    sqz_text_release(&row);
+    return status;
+}
+
 // A limit cut the run short: validate and leave both files, but keep in the state what an
 // uninterrupted run would know here, so that resuming still ends the same.
 static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
+    const struct sqz_options *options = run->setup.options;
     struct sqz_evaluation result;
-    struct sqz_text row = {0};
-    int64_t epoch = state->batch > 0 ? state->epoch + 1 : state->epoch;
-    double rate = sqz_run_rate(run, state->steps > 0 ? state->steps - 1 : 0);
-    double loss = state->loss_samples > 0 ? state->loss_sum / (double)state->loss_samples
-                                          : state->final_loss;
-    bool better = !run->val_loader;
-    enum sqz_status status = SQZ_OK;
-    if (run->val_loader)
-        status = validate(run, &result, err);
+    bool partial = state->batch > 0;
+    int64_t epoch = partial ? state->epoch + 1 : state->epoch;
+    bool judge = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
+    bool is_best = false;
+    enum sqz_status status = judge ? judge_early(run, epoch, &result, &is_best, err) : SQZ_OK;
     if (status == SQZ_E_STOPPED)
         return stopped(run, err);
-    if (!status && run->val_loader) {
-        better = state->best_epoch == 0 || top1_of(&result) > state->best_top1;
-        if (better && state->best_epoch > 0)
-            status = sqz_run_displace_best(run, err);
-        run->shown = better ? result : run->shown;
-        run->shown_epoch = better ? epoch : run->shown_epoch;
-    }
     // Here the state goes first: it holds the best weights that are about to be replaced.
     if (!status)
         status = sqz_run_save_last(run, err);
-    if (!status && better)
+    if (!status && (is_best || !run->val_loader))
         status = sqz_run_save_best(run, err);
-    if (!status) {
-        sqz_run_history_row(run, epoch, loss, rate, run->val_loader ? &result : NULL, &row);
-        status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
-                                      run->epoch_seconds > 0
-                                          ? (double)run->epoch_images / run->epoch_seconds : 0, err);
-        sqz_text_release(&row);
-    }
-    if (status)
-        return status;
-    sqz_run_epoch_line(run, epoch, loss, rate, run->val_loader ? &result : NULL,
-                       better && run->val_loader);
-    sqz_run_note(run, SQZ_EVENT_NOTE, "Ended after %" PRId64 " steps, as %s asks; to go on: "
-                 "squeezenet train --resume %s", state->steps,
-                 run->setup.options->max_steps > 0 && state->steps >= run->setup.options->max_steps
-                     ? "max_steps" : "max_seconds", run->folder.path);
-    return SQZ_OK;
+    if (!status && (partial || judge))
+        status = report_early(run, epoch, judge ? &result : NULL, is_best, err);
+    if (!status)
+        sqz_run_note(run, SQZ_EVENT_NOTE, "Ended after %" PRId64 " steps, as %s asks; to go on: "
+                     "squeezenet train --resume %s", state->steps,
+                     options->max_steps > 0 && state->steps >= options->max_steps ? "max_steps"
+                                                                                 : "max_seconds",
+                     run->folder.path);
+    return status;
 }
 
 enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
