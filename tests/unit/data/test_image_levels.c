@@ -69,7 +69,7 @@ static void test_filter(void **state)
                 counts[i] = first + TAPS > width ? width - first : draw(1, TAPS);
                 offsets[i] = first * c;
                 for (int k = 0; k < TAPS; k++)
-                    weights[i * TAPS + k] = draw(-(1 << 20), 1 << 21);
+                    weights[i * TAPS + k] = draw(-(1 << 17), 1 << 19);
             }
             struct sqz_filter_bank bank = {offsets, counts, weights, TAPS, n};
             sqz_pixel_ops_ref.filter_row(&bank, row, c, out[0]);
