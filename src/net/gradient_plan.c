@@ -7,8 +7,20 @@
 
 #include <string.h>
 
-// Forward and backward of one sample before the next one begins: its activations stay in the cache.
-#define PASS_SAMPLES 1
+// Samples that go forward and back together. One at a time keeps the activations of large images in
+// the cache; of small ones (4 at 64 pixels) a few share each reading of the weights, and each
+// updating of their gradients, which then outweigh the activations.
+#define PASS_PIXELS (4 * 64 * 64)
+#define MOST_PASS 8
+
+static int pass_samples(const struct sqz_net *net, int max_batch)
+{
+    int pixels = net->spec.image_h * net->spec.image_w;
+    int pass = PASS_PIXELS / pixels, leaf = sqz_gradient_net_leaf(net, max_batch);
+    pass = pass > MOST_PASS ? MOST_PASS : pass;
+    pass = pass > leaf ? leaf : pass;
+    return pass < 1 ? 1 : pass;
+}
 
 int sqz_gradient_leaf(int image_size, int batch)
 {
@@ -119,7 +131,7 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
 {
     size_t layers = (size_t)net->n_layers, tensors = (size_t)net->n_tensors;
     memset(plan, 0, sizeof *plan);
-    plan->pass = PASS_SAMPLES;
+    plan->pass = pass_samples(net, max_batch);
     plan->n_blocks = 2 * net->n_tensors + net->n_layers;
     plan->blocks = sqz_new_array((size_t)plan->n_blocks, sizeof *plan->blocks);
     plan->add_input = sqz_new_array(layers, sizeof *plan->add_input);

@@ -79,8 +79,9 @@ static enum sqz_status check_spec(const struct sqz_net_spec *spec, struct sqz_er
         return sqz_fail(err, SQZ_E_USAGE, "drop_rate must be at least 0 and below 1, not %g.",
                         spec->drop_rate);
     if (spec->image_h > MAX_SIDE || spec->image_w > MAX_SIDE)
-        return sqz_fail(err, SQZ_E_USAGE, "Images of %d x %d pixels are too large: at most %d a side.",
-                        spec->image_w, spec->image_h, MAX_SIDE);
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "Images of %d x %d pixels are too large: at most %d a side.", spec->image_w,
+                        spec->image_h, MAX_SIDE);
     if (!side_fits(spec, spec->image_h) || !side_fits(spec, spec->image_w)) {
         int smallest = sqz_net_smallest_image(spec);
         return sqz_fail(err, SQZ_E_USAGE,

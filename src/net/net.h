@@ -60,7 +60,7 @@ struct sqz_layer {
     int weight, bias;       // parameters, -1 if none
 };
 struct sqz_tensor {
-    int h, w, c;            // per sample; tensor 0 is the input, the last one the logits (1 x 1 x classes)
+    int h, w, c;            // per sample; tensor 0 is the image, the last one the logits (1 x 1)
 };
 enum sqz_param_kind { SQZ_PARAM_WEIGHT, SQZ_PARAM_BIAS };
 struct sqz_param {

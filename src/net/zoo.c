@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#define CONV(i, out, k, s) {.kind = SQZ_ROW_CONV, .index = i, .channels = out, .kernel = k, .stride = s}
-#define POOL(i) {.kind = SQZ_ROW_POOL, .index = i, .kernel = 3, .stride = 2}
-#define FIRE(i, s, e) {.kind = SQZ_ROW_FIRE, .index = i, .squeeze = s, .expand1x1 = e, .expand3x3 = e}
+#define CONV(i, c, k, s) {SQZ_ROW_CONV, i, .channels = c, .kernel = k, .stride = s}
+#define POOL(i) {SQZ_ROW_POOL, i, .kernel = 3, .stride = 2}
+#define FIRE(i, s, e) {SQZ_ROW_FIRE, i, .squeeze = s, .expand1x1 = e, .expand3x3 = e}
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static const struct sqz_row rows_1_0[] = {

@@ -140,8 +140,8 @@ static inline void refnet_layer(const struct refnet *ref, int index, const float
     }
 }
 
-// Layers from `first` on; DROPOUT works in place, so with a mask `first` must not lie between it and
-// its input's writer.
+// Layers from `first` on; DROPOUT works in place, so with a mask `first` must not lie between it
+// and its input's writer.
 static inline const double *refnet_run(const struct refnet *ref, const float *image, int first,
                                        const float *mask)
 {

@@ -72,7 +72,8 @@ static void same_bits(const char *variant, int classes, int side)
     struct sqz_net_spec spec = make_spec(variant, "torchvision", classes, side, side + 9);
     struct sqz_net *net = make_net(&spec);
     float *weights = make_weights(net, 5), *images = make_floats(9 * image_floats(net), 6);
-    float *first = make_floats(9 * (size_t)classes, 1), *logits = make_floats(9 * (size_t)classes, 2);
+    float *first = make_floats(9 * (size_t)classes, 1);
+    float *logits = make_floats(9 * (size_t)classes, 2);
     static const int threads[] = {1, 2, 3, 4, 8}, batches[] = {9, 1, 2, 4};
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
         struct sqz_pool *pool = make_pool(threads[t]);

@@ -72,7 +72,8 @@ static void test_networks(void **state)
     (void)state;
     const struct sqz_kernels *kernels = sqz_kernels_get(SQZ_CPU_REF);
     for (int v = 0; sqz_variant_at(v); v++) {
-        struct sqz_net_spec spec = make_spec(sqz_variant_at(v)->name, "torchvision", 1000, 224, 224);
+        struct sqz_net_spec spec =
+            make_spec(sqz_variant_at(v)->name, "torchvision", 1000, 224, 224);
         struct sqz_net *net = make_net(&spec);
         struct sqz_infer_plan plan;
         struct sqz_error err = {0};
