@@ -21,6 +21,8 @@ enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_mod
 // Replaces class names. File: see cli.md, "Class names". NULL path clears.
 enum sqz_status sqz_model_read_classes(struct sqz_model *model, const char *path,
                                        struct sqz_error *err);
+// net->spec.classes texts each; labels may be NULL. Empty or equal folder names and text that is not
+// UTF-8 are errors. folders NULL clears.
 enum sqz_status sqz_model_set_classes(struct sqz_model *model, const char *const *folders,
                                       const char *const *labels, struct sqz_error *err);
 
@@ -43,7 +45,8 @@ struct sqz_archive {
     size_t n_metadata;
 };
 void sqz_archive_release(struct sqz_archive *archive);
-// Adds an array with a copy of the data (data NULL: zeroed). NULL when out of memory.
+// Adds an array with a copy of the data (data NULL: zeroed); valid until the next one is added. NULL
+// when out of memory or when rank or shape are impossible.
 struct sqz_array *sqz_archive_add(struct sqz_archive *archive, const char *name, enum sqz_dtype dtype,
                                   int rank, const size_t *shape, const void *data);
 const struct sqz_array *sqz_archive_find(const struct sqz_archive *archive, const char *name);
@@ -72,6 +75,7 @@ const struct sqz_format *sqz_format_for_path(const char *path); // by suffix
 // Any file by content.
 enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
                                  const struct sqz_format **format, struct sqz_error *err);
+// format NULL: by the path's suffix. SQZ_E_USAGE names the writable suffixes.
 enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *format,
                                   const struct sqz_archive *archive, enum sqz_overwrite overwrite,
                                   struct sqz_error *err);
@@ -83,6 +87,7 @@ enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *for
 enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const char *path,
                                        const char *dialect, const char *format_dialect,
                                        int image_size, struct sqz_model **out, struct sqz_error *err);
+// SQZ_E_DIVERGED when a weight is not finite: such a model is never saved.
 enum sqz_status sqz_model_to_archive(const struct sqz_model *model, struct sqz_archive *out,
                                      struct sqz_error *err);
 enum sqz_status sqz_model_read(const char *path, const char *dialect, int image_size,

@@ -51,10 +51,12 @@ static json_t *strings(char *const *texts, int n)
     return array;
 }
 
-// Takes the reference.
-static enum sqz_status set_json(struct sqz_archive *archive, const char *key, json_t *value)
+// Takes the reference. 9 digits bring the same float back, 17 the same double.
+static enum sqz_status set_json(struct sqz_archive *archive, const char *key, json_t *value,
+                                size_t digits)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits);
+    char *text = value ? json_dumps(value, flags) : NULL;
     enum sqz_status status = text ? sqz_archive_set(archive, key, text) : SQZ_E_NOMEM;
     free(text);
     json_decref(value);
@@ -77,13 +79,13 @@ enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archi
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !status; i++)
         status = sqz_archive_set(archive, texts[i].key, texts[i].value);
     if (!status)
-        status = set_json(archive, "drop_rate", json_real(spec->drop_rate));
+        status = set_json(archive, "drop_rate", json_real(spec->drop_rate), 17);
     if (!status)
-        status = set_json(archive, "preprocessing", preprocess_json(&model->preprocess));
+        status = set_json(archive, "preprocessing", preprocess_json(&model->preprocess), 9);
     if (!status && model->classes)
-        status = set_json(archive, "classes", strings(model->classes, spec->classes));
+        status = set_json(archive, "classes", strings(model->classes, spec->classes), 9);
     if (!status && model->classes && model->labels)
-        status = set_json(archive, "labels", strings(model->labels, spec->classes));
+        status = set_json(archive, "labels", strings(model->labels, spec->classes), 9);
     return status ? sqz_fail_memory(err, "metadata", 0) : SQZ_OK;
 }
 
