@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_LIMIT ((size_t)1 << 30)
-#define TINY 32        // pixels; SqueezeNet's first layers leave nothing to see of less
-#define ROUND 256      // images decoded between two reports
-#define MOST_SPLITS 5
+#define FILE_LIMIT   ((size_t)1 << 30)
+#define TINY         32  // pixels; SqueezeNet's first layers leave nothing to see of less
+#define ROUND        256 // images decoded between two reports
+#define MOST_SPLITS  5
 #define NOT_AN_IMAGE SQZ_E_USAGE // a finding's status, told apart from SQZ_E_DATA: a damaged image
 
 struct finding {
@@ -27,7 +27,7 @@ struct split {
     char *folder;
     bool is_train;
     struct sqz_file_list list;
-    size_t *good;          // decodable images of each of its classes
+    size_t *good; // decodable images of each of its classes
 };
 
 struct check {
@@ -40,7 +40,7 @@ struct check {
     struct finding *findings; // ROUND
     struct split splits[MOST_SPLITS], *current;
     int n_splits;
-    size_t first;             // of the current round
+    size_t first; // of the current round
 };
 
 void sqz_data_report_release(struct sqz_data_report *report)
@@ -144,7 +144,8 @@ static enum sqz_status check_split(struct check *check, struct split *split, str
     size_t count = split->list.count;
     split->good = sqz_new_array((size_t)split->list.n_classes, sizeof *split->good);
     if (!split->good)
-        return sqz_fail_memory(err, "the histogram", (size_t)split->list.n_classes * sizeof(size_t));
+        return sqz_fail_memory(err, "the histogram",
+                               (size_t)split->list.n_classes * sizeof(size_t));
     check->current = split;
     for (check->first = 0; !status && check->first < count; check->first += ROUND) {
         int n = (int)(count - check->first < ROUND ? count - check->first : ROUND);
@@ -204,7 +205,8 @@ static enum sqz_status make_histogram(struct check *check, struct sqz_error *err
     for (int s = 0; s < check->n_splits; s++)
         for (int i = 0; i < check->splits[s].list.n_classes; i++)
             report->histogram[find_name(report->classes, report->n_classes,
-                                        check->splits[s].list.classes[i])] += check->splits[s].good[i];
+                                        check->splits[s].list.classes[i])] +=
+                check->splits[s].good[i];
     return SQZ_OK;
 }
 
@@ -221,7 +223,8 @@ static void find_untrained(struct check *check)
                 continue;
             char *path = sqz_path_join(split->folder, split->list.classes[i]);
             check->report->empty_classes++;
-            tell(check, path ? path : split->list.classes[i], "is a class that train does not have");
+            tell(check, path ? path : split->list.classes[i],
+                 "is a class that train does not have");
             sqz_free(path);
         }
     }
@@ -267,14 +270,16 @@ static enum sqz_status check_arrays(struct check *check, const char *dir,
     struct sqz_data_report *report = check->report;
     struct sqz_dataset *set = NULL;
     const char *usage = !*layout->val ? "train" : !*layout->train ? "test" : "all";
-    struct sqz_dataset_request request = {.kind = layout->kind, .dir = dir, .split = usage, .threads = 1};
+    struct sqz_dataset_request request = {
+        .kind = layout->kind, .dir = dir, .split = usage, .threads = 1};
     enum sqz_status status = sqz_dataset_open(&request, &set, err);
     if (status)
         return status;
     report->histogram = sqz_new_array((size_t)set->n_classes, sizeof *report->histogram);
     if (!report->histogram) {
         sqz_dataset_free(set);
-        return sqz_fail_memory(err, "the histogram", (size_t)set->n_classes * sizeof *report->histogram);
+        return sqz_fail_memory(err, "the histogram",
+                               (size_t)set->n_classes * sizeof *report->histogram);
     }
     report->images = set->count;
     for (size_t i = 0; i < set->count; i++)
@@ -314,8 +319,8 @@ enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn
 {
     struct sqz_dataset_layout layout;
     struct sqz_data_report report = {0};
-    struct check check = {.report = &report, .problem = problem, .arg = arg,
-                          .threads = threads < 1 ? 1 : threads};
+    struct check check = {
+        .report = &report, .problem = problem, .arg = arg, .threads = threads < 1 ? 1 : threads};
     enum sqz_status status = sqz_dataset_layout(dir, &layout, err);
     if (!status)
         status = sqz_pool_new(check.threads, &check.pool, err);

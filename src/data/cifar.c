@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SIDE 32
-#define PLANE ((size_t)SIDE * SIDE)
-#define FILE_LIMIT ((size_t)1 << 30)
+#define SIDE         32
+#define PLANE        ((size_t)SIDE * SIDE)
+#define FILE_LIMIT   ((size_t)1 << 30)
 #define MOST_BATCHES 99
 
 static const char *const names10[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
@@ -44,9 +44,10 @@ static enum sqz_status add_records(const char *path, const struct sqz_bytes *byt
     size_t count = bytes->size / record, old = set->count * 3 * PLANE;
     int n_classes = hundred ? 100 : 10;
     if (bytes->size == 0 || bytes->size % record)
-        return sqz_fail(err, SQZ_E_DATA,
-                        "\"%s\" is no CIFAR-%d file: its %zu bytes are not records of %zu bytes (cut short?).",
-                        path, n_classes, bytes->size, record);
+        return sqz_fail(
+            err, SQZ_E_DATA,
+            "\"%s\" is no CIFAR-%d file: its %zu bytes are not records of %zu bytes (cut short?).",
+            path, n_classes, bytes->size, record);
     uint8_t *labels = sqz_new_array(count, 1);
     uint8_t *grown = labels ? sqz_grow_array(set->pixels, old, old + count * 3 * PLANE, 1) : NULL;
     if (!grown) {
@@ -60,8 +61,9 @@ static enum sqz_status add_records(const char *path, const struct sqz_bytes *byt
         uint8_t *out = grown + old + i * 3 * PLANE;
         labels[i] = in[-1]; // CIFAR-100: the fine label, behind the coarse one
         if (labels[i] >= n_classes) {
-            status = sqz_fail(err, SQZ_E_DATA, "\"%s\" gives record %zu the label %d; 0 to %d are possible.",
-                              path, i, labels[i], n_classes - 1);
+            status = sqz_fail(err, SQZ_E_DATA,
+                              "\"%s\" gives record %zu the label %d; 0 to %d are possible.", path,
+                              i, labels[i], n_classes - 1);
             break;
         }
         for (size_t p = 0; p < PLANE; p++)
@@ -91,8 +93,10 @@ static enum sqz_status read_records(const char *folder, const char *name, bool h
     return status;
 }
 
-// data_batch_1.bin, data_batch_2.bin, ... without a gap: a lost file must not pass for a smaller set.
-static enum sqz_status read_batches(const char *folder, struct sqz_dataset *set, struct sqz_error *err)
+// data_batch_1.bin, data_batch_2.bin, ... without a gap: a lost file must not pass for a smaller
+// set.
+static enum sqz_status read_batches(const char *folder, struct sqz_dataset *set,
+                                    struct sqz_error *err)
 {
     char name[32];
     int last = 1;
@@ -110,8 +114,8 @@ static enum sqz_status read_batches(const char *folder, struct sqz_dataset *set,
 }
 
 // One name a line; anything but n such lines is no list of names, and the usual names stay.
-static enum sqz_status read_names(const char *folder, const char *file, int n, struct sqz_dataset *set,
-                                  bool *found, struct sqz_error *err)
+static enum sqz_status read_names(const char *folder, const char *file, int n,
+                                  struct sqz_dataset *set, bool *found, struct sqz_error *err)
 {
     struct sqz_bytes bytes = {0};
     const char *names[100];

@@ -60,10 +60,11 @@ enum sqz_status sqz_parse_usage(const char *folder, const char *usage, bool *tra
     *test = !strcmp(usage, "test") || !strcmp(usage, "all");
     if (*train || *test)
         return SQZ_OK;
-    return sqz_fail(err, SQZ_E_USAGE,
-                    "\"%s\" has no split \"%s\": its files are divided into train and test (or all), so "
-                    "give --val_split test.",
-                    folder, usage);
+    return sqz_fail(
+        err, SQZ_E_USAGE,
+        "\"%s\" has no split \"%s\": its files are divided into train and test (or all), so "
+        "give --val_split test.",
+        folder, usage);
 }
 
 enum sqz_status sqz_dataset_name_classes(struct sqz_dataset *set, const char *const *names, int n,
@@ -120,7 +121,8 @@ static uint64_t fingerprint(const struct sqz_dataset *set)
 }
 
 // The folder that holds the class folders, with advice when it is not there.
-static enum sqz_status find_split(const char *dir, const char *split, char **out, struct sqz_error *err)
+static enum sqz_status find_split(const char *dir, const char *split, char **out,
+                                  struct sqz_error *err)
 {
     static const char *const others[] = {"val", "test", "train", "valid", "validation"};
     enum sqz_status status = sqz_need_folder(dir, err);
@@ -155,7 +157,8 @@ static enum sqz_status open_class_folders(const struct sqz_dataset_request *requ
                                           struct sqz_dataset *set, struct sqz_error *err)
 {
     char *folder = NULL;
-    enum sqz_status status = find_split(request->dir, request->split ? request->split : "", &folder, err);
+    enum sqz_status status =
+        find_split(request->dir, request->split ? request->split : "", &folder, err);
     if (!status)
         status = sqz_class_folders_open(folder, request->check_headers, request->threads, set, err);
     sqz_free(folder);
@@ -168,8 +171,8 @@ static enum sqz_status open_cifar(const struct sqz_dataset_request *request, boo
     char *folder = sqz_cifar_folder(request->dir, hundred);
     if (!folder)
         return sqz_fail_memory(err, "a path", strlen(request->dir));
-    enum sqz_status status = sqz_cifar_open(folder, hundred, request->split ? request->split : "train",
-                                            set, err);
+    enum sqz_status status =
+        sqz_cifar_open(folder, hundred, request->split ? request->split : "train", set, err);
     sqz_free(folder);
     return status;
 }
@@ -188,14 +191,15 @@ static enum sqz_status open_kind(const char *kind, const struct sqz_dataset_requ
         return open_cifar(request, false, set, err);
     if (!strcasecmp(kind, "cifar100"))
         return open_cifar(request, true, set, err);
-    return sqz_fail(err, SQZ_E_USAGE,
-                    "There is no kind of data set called \"%s\": there are imagenet (or an empty name; "
-                    "both are class folders), mnist, cifar10 and cifar100.",
-                    kind);
+    return sqz_fail(
+        err, SQZ_E_USAGE,
+        "There is no kind of data set called \"%s\": there are imagenet (or an empty name; "
+        "both are class folders), mnist, cifar10 and cifar100.",
+        kind);
 }
 
-enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request, struct sqz_dataset **out,
-                                 struct sqz_error *err)
+enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
+                                 struct sqz_dataset **out, struct sqz_error *err)
 {
     struct sqz_dataset *set = sqz_new_array(1, sizeof *set);
     const char *kind = request->kind;
@@ -212,7 +216,8 @@ enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request, stru
     }
     if ((status = open_kind(kind, request, set, err)))
         goto done;
-    if (request->divide && (status = sqz_dataset_divide(set, request->seed, request->held_out, err)))
+    if (request->divide &&
+        (status = sqz_dataset_divide(set, request->seed, request->held_out, err)))
         goto done;
     if (set->count == 0 || set->count > INT_MAX) {
         status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds %s.", set->name,
@@ -227,14 +232,15 @@ done:
     return status;
 }
 
-enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index, struct sqz_bytes *bytes,
-                                 struct sqz_image *view, struct sqz_source *out, struct sqz_error *err)
+enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
+                                 struct sqz_bytes *bytes, struct sqz_image *view,
+                                 struct sqz_source *out, struct sqz_error *err)
 {
     const struct sqz_sample *sample = &set->samples[index];
     memset(out, 0, sizeof *out);
     if (!sample->path) {
-        *view = (struct sqz_image){.w = set->w, .h = set->h, .c = set->c,
-                                   .pixels = set->pixels + sample->offset};
+        *view = (struct sqz_image){
+            .w = set->w, .h = set->h, .c = set->c, .pixels = set->pixels + sample->offset};
         out->image = view;
         out->name = set->name;
         return SQZ_OK;

@@ -6,45 +6,45 @@
 #include "data/transform.h"
 
 struct sqz_sample {
-    char *path;     // folder data sets: owned; else NULL
+    char *path; // folder data sets: owned; else NULL
     int label;
-    size_t offset;  // in-memory sets: first byte of its pixels
-    uint64_t hash;  // of its name and size (in-memory sets: of its pixels), for the fingerprint
+    size_t offset; // in-memory sets: first byte of its pixels
+    uint64_t hash; // of its name and size (in-memory sets: of its pixels), for the fingerprint
 };
 struct sqz_dataset {
-    char *name;             // for messages: the folder
+    char *name; // for messages: the folder
     struct sqz_sample *samples;
     size_t count;
-    char **classes;         // folder names (or digits / CIFAR names), label order
+    char **classes; // folder names (or digits / CIFAR names), label order
     int n_classes;
-    uint8_t *pixels;        // in-memory sets: NHWC u8
-    int w, h, c;            // of in-memory samples, else 0
-    size_t skipped;         // files that are no images we read, found by the header check
-    char *skipped_example;  // a sentence about the first of them; NULL when there is none
-    uint64_t fingerprint;   // of the list: names, sizes, labels; not of absolute paths or times
+    uint8_t *pixels;       // in-memory sets: NHWC u8
+    int w, h, c;           // of in-memory samples, else 0
+    size_t skipped;        // files that are no images we read, found by the header check
+    char *skipped_example; // a sentence about the first of them; NULL when there is none
+    uint64_t fingerprint;  // of the list: names, sizes, labels; not of absolute paths or times
 };
 void sqz_dataset_free(struct sqz_dataset *set);
 
-enum sqz_split_source { SQZ_SPLIT_FOLDER, SQZ_SPLIT_HELD_OUT };
 struct sqz_dataset_request {
-    const char *kind;       // "imagenet" or "" = class folders; "mnist", "cifar10", "cifar100"; NULL = found by content
+    // "imagenet" or "" = class folders; "mnist", "cifar10", "cifar100"; NULL = found by content
+    const char *kind;
     const char *dir;
-    const char *split;      // folder name ("train", "val") or usage; "" = dir itself
+    const char *split; // folder name ("train", "val") or usage; "" = dir itself
     // For a folder that holds class folders directly, without splits: which part of the held-out
     // division (one in five of each class by hash of file name and seed) to take.
     bool divide, held_out;
     uint64_t seed;
-    bool check_headers;     // look at every file's signature and header (cached by name, size, time
-                            // under $XDG_CACHE_HOME/squeezenet)
+    bool check_headers; // look at every file's signature and header (cached by name, size, time
+                        // under $XDG_CACHE_HOME/squeezenet)
     int threads;
 };
-enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request, struct sqz_dataset **out,
-                                 struct sqz_error *err);
+enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
+                                 struct sqz_dataset **out, struct sqz_error *err);
 // Finds out how `dir` is laid out.
 struct sqz_dataset_layout {
-    const char *kind;          // as above, never NULL
-    bool has_splits;           // train/ and val/ (or test/) below dir; always true for idx and CIFAR
-    char train[32], val[32];   // their names ("" when there is none)
+    const char *kind;        // as above, never NULL
+    bool has_splits;         // train/ and val/ (or test/) below dir; always true for idx and CIFAR
+    char train[32], val[32]; // their names ("" when there is none)
 };
 enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *out,
                                    struct sqz_error *err);
@@ -52,15 +52,20 @@ enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *o
 // is fine). A class that is not there is an error that names it and the nearest one.
 enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,
                                         int n_classes, struct sqz_error *err);
-// Loads one sample's bytes or points at its pixels; *bytes belongs to the caller (a reusable buffer).
-enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index, struct sqz_bytes *bytes,
-                                 struct sqz_image *view, struct sqz_source *out, struct sqz_error *err);
+// Loads one sample's bytes or points at its pixels; *bytes belongs to the caller (a reusable
+// buffer).
+enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
+                                 struct sqz_bytes *bytes, struct sqz_image *view,
+                                 struct sqz_source *out, struct sqz_error *err);
 
-// data check: full decoding. `report` gets one line a problem.
+// data check: full decoding of every split. `problem` is called once a problem, from the calling
+// thread, in the order of the files: a path, and what is wrong with it ("is a GIF image: ..."). A
+// class that validation has and train lacks counts as empty; a folder inside a class folder as no
+// image.
 struct sqz_data_report {
     size_t images, corrupt, not_images, tiny, empty_classes;
-    size_t *histogram;         // images per class, n_classes; sqz_free
-    char **classes;            // sqz_data_report_release
+    size_t *histogram; // images per class, n_classes; sqz_free
+    char **classes;    // sqz_data_report_release
     int n_classes;
 };
 typedef void (*sqz_data_problem_fn)(void *arg, const char *path, const char *problem);

@@ -53,8 +53,9 @@ static bool list_file(struct sqz_file_list *list, const char *class_name,
 }
 
 // Lists the files of the class that was added last.
-static enum sqz_status list_class(const char *folder, const char *class_name, struct sqz_file_list *list,
-                                  sqz_data_problem_fn problem, void *arg, struct sqz_error *err)
+static enum sqz_status list_class(const char *folder, const char *class_name,
+                                  struct sqz_file_list *list, sqz_data_problem_fn problem,
+                                  void *arg, struct sqz_error *err)
 {
     struct sqz_folder entries = {0};
     enum sqz_status status = SQZ_OK;
@@ -71,11 +72,12 @@ static enum sqz_status list_class(const char *folder, const char *class_name, st
         if (sqz_name_is_hidden(entry->name))
             continue;
         if (entry->is_folder && !problem) {
-            status = sqz_fail(err, SQZ_E_DATA,
-                              "\"%s/%s\" is a folder inside the class folder \"%s\": class folders hold "
-                              "image files only, so move it away (or point at the folder that holds the "
-                              "class folders).",
-                              path, entry->name, class_name);
+            status =
+                sqz_fail(err, SQZ_E_DATA,
+                         "\"%s/%s\" is a folder inside the class folder \"%s\": class folders hold "
+                         "image files only, so move it away (or point at the folder that holds the "
+                         "class folders).",
+                         path, entry->name, class_name);
             goto done;
         }
         if (entry->is_folder) {
@@ -105,10 +107,11 @@ static enum sqz_status no_classes(const char *folder, const struct sqz_folder *e
                         "\"%s\" holds no class folders: make one folder a class and put its images "
                         "there, as in \"%s/cats/1.jpg\".",
                         folder, folder);
-    return sqz_fail(err, SQZ_E_DATA,
-                    "\"%s\" holds %zu file%s but no class folders: move the images of each class into a "
-                    "folder of that name, as in \"%s/cats/1.jpg\" and \"%s/dogs/1.jpg\".",
-                    folder, files, files == 1 ? "" : "s", folder, folder);
+    return sqz_fail(
+        err, SQZ_E_DATA,
+        "\"%s\" holds %zu file%s but no class folders: move the images of each class into a "
+        "folder of that name, as in \"%s/cats/1.jpg\" and \"%s/dogs/1.jpg\".",
+        folder, files, files == 1 ? "" : "s", folder, folder);
 }
 
 enum sqz_status sqz_file_list_read(const char *folder, struct sqz_file_list *list,
@@ -149,19 +152,22 @@ static enum sqz_status refuse_emptied(const char *folder, const struct sqz_file_
 {
     for (size_t i = 0, next; i < list->count; i = next) {
         bool any = false;
-        for (next = i; next < list->count && list->files[next].label == list->files[i].label; next++)
+        for (next = i; next < list->count && list->files[next].label == list->files[i].label;
+             next++)
             any = any || !list->files[next].problem;
         if (!any)
-            return sqz_fail(err, SQZ_E_DATA,
-                            "No file in \"%s/%s\" is an image that can be read (%zu file%s looked at; "
-                            "\"%s\" %s): add images or remove the folder.",
-                            folder, list->classes[list->files[i].label], next - i,
-                            next - i == 1 ? "" : "s", list->files[i].name, list->files[i].problem);
+            return sqz_fail(
+                err, SQZ_E_DATA,
+                "No file in \"%s/%s\" is an image that can be read (%zu file%s looked at; "
+                "\"%s\" %s): add images or remove the folder.",
+                folder, list->classes[list->files[i].label], next - i, next - i == 1 ? "" : "s",
+                list->files[i].name, list->files[i].problem);
     }
     return SQZ_OK;
 }
 
-static bool add_sample(const char *folder, const struct sqz_listed_file *file, struct sqz_dataset *set)
+static bool add_sample(const char *folder, const struct sqz_listed_file *file,
+                       struct sqz_dataset *set)
 {
     struct sqz_sample *sample = &set->samples[set->count];
     sample->path = sqz_path_join(folder, file->name);
@@ -172,7 +178,8 @@ static bool add_sample(const char *folder, const struct sqz_listed_file *file, s
     return sample->path != NULL;
 }
 
-static bool note_skipped(const char *folder, const struct sqz_listed_file *file, struct sqz_dataset *set)
+static bool note_skipped(const char *folder, const struct sqz_listed_file *file,
+                         struct sqz_dataset *set)
 {
     struct sqz_text text = {0};
     if (set->skipped++)

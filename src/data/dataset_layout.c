@@ -53,7 +53,7 @@ enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *o
         return SQZ_OK;
     out->kind = "imagenet";
     if (split_is_there(dir, "train"))
-        strcpy(out->train, "train");
+        snprintf(out->train, sizeof out->train, "train");
     for (size_t i = 0; !*out->val && i < sizeof validation / sizeof *validation; i++)
         if (split_is_there(dir, validation[i]))
             snprintf(out->val, sizeof out->val, "%s", validation[i]);

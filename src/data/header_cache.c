@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC "SQZHDR01" // a new number when the image readers learn or forget something
+#define MAGIC       "SQZHDR01" // a new number when the image readers learn or forget something
 #define CACHE_LIMIT ((size_t)1 << 30)
 
-// A file that only *may* have the same header as before must not be found: 64 bits of name, size and
-// time leave a chance of one in ten million for two such keys among a million files.
+// A file that only *may* have the same header as before must not be found: 64 bits of name, size
+// and time leave a chance of one in ten million for two such keys among a million files.
 uint64_t sqz_header_key(const struct sqz_listed_file *file)
 {
     uint64_t hash = sqz_hash_string(SQZ_HASH_START, file->name);

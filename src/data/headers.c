@@ -8,7 +8,7 @@
 
 #define HEAD ((size_t)64 << 10)
 // A JPEG may put megabytes of EXIF, profiles and thumbnails before its header proper.
-#define LONG_HEAD ((size_t)16 << 20)
+#define LONG_HEAD      ((size_t)16 << 20)
 #define FILES_PER_TASK 64
 // A file changed this recently may change again within one tick of its time stamp.
 #define FRESH_SECONDS 2
@@ -17,9 +17,9 @@ struct headers_check {
     const char *folder;
     struct sqz_file_list *list;
     struct sqz_header_cache cache;
-    uint8_t *heads;            // HEAD bytes a worker
-    pthread_mutex_t mutex;     // guards the two below
-    size_t failed;             // the first file that could not be looked at; SIZE_MAX: none
+    uint8_t *heads;        // HEAD bytes a worker
+    pthread_mutex_t mutex; // guards the two below
+    size_t failed;         // the first file that could not be looked at; SIZE_MAX: none
     struct sqz_error error;
 };
 
@@ -123,7 +123,8 @@ enum sqz_status sqz_headers_check(const char *folder, struct sqz_file_list *list
         status = sqz_fail_memory(err, "the header check", (size_t)threads * HEAD);
         goto done;
     }
-    sqz_pool_run(pool, (int)((list->count + FILES_PER_TASK - 1) / FILES_PER_TASK), check_some, &check);
+    sqz_pool_run(pool, (int)((list->count + FILES_PER_TASK - 1) / FILES_PER_TASK), check_some,
+                 &check);
     if (check.failed != SIZE_MAX) {
         status = sqz_fail(err, check.error.status, "%s", check.error.text);
         goto done;

@@ -12,14 +12,14 @@
 
 #define IMAGES_MAGIC 0x00000803u
 #define LABELS_MAGIC 0x00000801u
-#define CLASSES 10
-#define MOST_SIDE 4096
+#define CLASSES      10
+#define MOST_SIDE    4096
 // Deflate cannot make a file smaller than this part, so a header that promises more lies.
 #define BEST_DEFLATE 1032
 
 static const char *const fashion_names[CLASSES] = {
-    "T-shirt/top", "Trouser", "Pullover", "Dress",  "Coat",
-    "Sandal",      "Shirt",   "Sneaker",  "Bag", "Ankle boot"};
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
 static const char *const digit_names[CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 
 struct idx_file {
@@ -69,7 +69,8 @@ static enum sqz_status open_file(const char *folder, const char *part, const cha
     out->path = find_file(folder, part, what);
     if (!out->path)
         return sqz_fail(err, SQZ_E_NOINPUT,
-                        "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", folder, part, what);
+                        "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", folder,
+                        part, what);
     if (stat(out->path, &info) || !S_ISREG(info.st_mode))
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a regular file.", out->path);
     out->most = (uint64_t)info.st_size * BEST_DEFLATE;
@@ -80,7 +81,8 @@ static enum sqz_status open_file(const char *folder, const char *part, const cha
     return SQZ_OK;
 }
 
-static enum sqz_status read_exactly(struct idx_file *file, void *out, size_t n, struct sqz_error *err)
+static enum sqz_status read_exactly(struct idx_file *file, void *out, size_t n,
+                                    struct sqz_error *err)
 {
     uint8_t *at = out;
     while (n > 0) {
@@ -101,8 +103,8 @@ static enum sqz_status read_exactly(struct idx_file *file, void *out, size_t n, 
     return SQZ_OK;
 }
 
-static enum sqz_status read_header(struct idx_file *file, uint32_t magic, uint32_t *dims, int n_dims,
-                                   struct sqz_error *err)
+static enum sqz_status read_header(struct idx_file *file, uint32_t magic, uint32_t *dims,
+                                   int n_dims, struct sqz_error *err)
 {
     uint8_t bytes[16];
     enum sqz_status status = read_exactly(file, bytes, 4 + 4 * (size_t)n_dims, err);
@@ -110,11 +112,13 @@ static enum sqz_status read_header(struct idx_file *file, uint32_t magic, uint32
         return status;
     for (int i = -1; i < n_dims; i++) {
         const uint8_t *at = bytes + 4 * (i + 1);
-        uint32_t value = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        uint32_t value =
+            (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
         if (i >= 0)
             dims[i] = value;
         else if (value != magic)
-            return sqz_fail(err, SQZ_E_DATA, "\"%s\" is no idx file of %s: it begins with 0x%08x, not 0x%08x.",
+            return sqz_fail(err, SQZ_E_DATA,
+                            "\"%s\" is no idx file of %s: it begins with 0x%08x, not 0x%08x.",
                             file->path, n_dims == 3 ? "images" : "labels", value, magic);
     }
     return SQZ_OK;
@@ -143,10 +147,12 @@ static enum sqz_status read_images(struct idx_file *file, struct sqz_dataset *se
     if (status)
         return status;
     if (dims[1] < 1 || dims[1] > MOST_SIDE || dims[2] < 1 || dims[2] > MOST_SIDE)
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" has images of %u x %u pixels; 1 to %d a side can be read.",
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" has images of %u x %u pixels; 1 to %d a side can be read.",
                         file->path, dims[2], dims[1], MOST_SIDE);
     if (set->count && ((int)dims[1] != set->h || (int)dims[2] != set->w))
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" has images of %u x %u pixels, its sister file of %d x %d.",
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" has images of %u x %u pixels, its sister file of %d x %d.",
                         file->path, dims[2], dims[1], set->w, set->h);
     if (!sqz_size_mul(dims[0], (size_t)dims[1] * dims[2], &size) || size > file->most)
         return sqz_fail(err, SQZ_E_DATA,
@@ -173,14 +179,16 @@ static enum sqz_status read_labels(struct idx_file *file, size_t count, struct s
     if (status)
         return status;
     if (n != count)
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" has %u labels for %zu images.", file->path, n, count);
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" has %u labels for %zu images.", file->path, n,
+                        count);
     if (!(labels = sqz_new_array(n, 1)))
         return sqz_fail_memory(err, "labels", n);
     if (!(status = read_exactly(file, labels, n, err)))
         status = read_end(file, err);
     for (uint32_t i = 0; !status && i < n; i++)
         if (labels[i] >= CLASSES)
-            status = sqz_fail(err, SQZ_E_DATA, "\"%s\" gives image %u the label %d; 0 to 9 are possible.",
+            status = sqz_fail(err, SQZ_E_DATA,
+                              "\"%s\" gives image %u the label %d; 0 to 9 are possible.",
                               file->path, i, labels[i]);
     if (!status)
         status = sqz_dataset_add_labels(set, labels, n, err);
@@ -230,7 +238,7 @@ enum sqz_status sqz_idx_open(const char *folder, const char *usage, struct sqz_d
     if (!status && test)
         status = read_part(folder, "t10k", set, err);
     if (!status)
-        status = sqz_dataset_name_classes(set, is_fashion(folder) ? fashion_names : digit_names, CLASSES,
-                                          err);
+        status = sqz_dataset_name_classes(set, is_fashion(folder) ? fashion_names : digit_names,
+                                          CLASSES, err);
     return status;
 }

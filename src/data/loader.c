@@ -12,18 +12,18 @@
 #include <signal.h>
 #include <string.h>
 
-#define AHEAD 3          // batches made ready while the trainer computes
-#define RING (AHEAD + 1) // and the one that it holds
+#define AHEAD   3           // batches made ready while the trainer computes
+#define RING    (AHEAD + 1) // and the one that it holds
 #define NO_STEP SIZE_MAX
 
 struct slot {
     float *images;
     int *labels;
     size_t *samples;
-    size_t step;        // the batch that it holds or is being filled with; NO_STEP: none
-    int n, done;        // samples of this batch; those that are ready
+    size_t step; // the batch that it holds or is being filled with; NO_STEP: none
+    int n, done; // samples of this batch; those that are ready
     size_t substituted;
-    int failed;         // the first sample that failed, -1: none
+    int failed; // the first sample that failed, -1: none
     struct sqz_error error;
 };
 
@@ -32,7 +32,7 @@ struct sqz_loader {
     struct sqz_augment augment;
     struct slot slots[RING];
     size_t ring;
-    int *order;         // of the whole data set
+    int *order; // of the whole data set
     size_t rows, steps, image_floats;
     int epoch;
     pthread_t *threads;
@@ -41,10 +41,10 @@ struct sqz_loader {
 
     pthread_mutex_t mutex; // guards all below, and the slots' counts
     pthread_cond_t work, ready, idle;
-    size_t ticket;      // the next sample to be taken, a position in the epoch
-    size_t end;         // no tickets from here on
-    size_t released;    // batches before this one have left the ring
-    size_t taken;       // the next batch to hand out
+    size_t ticket;   // the next sample to be taken, a position in the epoch
+    size_t end;      // no tickets from here on
+    size_t released; // batches before this one have left the ring
+    size_t taken;    // the next batch to hand out
     int in_flight;
     int next_worker;
     bool quit;
@@ -86,7 +86,8 @@ size_t sqz_loader_memory(const struct sqz_loader_config *config)
         !sqz_size_add(total, (size_t)config->batch * (sizeof(int) + sizeof(size_t)), &total) ||
         !sqz_size_mul(total, count_ring(config), &total) ||
         !sqz_size_mul(config->dataset->count, sizeof(int), &order) ||
-        !sqz_size_add(total, order, &total) || !sqz_size_add(total, sizeof(struct sqz_loader), &total))
+        !sqz_size_add(total, order, &total) ||
+        !sqz_size_add(total, sizeof(struct sqz_loader), &total))
         return SIZE_MAX;
     return total;
 }
@@ -98,7 +99,8 @@ static bool take_ticket(struct sqz_loader *loader, size_t *position)
     for (;;) {
         if (loader->quit)
             return false;
-        if (loader->ticket < loader->end && loader->ticket / batch - loader->released < loader->ring)
+        if (loader->ticket < loader->end &&
+            loader->ticket / batch - loader->released < loader->ring)
             break;
         pthread_cond_wait(&loader->work, &loader->mutex);
     }
@@ -123,7 +125,8 @@ static void *run_worker(void *arg)
     pthread_mutex_lock(&loader->mutex);
     struct sqz_sample_worker *worker = &loader->workers[loader->next_worker++];
     while (take_ticket(loader, &position)) {
-        struct sqz_sample_job job = {&loader->config, loader->epoch, (size_t)loader->order[position], 0};
+        struct sqz_sample_job job = {&loader->config, loader->epoch,
+                                     (size_t)loader->order[position], 0};
         struct slot *slot = &loader->slots[position / batch % loader->ring];
         int at = (int)(position % batch);
         struct sqz_error error = {0};
@@ -153,10 +156,11 @@ static enum sqz_status check_config(const struct sqz_loader_config *config, stru
 {
     size_t image, batch;
     if (config->batch < 1 || config->workers < 1)
-        return sqz_fail(err, SQZ_E_USAGE,
-                        "A batch of %d images with %d loader threads is not possible: both must be at "
-                        "least 1.",
-                        config->batch, config->workers);
+        return sqz_fail(
+            err, SQZ_E_USAGE,
+            "A batch of %d images with %d loader threads is not possible: both must be at "
+            "least 1.",
+            config->batch, config->workers);
     if (config->preprocess.image_size < 1 ||
         (config->preprocess.channels != 1 && config->preprocess.channels != 3))
         return sqz_fail(err, SQZ_E_USAGE, "Images of %d pixels and %d channels cannot be made.",
@@ -276,7 +280,8 @@ size_t sqz_loader_steps(const struct sqz_loader *loader)
 
 size_t sqz_loader_samples(const struct sqz_loader *loader)
 {
-    return loader->config.drop_remainder ? loader->steps * (size_t)loader->config.batch : loader->rows;
+    return loader->config.drop_remainder ? loader->steps * (size_t)loader->config.batch
+                                         : loader->rows;
 }
 
 enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t first,
@@ -325,7 +330,8 @@ static struct slot *wait_for_batch(struct sqz_loader *loader)
     return slot;
 }
 
-enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out, struct sqz_error *err)
+enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out,
+                                struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
     memset(out, 0, sizeof *out);

@@ -8,39 +8,42 @@ struct sqz_loader;
 
 enum sqz_bad_image { SQZ_BAD_STOP, SQZ_BAD_SKIP };
 struct sqz_loader_config {
-    const struct sqz_dataset *dataset;       // borrowed
+    const struct sqz_dataset *dataset; // borrowed
     struct sqz_preprocess preprocess;
-    const struct sqz_augment *augment;       // NULL: evaluation transform (copied)
+    const struct sqz_augment *augment; // NULL: evaluation transform (copied)
     int batch;
     bool shuffle, drop_remainder;
-    size_t num_samples;                      // 0: all (spec 2.3)
+    size_t num_samples; // 0: all (spec 2.3)
     uint64_t seed;
-    int workers;                             // >= 1
+    int workers; // >= 1
     enum sqz_bad_image on_bad;
 };
 struct sqz_batch {
-    const float *images;  // n x image_size x image_size x channels, valid until the next call
-    const int *labels;    // n
-    const size_t *samples;// n data set indices
+    const float *images;   // n x image_size x image_size x channels, valid until the next call
+    const int *labels;     // n
+    const size_t *samples; // n data set indices
     int n;
 };
-// Bytes of the batches and the order that a loader allocates (decoding buffers come on top: about one
-// decoded picture a worker); SIZE_MAX when they cannot be counted in a size_t.
+// Bytes of the batches and the order that a loader allocates (decoding buffers come on top: about
+// one decoded picture a worker); SIZE_MAX when they cannot be counted in a size_t.
 size_t sqz_loader_memory(const struct sqz_loader_config *config);
 // SQZ_E_USAGE when `drop_remainder` would leave no batch at all.
 enum sqz_status sqz_loader_new(const struct sqz_loader_config *config, struct sqz_loader **out,
                                struct sqz_error *err);
-void sqz_loader_free(struct sqz_loader *loader); // also in mid-epoch
-size_t sqz_loader_steps(const struct sqz_loader *loader); // batches an epoch
+void sqz_loader_free(struct sqz_loader *loader);            // also in mid-epoch
+size_t sqz_loader_steps(const struct sqz_loader *loader);   // batches an epoch
 size_t sqz_loader_samples(const struct sqz_loader *loader); // samples an epoch
-// Begins epoch (0-based) at batch `first`; order and augmentation depend on (seed, epoch, sample) only.
+// Begins epoch (0-based) at batch `first`; order and augmentation depend on (seed, epoch, sample)
+// only.
 enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t first,
                                  struct sqz_error *err);
-// The next batch; n = 0 after the last. A sample that fails to decode is SQZ_E_DATA naming the file,
-// or with SQZ_BAD_SKIP a fixed substitute (the next sample of the same class that decodes; `samples`
-// then holds its index). Batches before the failure are delivered; behind it the error is repeated.
-enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out, struct sqz_error *err);
-size_t sqz_loader_substituted(const struct sqz_loader *loader); // in the batches handed out so far
+// The next batch; n = 0 after the last. A sample that fails to decode is SQZ_E_DATA naming the
+// file, or with SQZ_BAD_SKIP a fixed substitute (the next sample of the same class that decodes;
+// `samples` then holds its index). Batches before the failure are delivered; behind it the error is
+// repeated.
+enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out,
+                                struct sqz_error *err);
+size_t sqz_loader_substituted(const struct sqz_loader *loader);  // in the batches handed out so far
 double sqz_loader_wait_seconds(const struct sqz_loader *loader); // time that `next` waited
 
 #endif

@@ -6,21 +6,21 @@
 
 // The files of a folder of class folders, before anything was looked into.
 struct sqz_listed_file {
-    char *name;       // "class/file", relative to the folder
+    char *name; // "class/file", relative to the folder
     int label;
     uint64_t size;
     int64_t mtime_ns;
-    char *problem;    // why it is no image that we read, to follow its name; NULL: none known
+    char *problem; // why it is no image that we read, to follow its name; NULL: none known
 };
 struct sqz_file_list {
     struct sqz_listed_file *files;
     size_t count, capacity;
-    char **classes;   // ascending bytes
+    char **classes; // ascending bytes
     int n_classes;
 };
 void sqz_file_list_release(struct sqz_file_list *list);
-// Lists folder/<class>/<file>. Hidden names are ignored, files beside the class folders too. A folder
-// inside a class folder goes to `problem`, or is an error when `problem` is NULL.
+// Lists folder/<class>/<file>. Hidden names are ignored, files beside the class folders too. A
+// folder inside a class folder goes to `problem`, or is an error when `problem` is NULL.
 enum sqz_status sqz_file_list_read(const char *folder, struct sqz_file_list *list,
                                    sqz_data_problem_fn problem, void *arg, struct sqz_error *err);
 // Fills in `problem` of files whose signature or header is not that of an image we read.
@@ -30,8 +30,8 @@ bool sqz_has_image_signature(const uint8_t *data, size_t size); // of an image w
 
 // The set of files whose headers were found good before; keys are made of name, size and time.
 struct sqz_header_cache {
-    char *path;       // NULL: there is no place for a cache
-    uint64_t *keys;   // ascending
+    char *path;     // NULL: there is no place for a cache
+    uint64_t *keys; // ascending
     size_t count;
 };
 uint64_t sqz_header_key(const struct sqz_listed_file *file);

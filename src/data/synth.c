@@ -1,20 +1,20 @@
 // Writes the synthetic data set: train/<class>/0000.png ... and val/<class>/0000.png ...
+#include "data/synth.h"
 #include "base/memory.h"
 #include "data/dataset.h"
-#include "data/synth.h"
 #include <errno.h>
 #include <png.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LEAST_SIZE 16
-#define MOST_SIZE 1024
+#define LEAST_SIZE     16
+#define MOST_SIZE      1024
 #define MOST_PER_CLASS 100000
 
 struct job {
-    char *folder;        // inside the target; its train and val move up when they are complete
-    int counts[2];       // images a class in train and val
+    char *folder;  // inside the target; its train and val move up when they are complete
+    int counts[2]; // images a class in train and val
     int size;
     uint64_t seed;
     uint8_t *rgb;
@@ -39,8 +39,8 @@ static char *image_path(const char *folder, int number)
     return sqz_path_join(folder, name);
 }
 
-// Thousands of small files would take minutes with an fsync each; here train and val appear when all
-// of them are there, or not at all.
+// Thousands of small files would take minutes with an fsync each; here train and val appear when
+// all of them are there, or not at all.
 static enum sqz_status write_file(const char *path, const uint8_t *data, size_t size,
                                   struct sqz_error *err)
 {
@@ -51,13 +51,16 @@ static enum sqz_status write_file(const char *path, const uint8_t *data, size_t 
         code = written ? errno : code;
         written = false;
     }
-    return written ? SQZ_OK : sqz_fail_errno(err, SQZ_E_CANTWRITE, code, "\"%s\" cannot be written", path);
+    return written ? SQZ_OK
+                   : sqz_fail_errno(err, SQZ_E_CANTWRITE, code, "\"%s\" cannot be written", path);
 }
 
 static enum sqz_status write_image(struct job *job, const char *path, struct sqz_error *err)
 {
-    png_image image = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)job->size,
-                       .height = (png_uint_32)job->size, .format = PNG_FORMAT_RGB};
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = (png_uint_32)job->size,
+                       .height = (png_uint_32)job->size,
+                       .format = PNG_FORMAT_RGB};
     png_alloc_size_t size = job->png.size;
     if (!png_image_write_to_memory(&image, job->png.data, &size, 0, job->rgb, 0, NULL))
         return sqz_fail(err, SQZ_E_INTERNAL, "\"%s\" cannot be encoded: %s.", path, image.message);
@@ -68,14 +71,16 @@ static enum sqz_status write_class(struct job *job, int split, int label, struct
 {
     struct sqz_random random;
     char *folder = class_folder(job, split, label);
-    enum sqz_status status = folder ? sqz_folder_make(folder, err) : sqz_fail_memory(err, "a path", 1);
+    enum sqz_status status =
+        folder ? sqz_folder_make(folder, err) : sqz_fail_memory(err, "a path", 1);
     for (int i = 0; !status && i < job->counts[split]; i++) {
         // epoch = split: the numbers of one image do not depend on how many others there are
         uint64_t number = (uint64_t)i * SQZ_SYNTH_CLASSES + (uint64_t)label;
         sqz_random_init(&random, job->seed, (uint64_t)split, number, SQZ_RANDOM_SYNTH);
         sqz_synth_draw((enum sqz_synth_class)label, job->size, &random, job->rgb);
         char *path = image_path(folder, i);
-        status = path ? write_image(job, path, err) : sqz_fail_memory(err, "a path", strlen(folder));
+        status =
+            path ? write_image(job, path, err) : sqz_fail_memory(err, "a path", strlen(folder));
         sqz_free(path);
     }
     sqz_free(folder);
@@ -116,7 +121,8 @@ static enum sqz_status check_target(const char *dir, struct sqz_error *err)
         return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; name a new or empty folder.", dir);
     enum sqz_status status = sqz_folder_read(dir, &entries, err);
     if (!status && entries.count)
-        status = sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is not empty; name a new or empty folder.", dir);
+        status =
+            sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is not empty; name a new or empty folder.", dir);
     sqz_folder_release(&entries);
     return status;
 }
@@ -135,7 +141,8 @@ static enum sqz_status move_up(const char *dir, const struct job *job, struct sq
 {
     enum sqz_status status = SQZ_OK;
     for (int split = 1; !status && split >= 0; split--) {
-        char *from = sqz_path_join(job->folder, splits[split]), *to = sqz_path_join(dir, splits[split]);
+        char *from = sqz_path_join(job->folder, splits[split]),
+             *to = sqz_path_join(dir, splits[split]);
         if (!from || !to)
             status = sqz_fail_memory(err, "a path", strlen(dir));
         else if (rename(from, to))
@@ -167,11 +174,12 @@ static enum sqz_status check_amounts(const struct job *job, struct sqz_error *er
 {
     for (int split = 0; split < 2; split++)
         if (job->counts[split] < 1 || job->counts[split] > MOST_PER_CLASS)
-            return sqz_fail(err, SQZ_E_USAGE, "%d images a class for %s are not possible: 1 to %d are.",
+            return sqz_fail(err, SQZ_E_USAGE,
+                            "%d images a class for %s are not possible: 1 to %d are.",
                             job->counts[split], splits[split], MOST_PER_CLASS);
     if (job->size < LEAST_SIZE || job->size > MOST_SIZE)
-        return sqz_fail(err, SQZ_E_USAGE, "Images of %d pixels cannot be drawn: %d to %d can.", job->size,
-                        LEAST_SIZE, MOST_SIZE);
+        return sqz_fail(err, SQZ_E_USAGE, "Images of %d pixels cannot be drawn: %d to %d can.",
+                        job->size, LEAST_SIZE, MOST_SIZE);
     return SQZ_OK;
 }
 
@@ -179,7 +187,8 @@ enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, str
 {
     struct job job = {.counts = {how->per_class_train ? how->per_class_train : 500,
                                  how->per_class_val ? how->per_class_val : 100},
-                      .size = how->size ? how->size : 32, .seed = how->seed};
+                      .size = how->size ? how->size : 32,
+                      .seed = how->seed};
     bool made = !sqz_path_exists(dir);
     enum sqz_status status = check_amounts(&job, err);
     if (!status)

@@ -1,23 +1,24 @@
-// Draws shapes and textures that only their form tells apart: place, size, colours, turn, background,
-// clutter, something in front, and noise are all left to chance.
+// Draws shapes and textures that only their form tells apart: place, size, colours, turn,
+// background, clutter, something in front, and noise are all left to chance.
 #include "data/synth.h"
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-#define SUBPIXELS 3   // a side
-#define MOST_CLUTTER 6
+#define SUBPIXELS      3 // a side
+#define MOST_CLUTTER   6
 #define LEAST_CONTRAST 120 // between an object and each background colour, summed over R, G, B
 
 const char *const sqz_synth_names[SQZ_SYNTH_CLASSES] = {
-    "checker", "circle", "cross", "diagonal_stripes", "dots", "horizontal_stripes",
-    "ring", "square", "triangle", "vertical_stripes"};
+    "checker", "circle", "cross",    "diagonal_stripes", "dots", "horizontal_stripes",
+    "ring",    "square", "triangle", "vertical_stripes"};
 
 struct colour {
     double r, g, b; // 0..255
 };
 
-// A rectangle or disc: centre, half sides (disc: radius w), turn; all in parts of the picture's side.
+// A rectangle or disc: centre, half sides (disc: radius w), turn; all in parts of the picture's
+// side.
 struct item {
     double x, y, w, h, cosine, sine;
     bool disc;
@@ -27,10 +28,10 @@ struct item {
 struct scene {
     enum sqz_synth_class what;
     struct colour back[2], front[2];
-    double back_x, back_y;     // direction of the background's gradient
-    struct item object;        // the shape (h = w), or the patch that shows the texture
+    double back_x, back_y; // direction of the background's gradient
+    struct item object;    // the shape (h = w), or the patch that shows the texture
     double period, phase_x, phase_y, cosine, sine; // of the texture
-    double detail;             // arm width of the cross, hole of the ring
+    double detail;                                 // arm width of the cross, hole of the ring
     struct item clutter[MOST_CLUTTER], cover;
     int n_clutter;
     bool covered;
@@ -40,6 +41,12 @@ struct scene {
 static double between(struct sqz_random *random, double low, double high)
 {
     return sqz_random_uniform(random, low, high);
+}
+
+// 0 .. n - 1
+static int draw_below(struct sqz_random *random, int n)
+{
+    return (int)between(random, 0, n);
 }
 
 // A turn by 2 atan(t) without sines: their last bits differ between C libraries.
@@ -52,7 +59,7 @@ static void set_turn(double t, double *cosine, double *sine)
 
 static void draw_turn(struct sqz_random *random, double *cosine, double *sine)
 {
-    double sign = sqz_random_int(random, 0, 1) ? 1 : -1;
+    double sign = draw_below(random, 2) ? 1 : -1;
     set_turn(between(random, -1, 1), cosine, sine);
     *cosine *= sign;
     *sine *= sign;
@@ -61,9 +68,9 @@ static void draw_turn(struct sqz_random *random, double *cosine, double *sine)
 static struct colour draw_colour(struct sqz_random *random)
 {
     struct colour colour;
-    colour.r = (double)sqz_random_int(random, 0, 255);
-    colour.g = (double)sqz_random_int(random, 0, 255);
-    colour.b = (double)sqz_random_int(random, 0, 255);
+    colour.r = draw_below(random, 256);
+    colour.g = draw_below(random, 256);
+    colour.b = draw_below(random, 256);
     return colour;
 }
 
@@ -106,7 +113,7 @@ static void plan_object(struct scene *scene, struct sqz_random *random)
     double room = 0.5 - 0.9 * object->w;
     object->x = 0.5 + between(random, -room, room);
     object->y = 0.5 + between(random, -room, room);
-    object->disc = sqz_random_int(random, 0, 1);
+    object->disc = draw_below(random, 2);
     draw_turn(random, &object->cosine, &object->sine);
     scene->detail = between(random, 0, 1);
 }
@@ -115,7 +122,7 @@ static void plan_texture(struct scene *scene, struct sqz_random *random)
 {
     static const double diagonal = 0.41421356237309503; // tan(45 degrees / 2)
     double t = between(random, -0.09, 0.09);            // about +-10 degrees
-    double sign = sqz_random_int(random, 0, 1) ? 1 : -1;
+    double sign = draw_below(random, 2) ? 1 : -1;
     if (scene->what == SQZ_SYNTH_DIAGONAL)
         t = sign * (diagonal + t);
     set_turn(t, &scene->cosine, &scene->sine);
@@ -127,19 +134,19 @@ static void plan_texture(struct scene *scene, struct sqz_random *random)
 
 static void plan_clutter(struct scene *scene, struct sqz_random *random)
 {
-    scene->n_clutter = (int)sqz_random_int(random, 2, MOST_CLUTTER);
+    scene->n_clutter = 2 + draw_below(random, MOST_CLUTTER - 1);
     for (int i = 0; i < scene->n_clutter; i++) {
         struct item *item = &scene->clutter[i];
         item->x = between(random, 0, 1);
         item->y = between(random, 0, 1);
-        item->disc = sqz_random_int(random, 0, 2) == 0;
+        item->disc = draw_below(random, 3) == 0;
         item->w = between(random, 0.03, item->disc ? 0.07 : 0.18);
         item->h = between(random, 0.02, 0.05);
         draw_turn(random, &item->cosine, &item->sine);
         item->colour = draw_colour(random);
     }
     struct item *cover = &scene->cover;
-    scene->covered = sqz_random_int(random, 0, 1);
+    scene->covered = draw_below(random, 2);
     cover->x = scene->object.x + between(random, -0.8, 0.8) * scene->object.w;
     cover->y = scene->object.y + between(random, -0.8, 0.8) * scene->object.w;
     cover->disc = false;
@@ -161,7 +168,8 @@ static void plan(struct scene *scene, enum sqz_synth_class what, struct sqz_rand
     scene->back[1].b = scene->back[0].b + mix * (far.b - scene->back[0].b);
     draw_turn(random, &scene->back_x, &scene->back_y);
     scene->front[0] = draw_contrasting(random, scene->back, 2);
-    // A shape may shade from one colour into a near one; a texture needs two that can be told apart.
+    // A shape may shade from one colour into a near one; a texture needs two that can be told
+    // apart.
     if (is_texture(what))
         scene->front[1] = draw_contrasting(random, scene->front, 1);
     else
@@ -190,7 +198,8 @@ static bool item_covers(const struct item *item, double x, double y)
 
 static bool in_shape(const struct scene *scene, double u, double v)
 {
-    double distance = u * u + v * v, arm = 0.22 + 0.14 * scene->detail, hole = 0.45 + 0.2 * scene->detail;
+    double distance = u * u + v * v, arm = 0.22 + 0.14 * scene->detail,
+           hole = 0.45 + 0.2 * scene->detail;
     switch (scene->what) {
     case SQZ_SYNTH_CIRCLE:
         return distance < 0.9 * 0.9;

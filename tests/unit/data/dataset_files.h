@@ -31,7 +31,8 @@ static inline int scratch_make(void **state)
     return setenv("XDG_CACHE_HOME", cache, 1);
 }
 
-static inline int scratch_remove_one(const char *path, const struct stat *info, int flag, struct FTW *walk)
+static inline int scratch_remove_one(const char *path, const struct stat *info, int flag,
+                                     struct FTW *walk)
 {
     (void)info;
     (void)flag;

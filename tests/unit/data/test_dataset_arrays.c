@@ -123,7 +123,8 @@ static void idx_bad(void **state)
 {
     (void)state;
     struct idx good = make_idx(1), bad;
-    struct sqz_dataset_request request = {.kind = "mnist", .dir = in_scratch("bad"), .split = "train"};
+    struct sqz_dataset_request request = {
+        .kind = "mnist", .dir = in_scratch("bad"), .split = "train"};
     const char *images = in_scratch("bad/train-images-idx3-ubyte");
     const char *labels = in_scratch("bad/train-labels-idx1-ubyte");
     write_idx("bad", "train", &good);
@@ -137,7 +138,12 @@ static void idx_bad(void **state)
         expect_refusal(&request, SQZ_E_DATA, "idx1-ubyte\" is cut short");
     }
     make_file(labels, good.labels, sizeof good.labels);
-    static const struct { size_t at; uint32_t value; bool in_labels; const char *text; } lies[] = {
+    static const struct {
+        size_t at;
+        uint32_t value;
+        bool in_labels;
+        const char *text;
+    } lies[] = {
         {0, 0x801, false, "no idx file of images"},
         {0, 0x803, true, "no idx file of labels"},
         {4, 0xffffffff, false, "promises 4294967295 images"},
@@ -175,7 +181,8 @@ static void idx_bad_gzip(void **state)
     (void)state;
     struct idx good = make_idx(1);
     struct sqz_bytes packed = {0};
-    struct sqz_dataset_request request = {.kind = "mnist", .dir = in_scratch("badgz"), .split = "train"};
+    struct sqz_dataset_request request = {
+        .kind = "mnist", .dir = in_scratch("badgz"), .split = "train"};
     const char *path = in_scratch("badgz/train-images-idx3-ubyte.gz");
     make_file(in_scratch("badgz/train-labels-idx1-ubyte"), good.labels, sizeof good.labels);
     make_gz(path, good.images, sizeof good.images);
@@ -184,7 +191,8 @@ static void idx_bad_gzip(void **state)
         make_file(path, packed.data, size);
         expect_refusal(&request, SQZ_E_DATA, "train-images-idx3-ubyte.gz\"");
     }
-    // Any byte of the packed data or its checksums; the 10 bytes of the header may be free to choose.
+    // Any byte of the packed data or its checksums; the 10 bytes of the header may be free to
+    // choose.
     for (size_t i = 10; i < packed.size; i++) {
         packed.data[i] ^= 0xff;
         make_file(path, packed.data, packed.size);
@@ -219,19 +227,22 @@ static void expect_cifar(const struct sqz_dataset *set, size_t first, int add)
         assert_int_equal(sample->label, (int)i + add);
         for (size_t p = 0; p < 1024; p++)
             for (size_t c = 0; c < 3; c++)
-                assert_int_equal(set->pixels[sample->offset + 3 * p + c], (uint8_t)(c * 50 + p * 7 + i));
+                assert_int_equal(set->pixels[sample->offset + 3 * p + c],
+                                 (uint8_t)(c * 50 + p * 7 + i));
     }
 }
 
 static void cifar10(void **state)
 {
-    static const char names[] = "airplane\nauto\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\nlorry\n\n";
+    static const char names[] =
+        "airplane\nauto\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\nlorry\n\n";
     uint8_t data[RECORDS * 3073 + 1] = {0};
     struct sqz_dataset_layout layout;
     (void)state;
     for (int batch = 1; batch <= 2; batch++) {
         fill_cifar(data, 1, batch);
-        make_file(in_scratch("c10/cifar-10-batches-bin/data_batch_%d.bin", batch), data, sizeof data - 1);
+        make_file(in_scratch("c10/cifar-10-batches-bin/data_batch_%d.bin", batch), data,
+                  sizeof data - 1);
     }
     fill_cifar(data, 1, 7);
     make_file(in_scratch("c10/cifar-10-batches-bin/test_batch.bin"), data, sizeof data - 1);
@@ -265,7 +276,8 @@ static void cifar10(void **state)
     expect_refusal(&request, SQZ_E_DATA, "gives record 1 the label 10");
     request.split = "train";
     assert_int_equal(rename(in_scratch("c10/cifar-10-batches-bin/data_batch_2.bin"),
-                            in_scratch("c10/cifar-10-batches-bin/data_batch_3.bin")), 0);
+                            in_scratch("c10/cifar-10-batches-bin/data_batch_3.bin")),
+                     0);
     expect_refusal(&request, SQZ_E_NOINPUT, "data_batch_2.bin"); // a gap is no smaller data set
 }
 
@@ -303,7 +315,8 @@ static void cifar100(void **state)
 
 static void real_fashion(void **state)
 {
-    struct sqz_dataset_request request = {.dir = "/usr/share/datasets/fashion-mnist", .split = "test"};
+    struct sqz_dataset_request request = {.dir = "/usr/share/datasets/fashion-mnist",
+                                          .split = "test"};
     size_t histogram[10] = {0};
     (void)state;
     if (!sqz_path_is_folder(request.dir)) {
@@ -324,8 +337,8 @@ static void real_fashion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(idx_good), cmocka_unit_test(idx_fashion), cmocka_unit_test(idx_bad),
-        cmocka_unit_test(idx_bad_gzip), cmocka_unit_test(cifar10), cmocka_unit_test(cifar100),
+        cmocka_unit_test(idx_good),     cmocka_unit_test(idx_fashion), cmocka_unit_test(idx_bad),
+        cmocka_unit_test(idx_bad_gzip), cmocka_unit_test(cifar10),     cmocka_unit_test(cifar100),
         cmocka_unit_test(real_fashion)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -1,4 +1,5 @@
-// The header check's memory: what is remembered, what is looked at again, damaged and unwritable caches.
+// The header check's memory: what is remembered, what is looked at again, damaged and unwritable
+// caches.
 #include "dataset_files.h"
 
 #include "data/sets.h"
@@ -14,8 +15,8 @@ static void set_time(const char *path, long seconds)
 
 static size_t open_count(const char *dir, int threads)
 {
-    struct sqz_dataset_request request = {.kind = "", .dir = dir, .split = "", .check_headers = true,
-                                          .threads = threads};
+    struct sqz_dataset_request request = {
+        .kind = "", .dir = dir, .split = "", .check_headers = true, .threads = threads};
     struct sqz_dataset *set = open_or_fail(&request);
     size_t count = set->count;
     sqz_dataset_free(set);
@@ -147,7 +148,8 @@ static void long_headers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(remembers), cmocka_unit_test(survives_damage),
-                                       cmocka_unit_test(needs_no_place), cmocka_unit_test(long_headers)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(remembers), cmocka_unit_test(survives_damage),
+        cmocka_unit_test(needs_no_place), cmocka_unit_test(long_headers)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

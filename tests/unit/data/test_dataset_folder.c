@@ -5,7 +5,8 @@
 
 static struct sqz_dataset_request request_for(const char *dir, const char *split)
 {
-    struct sqz_dataset_request request = {.kind = "imagenet", .dir = dir, .split = split, .threads = 2};
+    struct sqz_dataset_request request = {
+        .kind = "imagenet", .dir = dir, .split = split, .threads = 2};
     return request;
 }
 
@@ -13,10 +14,13 @@ static struct sqz_dataset_request request_for(const char *dir, const char *split
 // hidden file, which MindCV takes and we leave out, and the nested folder, which both refuse.
 static void order_and_labels(void **state)
 {
-    static const struct { int label; const char *name; } rows[] = {
-        {0, "B/upper.jpg"}, {1, "a/one.jpg"}, {2, "b/1.JPG"}, {2, "b/10.jpg"}, {2, "b/2.jpg"},
-        {2, "b/m.bmp"}, {2, "b/noext"}, {2, "b/p.png"}, {2, "b/q.PNG"}, {2, "b/t.tiff"},
-        {2, "b/w.webp"}, {2, "b/y.JPEG"}, {2, "b/z.jpeg"}, {3, "c10/x.jpg"}, {4, "c9/x.jpg"}};
+    static const struct {
+        int label;
+        const char *name;
+    } rows[] = {{0, "B/upper.jpg"}, {1, "a/one.jpg"}, {2, "b/1.JPG"},  {2, "b/10.jpg"},
+                {2, "b/2.jpg"},     {2, "b/m.bmp"},   {2, "b/noext"},  {2, "b/p.png"},
+                {2, "b/q.PNG"},     {2, "b/t.tiff"},  {2, "b/w.webp"}, {2, "b/y.JPEG"},
+                {2, "b/z.jpeg"},    {3, "c10/x.jpg"}, {4, "c9/x.jpg"}};
     static const char *const classes[] = {"B", "a", "b", "c10", "c9", "empty"};
     const char *root = in_scratch("order");
     (void)state;
@@ -54,7 +58,8 @@ static void refusals(void **state)
     make_folder(in_scratch("nothing"));
     make_folder(in_scratch("hollow/a"));
     struct sqz_dataset_request request = request_for(in_scratch("ref"), "val");
-    expect_refusal(&request, SQZ_E_NOINPUT, "ref/test\" is there: name the split with --val_split test");
+    expect_refusal(&request, SQZ_E_NOINPUT,
+                   "ref/test\" is there: name the split with --val_split test");
     request = request_for(in_scratch("absent"), "train");
     expect_refusal(&request, SQZ_E_NOINPUT, "There is no folder");
     request = request_for(in_scratch("flat/1.png"), "");
@@ -87,11 +92,17 @@ static void layouts(void **state)
     // A class that is called "train" does not make a split.
     make_file(in_scratch("lay/vehicles/train/1.jpg"), "x", 1);
     make_file(in_scratch("lay/vehicles/car/1.jpg"), "x", 1);
-    static const struct { const char *dir; bool splits; const char *train, *val; } cases[] = {
-        {"both", true, "train", "val"}, {"test", true, "train", "test"},
-        {"valonly", true, "", "val"}, {"vehicles", false, "", ""}};
+    static const struct {
+        const char *dir;
+        bool splits;
+        const char *train, *val;
+    } cases[] = {{"both", true, "train", "val"},
+                 {"test", true, "train", "test"},
+                 {"valonly", true, "", "val"},
+                 {"vehicles", false, "", ""}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(sqz_dataset_layout(in_scratch("lay/%s", cases[i].dir), &layout, &err), SQZ_OK);
+        assert_int_equal(sqz_dataset_layout(in_scratch("lay/%s", cases[i].dir), &layout, &err),
+                         SQZ_OK);
         assert_string_equal(layout.kind, "imagenet");
         assert_int_equal(layout.has_splits, cases[i].splits);
         assert_string_equal(layout.train, cases[i].train);
@@ -122,7 +133,8 @@ static void headers(void **state)
     make_file(in_scratch("head/c/x.gif"), "GIF89a0000000", 13);
     make_file(in_scratch("head/c/y.gif"), "GIF89a0000000", 13);
     expect_refusal(&request, SQZ_E_DATA, "No file in");
-    expect_refusal(&request, SQZ_E_DATA, "head/c\" is an image that can be read (2 files looked at");
+    expect_refusal(&request, SQZ_E_DATA,
+                   "head/c\" is an image that can be read (2 files looked at");
 }
 
 static void fingerprints(void **state)
@@ -227,7 +239,8 @@ static void hymenoptera(void **state)
     const char *dir = test_data("hymenoptera");
     if (!dir)
         skip();
-    struct sqz_dataset_request request = {.dir = dir, .split = "train", .check_headers = true, .threads = 2};
+    struct sqz_dataset_request request = {
+        .dir = dir, .split = "train", .check_headers = true, .threads = 2};
     struct sqz_dataset *set = open_or_fail(&request);
     assert_int_equal(set->count, 244);
     assert_int_equal(set->skipped, 1);
@@ -245,8 +258,9 @@ static void hymenoptera(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(order_and_labels), cmocka_unit_test(refusals), cmocka_unit_test(layouts),
-        cmocka_unit_test(headers),          cmocka_unit_test(fingerprints), cmocka_unit_test(division),
+        cmocka_unit_test(order_and_labels), cmocka_unit_test(refusals),
+        cmocka_unit_test(layouts),          cmocka_unit_test(headers),
+        cmocka_unit_test(fingerprints),     cmocka_unit_test(division),
         cmocka_unit_test(mapping),          cmocka_unit_test(hymenoptera)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
