@@ -2,7 +2,7 @@
 //
 // Level 0 of the tree holds the leaves; node i of level l + 1 is node 2i plus node 2i + 1 of level
 // l, or node 2i alone where that is the last of its level. Whoever completes the second of two
-// siblings adds them (left += right, whatever the order of completion) and goes up.
+// siblings adds them and goes up; a sum of two is the same bits either way round.
 //
 // No deadlock: a thread that holds a leaf never waits, so waiting can last only if every buffer
 // belongs to a completed node that lacks its sibling. Leaves are numbered and given their buffers
@@ -155,12 +155,11 @@ void sqz_reduce_put(struct sqz_reduce *reduce, const struct sqz_leaf *leaf, doub
             continue; // has no sibling
         if (!meet(reduce, &level[i / 2], &node, &sibling))
             return;
-        struct waiting left = i % 2 ? sibling : node, right = i % 2 ? node : sibling;
-        float *sum = n == 2 ? reduce->out : buffer_at(reduce, left.buffer);
-        reduce->kernels->add(buffer_at(reduce, left.buffer), buffer_at(reduce, right.buffer), sum,
+        float *own = buffer_at(reduce, node.buffer);
+        reduce->kernels->add(own, buffer_at(reduce, sibling.buffer), n == 2 ? reduce->out : own,
                              reduce->n_weights);
-        node = (struct waiting){left.buffer, left.loss + right.loss};
-        release(reduce, right.buffer);
+        node.loss += sibling.loss;
+        release(reduce, sibling.buffer);
     }
     if (reduce->leaves == 1)
         memcpy(reduce->out, leaf->gradient, reduce->n_weights * sizeof *reduce->out);
