@@ -60,11 +60,13 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
     bool folders = is_class_folders(setup->kind);
     bool train_open = sqz_options_origin(options, "train_split") <= SQZ_FROM_BUILTIN_RECIPE;
     bool val_open = sqz_options_origin(options, "val_split") <= SQZ_FROM_BUILTIN_RECIPE;
-    if (layout.has_splits && layout.train[0] && train_open)
-        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s",
-                                  layout.train);
-    if (!status && layout.has_splits && layout.val[0] && val_open)
-        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "val_split", "%s", layout.val);
+    // A folder without splits keeps the usual names: they mark it for division below.
+    const char *train = layout.has_splits ? layout.train : "train";
+    const char *val = layout.has_splits ? layout.val : "val";
+    if (*train && train_open)
+        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s", train);
+    if (!status && *val && val_open)
+        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "val_split", "%s", val);
     // Class folders directly below data_dir, and nobody asked for other folders: divide them. The
     // names are compared, not the origins, so that a restart from recipe.yaml does the same.
     setup->divided = folders && !layout.has_splits && strcmp(options->train_split, "train") == 0
