@@ -24,7 +24,8 @@ void sqz_random_init(struct sqz_random *random, uint64_t seed, uint64_t epoch, u
                      enum sqz_random_use use);
 uint64_t sqz_random_u64(struct sqz_random *random);
 double sqz_random_uniform(struct sqz_random *random, double low, double high); // [low, high)
-int64_t sqz_random_int(struct sqz_random *random, int64_t low, int64_t high);  // [low, high], exact
+// [low, high), each equally likely; low when nothing lies between.
+int64_t sqz_random_int(struct sqz_random *random, int64_t low, int64_t high);
 double sqz_random_normal(struct sqz_random *random);                          // N(0, 1), two draws
 // A 64-bit finaliser with full avalanche; the value for (key, counter) without any state.
 uint64_t sqz_random_hash(uint64_t key, uint64_t counter);
