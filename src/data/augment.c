@@ -145,8 +145,8 @@ static enum sqz_status fetch_crop(const struct sqz_augment *augment,
     if (status == SQZ_OK)
         status = sqz_source_pad(out, -crop.x, -crop.y, crop.w, crop.h, padded, err);
     if (status == SQZ_OK)
-        out->from = (struct sqz_resize_source){
-            padded->pixels, (size_t)padded->w * (size_t)padded->c, padded->c};
+        out->from = (struct sqz_resize_source){padded->pixels,
+                                               (size_t)padded->w * (size_t)padded->c, padded->c};
     return status;
 }
 
@@ -169,8 +169,7 @@ enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
 {
     int side = preprocess->image_size;
     struct sqz_source_pixels pixels;
-    enum sqz_status status =
-        fetch_crop(augment, preprocess, source, draw, &pixels, scratch, err);
+    enum sqz_status status = fetch_crop(augment, preprocess, source, draw, &pixels, scratch, err);
     if (status)
         return status;
     struct sqz_resize resize = {

@@ -2,8 +2,8 @@
 #include "data/image_codec.h"
 
 #define TAG_ORIENTATION 0x0112
-#define TYPE_SHORT 3
-#define ENTRY_BYTES 12
+#define TYPE_SHORT      3
+#define ENTRY_BYTES     12
 
 static unsigned read16(const uint8_t *at, bool big)
 {

@@ -34,17 +34,17 @@ struct sqz_rect {
     int x, y, w, h;
 };
 struct sqz_decode {
-    int channels;          // 1 or 3: gray is replicated, colour reduced, alpha dropped, 16 bits to 8
+    int channels; // 1 or 3: gray is replicated, colour reduced, alpha dropped, 16 bits to 8
     bool apply_exif;
-    struct sqz_rect crop;  // w = 0: the whole image; else only this part (after orientation)
-    int least_w, least_h;  // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) picture
-                           // stays at least this large; 0: full size
-    bool verify;           // also decode what lies behind the crop, so that damage there is an error
+    struct sqz_rect crop; // w = 0: the whole image; else only this part (after orientation)
+    int least_w, least_h; // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) picture
+                          // stays at least this large; 0: full size
+    bool verify;          // also decode what lies behind the crop, so that damage there is an error
 };
 // Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
-// decoded picture; with scaling, from the scaled one (rounded outward). Pixels equal libjpeg-turbo's
-// default decoder (Pillow, OpenCV) when not scaled. Limits: 65,500 pixels a side, 100 M pixels, 100
-// progressive scans. Truncated data is an error (SQZ_E_DATA).
+// decoded picture; with scaling, from the scaled one (rounded outward). Pixels equal
+// libjpeg-turbo's default decoder (Pillow, OpenCV) when not scaled. Limits: 65,500 pixels a side,
+// 100 M pixels, 100 progressive scans. Truncated data is an error (SQZ_E_DATA).
 enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *name,
                                  const struct sqz_decode *how, struct sqz_image *out,
                                  struct sqz_error *err);

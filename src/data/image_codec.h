@@ -4,9 +4,9 @@
 
 #include "data/image.h"
 
-#define SQZ_IMAGE_SIDE_MAX 65500
+#define SQZ_IMAGE_SIDE_MAX   65500
 #define SQZ_IMAGE_PIXELS_MAX 100000000
-#define SQZ_JPEG_SCANS_MAX 100
+#define SQZ_JPEG_SCANS_MAX   100
 
 // One decoding, in the coordinates of the stored picture (EXIF is image.c's business).
 struct sqz_decode_job {
@@ -25,7 +25,8 @@ struct sqz_jpeg_layout {
     size_t scan;
 };
 
-// The errors of the probes begin with a verb ("is truncated ..."): the caller knows the file's name.
+// The errors of the probes begin with a verb ("is truncated ..."): the caller knows the file's
+// name.
 enum sqz_status sqz_jpeg_probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
                                struct sqz_jpeg_layout *layout, struct sqz_error *err);
 enum sqz_status sqz_jpeg_decode(const struct sqz_decode_job *job, struct sqz_image *out,

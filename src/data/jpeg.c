@@ -175,9 +175,8 @@ static void count_scans(j_common_ptr jpeg)
     struct reader *reader = reader_of(jpeg);
     if (reader->jpeg.input_scan_number <= SQZ_JPEG_SCANS_MAX)
         return;
-    reader->status = sqz_fail(reader->err, SQZ_E_DATA,
-                              "%s is a JPEG image with more than %d scans", reader->job->name,
-                              SQZ_JPEG_SCANS_MAX);
+    reader->status = sqz_fail(reader->err, SQZ_E_DATA, "%s is a JPEG image with more than %d scans",
+                              reader->job->name, SQZ_JPEG_SCANS_MAX);
     longjmp(reader->escape, 1);
 }
 
@@ -267,14 +266,14 @@ static void read_rows(struct reader *reader, int left)
     const struct sqz_rect *crop = &reader->job->crop;
     int end = crop->y + crop->h;
     JSAMPARRAY rows = jpeg->mem->alloc_sarray(
-        (j_common_ptr)jpeg, JPOOL_IMAGE,
-        jpeg->output_width * (JDIMENSION)jpeg->output_components, ROWS_AT_ONCE);
+        (j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * (JDIMENSION)jpeg->output_components,
+        ROWS_AT_ONCE);
     size_t stride = (size_t)crop->w * (size_t)reader->job->channels;
     skip_rows(reader, crop->y);
     while ((int)jpeg->output_scanline < end) {
         int y = (int)jpeg->output_scanline, ask = end - y;
-        int got = (int)jpeg_read_scanlines(
-            jpeg, rows, (JDIMENSION)(ask < ROWS_AT_ONCE ? ask : ROWS_AT_ONCE));
+        int got = (int)jpeg_read_scanlines(jpeg, rows,
+                                           (JDIMENSION)(ask < ROWS_AT_ONCE ? ask : ROWS_AT_ONCE));
         for (int i = 0; i < got; i++)
             put_row(reader, rows[i], left,
                     reader->out->pixels + (size_t)(y + i - crop->y) * stride);
@@ -292,14 +291,13 @@ static void decode(struct reader *reader)
     choose_output(reader);
     jpeg_start_decompress(jpeg);
     if ((int)jpeg->output_width != job->w || (int)jpeg->output_height != job->h) {
-        reader->status = sqz_fail(reader->err, SQZ_E_DATA,
-                                  "%s is a damaged JPEG image: two headers, %d x %d and %u x %u",
-                                  job->name, job->w, job->h, jpeg->output_width,
-                                  jpeg->output_height);
+        reader->status = sqz_fail(
+            reader->err, SQZ_E_DATA, "%s is a damaged JPEG image: two headers, %d x %d and %u x %u",
+            job->name, job->w, job->h, jpeg->output_width, jpeg->output_height);
         return;
     }
-    reader->status = sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels,
-                                             reader->err);
+    reader->status =
+        sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels, reader->err);
     if (reader->status)
         return;
     int left = narrow(reader);

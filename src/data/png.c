@@ -7,9 +7,9 @@
 
 #include <png.h>
 
-#define SIGNATURE_BYTES 8
+#define SIGNATURE_BYTES   8
 #define CHUNK_FRAME_BYTES 12 // length, type and checksum around a chunk's body
-#define CHUNK_MEMORY_MAX 8000000
+#define CHUNK_MEMORY_MAX  8000000
 
 static uint32_t read32(const uint8_t *at)
 {
@@ -158,8 +158,8 @@ static void decode(struct reader *reader)
         png_get_image_width(png, reader->info) != (png_uint_32)job->w ||
         png_get_image_height(png, reader->info) != (png_uint_32)job->h)
         png_error(png, "its header contradicts itself");
-    reader->status = sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels,
-                                             reader->err);
+    reader->status =
+        sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels, reader->err);
     if (reader->status == SQZ_OK)
         read_picture(reader, interlaced, have);
 }
@@ -191,8 +191,8 @@ struct writer {
 static void stop_writing(png_structp png, png_const_charp text)
 {
     struct writer *writer = png_get_error_ptr(png);
-    writer->status = sqz_fail(writer->err, SQZ_E_INTERNAL, "Cannot encode %s as PNG: %s.",
-                              writer->path, text);
+    writer->status =
+        sqz_fail(writer->err, SQZ_E_INTERNAL, "Cannot encode %s as PNG: %s.", writer->path, text);
     png_longjmp(png, 1);
 }
 
@@ -236,8 +236,8 @@ enum sqz_status sqz_image_write_png(const char *path, const struct sqz_image *im
     if (writer.status == SQZ_OK && writer.bytes.failed)
         writer.status = sqz_fail_memory(err, "an encoded PNG image", writer.bytes.length);
     if (writer.status == SQZ_OK)
-        writer.status = sqz_file_write(path, writer.bytes.data, writer.bytes.length,
-                                       SQZ_REPLACE_EXISTING, err);
+        writer.status =
+            sqz_file_write(path, writer.bytes.data, writer.bytes.length, SQZ_REPLACE_EXISTING, err);
     if (png)
         png_destroy_write_struct(&png, &info);
     sqz_text_release(&writer.bytes);

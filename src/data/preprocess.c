@@ -54,9 +54,8 @@ enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
         return status;
     centre(x->out, side, x, &left);
     centre(y->out, side, y, &top);
-    struct sqz_source_part part = {.apply_exif = preprocess->apply_exif,
-                                   .verify = true,
-                                   .channels = preprocess->channels};
+    struct sqz_source_part part = {
+        .apply_exif = preprocess->apply_exif, .verify = true, .channels = preprocess->channels};
     sqz_resize_needs(&resize, &part.rect);
     x->held = part.rect.x;
     y->held = part.rect.y;

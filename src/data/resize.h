@@ -33,7 +33,8 @@ enum sqz_status sqz_resize_run(const struct sqz_resize *resize, const struct sqz
 enum sqz_status sqz_scratch_cut(struct sqz_transform_scratch *scratch, const size_t *sizes, int n,
                                 void **parts, struct sqz_error *err);
 
-// The methods. *_span: source pixels low..high-1 that result d is made from, clamped to the picture.
+// The methods. *_span: source pixels low..high-1 that result d is made from, clamped to the
+// picture.
 typedef void (*sqz_resize_span_fn)(const struct sqz_resize_axis *axis, int d, int *low, int *high);
 typedef enum sqz_status (*sqz_resize_method_fn)(const struct sqz_resize *resize,
                                                 const struct sqz_resize_source *in, uint8_t *out,
@@ -47,16 +48,17 @@ void sqz_resize_cubic_span(const struct sqz_resize_axis *axis, int d, int *low, 
 enum sqz_status sqz_resize_cubic(const struct sqz_resize *resize,
                                  const struct sqz_resize_source *in, uint8_t *out,
                                  struct sqz_transform_scratch *scratch, struct sqz_error *err);
-// OpenCV's area method enlarges by a linear method with coordinates of its own (is_shrinking false).
+// OpenCV's area method enlarges by a linear method with coordinates of its own (is_shrinking
+// false).
 bool sqz_resize_is_shrinking(const struct sqz_resize *resize);
 void sqz_resize_enlarge_span(const struct sqz_resize_axis *axis, int d, int *low, int *high);
 enum sqz_status sqz_resize_enlarge(const struct sqz_resize *resize,
                                    const struct sqz_resize_source *in, uint8_t *out,
                                    struct sqz_transform_scratch *scratch, struct sqz_error *err);
 void sqz_resize_area_span(const struct sqz_resize_axis *axis, int d, int *low, int *high);
-enum sqz_status sqz_resize_area(const struct sqz_resize *resize,
-                                const struct sqz_resize_source *in, uint8_t *out,
-                                struct sqz_transform_scratch *scratch, struct sqz_error *err);
+enum sqz_status sqz_resize_area(const struct sqz_resize *resize, const struct sqz_resize_source *in,
+                                uint8_t *out, struct sqz_transform_scratch *scratch,
+                                struct sqz_error *err);
 void sqz_resize_pillow_linear_span(const struct sqz_resize_axis *axis, int d, int *low, int *high);
 void sqz_resize_pillow_cubic_span(const struct sqz_resize_axis *axis, int d, int *low, int *high);
 enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,

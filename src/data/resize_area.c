@@ -77,8 +77,8 @@ static void shrink_by_whole(const struct sqz_resize *resize, const struct sqz_re
 }
 
 static void add_row(const struct sqz_resize_axis *x, const struct cover *covers,
-                    const float *weights, size_t limit, const uint8_t *row, int channels, float beta,
-                    float *sums)
+                    const float *weights, size_t limit, const uint8_t *row, int channels,
+                    float beta, float *sums)
 {
     for (int i = 0; i < x->count; i++) {
         const uint8_t *p = row + (size_t)(covers[i].first - x->held) * (size_t)channels;
@@ -100,9 +100,9 @@ static void take_sums(float *sums, int n, uint8_t *out)
     }
 }
 
-enum sqz_status sqz_resize_area(const struct sqz_resize *resize,
-                                const struct sqz_resize_source *in, uint8_t *out,
-                                struct sqz_transform_scratch *scratch, struct sqz_error *err)
+enum sqz_status sqz_resize_area(const struct sqz_resize *resize, const struct sqz_resize_source *in,
+                                uint8_t *out, struct sqz_transform_scratch *scratch,
+                                struct sqz_error *err)
 {
     const struct sqz_resize_axis *x = &resize->x, *y = &resize->y;
     int factor_x = whole_factor(x), factor_y = whole_factor(y);

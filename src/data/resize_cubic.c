@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#define TAPS 4
+#define TAPS       4
 #define WEIGHT_ONE 2048
 
 struct tap {

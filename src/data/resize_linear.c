@@ -8,7 +8,7 @@
 #define WEIGHT_ONE 2048
 
 struct tap {
-    int index;       // of the first of two neighbours; may be -1 in the vertical direction
+    int index; // of the first of two neighbours; may be -1 in the vertical direction
     int16_t w0, w1;
 };
 
@@ -60,8 +60,8 @@ void sqz_resize_enlarge_span(const struct sqz_resize_axis *axis, int d, int *low
     span(axis, enlarge_tap(axis, d), low, high);
 }
 
-// Columns beyond an edge count as the edge's with full weight. The right edge is written as the last
-// pair with weights 0 and 1, so that no pair reaches beyond the row.
+// Columns beyond an edge count as the edge's with full weight. The right edge is written as the
+// last pair with weights 0 and 1, so that no pair reaches beyond the row.
 static struct tap edge_column(struct tap tap, int in)
 {
     if (tap.index < 0)
@@ -114,10 +114,8 @@ static enum sqz_status run(const struct sqz_resize *resize, tap_fn tap_at,
     for (int j = 0; j < y->count; j++, out += n * c) {
         struct tap tap = tap_at(y, y->first + j);
         int top = clamp(tap.index, y->in), bottom = clamp(tap.index + 1, y->in);
-        const int16_t *above = row_buffer(ops, &columns, in, y->held, top, bottom, rows,
-                                          filled);
-        const int16_t *below = row_buffer(ops, &columns, in, y->held, bottom, top, rows,
-                                          filled);
+        const int16_t *above = row_buffer(ops, &columns, in, y->held, top, bottom, rows, filled);
+        const int16_t *below = row_buffer(ops, &columns, in, y->held, bottom, top, rows, filled);
         ops->linear_blend(above, below, x->count * in->c, tap.w0, tap.w1, out);
     }
     return SQZ_OK;

@@ -105,9 +105,14 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
     size_t taps_x = bank_taps(x, resize->interpolation);
     size_t taps_y = bank_taps(&y, resize->interpolation);
     size_t sizes[] = {
-        w * sizeof(int),     w * sizeof(int), w * taps_x * sizeof(int32_t),
-        h * sizeof(int),     h * sizeof(int), h * taps_y * sizeof(int32_t),
-        (size_t)needs.h * n, n * sizeof(int32_t),
+        w * sizeof(int),
+        w * sizeof(int),
+        w * taps_x * sizeof(int32_t),
+        h * sizeof(int),
+        h * sizeof(int),
+        h * taps_y * sizeof(int32_t),
+        (size_t)needs.h * n,
+        n * sizeof(int32_t),
         (taps_x > taps_y ? taps_x : taps_y) * sizeof(double),
     };
     void *parts[sizeof sizes / sizeof *sizes];
@@ -122,9 +127,8 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
     const struct sqz_pixel_ops *ops = sqz_pixel_ops();
     uint8_t *narrowed = parts[6];
     for (int j = 0; j < needs.h; j++)
-        ops->filter_row(&across,
-                        in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride, in->c,
-                        narrowed + (size_t)j * n);
+        ops->filter_row(&across, in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride,
+                        in->c, narrowed + (size_t)j * n);
     for (int j = 0; j < y.count; j++)
         ops->filter_blend(narrowed + (size_t)down.offsets[j] * n, n,
                           down.weights + (size_t)j * taps_y, down.counts[j], parts[7],

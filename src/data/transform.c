@@ -33,8 +33,8 @@ static void convert_row(const uint8_t *in, int n, int have, int wanted, uint8_t 
 }
 
 // Pixels that are already there, with another number of channels.
-static enum sqz_status convert(const struct sqz_image *in, const struct sqz_rect *rect, int channels,
-                               struct sqz_image *out, struct sqz_error *err)
+static enum sqz_status convert(const struct sqz_image *in, const struct sqz_rect *rect,
+                               int channels, struct sqz_image *out, struct sqz_error *err)
 {
     enum sqz_status status = sqz_image_resize_buffer(out, rect->w, rect->h, channels, err);
     if (status)

@@ -19,8 +19,8 @@ void sqz_transform_scratch_release(struct sqz_transform_scratch *scratch);
 // `in`. Equal bit for bit to OpenCV 4 without IPP (INTER_CUBIC: ties may round the other way, one
 // value in a million) and to Pillow up to 11 (from 12 on, first for pictures 100 times as tall as
 // wide, Pillow sometimes takes the rows before the columns: a few values then differ by 1).
-enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_rect *crop, int w, int h,
-                                 enum sqz_interpolation interpolation, struct sqz_image *out,
+enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_rect *crop, int w,
+                                 int h, enum sqz_interpolation interpolation, struct sqz_image *out,
                                  struct sqz_transform_scratch *scratch, struct sqz_error *err);
 
 // A sample's source: encoded bytes (data, size), or pixels that are already there.
@@ -48,30 +48,30 @@ void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixel
 enum sqz_erase_value { SQZ_ERASE_CONSTANT, SQZ_ERASE_RANDOM };
 // The training transforms of spec 3 in their order. Zero turns an operation off.
 struct sqz_augment {
-    int pad_crop;                  // > 0: instead of the random resized crop, pad the picture by this
-                                   // many zero pixels, cut its own size at a random place, resize
-    bool whole;                    // no random crop at all: resize the whole picture (MNIST preset)
-    double scale[2], ratio[2];     // random resized crop
+    int pad_crop;              // > 0: instead of the random resized crop, pad the picture by this
+                               // many zero pixels, cut its own size at a random place, resize
+    bool whole;                // no random crop at all: resize the whole picture (MNIST preset)
+    double scale[2], ratio[2]; // random resized crop
     enum sqz_interpolation interpolation;
-    double hflip, vflip;           // probabilities
+    double hflip, vflip; // probabilities
     double brightness, contrast, saturation, hue;
     double erase_prob, erase_scale[2], erase_ratio[2];
     int erase_attempts;
     enum sqz_erase_value erase_mode;
-    float erase_value[3];          // of the normalised result, in the network's channel order
-    bool scaled_decode;            // let JPEG decode at a smaller scale where the crop allows
+    float erase_value[3]; // of the normalised result, in the network's channel order
+    bool scaled_decode;   // let JPEG decode at a smaller scale where the crop allows
 };
 // What is drawn for one sample. The draws are made in the order of the fields, from the size that
 // the file's header tells, so that only the crop has to be decoded.
 enum sqz_jitter { SQZ_BRIGHTNESS, SQZ_CONTRAST, SQZ_SATURATION, SQZ_HUE, SQZ_JITTERS };
 struct sqz_augment_draw {
-    struct sqz_rect crop;         // of the picture; reaches beyond its edges with pad_crop
+    struct sqz_rect crop; // of the picture; reaches beyond its edges with pad_crop
     bool hflip, vflip;
     enum sqz_jitter order[SQZ_JITTERS];
-    float factor[SQZ_JITTERS];    // by kind; hue: a shift of -0.5 .. 0.5 turns
-    bool jitter[SQZ_JITTERS];     // not drawn: whether that one is on
-    struct sqz_rect erase;        // of the result; w = 0: none
-    struct sqz_random noise;      // what SQZ_ERASE_RANDOM continues with
+    float factor[SQZ_JITTERS]; // by kind; hue: a shift of -0.5 .. 0.5 turns
+    bool jitter[SQZ_JITTERS];  // not drawn: whether that one is on
+    struct sqz_rect erase;     // of the result; w = 0: none
+    struct sqz_random noise;   // what SQZ_ERASE_RANDOM continues with
 };
 // w x h: the picture as shown (after EXIF orientation if that is applied).
 void sqz_augment_draw(const struct sqz_augment *augment, const struct sqz_preprocess *preprocess,
@@ -95,7 +95,8 @@ void sqz_erase_run(const struct sqz_augment *augment, const struct sqz_rect *rec
 // come from `random` only, in a fixed order.
 enum sqz_status sqz_augment_run(const struct sqz_augment *augment,
                                 const struct sqz_preprocess *preprocess,
-                                const struct sqz_source *source, struct sqz_random *random, float *out,
-                                struct sqz_transform_scratch *scratch, struct sqz_error *err);
+                                const struct sqz_source *source, struct sqz_random *random,
+                                float *out, struct sqz_transform_scratch *scratch,
+                                struct sqz_error *err);
 
 #endif

@@ -20,8 +20,7 @@ static void linear_row_avx2(const struct sqz_linear_columns *columns, const uint
             int32_t weights;
             memcpy(&weights, columns->weights + 2 * i, sizeof weights);
             __m128i pixels = _mm_loadl_epi64((const __m128i *)(row + columns->offsets[i]));
-            __m128i sums =
-                _mm_madd_epi16(_mm_shuffle_epi8(pixels, pairs), _mm_set1_epi32(weights));
+            __m128i sums = _mm_madd_epi16(_mm_shuffle_epi8(pixels, pairs), _mm_set1_epi32(weights));
             sums = _mm_srai_epi32(sums, 4);
             _mm_storel_epi64((__m128i *)(out + 3 * i), _mm_packs_epi32(sums, sums));
         }
@@ -41,7 +40,8 @@ static void filter_row_avx2(const struct sqz_filter_bank *bank, const uint8_t *r
         return;
     }
     int end = bank->offsets[bank->n - 1] + 3 * bank->counts[bank->n - 1];
-    const __m128i bytes = _mm_setr_epi8(0, 4, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m128i bytes =
+        _mm_setr_epi8(0, 4, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
     for (int i = 0; i < bank->n; i++, out += 3) {
         const int32_t *w = bank->weights + (size_t)i * bank->taps;
         const uint8_t *p = row + bank->offsets[i];

@@ -31,8 +31,8 @@ static void test_golden_jitter(void **state)
         enum sqz_jitter kind;
         float factor;
         const char *file;
-        int most;       // largest difference
-        double share;   // of values that differ
+        int most;     // largest difference
+        double share; // of values that differ
     } cases[] = {
         {SQZ_BRIGHTNESS, 0.28f, "brightness_0.28", 0, 0},
         {SQZ_BRIGHTNESS, 1.9f, "brightness_1.9", 0, 0},
@@ -163,7 +163,8 @@ static struct statistics draw_many(const struct sqz_augment *augment, int w, int
         sqz_random_init(&random, 42, 3, (uint64_t)i, SQZ_RANDOM_AUGMENT);
         sqz_augment_draw(augment, &preprocess, w, h, &random, &draw);
         const struct sqz_rect *crop = &draw.crop, *erase = &draw.erase;
-        double area = (double)crop->w * crop->h / ((double)w * h), ratio = (double)crop->w / crop->h;
+        double area = (double)crop->w * crop->h / ((double)w * h),
+               ratio = (double)crop->w / crop->h;
         assert_true(crop->x >= 0 && crop->y >= 0 && crop->x + crop->w <= w &&
                     crop->y + crop->h <= h);
         assert_true(area > 0.079 && area <= 1.0);
@@ -189,8 +190,8 @@ static void test_distributions(void **state)
     struct sqz_augment augment = recipe;
     augment.vflip = 0.1;
     struct statistics mean = draw_many(&augment, 500, 375, 20000);
-    // Uniform on 0.08..1 would give 0.54; large areas often do not fit, which leaves 0.432 (the mean
-    // of 50,000 draws of a separate program after spec 3.1).
+    // Uniform on 0.08..1 would give 0.54; large areas often do not fit, which leaves 0.432 (the
+    // mean of 50,000 draws of a separate program after spec 3.1).
     assert_true(fabs(mean.area - 0.432) < 0.006);
     assert_true(fabs(mean.hflip - 0.5) < 0.015);
     assert_true(fabs(mean.vflip - 0.1) < 0.01);

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 static const char *const jpegs[] = {
-    "420.jpg",  "422.jpg", "444.jpg",          "420-progressive.jpg",
+    "420.jpg",  "422.jpg",  "444.jpg",          "420-progressive.jpg",
     "gray.jpg", "cmyk.jpg", "440-restarts.jpg", "411-restarts.jpg",
 };
 static const char *const pngs[] = {
-    "rgba.png",  "gray-alpha.png",  "interlaced.png",  "rgb16.png", "gray16-trns.png",
-    "gray1.png", "palette4-trns.png", "exif-6.png",
+    "rgba.png",        "gray-alpha.png", "interlaced.png",    "rgb16.png",
+    "gray16-trns.png", "gray1.png",      "palette4-trns.png", "exif-6.png",
 };
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -227,14 +227,10 @@ static void test_golden_decoding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pixels_equal_pillow),
-        cmocka_unit_test(test_gray_is_luma),
-        cmocka_unit_test(test_orientations),
-        cmocka_unit_test(test_crops_equal_full_decode),
-        cmocka_unit_test(test_crops_of_photos),
-        cmocka_unit_test(test_scaled_crops),
-        cmocka_unit_test(test_least_size_is_kept),
-        cmocka_unit_test(test_png_round_trip),
+        cmocka_unit_test(test_pixels_equal_pillow), cmocka_unit_test(test_gray_is_luma),
+        cmocka_unit_test(test_orientations),        cmocka_unit_test(test_crops_equal_full_decode),
+        cmocka_unit_test(test_crops_of_photos),     cmocka_unit_test(test_scaled_crops),
+        cmocka_unit_test(test_least_size_is_kept),  cmocka_unit_test(test_png_round_trip),
         cmocka_unit_test(test_golden_decoding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,9 +3,9 @@
 
 #include "base/random.h"
 
-static const char *const small[] = {"420.jpg",         "420-progressive.jpg", "exif-6.jpg",
-                                    "cmyk.jpg",        "440-restarts.jpg",    "interlaced.png",
-                                    "palette4-trns.png", "gray16-trns.png",   "exif-6.png"};
+static const char *const small[] = {"420.jpg",           "420-progressive.jpg", "exif-6.jpg",
+                                    "cmyk.jpg",          "440-restarts.jpg",    "interlaced.png",
+                                    "palette4-trns.png", "gray16-trns.png",     "exif-6.png"};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 // Decodes a copy that ends where its allocation ends, so that a sanitizer sees every byte too far.
@@ -203,8 +203,8 @@ static void test_bad_requests(void **state)
 {
     (void)state;
     struct sqz_bytes bytes = read_bytes(fixture("420.jpg"));
-    struct sqz_rect crops[] = {{-1, 0, 5, 5}, {0, 0, 62, 5}, {60, 0, 2, 1}, {0, 75, 1, 1},
-                               {0, 0, 1, 0},  {0, 0, -3, 2}};
+    struct sqz_rect crops[] = {{-1, 0, 5, 5}, {0, 0, 62, 5}, {60, 0, 2, 1},
+                               {0, 75, 1, 1}, {0, 0, 1, 0},  {0, 0, -3, 2}};
     for (size_t i = 0; i < COUNT(crops); i++) {
         struct sqz_decode how = {.channels = 3, .crop = crops[i]};
         assert_int_equal(decode_copy(bytes.data, bytes.size, &how, NULL), SQZ_E_INTERNAL);
@@ -215,10 +215,14 @@ static void test_bad_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_prefix_fails), cmocka_unit_test(test_truncated_photo),
-        cmocka_unit_test(test_mutations),          cmocka_unit_test(test_foreign_files),
-        cmocka_unit_test(test_limits),             cmocka_unit_test(test_scan_limit),
-        cmocka_unit_test(test_harmless_oddities),  cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_every_prefix_fails),
+        cmocka_unit_test(test_truncated_photo),
+        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_foreign_files),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_scan_limit),
+        cmocka_unit_test(test_harmless_oddities),
+        cmocka_unit_test(test_bad_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

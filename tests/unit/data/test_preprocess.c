@@ -66,8 +66,8 @@ static void test_golden_crops(void **state)
 {
     (void)state;
     static const char *const images[] = {
-        "n02676566_acoustic_guitar", "n03065424_coil",           "n03272010_electric_guitar",
-        "n03617480_kimono",          "n03843555_oil_filter",     "n04238763_slide_rule",
+        "n02676566_acoustic_guitar", "n03065424_coil",       "n03272010_electric_guitar",
+        "n03617480_kimono",          "n03843555_oil_filter", "n04238763_slide_rule",
         "n04254120_soap_dispenser",  "n04579432_whistle",
     };
     struct sqz_preprocess preprocess = identity(256, 224);
@@ -81,8 +81,11 @@ static void test_golden_interpolations(void **state)
     static const struct {
         const char *name;
         enum sqz_interpolation interpolation;
-    } methods[] = {{"bilinear", SQZ_BILINEAR}, {"nearest", SQZ_NEAREST}, {"bicubic", SQZ_BICUBIC},
-                   {"area", SQZ_AREA},         {"pilcubic", SQZ_PIL_BICUBIC}};
+    } methods[] = {{"bilinear", SQZ_BILINEAR},
+                   {"nearest", SQZ_NEAREST},
+                   {"bicubic", SQZ_BICUBIC},
+                   {"area", SQZ_AREA},
+                   {"pilcubic", SQZ_PIL_BICUBIC}};
     for (size_t i = 0; i < COUNT(methods); i++)
         for (int size = 84; size <= 224; size += 140) {
             char file[32];
@@ -136,8 +139,7 @@ static void test_golden_normalized(void **state)
     sqz_bytes_release(&bytes);
 }
 
-static void check_small_set(const char *name, int native, int channels, float mean[3],
-                            float std[3])
+static void check_small_set(const char *name, int native, int channels, float mean[3], float std[3])
 {
     char path[64];
     snprintf(path, sizeof path, "eval/%s-input.png", name);
@@ -180,10 +182,10 @@ static void test_resized_sizes(void **state)
     (void)state;
     static const struct {
         int h, w, side, resized_h, resized_w;
-    } cases[] = {{365, 369, 256, 256, 258}, {97, 135, 256, 256, 356},    {120, 411, 256, 256, 876},
-                 {500, 333, 256, 384, 256}, {333, 500, 256, 256, 384},   {375, 500, 256, 256, 341},
-                 {401, 300, 259, 346, 259}, {401, 300, 248, 331, 248},   {401, 300, 224, 299, 224},
-                 {3, 1000, 256, 256, 85333}, {101, 99, 73, 74, 73},      {50, 51, 34, 34, 34},
+    } cases[] = {{365, 369, 256, 256, 258},  {97, 135, 256, 256, 356},  {120, 411, 256, 256, 876},
+                 {500, 333, 256, 384, 256},  {333, 500, 256, 256, 384}, {375, 500, 256, 256, 341},
+                 {401, 300, 259, 346, 259},  {401, 300, 248, 331, 248}, {401, 300, 224, 299, 224},
+                 {3, 1000, 256, 256, 85333}, {101, 99, 73, 74, 73},     {50, 51, 34, 34, 34},
                  {467, 700, 256, 256, 383}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct sqz_preprocess preprocess = identity(cases[i].side, 8);
@@ -220,8 +222,7 @@ static void test_centre_crops(void **state)
         struct sqz_image image = {cases[i].w, cases[i].h, 1, pixels, sizeof pixels};
         struct sqz_source source = {.image = &image, .name = "numbers"};
         int side = cases[i].crop;
-        struct sqz_preprocess preprocess =
-            identity(image.w < image.h ? image.w : image.h, side);
+        struct sqz_preprocess preprocess = identity(image.w < image.h ? image.w : image.h, side);
         preprocess.channels = 1;
         float *out = run(&preprocess, &source);
         for (int y = 0; y < side; y++)
@@ -229,7 +230,8 @@ static void test_centre_crops(void **state)
                 int from_y = y - cases[i].at_y, from_x = x - cases[i].at_x, expected = 0;
                 if (from_y >= 0 && from_y < cases[i].taken_h && from_x >= 0 &&
                     from_x < cases[i].taken_w)
-                    expected = (cases[i].first_y + from_y) * image.w + cases[i].first_x + from_x + 1;
+                    expected =
+                        (cases[i].first_y + from_y) * image.w + cases[i].first_x + from_x + 1;
                 assert_int_equal((int)out[y * side + x], expected);
             }
         free(out);

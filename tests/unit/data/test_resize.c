@@ -3,8 +3,8 @@
 
 #include "data/resize.h"
 
-#define METHODS 6
-#define RECORD_HEAD 6
+#define METHODS       6
+#define RECORD_HEAD   6
 #define AREA_OF_36x28 6 // a record of INTER_AREA on the picture's first 36 x 28 pixels
 
 static void resize_to(const struct sqz_image *in, const struct sqz_rect *crop, int w, int h,
@@ -69,8 +69,8 @@ static void test_crop_is_a_picture(void **state)
     sqz_transform_scratch_release(&scratch);
 }
 
-// A window of the result, made from nothing but the pixels that it is said to need: these are copied
-// to memory of exactly that size, and the rest of the picture is not there.
+// A window of the result, made from nothing but the pixels that it is said to need: these are
+// copied to memory of exactly that size, and the rest of the picture is not there.
 static void check_window(const struct sqz_image *in, const struct sqz_resize *resize,
                          const struct sqz_image *whole, struct sqz_transform_scratch *scratch)
 {
