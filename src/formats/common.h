@@ -49,6 +49,10 @@ enum sqz_status sqz_ncnn_decode(const char *path, const uint8_t *param, size_t p
                                 const uint8_t *bin, size_t bin_size, struct sqz_archive *out,
                                 struct sqz_error *err);
 
+// An upper bound of the values in a JSON text. A parsed value costs some 30 times its text, so it
+// is asked before hostile text is parsed.
+size_t sqz_json_values(const char *text, size_t length);
+
 // metadata.c: the model's side of the metadata, as JSON texts.
 enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archive *archive,
                                  struct sqz_error *err);

@@ -15,20 +15,23 @@ struct sqz_model {
     char *made_by;                // what made the file ("squeezenet 0.1.0, converted from ncnn")
 };
 void sqz_model_free(struct sqz_model *model);
-// Takes a copy of nothing: *model owns its new net and (zeroed) weights; preprocess from the dialect.
+// *out owns its new net and (zeroed) weights; preprocess from the dialect.
 enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_model **out,
                                  struct sqz_error *err);
 // Replaces class names. File: see cli.md, "Class names". NULL path clears.
 enum sqz_status sqz_model_read_classes(struct sqz_model *model, const char *path,
                                        struct sqz_error *err);
-// net->spec.classes texts each; labels may be NULL. Empty or equal folder names and text that is not
-// UTF-8 are errors. folders NULL clears.
+// net->spec.classes texts each; labels may be NULL. Empty or equal folder names and text that is
+// not UTF-8 are errors. folders NULL clears.
 enum sqz_status sqz_model_set_classes(struct sqz_model *model, const char *const *folders,
                                       const char *const *labels, struct sqz_error *err);
 
 // A bag of named arrays, as the files hold them (weights OIHW): what the readers produce and the
 // writers take. The training state (optimizer, counters, history) travels in it, too.
-enum sqz_dtype { SQZ_F32, SQZ_F16, SQZ_BF16, SQZ_F64, SQZ_I8, SQZ_U8, SQZ_I16, SQZ_U16, SQZ_I32, SQZ_U32, SQZ_I64, SQZ_U64, SQZ_BOOL };
+enum sqz_dtype {
+    SQZ_F32, SQZ_F16, SQZ_BF16, SQZ_F64, SQZ_I8, SQZ_U8, SQZ_I16, SQZ_U16, SQZ_I32, SQZ_U32,
+    SQZ_I64, SQZ_U64, SQZ_BOOL
+};
 size_t sqz_dtype_size(enum sqz_dtype dtype);
 struct sqz_array {
     char *name;
@@ -45,10 +48,11 @@ struct sqz_archive {
     size_t n_metadata;
 };
 void sqz_archive_release(struct sqz_archive *archive);
-// Adds an array with a copy of the data (data NULL: zeroed); valid until the next one is added. NULL
-// when out of memory or when rank or shape are impossible.
-struct sqz_array *sqz_archive_add(struct sqz_archive *archive, const char *name, enum sqz_dtype dtype,
-                                  int rank, const size_t *shape, const void *data);
+// Adds an array with a copy of the data (data NULL: zeroed); valid until the next one is added.
+// NULL when out of memory or when rank or shape are impossible.
+struct sqz_array *sqz_archive_add(struct sqz_archive *archive, const char *name,
+                                  enum sqz_dtype dtype, int rank, const size_t *shape,
+                                  const void *data);
 const struct sqz_array *sqz_archive_find(const struct sqz_archive *archive, const char *name);
 enum sqz_status sqz_archive_set(struct sqz_archive *archive, const char *key, const char *value);
 const char *sqz_archive_get(const struct sqz_archive *archive, const char *key); // NULL if none
@@ -62,8 +66,8 @@ struct sqz_format {
     // `path` is for messages and for sibling files (ncnn's pair). Readers check every count against
     // the file's size before they allocate. Names come out as MindCV's (features.0.weight, ...),
     // arrays OIHW, conv1's channel order as in the file.
-    enum sqz_status (*read)(const char *path, const uint8_t *data, size_t size, struct sqz_archive *out,
-                            struct sqz_error *err);
+    enum sqz_status (*read)(const char *path, const uint8_t *data, size_t size,
+                            struct sqz_archive *out, struct sqz_error *err);
     // NULL: cannot be written.
     enum sqz_status (*write)(const struct sqz_archive *archive, struct sqz_bytes *out,
                              struct sqz_error *err);
@@ -80,13 +84,14 @@ enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *for
                                   const struct sqz_archive *archive, enum sqz_overwrite overwrite,
                                   struct sqz_error *err);
 
-// Model <-> archive. Variant, classes and channels come from the metadata, or are deduced from names
-// and shapes; `dialect` NULL = from the metadata, else the format's usual one. image_size 0 = from
-// the metadata or the dialect. Missing, surplus or misshapen arrays and non-finite values are errors;
-// optimizer state and EMA copies are ignored.
+// Model <-> archive. Variant, classes and channels come from the metadata, or are deduced from
+// names and shapes; `dialect` NULL = from the metadata, else the format's usual one. image_size 0 = from
+// the metadata or the dialect. Missing, surplus or misshapen arrays and non-finite values are
+// errors; optimizer state and EMA copies are ignored.
 enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const char *path,
                                        const char *dialect, const char *format_dialect,
-                                       int image_size, struct sqz_model **out, struct sqz_error *err);
+                                       int image_size, struct sqz_model **out,
+                                       struct sqz_error *err);
 // SQZ_E_DIVERGED when a weight is not finite: such a model is never saved.
 enum sqz_status sqz_model_to_archive(const struct sqz_model *model, struct sqz_archive *out,
                                      struct sqz_error *err);

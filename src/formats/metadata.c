@@ -91,6 +91,27 @@ enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archi
 
 // --- Reading ---
 
+size_t sqz_json_values(const char *text, size_t length)
+{
+    size_t n = 1;
+    bool quoted = false;
+    for (size_t i = 0; i < length; i++) {
+        if (quoted && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            quoted = !quoted;
+        else if (!quoted && (text[i] == ',' || text[i] == '[' || text[i] == '{'))
+            n++;
+    }
+    return n;
+}
+
+static json_t *parse(const char *text, size_t max_values)
+{
+    size_t length = strlen(text);
+    return sqz_json_values(text, length) > max_values ? NULL : json_loadb(text, length, 0, NULL);
+}
+
 static enum sqz_status bad(struct sqz_error *err, const char *path, const char *key)
 {
     return sqz_fail(err, SQZ_E_DATA, "The metadata of %s hold an unusable value of %s.", path, key);
@@ -161,7 +182,7 @@ enum sqz_status sqz_metadata_preprocess(const struct sqz_archive *archive, const
     *found = text != NULL;
     if (!text)
         return SQZ_OK;
-    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object = parse(text, 64);
     enum sqz_status status =
         parse_preprocess(object, out) ? SQZ_OK : bad(err, path, "preprocessing");
     json_decref(object);
@@ -194,8 +215,8 @@ enum sqz_status sqz_metadata_classes(const struct sqz_archive *archive, const ch
     enum sqz_status status = SQZ_OK;
     if (!folders_text)
         return SQZ_OK;
-    json_t *folders = json_loads(folders_text, 0, NULL);
-    json_t *labels = labels_text ? json_loads(labels_text, 0, NULL) : NULL;
+    json_t *folders = parse(folders_text, (size_t)n + 2);
+    json_t *labels = labels_text ? parse(labels_text, (size_t)n + 2) : NULL;
     const char **folder_texts = take_strings(folders, n);
     const char **label_texts = labels_text ? take_strings(labels, n) : NULL;
     if (!folder_texts || (labels_text && !label_texts))

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The format allows 100 MB; a parsed header costs up to 30 times its text in memory, and no
-// SqueezeNet needs a tenth of this.
-#define HEADER_LIMIT ((uint64_t)8 << 20)
+#define HEADER_LIMIT ((uint64_t)100000000) // the format's own
+#define MAX_VALUES   (32 * SQZ_MAX_ARRAYS)
 
 static const char *const dtype_names[] = {
     [SQZ_F32] = "F32", [SQZ_F16] = "F16", [SQZ_BF16] = "BF16", [SQZ_F64] = "F64", [SQZ_I8] = "I8",
@@ -185,10 +184,13 @@ static enum sqz_status read_file(const char *path, const uint8_t *data, size_t s
         return sqz_fail(err, SQZ_E_DATA,
                         "The header of %s has %" PRIu64 " bytes; at most %" PRIu64
                         " are supported.",
-                        path, length, (uint64_t)HEADER_LIMIT);
+                        path, length, HEADER_LIMIT);
     sqz_take_span(&cursor, (size_t)length, &text);
     if (length == 0 || text[0] != '{')
         return sqz_fail(err, SQZ_E_DATA, "The header of %s does not begin with {.", path);
+    if (sqz_json_values((const char *)text, (size_t)length) > MAX_VALUES)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "The header of %s is no SqueezeNet's: it has too many parts.", path);
     json_error_t problem;
     json_t *header =
         json_loadb((const char *)text, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
@@ -260,6 +262,11 @@ static enum sqz_status assemble(const struct sqz_archive *archive, const size_t 
                                 const char *text, struct sqz_bytes *out, struct sqz_error *err)
 {
     size_t length = strlen(text), padded = (length + 7) / 8 * 8, total = 8 + padded;
+    if (padded > HEADER_LIMIT)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "The model's texts are longer than a safetensors header may be (%" PRIu64
+                        " bytes).",
+                        HEADER_LIMIT);
     for (size_t i = 0; i < archive->n_arrays; i++)
         if (!sqz_size_add(total, archive->arrays[i].size, &total))
             return sqz_fail_memory(err, "the file", SIZE_MAX);

@@ -80,7 +80,10 @@ static void test_depth(void **state)
     file[2] = (uint8_t)(length >> 16);
     memcpy(file + 8, "{\"a\":", 5);
     memset(file + 13, '[', length - 5);
-    expect_failure(sqz_format_find("safetensors"), file, 8 + length, "not valid JSON");
+    expect_failure(sqz_format_find("safetensors"), file, 8 + length, "too many parts");
+    memset(file, 0, 8);
+    file[2] = 1;
+    expect_failure(sqz_format_find("safetensors"), file, 8 + 65536, "not valid JSON");
     free(file);
 }
 
