@@ -10,7 +10,8 @@ enum {
     SIDE_MOST = SQZ_WINOGRAD_LARGEST + 2,
     FREQUENCIES_MOST = SIDE_MOST * SIDE_MOST,
     DEPTH_MOST = 64,            // input channels that are transformed together
-    BLOCK_FLOATS = 72 << 10,    // of a block's values and products
+    BLOCK_FLOATS = 110 << 10,    // of a block's values and products: 440 KB
+    NEAR_FLOATS = 64 << 10,     // of weights that stay there from block to block
     LINE = 16,                  // floats of a cache line
 };
 
@@ -25,6 +26,7 @@ struct plan {
     ptrdiff_t ldv;              // floats from one frequency's values to the next
     ptrdiff_t ld_product;       // floats from one tile's products to the next
     int panels;                 // whose products are kept at once
+    bool far_weights;           // too many for the second-level cache
 };
 
 // Odd, so that lines at that distance do not fall into the same few sets of a cache.
@@ -46,6 +48,7 @@ static struct plan make_plan(const struct sqz_kernels *k, const struct sqz_conv 
     plan.ld_product = odd_lines((ptrdiff_t)plan.frequencies * k->nr);
     int tiles = BLOCK_FLOATS / (plan.frequencies * (plan.depth + plan.panels * k->nr));
     plan.block = tiles < k->mr ? k->mr : tiles / k->mr * k->mr;
+    plan.far_weights = plan.frequencies * conv->in_c * conv->out_c > NEAR_FLOATS;
     plan.ldv = odd_lines((ptrdiff_t)plan.block * plan.depth);
     return plan;
 }
@@ -104,6 +107,14 @@ static void transform_input(const struct sqz_kernels *k, const struct task *task
     }
 }
 
+// Weights come from the third-level cache, one page after the other: too short for the hardware to
+// see them coming.
+static void prefetch(const float *from, int floats)
+{
+    for (int i = 0; i < floats; i += LINE)
+        __builtin_prefetch(from + i);
+}
+
 // The products of one panel of `width` channels, added to those of earlier input channels.
 static void multiply(const struct sqz_kernels *k, const struct task *task, int tiles, int depth0,
                      int depth, int channel, int width, float *products)
@@ -116,11 +127,15 @@ static void multiply(const struct sqz_kernels *k, const struct task *task, int t
         .taps = 1, .depth = depth, .columns = width, .ldc = plan->ld_product, .accumulate = depth0 > 0};
     const ptrdiff_t in_c = plan->conv->in_c;
     tile.b = task->packed + plan->frequencies * in_c * channel + (ptrdiff_t)depth0 * width;
+    const int share = sqz_ceil_div(depth * width, groups);
     for (int f = 0; f < plan->frequencies; f++, tile.b += in_c * width) {
+        const float *next = tile.b + in_c * width;
         for (int t = 0; t < tiles; t++)
             task->block.rows[t] = task->block.values + f * plan->ldv + (ptrdiff_t)t * plan->depth;
         for (int g = 0; g < groups; g++) {
             int first = sqz_split_start(split, g);
+            if (plan->far_weights)
+                prefetch(next + g * share, share);
             tile.a = task->block.rows + first;
             tile.rows = sqz_split_start(split, g + 1) - first;
             tile.c = products + first * plan->ld_product + (ptrdiff_t)f * width;
@@ -214,4 +229,53 @@ size_t sqz_winograd_backward_scratch(const struct sqz_kernels *k, const struct s
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
     return sqz_winograd_forward_scratch(k, &transposed, m);
+}
+
+// --- The choice of a tile ---
+
+// Clock cycles, from measurements on Zen 3 (docs/performance.md): of one vector's transforms, of a
+// micro-kernel's call beside its multiplications, and for far weights.
+struct price {
+    int m, input, output;
+};
+static const struct price prices[] = {{2, 90, 60}, {4, 200, 150}, {5, 290, 230}, {6, 420, 340}};
+enum { CALL = 30, FAR_FLOATS_PER_CYCLE = 2 };
+
+static int64_t winograd_cycles(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                               const struct price *price)
+{
+    const struct plan plan = make_plan(k, conv, price->m);
+    const int64_t tiles = plan.across * plan.down, lanes = k->nr / 2;
+    const int64_t blocks = (tiles + plan.block - 1) / plan.block;
+    const int64_t calls = plan.frequencies * ((tiles + k->mr - 1) / k->mr) *
+                          sqz_ceil_div(conv->out_c, k->nr);
+    int64_t cycles = calls * ((int64_t)k->mr * conv->in_c + (int64_t)CALL * plan.n_depths);
+    cycles += tiles * (conv->in_c * price->input + conv->out_c * price->output) / lanes;
+    if (plan.far_weights)
+        cycles += blocks * plan.frequencies * conv->in_c * conv->out_c / FAR_FLOATS_PER_CYCLE;
+    return cycles;
+}
+
+int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest)
+{
+    if (k->level == SQZ_CPU_REF || conv->kernel != 3 || conv->stride != 1 || conv->in_c < 16 ||
+        conv->out_c < 16 || conv->pad < 0)
+        return 0;
+    // A gain below a tenth is not worth larger errors and weights; nor is it from tile to tile.
+    int64_t least = (int64_t)conv->out_h * conv->out_w * 9 * conv->in_c * conv->out_c / k->nr * 9 / 10;
+    int best = 0;
+    for (size_t i = 0; i < sizeof prices / sizeof prices[0] && prices[i].m <= largest; i++) {
+        int64_t cycles = winograd_cycles(k, conv, &prices[i]);
+        if (cycles < least) {
+            least = cycles * 9 / 10;
+            best = prices[i].m;
+        }
+    }
+    return best;
+}
+
+int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest)
+{
+    struct sqz_conv transposed = sqz_conv_transposed(conv);
+    return conv->stride == 1 ? sqz_winograd_tile(k, &transposed, largest) : 0;
 }
