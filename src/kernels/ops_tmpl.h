@@ -17,26 +17,38 @@ static void relu_backward(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t ld
         }
 }
 
-// One window: `x` is its first pixel, h x w what of it lies inside the image.
-static inline void maxpool_window(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h,
-                                  int w, float *y, uint8_t *index)
+// Everything about a window but its channels; inlined, so that the usual case is compiled for
+// constant sizes: 3x3 windows that lie inside the image, whole vectors, with or without an index.
+#define INLINE static inline __attribute__((always_inline))
+
+// m lanes of one window: x is its first pixel, h x w what of it lies inside the image.
+INLINE void maxpool_lanes(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h, int w,
+                          int m, float *y, uint8_t *index)
 {
-    for (int c = 0; c < pool->channels; c += VEC_N) {
-        int m = lanes_left(pool->channels, c);
-        vec best = vec_load_n(x + c, m);
-        vec_int where = vec_int_set1(0);
-        for (int ky = 0; ky < h; ky++)
-            for (int kx = 0; kx < w; kx++) {
-                vec v = vec_load_n(x + ((ptrdiff_t)ky * pool->in_w + kx) * ldx + c, m);
-                vec_mask wins = vec_wins(v, best);
-                best = vec_select(wins, v, best);
-                if (index)
-                    where = vec_int_select(wins, vec_int_set1(ky * pool->kernel + kx), where);
-            }
-        vec_store_n(y + c, best, m);
-        if (index)
-            vec_int_store_bytes(index + c, where, m);
-    }
+    vec best = vec_load_n(x, m);
+    vec_int where = vec_int_set1(0);
+    for (int ky = 0; ky < h; ky++)
+        for (int kx = 0; kx < w; kx++) {
+            vec v = vec_load_n(x + ((ptrdiff_t)ky * pool->in_w + kx) * ldx, m);
+            vec_mask wins = vec_wins(v, best);
+            best = vec_select(wins, v, best);
+            if (index)
+                where = vec_int_select(wins, vec_int_set1(ky * pool->kernel + kx), where);
+        }
+    vec_store_n(y, best, m);
+    if (index)
+        vec_int_store_bytes(index, where, m);
+}
+
+INLINE void maxpool_window(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h, int w,
+                           float *y, uint8_t *index)
+{
+    const int channels = pool->channels;
+    int c = 0;
+    for (; c + VEC_N <= channels; c += VEC_N)
+        maxpool_lanes(pool, x + c, ldx, h, w, VEC_N, y + c, index ? index + c : NULL);
+    if (c < channels)
+        maxpool_lanes(pool, x + c, ldx, h, w, channels - c, y + c, index ? index + c : NULL);
 }
 
 static void maxpool(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, float *y,
@@ -48,14 +60,43 @@ static void maxpool(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx
             int h = pool->in_h - y0 < pool->kernel ? pool->in_h - y0 : pool->kernel;
             int w = pool->in_w - x0 < pool->kernel ? pool->in_w - x0 : pool->kernel;
             const float *first = x + ((ptrdiff_t)y0 * pool->in_w + x0) * ldx;
-            // Constant bounds let the compiler unroll the window that nearly all pixels have.
+            if (!index) {
+                if (h == 3 && w == 3)
+                    maxpool_window(pool, first, ldx, 3, 3, y, NULL);
+                else
+                    maxpool_window(pool, first, ldx, h, w, y, NULL);
+                continue;
+            }
             if (h == 3 && w == 3)
                 maxpool_window(pool, first, ldx, 3, 3, y, index);
             else
                 maxpool_window(pool, first, ldx, h, w, y, index);
-            if (index)
-                index += pool->channels;
+            index += pool->channels;
         }
+}
+
+INLINE void unpool_lanes(const struct sqz_pool2d *pool, const float *dy, const uint8_t *index, int h,
+                         int w, int m, float *dx, ptrdiff_t lddx)
+{
+    vec gradient = vec_load_n(dy, m);
+    vec_int where = vec_int_load_bytes(index, m);
+    for (int ky = 0; ky < h; ky++)
+        for (int kx = 0; kx < w; kx++) {
+            float *to = dx + ((ptrdiff_t)ky * pool->in_w + kx) * lddx;
+            vec add = vec_where_equal(where, vec_int_set1(ky * pool->kernel + kx), gradient);
+            vec_store_n(to, vec_add(vec_load_n(to, m), add), m);
+        }
+}
+
+INLINE void unpool_window(const struct sqz_pool2d *pool, const float *dy, const uint8_t *index, int h,
+                          int w, float *dx, ptrdiff_t lddx)
+{
+    const int channels = pool->channels;
+    int c = 0;
+    for (; c + VEC_N <= channels; c += VEC_N)
+        unpool_lanes(pool, dy + c, index + c, h, w, VEC_N, dx + c, lddx);
+    if (c < channels)
+        unpool_lanes(pool, dy + c, index + c, h, w, channels - c, dx + c, lddx);
 }
 
 static void maxpool_backward(const struct sqz_pool2d *pool, const float *dy, ptrdiff_t lddy,
@@ -64,16 +105,13 @@ static void maxpool_backward(const struct sqz_pool2d *pool, const float *dy, ptr
     for (int oy = 0; oy < pool->out_h; oy++)
         for (int ox = 0; ox < pool->out_w; ox++, dy += lddy, index += pool->channels) {
             int y0 = oy * pool->stride, x0 = ox * pool->stride;
-            for (int ky = 0; ky < pool->kernel && y0 + ky < pool->in_h; ky++)
-                for (int kx = 0; kx < pool->kernel && x0 + kx < pool->in_w; kx++) {
-                    float *to = dx + ((ptrdiff_t)(y0 + ky) * pool->in_w + x0 + kx) * lddx;
-                    int where = ky * pool->kernel + kx;
-                    for (int c = 0; c < pool->channels; c += VEC_N) {
-                        int m = lanes_left(pool->channels, c);
-                        vec add = vec_where_byte(index + c, m, where, vec_load_n(dy + c, m));
-                        vec_store_n(to + c, vec_add(vec_load_n(to + c, m), add), m);
-                    }
-                }
+            int h = pool->in_h - y0 < pool->kernel ? pool->in_h - y0 : pool->kernel;
+            int w = pool->in_w - x0 < pool->kernel ? pool->in_w - x0 : pool->kernel;
+            float *first = dx + ((ptrdiff_t)y0 * pool->in_w + x0) * lddx;
+            if (h == 3 && w == 3)
+                unpool_window(pool, dy, index, 3, 3, first, lddx);
+            else
+                unpool_window(pool, dy, index, h, w, first, lddx);
         }
 }
 

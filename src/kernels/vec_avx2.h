@@ -70,13 +70,17 @@ static inline void vec_int_store_bytes(uint8_t *p, vec_int x, int n)
     int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(words, words));
     memcpy(p, &bytes, (size_t)n);
 }
-// x where byte p[lane] equals value, else 0; n lanes
-static inline vec vec_where_byte(const uint8_t *p, int n, int value, vec x)
+// n bytes as values 0..255; the other lanes are 0
+static inline vec_int vec_int_load_bytes(const uint8_t *p, int n)
 {
     int64_t bytes = 0;
     memcpy(&bytes, p, (size_t)n);
-    __m256i index = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes));
-    return _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(index, _mm256_set1_epi32(value))), x);
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes));
+}
+// x where a equals b, else 0
+static inline vec vec_where_equal(vec_int a, vec_int b, vec x)
+{
+    return _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)), x);
 }
 
 static inline struct vec_double vec_double_zero(void)

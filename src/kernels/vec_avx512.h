@@ -64,11 +64,15 @@ static inline void vec_int_store_bytes(uint8_t *p, vec_int x, int n)
 {
     _mm_mask_storeu_epi8(p, vec_lanes(n), _mm512_cvtepi32_epi8(x));
 }
-// x where byte p[lane] equals value, else 0; n lanes
-static inline vec vec_where_byte(const uint8_t *p, int n, int value, vec x)
+// n bytes as values 0..255; the other lanes are 0
+static inline vec_int vec_int_load_bytes(const uint8_t *p, int n)
 {
-    __m512i index = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(vec_lanes(n), p));
-    return _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(index, _mm512_set1_epi32(value)), x);
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(vec_lanes(n), p));
+}
+// x where a equals b, else 0
+static inline vec vec_where_equal(vec_int a, vec_int b, vec x)
+{
+    return _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(a, b), x);
 }
 
 static inline struct vec_double vec_double_zero(void)
