@@ -54,13 +54,14 @@ size_t sqz_conv_run_scratch(const struct sqz_kernels *k, const struct sqz_conv *
 }
 
 // Writes one pixel's pointers, mr apart.
-static void point_at_taps(const struct sqz_conv_task *task, int oy, int ox, int mr, const float *zeros,
-                          const float **table)
+static void point_at_taps(const struct sqz_conv_task *task, int oy, int ox, int mr,
+                          const float *zeros, const float **table)
 {
     const struct sqz_conv *conv = task->conv;
     const int kernel = conv->kernel;
     const int y0 = oy * conv->stride - conv->pad, x0 = ox * conv->stride - conv->pad;
-    const bool inside = y0 >= 0 && y0 + kernel <= conv->in_h && x0 >= 0 && x0 + kernel <= conv->in_w;
+    const bool inside =
+        y0 >= 0 && y0 + kernel <= conv->in_h && x0 >= 0 && x0 + kernel <= conv->in_w;
     for (int ky = 0; ky < kernel; ky++)
         for (int kx = 0; kx < kernel; kx++, table += mr) {
             int y = y0 + ky, x = x0 + kx;
@@ -124,12 +125,15 @@ static void fill_table(const struct sqz_conv_task *task, int mr, struct sqz_spli
 }
 
 static void run_block(const struct sqz_kernels *k, const struct sqz_conv_task *task,
-                      struct sqz_split tiles, int tile0, int tile1, const struct block_scratch *block)
+                      struct sqz_split tiles, int tile0, int tile1,
+                      const struct block_scratch *block)
 {
     const int out_c = task->conv->out_c;
-    struct sqz_gemm_tile tile = {
-        .taps = conv_taps(task->conv), .depth = conv_depth(task->conv),
-        .ldc = task->ldy, .accumulate = task->accumulate, .relu = task->relu};
+    struct sqz_gemm_tile tile = {.taps = conv_taps(task->conv),
+                                 .depth = conv_depth(task->conv),
+                                 .ldc = task->ldy,
+                                 .accumulate = task->accumulate,
+                                 .relu = task->relu};
     for (int c0 = task->channel0; c0 < task->channel1;) {
         int width = sqz_panel_width(k, out_c, c0);
         void (*gemm)(const struct sqz_gemm_tile *) = width == k->nr ? k->gemm : k->gemm_half;
@@ -168,10 +172,18 @@ void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, 
                       ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
                       void *scratch)
 {
-    struct sqz_conv_task task = {
-        .conv = conv, .x = x, .ldx = ldx, .packed = packed, .bias = bias, .relu = relu,
-        .y = y, .ldy = ldy, .pixel0 = pixel0, .pixel1 = pixel1,
-        .channel0 = channel0, .channel1 = channel1};
+    struct sqz_conv_task task = {.conv = conv,
+                                 .x = x,
+                                 .ldx = ldx,
+                                 .packed = packed,
+                                 .bias = bias,
+                                 .relu = relu,
+                                 .y = y,
+                                 .ldy = ldy,
+                                 .pixel0 = pixel0,
+                                 .pixel1 = pixel1,
+                                 .channel0 = channel0,
+                                 .channel1 = channel1};
     sqz_conv_run(k, &task, scratch);
 }
 
@@ -180,9 +192,15 @@ void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *
                             float *dx, ptrdiff_t lddx, void *scratch)
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
-    struct sqz_conv_task task = {
-        .conv = &transposed, .x = dy, .ldx = lddy, .packed = packed, .accumulate = accumulate,
-        .y = dx, .ldy = lddx, .pixel1 = conv->in_h * conv->in_w, .channel1 = conv->in_c};
+    struct sqz_conv_task task = {.conv = &transposed,
+                                 .x = dy,
+                                 .ldx = lddy,
+                                 .packed = packed,
+                                 .accumulate = accumulate,
+                                 .y = dx,
+                                 .ldy = lddx,
+                                 .pixel1 = conv->in_h * conv->in_w,
+                                 .channel1 = conv->in_c};
     sqz_conv_run(k, &task, scratch);
 }
 

@@ -29,9 +29,9 @@ struct work {
     ptrdiff_t ldx, lddy;
     float *dw;
     // Scratch
-    float *panels;            // a group of the block's gradients, [panel][pixel][width]
-    float *patch;             // narrow: the input under the block, zero-padded, dense
-    const float **a, **b;     // one pointer per run
+    float *panels;        // a group of the block's gradients, [panel][pixel][width]
+    float *patch;         // narrow: the input under the block, zero-padded, dense
+    const float **a, **b; // one pointer per run
 };
 
 // A 1x1 convolution sees no rows: one long row makes long runs.
@@ -70,9 +70,11 @@ static void take_scratch(struct work *work, struct sqz_scratch *scratch)
     work->b = sqz_scratch_take(scratch, height, sizeof *work->b);
     work->patch = NULL;
     if (sqz_conv_is_narrow(conv))
-        work->patch = sqz_scratch_take(scratch, (size_t)patch_extent(conv, (int)height) *
-                                       (size_t)patch_extent(conv, (int)width) * (size_t)conv->in_c,
-                                       sizeof *work->patch);
+        work->patch =
+            sqz_scratch_take(scratch,
+                             (size_t)patch_extent(conv, (int)height) *
+                                 (size_t)patch_extent(conv, (int)width) * (size_t)conv->in_c,
+                             sizeof *work->patch);
 }
 
 size_t sqz_conv_backward_weights_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv)
@@ -142,12 +144,18 @@ static void run_tap(struct work *work, const struct block *block, const struct p
         if (iy < 0 || iy >= conv->in_h)
             continue;
         work->a[runs] = work->x + ((ptrdiff_t)iy * conv->in_w + x0 * stride + dx) * work->ldx;
-        work->b[runs++] = panel->data + (y - block->y0) * panel->ld_row + (x0 - block->x0) * panel->ld;
+        work->b[runs++] =
+            panel->data + (y - block->y0) * panel->ld_row + (x0 - block->x0) * panel->ld;
     }
     if (x0 == x1 || runs == 0)
         return;
-    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = stride * work->ldx, .ldb = panel->ld,
-                                  .ldc = conv->out_c, .runs = runs, .depth = x1 - x0,
+    struct sqz_outer_tile tile = {.a = work->a,
+                                  .b = work->b,
+                                  .lda = stride * work->ldx,
+                                  .ldb = panel->ld,
+                                  .ldc = conv->out_c,
+                                  .runs = runs,
+                                  .depth = x1 - x0,
                                   .columns = panel->columns};
     run_tiles(work, &tile, panel, (ptrdiff_t)(ky * conv->kernel + kx) * conv->in_c, conv->in_c);
 }
@@ -182,8 +190,13 @@ static void run_kernel_row(struct work *work, const struct block *block, const s
         work->a[r] = work->patch + (r * conv->stride + ky) * patch_row;
         work->b[r] = panel->data + r * panel->ld_row;
     }
-    struct sqz_outer_tile tile = {.a = work->a, .b = work->b, .lda = conv->stride * conv->in_c, .ldb = panel->ld,
-                                  .ldc = conv->out_c, .runs = runs, .depth = block_w,
+    struct sqz_outer_tile tile = {.a = work->a,
+                                  .b = work->b,
+                                  .lda = conv->stride * conv->in_c,
+                                  .ldb = panel->ld,
+                                  .ldc = conv->out_c,
+                                  .runs = runs,
+                                  .depth = block_w,
                                   .columns = panel->columns};
     run_tiles(work, &tile, panel, (ptrdiff_t)ky * n, n);
 }
@@ -218,13 +231,14 @@ static void run_block(struct work *work, const struct block *block)
             pack_panels(work, block, c0, c1);
         for (int c = c0; c < c1;) {
             int width = sqz_panel_width(work->k, out_c, c);
-            struct panel panel = {.channel = c, .columns = c1 - c < width ? c1 - c : width,
-                                  .width = width};
+            struct panel panel = {
+                .channel = c, .columns = c1 - c < width ? c1 - c : width, .width = width};
             panel.ld = pack ? width : work->lddy;
             panel.ld_row = pack ? block_w * width : work->conv.out_w * work->lddy;
-            panel.data = pack ? work->panels + (c - c0) * pixels
-                              : work->dy + ((ptrdiff_t)block->y0 * work->conv.out_w + block->x0) *
-                                               work->lddy + c;
+            panel.data =
+                pack ? work->panels + (c - c0) * pixels
+                     : work->dy +
+                           ((ptrdiff_t)block->y0 * work->conv.out_w + block->x0) * work->lddy + c;
             run_panel(work, block, &panel);
             c += width;
         }
@@ -235,16 +249,16 @@ void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_con
                                const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
                                float *dw, float *db, void *scratch)
 {
-    struct work work = {.k = k, .conv = flatten(conv), .x = x, .ldx = ldx, .dy = dy, .lddy = lddy,
-                        .dw = dw};
+    struct work work = {
+        .k = k, .conv = flatten(conv), .x = x, .ldx = ldx, .dy = dy, .lddy = lddy, .dw = dw};
     struct sqz_scratch pieces = {scratch, 0};
     take_scratch(&work, &pieces);
     const int height = block_height(&work.conv), width = block_width(&work.conv);
     for (int y0 = 0; y0 < work.conv.out_h; y0 += height)
         for (int x0 = 0; x0 < work.conv.out_w; x0 += width) {
             int y1 = y0 + height, x1 = x0 + width;
-            struct block block = {y0, y1 < work.conv.out_h ? y1 : work.conv.out_h,
-                                  x0, x1 < work.conv.out_w ? x1 : work.conv.out_w};
+            struct block block = {y0, y1 < work.conv.out_h ? y1 : work.conv.out_h, x0,
+                                  x1 < work.conv.out_w ? x1 : work.conv.out_w};
             run_block(&work, &block);
         }
     if (db)

@@ -1,5 +1,5 @@
-// How the drivers cut a convolution into panels, blocks and tiles; private to src/kernels. All of it
-// depends on the shape and the level only.
+// How the drivers cut a convolution into panels, blocks and tiles; private to src/kernels. All of
+// it depends on the shape and the level only.
 #ifndef SQZ_KERNELS_CONV_PLAN_H
 #define SQZ_KERNELS_CONV_PLAN_H
 
@@ -18,14 +18,19 @@ static inline bool sqz_conv_is_narrow(const struct sqz_conv *conv)
     return conv->in_c < 16 && conv->kernel > 1;
 }
 
-// The convolution over dy that gives dx (stride 1): flipped kernel, channels exchanged. Its padding is
-// negative when conv's is larger than the kernel.
+// The convolution over dy that gives dx (stride 1): flipped kernel, channels exchanged. Its padding
+// is negative when conv's is larger than the kernel.
 static inline struct sqz_conv sqz_conv_transposed(const struct sqz_conv *conv)
 {
-    return (struct sqz_conv){
-        .in_h = conv->out_h, .in_w = conv->out_w, .in_c = conv->out_c,
-        .out_h = conv->in_h, .out_w = conv->in_w, .out_c = conv->in_c,
-        .kernel = conv->kernel, .stride = 1, .pad = conv->kernel - 1 - conv->pad};
+    return (struct sqz_conv){.in_h = conv->out_h,
+                             .in_w = conv->out_w,
+                             .in_c = conv->out_c,
+                             .out_h = conv->in_h,
+                             .out_w = conv->in_w,
+                             .out_c = conv->in_c,
+                             .kernel = conv->kernel,
+                             .stride = 1,
+                             .pad = conv->kernel - 1 - conv->pad};
 }
 
 // `n` things in `parts` nearly equal parts; the division is made once, not per tile.

@@ -1,8 +1,8 @@
 // The micro-kernels over the vector operations of vec_<level>.h. Before it, include that header and
 // define MR (rows of a tile) and FOR_ROWS(X, ...) as X(1, ...) ... X(MR, ...).
 //
-// Everything is inlined into one function per (rows, vectors per panel row), both constants, so that
-// the accumulators c[row][vector] are registers and a tile with fewer rows costs less.
+// Everything is inlined into one function per (rows, vectors per panel row), both constants, so
+// that the accumulators c[row][vector] are registers and a tile with fewer rows costs less.
 #include "kernels/levels.h"
 
 #define INLINE static inline __attribute__((always_inline))

@@ -26,8 +26,8 @@ struct sqz_pool2d { // max pooling; windows may hang over the right and bottom e
 
 // One tile of a forward pass or a data gradient ("indirect GEMM"): for i < rows, j < columns,
 // sum[i][j] = bias[j], plus over taps t, then k: a[t * mr + i][k] * b[(t * depth + k) * width + j],
-// added in that order, one fused multiply-add each (reference: multiply, then add). Then c = sum, or
-// c += sum.
+// added in that order, one fused multiply-add each (reference: multiply, then add). Then c = sum,
+// or c += sum.
 struct sqz_gemm_tile {
     const float *const *a; // taps * mr row pointers, of which the first `rows` of every mr are read
     const float *b;        // packed panel
@@ -97,8 +97,8 @@ struct sqz_kernels {
     // out[c] += sum over n pixels (bias gradient)
     void (*channel_sum)(const float *x, ptrdiff_t ldx, int n, int channels, float *out);
     double (*sum_of_squares)(const float *x, size_t n); // fixed order
-    // Runs about `iterations` rounds of independent multiply-adds in registers, as wide as the level
-    // has them, and returns the floating-point operations done. The caller takes the time.
+    // Runs `iterations` rounds of independent multiply-adds in registers, as wide as the level has
+    // them, and returns the floating-point operations done. The caller takes the time.
     double (*fma_burst)(long iterations);
 };
 
@@ -126,7 +126,7 @@ void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, 
                       ptrdiff_t ldx, const float *packed, const float *bias, bool relu, float *y,
                       ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
                       void *scratch);
-// One image: dx (+)= the gradient with respect to x. Stride 1 only (every convolution but the first).
+// One image: dx (+)= the gradient with respect to x. Stride 1 only (all convolutions but the first).
 void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv,
                             const float *dy, ptrdiff_t lddy, const float *packed, bool accumulate,
                             float *dx, ptrdiff_t lddx, void *scratch);

@@ -1,5 +1,5 @@
-// Everything but the micro-kernels, over the vector operations of vec_<level>.h. Include that first;
-// the including file then fills its level's table.
+// Everything but the micro-kernels, over the vector operations of vec_<level>.h. Include that
+// first; the including file then fills its level's table.
 #include "kernels/levels.h"
 
 static inline int lanes_left(int channels, int c)
@@ -22,8 +22,8 @@ static void relu_backward(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t ld
 #define INLINE static inline __attribute__((always_inline))
 
 // m lanes of one window: x is its first pixel, h x w what of it lies inside the image.
-INLINE void maxpool_lanes(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h, int w,
-                          int m, float *y, uint8_t *index)
+INLINE void maxpool_lanes(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h,
+                          int w, int m, float *y, uint8_t *index)
 {
     vec best = vec_load_n(x, m);
     vec_int where = vec_int_set1(0);
@@ -40,8 +40,8 @@ INLINE void maxpool_lanes(const struct sqz_pool2d *pool, const float *x, ptrdiff
         vec_int_store_bytes(index, where, m);
 }
 
-INLINE void maxpool_window(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h, int w,
-                           float *y, uint8_t *index)
+INLINE void maxpool_window(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h,
+                           int w, float *y, uint8_t *index)
 {
     const int channels = pool->channels;
     int c = 0;
@@ -75,8 +75,8 @@ static void maxpool(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx
         }
 }
 
-INLINE void unpool_lanes(const struct sqz_pool2d *pool, const float *dy, const uint8_t *index, int h,
-                         int w, int m, float *dx, ptrdiff_t lddx)
+INLINE void unpool_lanes(const struct sqz_pool2d *pool, const float *dy, const uint8_t *index,
+                         int h, int w, int m, float *dx, ptrdiff_t lddx)
 {
     vec gradient = vec_load_n(dy, m);
     vec_int where = vec_int_load_bytes(index, m);
@@ -88,8 +88,8 @@ INLINE void unpool_lanes(const struct sqz_pool2d *pool, const float *dy, const u
         }
 }
 
-INLINE void unpool_window(const struct sqz_pool2d *pool, const float *dy, const uint8_t *index, int h,
-                          int w, float *dx, ptrdiff_t lddx)
+INLINE void unpool_window(const struct sqz_pool2d *pool, const float *dy, const uint8_t *index,
+                          int h, int w, float *dx, ptrdiff_t lddx)
 {
     const int channels = pool->channels;
     int c = 0;

@@ -5,7 +5,8 @@
 
 static size_t pack_size(const struct sqz_conv *conv, int in_c, int out_c)
 {
-    return (size_t)conv->kernel * (size_t)conv->kernel * (size_t)in_c * (size_t)((out_c + 15) / 16 * 16);
+    return (size_t)conv->kernel * (size_t)conv->kernel * (size_t)in_c *
+           (size_t)((out_c + 15) / 16 * 16);
 }
 
 size_t sqz_conv_forward_pack_size(const struct sqz_kernels *k, const struct sqz_conv *conv)
@@ -28,21 +29,24 @@ void sqz_conv_pack_forward(const struct sqz_kernels *k, const struct sqz_conv *c
         int width = sqz_panel_width(k, conv->out_c, c0);
         int columns = conv->out_c - c0 < width ? conv->out_c - c0 : width;
         for (int i = 0; i < depth; i++, packed += width) {
-            memcpy(packed, weights + (ptrdiff_t)i * conv->out_c + c0, (size_t)columns * sizeof *packed);
+            memcpy(packed, weights + (ptrdiff_t)i * conv->out_c + c0,
+                   (size_t)columns * sizeof *packed);
             memset(packed + columns, 0, (size_t)(width - columns) * sizeof *packed);
         }
         c0 += width;
     }
 }
 
-// One tap of one panel: packed[co][j] = weights[j][co]. In squares, so that both sides stay in cache.
+// One tap of one panel: packed[co][j] = weights[j][co]. In squares, so that both sides stay in
+// cache.
 static void pack_transposed(const float *weights, int out_c, int columns, int width, float *packed)
 {
     enum { SQUARE = 16 };
     for (int co0 = 0; co0 < out_c; co0 += SQUARE) {
         int co1 = co0 + SQUARE < out_c ? co0 + SQUARE : out_c;
         for (int co = co0; co < co1; co++)
-            memset(packed + (ptrdiff_t)co * width + columns, 0, (size_t)(width - columns) * sizeof *packed);
+            memset(packed + (ptrdiff_t)co * width + columns, 0,
+                   (size_t)(width - columns) * sizeof *packed);
         for (int j = 0; j < columns; j++)
             for (int co = co0; co < co1; co++)
                 packed[(ptrdiff_t)co * width + j] = weights[(ptrdiff_t)j * out_c + co];

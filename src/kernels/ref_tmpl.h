@@ -32,7 +32,8 @@ static inline void SQZ_REF(conv_forward)(const struct sqz_conv *conv, const SQZ_
                                               tap / conv->kernel, tap % conv->kernel);
             for (int ci = 0; q >= 0 && ci < conv->in_c; ci++)
                 for (int co = 0; co < conv->out_c; co++)
-                    out[co] += x[q * ldx + ci] * w[((ptrdiff_t)tap * conv->in_c + ci) * conv->out_c + co];
+                    out[co] +=
+                        x[q * ldx + ci] * w[((ptrdiff_t)tap * conv->in_c + ci) * conv->out_c + co];
         }
         for (int co = 0; relu && co < conv->out_c; co++)
             out[co] = out[co] < 0 ? 0 : out[co];
@@ -70,7 +71,8 @@ static inline void SQZ_REF(conv_backward_weights)(const struct sqz_conv *conv, c
                                               tap / conv->kernel, tap % conv->kernel);
             for (int ci = 0; q >= 0 && ci < conv->in_c; ci++)
                 for (int co = 0; co < conv->out_c; co++)
-                    dw[((ptrdiff_t)tap * conv->in_c + ci) * conv->out_c + co] += x[q * ldx + ci] * g[co];
+                    dw[((ptrdiff_t)tap * conv->in_c + ci) * conv->out_c + co] +=
+                        x[q * ldx + ci] * g[co];
         }
         for (int co = 0; db && co < conv->out_c; co++)
             db[co] += g[co];

@@ -1,5 +1,5 @@
-// check_kernels --bench: each layer's forward pass and gradients on one thread, beside the machine's
-// multiply-add peak measured between the cases.
+// check_kernels --bench: each layer's forward pass and gradients on one thread, beside the
+// machine's multiply-add peak measured between the cases.
 #include "check/check.h"
 
 #include <stdio.h>
@@ -24,13 +24,15 @@ static void run_forward(struct bench *b)
 static void run_backward_data(struct bench *b)
 {
     const struct sqz_conv *c = &b->shape->conv;
-    sqz_conv_backward_data(b->k, c, b->dy, b->shape->ldy, b->backward, true, b->dx, c->in_c, b->scratch);
+    sqz_conv_backward_data(b->k, c, b->dy, b->shape->ldy, b->backward, true, b->dx, c->in_c,
+                           b->scratch);
 }
 
 static void run_backward_weights(struct bench *b)
 {
     const struct sqz_conv *c = &b->shape->conv;
-    sqz_conv_backward_weights(b->k, c, b->x, c->in_c, b->dy, b->shape->ldy, b->dw, b->bias, b->scratch);
+    sqz_conv_backward_weights(b->k, c, b->x, c->in_c, b->dy, b->shape->ldy, b->dw, b->bias,
+                              b->scratch);
 }
 
 static float *small_numbers(size_t n)
@@ -59,20 +61,25 @@ static double best_time(bench_fn run, struct bench *b)
     return best;
 }
 
-static void bench_layer(const struct sqz_kernels *k, const struct layer_shape *shape, double seconds[3],
-                        double *flops)
+static void bench_layer(const struct sqz_kernels *k, const struct layer_shape *shape,
+                        double seconds[3], double *flops)
 {
     const struct sqz_conv *c = &shape->conv;
     const size_t in = (size_t)(c->in_h * c->in_w * c->in_c);
     const size_t out = (size_t)(c->out_h * c->out_w * shape->ldy);
     const size_t weights = (size_t)(c->kernel * c->kernel * c->in_c * c->out_c);
-    struct bench b = {
-        .k = k, .shape = shape, .x = small_numbers(in), .dx = small_numbers(in),
-        .w = small_numbers(weights), .dw = small_numbers(weights), .y = small_numbers(out),
-        .dy = small_numbers(out), .bias = small_numbers((size_t)c->out_c),
-        .forward = small_numbers(sqz_conv_forward_pack_size(k, c)),
-        .backward = small_numbers(sqz_conv_backward_pack_size(k, c)),
-        .scratch = small_numbers(sqz_conv_scratch_size(k, c) / sizeof(float))};
+    struct bench b = {.k = k,
+                      .shape = shape,
+                      .x = small_numbers(in),
+                      .dx = small_numbers(in),
+                      .w = small_numbers(weights),
+                      .dw = small_numbers(weights),
+                      .y = small_numbers(out),
+                      .dy = small_numbers(out),
+                      .bias = small_numbers((size_t)c->out_c),
+                      .forward = small_numbers(sqz_conv_forward_pack_size(k, c)),
+                      .backward = small_numbers(sqz_conv_backward_pack_size(k, c)),
+                      .scratch = small_numbers(sqz_conv_scratch_size(k, c) / sizeof(float))};
     sqz_conv_pack_forward(k, c, b.w, b.forward);
     sqz_conv_pack_backward(k, c, b.w, b.backward);
     static const bench_fn runs[3] = {run_forward, run_backward_data, run_backward_weights};

@@ -35,7 +35,8 @@ static int bench(int best, const char *level_name, const char *layer)
 int main(int argc, char **argv)
 {
     if (argc > 4 || (argc > 1 && strcmp(argv[1], "--bench") != 0)) {
-        fprintf(stderr, "usage: check_kernels [--bench [ref|avx2|avx512 [PART_OF_A_LAYER'S_NAME]]]\n");
+        fprintf(stderr,
+                "usage: check_kernels [--bench [ref|avx2|avx512 [PART_OF_A_LAYER'S_NAME]]]\n");
         return 2;
     }
     check_reduced = getenv("SQZ_SANITIZED") != NULL;
@@ -54,9 +55,9 @@ int main(int argc, char **argv)
         check_ops(k, below);
         check_pool(k, below);
         check_winograd(k, below);
-        printf("%-7s tested: %ld values compared, %d wrong, %.1f s\n",
-               sqz_cpu_level_name(k->level), check_comparisons() - comparisons,
-               check_failures() - failures, sqz_clock_seconds() - start);
+        printf("%-7s tested: %ld values compared, %d wrong, %.1f s\n", sqz_cpu_level_name(k->level),
+               check_comparisons() - comparisons, check_failures() - failures,
+               sqz_clock_seconds() - start);
         below = k;
     }
     return check_failures() ? 1 : 0;

@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 
 // The double-precision truth.
-#define SQZ_REAL double
+#define SQZ_REAL      double
 #define SQZ_REF(name) name##_truth
 #include "kernels/ref_tmpl.h"
 #undef SQZ_REAL
@@ -23,8 +23,8 @@ void guarded_free_all(void);
 void random_seed(uint64_t seed);
 float random_number(void);
 int random_below(int n);
-float *random_floats(size_t n);           // guarded
-void fill_pattern(float *x, size_t n);    // a bit pattern that no kernel computes
+float *random_floats(size_t n);        // guarded
+void fill_pattern(float *x, size_t n); // a bit pattern that no kernel computes
 bool is_pattern(float x);
 double *to_double(const float *x, size_t n, bool absolute); // malloc'ed
 

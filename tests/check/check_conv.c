@@ -8,10 +8,10 @@ struct data {
     struct sqz_conv conv;
     size_t in, out, n_weights; // pixels of x, pixels of y, floats of w
     ptrdiff_t ldx, ldy;
-    size_t x_size, y_size;     // floats: the last pixel of a slice ends with its channels
+    size_t x_size, y_size; // floats: the last pixel of a slice ends with its channels
     float *x, *w, *bias, *dy;
-    double *tx, *tw, *tbias, *tdy;  // the same in double
-    double *ax, *aw, *abias, *ady;  // their absolute values
+    double *tx, *tw, *tbias, *tdy; // the same in double
+    double *ax, *aw, *abias, *ady; // their absolute values
     void *scratch;
 };
 
@@ -21,7 +21,8 @@ static struct data make_data(const struct sqz_kernels *k, const struct sqz_conv 
     struct data d = {.conv = *conv, .ldx = conv->in_c + wider_x, .ldy = conv->out_c + wider_y};
     d.in = (size_t)conv->in_h * (size_t)conv->in_w;
     d.out = (size_t)conv->out_h * (size_t)conv->out_w;
-    d.n_weights = (size_t)conv->kernel * (size_t)conv->kernel * (size_t)conv->in_c * (size_t)conv->out_c;
+    d.n_weights =
+        (size_t)conv->kernel * (size_t)conv->kernel * (size_t)conv->in_c * (size_t)conv->out_c;
     d.x_size = (d.in - 1) * (size_t)d.ldx + (size_t)conv->in_c;
     d.y_size = (d.out - 1) * (size_t)d.ldy + (size_t)conv->out_c;
     d.x = random_floats(d.x_size);
@@ -80,8 +81,8 @@ static void forward_in_pieces(const struct sqz_kernels *k, struct data *d, const
             int c1 = c0 + k->nr * (1 + random_below(panels));
             if (c1 > d->conv.out_c)
                 c1 = d->conv.out_c;
-            sqz_conv_forward(k, &d->conv, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, p0, p1, c0,
-                             c1, d->scratch);
+            sqz_conv_forward(k, &d->conv, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, p0, p1,
+                             c0, c1, d->scratch);
             c0 = c1;
         }
         p0 = p1;
@@ -180,8 +181,8 @@ static void check_layers(const struct sqz_kernels *k)
             resize(&conv, size, size);
         if (check_reduced && conv.out_c == 1000)
             conv.out_c = 40;
-        check_shape(k, layer_shapes[i].name, &conv, 0, layer_shapes[i].ldy - layer_shapes[i].conv.out_c,
-                    i % 2 == 0);
+        check_shape(k, layer_shapes[i].name, &conv, 0,
+                    layer_shapes[i].ldy - layer_shapes[i].conv.out_c, i % 2 == 0);
     }
 }
 
@@ -194,8 +195,11 @@ static void check_odd(const struct sqz_kernels *k)
         for (int stride = 1; stride <= 2; stride++)
             for (int pad = 0; pad <= 2; pad++)
                 for (int i = 0; i < 7; i++, n++) {
-                    struct sqz_conv conv = {.kernel = kernel, .stride = stride, .pad = pad,
-                                            .in_c = in_channels[i], .out_c = out_channels[n % 5]};
+                    struct sqz_conv conv = {.kernel = kernel,
+                                            .stride = stride,
+                                            .pad = pad,
+                                            .in_c = in_channels[i],
+                                            .out_c = out_channels[n % 5]};
                     int smallest = kernel - 2 * pad > 1 ? kernel - 2 * pad : 1;
                     resize(&conv, smallest + random_below(9), smallest + random_below(20));
                     if (!check_reduced || n % 4 == 0)

@@ -16,7 +16,8 @@ static void run_gemm(const struct sqz_kernels *k, void (*gemm)(const struct sqz_
 {
     check_begin("%s gemm %d wide: rows %d, columns %d, taps %d, depth %d%s%s%s",
                 sqz_cpu_level_name(k->level), t->width, t->rows, t->columns, t->taps, t->depth,
-                t->accumulate ? ", accumulate" : "", t->bias ? ", bias" : "", t->relu ? ", relu" : "");
+                t->accumulate ? ", accumulate" : "", t->bias ? ", bias" : "",
+                t->relu ? ", relu" : "");
     const float *a[MAX_TAPS * MAX_ROWS] = {NULL};
     for (int tap = 0; tap < t->taps; tap++)
         for (int i = 0; i < t->rows; i++)
@@ -29,10 +30,17 @@ static void run_gemm(const struct sqz_kernels *k, void (*gemm)(const struct sqz_
     if (!t->accumulate) // then c may hold anything
         fill_pattern(c, c_size);
     memcpy(before, c, c_size * sizeof *c);
-    struct sqz_gemm_tile tile = {
-        .a = a, .b = b, .c = c, .ldc = ldc, .bias = t->bias ? bias : NULL, .taps = t->taps,
-        .depth = t->depth, .rows = t->rows, .columns = t->columns, .accumulate = t->accumulate,
-        .relu = t->relu};
+    struct sqz_gemm_tile tile = {.a = a,
+                                 .b = b,
+                                 .c = c,
+                                 .ldc = ldc,
+                                 .bias = t->bias ? bias : NULL,
+                                 .taps = t->taps,
+                                 .depth = t->depth,
+                                 .rows = t->rows,
+                                 .columns = t->columns,
+                                 .accumulate = t->accumulate,
+                                 .relu = t->relu};
     gemm(&tile);
     for (size_t n = 0; n < c_size; n++) {
         int i = (int)n / ldc, j = (int)n % ldc;
@@ -47,8 +55,8 @@ static void run_gemm(const struct sqz_kernels *k, void (*gemm)(const struct sqz_
         }
         for (int tap = 0; tap < t->taps; tap++)
             for (int d = 0; d < t->depth; d++) {
-                double term = (double)a[tap * k->mr + i][d] *
-                              (double)b[(tap * t->depth + d) * t->width + j];
+                double term =
+                    (double)a[tap * k->mr + i][d] * (double)b[(tap * t->depth + d) * t->width + j];
                 want += term;
                 terms += fabs(term);
             }
@@ -72,8 +80,16 @@ static void run_outer(const struct sqz_kernels *k, void (*outer)(const struct sq
     size_t c_size = (size_t)((rows - 1) * ldc + columns);
     float *c = random_floats(c_size), *before = random_floats(c_size);
     memcpy(before, c, c_size * sizeof *c);
-    struct sqz_outer_tile tile = {.a = a, .b = b, .lda = lda, .ldb = ldb, .c = c, .ldc = ldc, .runs = runs,
-                                  .depth = depth, .rows = rows, .columns = columns};
+    struct sqz_outer_tile tile = {.a = a,
+                                  .b = b,
+                                  .lda = lda,
+                                  .ldb = ldb,
+                                  .c = c,
+                                  .ldc = ldc,
+                                  .runs = runs,
+                                  .depth = depth,
+                                  .rows = rows,
+                                  .columns = columns};
     outer(&tile);
     for (size_t n = 0; n < c_size; n++) {
         int i = (int)n / ldc, j = (int)n % ldc;
@@ -100,8 +116,8 @@ static void check_width(const struct sqz_kernels *k, int width)
     for (int rows = 1; rows <= k->mr; rows++)
         for (int columns = 1; columns <= width; columns++) {
             int kind = (rows + columns) % 4;
-            struct gemm_case t = {rows, columns, 1 + columns % 3, 1 + (rows * 7 + columns) % 11, width,
-                                  kind >= 2, columns % 2 == 0, kind == 1 || kind == 2};
+            struct gemm_case t = {rows,  columns,   1 + columns % 3,  1 + (rows * 7 + columns) % 11,
+                                  width, kind >= 2, columns % 2 == 0, kind == 1 || kind == 2};
             run_gemm(k, gemm, &t);
             run_outer(k, outer, rows, columns, t.taps, t.depth, width);
         }

@@ -12,8 +12,8 @@ static size_t slice_size(int n, ptrdiff_t ld, int channels)
 
 static void run_relu_backward(const struct sqz_kernels *k, int n, int channels, int wider)
 {
-    check_begin("%s relu_backward: %d pixels of %d channels, ld +%d", sqz_cpu_level_name(k->level), n,
-                channels, wider);
+    check_begin("%s relu_backward: %d pixels of %d channels, ld +%d", sqz_cpu_level_name(k->level),
+                n, channels, wider);
     const ptrdiff_t ldy = channels + wider, lddy = channels + 2 * wider;
     float *y = random_floats(slice_size(n, ldy, channels));
     size_t size = slice_size(n, lddy, channels);
@@ -39,7 +39,8 @@ static void run_channel_sums(const struct sqz_kernels *k, int n, int channels, i
     float *mean = guarded_floats((size_t)channels);
     fill_pattern(mean, (size_t)channels);
     double *tx = to_double(x, size, false), *ax = to_double(x, size, true);
-    double *want = to_double(sum, (size_t)channels, false), *terms = to_double(sum, (size_t)channels, true);
+    double *want = to_double(sum, (size_t)channels, false),
+           *terms = to_double(sum, (size_t)channels, true);
     channel_sum_truth(tx, ld, n, channels, want);
     channel_sum_truth(ax, ld, n, channels, terms);
     k->channel_sum(x, ld, n, channels, sum);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void run_forward(const struct sqz_kernels *k, const struct sqz_pool2d *pool, int wider, bool nan,
-                        uint8_t *index)
+static void run_forward(const struct sqz_kernels *k, const struct sqz_pool2d *pool, int wider,
+                        bool nan, uint8_t *index)
 {
     const size_t in = (size_t)(pool->in_h * pool->in_w), out = (size_t)(pool->out_h * pool->out_w);
     const size_t channels = (size_t)pool->channels;
@@ -62,8 +62,12 @@ static void run(const struct sqz_kernels *k, int h, int w, int channels, bool ce
                 int stride, int wider)
 {
     int extra = ceil_mode ? stride - 1 : 0;
-    struct sqz_pool2d pool = {.in_h = h, .in_w = w, .channels = channels, .kernel = kernel,
-                              .stride = stride, .out_h = (h - kernel + extra) / stride + 1,
+    struct sqz_pool2d pool = {.in_h = h,
+                              .in_w = w,
+                              .channels = channels,
+                              .kernel = kernel,
+                              .stride = stride,
+                              .out_h = (h - kernel + extra) / stride + 1,
                               .out_w = (w - kernel + extra) / stride + 1};
     check_begin("%s maxpool %d/%d: %dx%dx%d to %dx%d, ld +%d", sqz_cpu_level_name(k->level), kernel,
                 stride, h, w, channels, pool.out_h, pool.out_w, wider);
@@ -80,7 +84,8 @@ void check_pool(const struct sqz_kernels *k, const struct sqz_kernels *below)
         return;
     random_seed(4);
     for (int channels = 1; channels <= 50; channels++)
-        run(k, 3 + random_below(9), 3 + random_below(9), channels, channels % 2 == 0, 3, 2, channels % 3);
+        run(k, 3 + random_below(9), 3 + random_below(9), channels, channels % 2 == 0, 3, 2,
+            channels % 3);
     for (int size = 3; size <= 12; size++) {
         run(k, size, size + 1, 16, false, 3, 2, 0);
         run(k, size, size + 1, 16, true, 3, 2, 0);

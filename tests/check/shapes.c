@@ -1,10 +1,13 @@
-// The convolutions of SqueezeNet 1.0 and 1.1 (torchvision's dialect, 224 pixels; MindCV's padded first
-// convolution and Caffe's padded last one beside them), each shape once.
+// The convolutions of SqueezeNet 1.0 and 1.1 (torchvision's dialect, 224 pixels; MindCV's padded
+// first convolution and Caffe's padded last one beside them), each shape once.
 #include "check/check.h"
 
+#define OUT(size, k, s, p) (((size) + 2 * (p) - (k)) / (s) + 1)
 #define SHAPE(layer, in, size, out, k, s, p, ld) \
-    {layer, {.in_h = size, .in_w = size, .in_c = in, .out_c = out, .kernel = k, .stride = s, .pad = p, \
-             .out_h = (size + 2 * (p) - (k)) / (s) + 1, .out_w = (size + 2 * (p) - (k)) / (s) + 1}, ld}
+    {layer, \
+     {.in_h = size, .in_w = size, .in_c = in, .out_c = out, .kernel = k, .stride = s, .pad = p, \
+      .out_h = OUT(size, k, s, p), .out_w = OUT(size, k, s, p)}, \
+     ld}
 #define FIRE(layer, in, size, squeeze, expand) \
     SHAPE(layer ".squeeze", in, size, squeeze, 1, 1, 0, squeeze), \
     SHAPE(layer ".expand1", squeeze, size, expand, 1, 1, 0, 2 * expand), \

@@ -148,8 +148,14 @@ void check_true(bool ok, const char *what, size_t where)
     reported = true;
 }
 
-int check_failures(void) { return failures; }
-long check_comparisons(void) { return comparisons; }
+int check_failures(void)
+{
+    return failures;
+}
+long check_comparisons(void)
+{
+    return comparisons;
+}
 
 double sum_factor(size_t n)
 {

@@ -26,8 +26,15 @@ static int find_levels(void **state)
 
 // 1x3x3 image 1..9, 3x3 kernel that is 1 everywhere, padding 1: sums of neighbourhoods.
 static const float nine[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-static const struct sqz_conv box = {.in_h = 3, .in_w = 3, .in_c = 1, .out_h = 3, .out_w = 3, .out_c = 1,
-                                    .kernel = 3, .stride = 1, .pad = 1};
+static const struct sqz_conv box = {.in_h = 3,
+                                    .in_w = 3,
+                                    .in_c = 1,
+                                    .out_h = 3,
+                                    .out_w = 3,
+                                    .out_c = 1,
+                                    .kernel = 3,
+                                    .stride = 1,
+                                    .pad = 1};
 static const float box_sums[9] = {12, 21, 16, 27, 45, 33, 24, 39, 28};
 
 struct buffers {
@@ -59,9 +66,11 @@ static void forward_sums_neighbourhoods(void **state)
         struct buffers b;
         pack_ones(levels[l], &b, false);
         float y[9], bias = -30;
-        sqz_conv_forward(levels[l], &box, nine, 1, b.packed, NULL, false, y, 1, 0, 9, 0, 1, b.scratch);
+        sqz_conv_forward(levels[l], &box, nine, 1, b.packed, NULL, false, y, 1, 0, 9, 0, 1,
+                         b.scratch);
         assert_memory_equal(y, box_sums, sizeof y);
-        sqz_conv_forward(levels[l], &box, nine, 1, b.packed, &bias, true, y, 1, 0, 9, 0, 1, b.scratch);
+        sqz_conv_forward(levels[l], &box, nine, 1, b.packed, &bias, true, y, 1, 0, 9, 0, 1,
+                         b.scratch);
         for (int i = 0; i < 9; i++)
             assert_true(y[i] == (box_sums[i] > 30 ? box_sums[i] - 30 : 0));
         free(b.scratch);
@@ -112,8 +121,8 @@ static void pooling_clips_and_remembers(void **state)
     (void)state;
     // 4x4, windows 3/2 in ceil mode: the second row and column of windows hang over the edge.
     const float x[16] = {1, 2, 3, 4, 5, 9, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7};
-    const struct sqz_pool2d pool = {.in_h = 4, .in_w = 4, .out_h = 2, .out_w = 2, .channels = 1,
-                                    .kernel = 3, .stride = 2};
+    const struct sqz_pool2d pool = {
+        .in_h = 4, .in_w = 4, .out_h = 2, .out_w = 2, .channels = 1, .kernel = 3, .stride = 2};
     for (int l = 0; l < n_levels; l++) {
         float y[4], dx[16] = {0};
         uint8_t index[4];
@@ -132,8 +141,8 @@ static void nan_stays_visible(void **state)
     float x[9];
     memcpy(x, nine, sizeof x);
     x[4] = NAN;
-    const struct sqz_pool2d pool = {.in_h = 3, .in_w = 3, .out_h = 1, .out_w = 1, .channels = 1,
-                                    .kernel = 3, .stride = 2};
+    const struct sqz_pool2d pool = {
+        .in_h = 3, .in_w = 3, .out_h = 1, .out_w = 1, .channels = 1, .kernel = 3, .stride = 2};
     for (int l = 0; l < n_levels; l++) {
         struct buffers b;
         pack_ones(levels[l], &b, false);
