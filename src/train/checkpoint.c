@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define ACCUMULATOR "grad_accumulation"
-#define DISPLACED "best"
+#define DISPLACED   "best"
 
 void sqz_train_state_release(struct sqz_train_state *state)
 {
@@ -30,7 +30,10 @@ static const struct field {
     enum field_kind kind;
     size_t offset;
 } fields[] = {
-#define FIELD(kind, name) {"train." #name, kind, offsetof(struct sqz_train_state, name)}
+#define FIELD(kind, name)                                                                          \
+    {                                                                                              \
+        "train." #name, kind, offsetof(struct sqz_train_state, name)                               \
+    }
     FIELD(FIELD_INT, epoch),           FIELD(FIELD_INT, batch),
     FIELD(FIELD_INT, steps),           FIELD(FIELD_INT, finished),
     FIELD(FIELD_INT, suspicious),      FIELD(FIELD_REAL, loss_sum),
@@ -47,7 +50,8 @@ enum { N_FIELDS = sizeof fields / sizeof *fields };
 
 static enum sqz_status set_number(struct sqz_archive *archive, const char *key, const char *format,
                                   ...) __attribute__((format(printf, 3, 4)));
-static enum sqz_status set_number(struct sqz_archive *archive, const char *key, const char *format, ...)
+static enum sqz_status set_number(struct sqz_archive *archive, const char *key, const char *format,
+                                  ...)
 {
     char value[64];
     va_list args;
@@ -65,7 +69,8 @@ static enum sqz_status write_field(struct sqz_archive *archive, const struct fie
     case FIELD_INT:
         return set_number(archive, field->key, "%lld", (long long)*(const int64_t *)value);
     case FIELD_U64:
-        return set_number(archive, field->key, "%016llx", (unsigned long long)*(const uint64_t *)value);
+        return set_number(archive, field->key, "%016llx",
+                          (unsigned long long)*(const uint64_t *)value);
     case FIELD_REAL: // 17 digits bring the same double back
         return set_number(archive, field->key, "%.17g", *(const double *)value);
     case FIELD_TEXT:
@@ -112,10 +117,11 @@ static enum sqz_status add_buffer(struct sqz_archive *archive, const struct sqz_
     for (int i = 0; i < net->n_params; i++) {
         const struct sqz_param *param = &net->params[i];
         char name[128];
-        size_t shape[4] = {(size_t)param->out, (size_t)param->in, (size_t)param->kh, (size_t)param->kw};
+        size_t shape[4] = {(size_t)param->out, (size_t)param->in, (size_t)param->kh,
+                           (size_t)param->kw};
         snprintf(name, sizeof name, "%s.%s", prefix, param->name);
-        struct sqz_array *array = sqz_archive_add(archive, name, SQZ_F32,
-                                                  param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
+        struct sqz_array *array = sqz_archive_add(
+            archive, name, SQZ_F32, param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
         if (!array)
             return sqz_fail_memory(err, name, param->size * sizeof(float));
         sqz_param_to_oihw(param, values, array->data);
@@ -132,8 +138,8 @@ static enum sqz_status take_buffer(const char *path, const struct sqz_archive *a
         const struct sqz_array *array = find_prefixed(archive, prefix, param->name);
         if (!array || array->dtype != SQZ_F32 || array->size != param->size * sizeof(float))
             return sqz_fail(err, SQZ_E_DATA,
-                            "\"%s\" holds no usable array %s.%s, which resuming needs.", path, prefix,
-                            param->name);
+                            "\"%s\" holds no usable array %s.%s, which resuming needs.", path,
+                            prefix, param->name);
         sqz_param_from_oihw(param, array->data, values);
     }
     return SQZ_OK;
@@ -150,8 +156,8 @@ static enum sqz_status add_optimizer(struct sqz_archive *archive, const struct s
 }
 
 enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_state *state,
-                                     const struct sqz_stepper *stepper, const struct sqz_model *model,
-                                     struct sqz_error *err)
+                                     const struct sqz_stepper *stepper,
+                                     const struct sqz_model *model, struct sqz_error *err)
 {
     struct sqz_archive archive = {0};
     const struct sqz_net *net = model->net;
@@ -195,15 +201,19 @@ enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archiv
     if (status)
         return status;
     if (!sqz_archive_get(archive, "train.epoch")) {
-        status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds a model, but no training state to resume; "
-                          "start a new run from it with --ckpt_path %s.", path, path);
+        status = sqz_fail(err, SQZ_E_DATA,
+                          "\"%s\" holds a model, but no training state to resume; "
+                          "start a new run from it with --ckpt_path %s.",
+                          path, path);
         goto failed;
     }
     for (int i = 0; i < N_FIELDS; i++) {
         const char *text = sqz_archive_get(archive, fields[i].key);
         if (!text || !read_field(&fields[i], text, state)) {
-            status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable %s; the training state is "
-                              "damaged.", path, fields[i].key);
+            status = sqz_fail(err, SQZ_E_DATA,
+                              "\"%s\" holds no usable %s; the training state is "
+                              "damaged.",
+                              path, fields[i].key);
             goto failed;
         }
     }
@@ -235,12 +245,14 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
     const struct sqz_net *net = stepper->config.net;
     struct sqz_optimizer *optimizer = stepper->optimizer;
     uint64_t group, updates;
-    if (!read_count(archive, "train.group", (uint64_t)stepper->config.accumulate - 1, &group)
-        || !read_count(archive, "train.updates", INT64_MAX, &updates))
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable train.group or train.updates.", path);
+    if (!read_count(archive, "train.group", (uint64_t)stepper->config.accumulate - 1, &group) ||
+        !read_count(archive, "train.updates", INT64_MAX, &updates))
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable train.group or train.updates.",
+                        path);
     enum sqz_status status = SQZ_OK;
     for (int i = 0; i < optimizer->rule->n_states && !status; i++)
-        status = take_buffer(path, archive, net, optimizer->rule->states[i], optimizer->state[i], err);
+        status =
+            take_buffer(path, archive, net, optimizer->rule->states[i], optimizer->state[i], err);
     if (!status && group > 0)
         status = take_buffer(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
     if (status)
@@ -252,7 +264,8 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
 }
 
 enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_archive *archive,
-                                         const struct sqz_net *net, float **out, struct sqz_error *err)
+                                         const struct sqz_net *net, float **out,
+                                         struct sqz_error *err)
 {
     *out = NULL;
     if (!find_prefixed(archive, DISPLACED, net->params[0].name))
@@ -280,7 +293,8 @@ enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_ste
     if (!status)
         status = add_optimizer(&archive, stepper, model->net, err);
     if (!status)
-        status = sqz_archive_write(path, sqz_format_find("ckpt"), &archive, SQZ_REPLACE_EXISTING, err);
+        status =
+            sqz_archive_write(path, sqz_format_find("ckpt"), &archive, SQZ_REPLACE_EXISTING, err);
     sqz_archive_release(&archive);
     return status;
 }

@@ -5,35 +5,36 @@
 #include "formats/formats.h"
 #include "train/steps.h"
 
-// Where a run stands, besides weights and optimizer. Nothing in it depends on the machine or the time.
+// Where a run stands, besides weights and optimizer. Nothing in it depends on the machine or the
+// time.
 struct sqz_train_state {
-    int64_t epoch;               // epochs done = index of the current one
-    int64_t batch;               // batches done in the current epoch
-    int64_t steps;               // batches done in all
-    int64_t finished;            // 1 when the last epoch is over
-    int64_t suspicious;          // the watchdog's count
-    double loss_sum;             // of the current epoch's samples
+    int64_t epoch;      // epochs done = index of the current one
+    int64_t batch;      // batches done in the current epoch
+    int64_t steps;      // batches done in all
+    int64_t finished;   // 1 when the last epoch is over
+    int64_t suspicious; // the watchdog's count
+    double loss_sum;    // of the current epoch's samples
     int64_t loss_samples;
     double final_loss;           // mean of the last epoch that was completed; NAN before
     int64_t best_epoch;          // 1-based; 0: never validated
     double best_top1, best_top5; // fractions
     int64_t train_images, val_images;
     uint64_t train_fingerprint, val_fingerprint;
-    struct sqz_text history;     // rows of history.csv without their timings
-    struct sqz_text step_rows;   // rows of steps.csv
-    struct sqz_text kept;        // MindCV-style checkpoints: "name<TAB>top1" lines, oldest first
-    struct sqz_text recipe;      // what of the configuration decides the result, as YAML
-    float *displaced_best;       // weights of the best epoch, when best.safetensors holds a later
-                                 // model of a run that was cut short; else NULL
-    char simd[16];               // SIMD level of the last run
+    struct sqz_text history;   // rows of history.csv without their timings
+    struct sqz_text step_rows; // rows of steps.csv
+    struct sqz_text kept;      // MindCV-style checkpoints: "name<TAB>top1" lines, oldest first
+    struct sqz_text recipe;    // what of the configuration decides the result, as YAML
+    float *displaced_best;     // weights of the best epoch, when best.safetensors holds a later
+                               // model of a run that was cut short; else NULL
+    char simd[16];             // SIMD level of the last run
 };
 void sqz_train_state_release(struct sqz_train_state *state);
 
 enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_state *state,
-                                     const struct sqz_stepper *stepper, const struct sqz_model *model,
-                                     struct sqz_error *err);
-// Reads model and state; *archive keeps the arrays for sqz_checkpoint_restore. SQZ_E_DATA for a file
-// that is no training state.
+                                     const struct sqz_stepper *stepper,
+                                     const struct sqz_model *model, struct sqz_error *err);
+// Reads model and state; *archive keeps the arrays for sqz_checkpoint_restore. SQZ_E_DATA for a
+// file that is no training state.
 enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archive,
                                     struct sqz_model **model, struct sqz_train_state *state,
                                     struct sqz_error *err);

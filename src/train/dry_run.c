@@ -76,17 +76,19 @@ static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_tex
     size_t pictures = sqz_loader_memory(&loader);
     sqz_text_add(out, "\nMemory\n");
     sqz_text_add(out, "  weights and optimizer  %9.1f MB\n", megabytes(weights + optimizer));
-    sqz_text_add(out, "  training step          %9.1f MB  (activations %.1f on each of %zu threads, "
-                 "gradients %.1f, packed weights %.1f, scratch %.1f)\n", megabytes(step),
-                 megabytes(engine.activations), engine.workers, megabytes(engine.gradients),
-                 megabytes(engine.packed_weights), megabytes(engine.scratch));
+    sqz_text_add(out,
+                 "  training step          %9.1f MB  (activations %.1f on each of %zu threads, "
+                 "gradients %.1f, packed weights %.1f, scratch %.1f)\n",
+                 megabytes(step), megabytes(engine.activations), engine.workers,
+                 megabytes(engine.gradients), megabytes(engine.packed_weights),
+                 megabytes(engine.scratch));
     sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(pictures));
     if (setup->val)
         sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(infer.total));
     if (setup->train->pixels)
         sqz_text_add(out, "  data set               %9.1f MB\n",
-                     megabytes(setup->train->count * (size_t)setup->train->w * (size_t)setup->train->h
-                               * (size_t)setup->train->c));
+                     megabytes(setup->train->count * (size_t)setup->train->w *
+                               (size_t)setup->train->h * (size_t)setup->train->c));
     sqz_text_add(out, "  in all                 %9.1f MB\n",
                  megabytes(weights + optimizer + step + pictures + infer.total));
     return SQZ_OK;
@@ -97,8 +99,10 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
 {
     enum { LARGEST = 32, REPEATS = 3 };
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
-    int n = run->setup.options->batch_size < LARGEST ? (int)run->setup.options->batch_size : LARGEST;
-    size_t floats = (size_t)n * (size_t)spec->image_h * (size_t)spec->image_w * (size_t)spec->channels;
+    int n =
+        run->setup.options->batch_size < LARGEST ? (int)run->setup.options->batch_size : LARGEST;
+    size_t floats =
+        (size_t)n * (size_t)spec->image_h * (size_t)spec->image_w * (size_t)spec->channels;
     float *images = sqz_new_aligned(floats, sizeof *images);
     int *labels = sqz_new_array((size_t)n, sizeof *labels);
     enum sqz_status status = SQZ_OK;
@@ -150,7 +154,8 @@ static int64_t count_validations(const struct sqz_run *run)
     return (n + interval - 1) / interval + ((n - 1) % interval != 0);
 }
 
-static enum sqz_status describe_time(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
+static enum sqz_status describe_time(struct sqz_run *run, struct sqz_text *out,
+                                     struct sqz_error *err)
 {
     const struct sqz_options *options = run->setup.options;
     double picture = 0;
@@ -163,11 +168,15 @@ static enum sqz_status describe_time(struct sqz_run *run, struct sqz_text *out, 
     double validation = validations ? (double)run->setup.val->count * picture / 3 : 0;
     double epoch = pictures * picture;
     double total = epoch * (double)options->epoch_size + validation * (double)validations;
-    sqz_text_add(out, "\nTime\n  %" PRId64 " epochs of %" PRId64 " steps of %" PRId64 " pictures: %" PRId64
-                 " steps\n", options->epoch_size, run->steps_per_epoch, options->batch_size,
+    sqz_text_add(out,
+                 "\nTime\n  %" PRId64 " epochs of %" PRId64 " steps of %" PRId64
+                 " pictures: %" PRId64 " steps\n",
+                 options->epoch_size, run->steps_per_epoch, options->batch_size,
                  options->epoch_size * run->steps_per_epoch);
-    sqz_text_add(out, "  %.1f ms a step, %.0f pictures a second (measured now on random pictures with "
-                 "%d threads)\n", 1e3 * picture * (double)options->batch_size, 1 / picture,
+    sqz_text_add(out,
+                 "  %.1f ms a step, %.0f pictures a second (measured now on random pictures with "
+                 "%d threads)\n",
+                 1e3 * picture * (double)options->batch_size, 1 / picture,
                  sqz_pool_size(run->environment->pool));
     sqz_text_add(out, "  an epoch about ");
     add_duration(out, epoch + validation);
@@ -191,17 +200,19 @@ static void describe_data(const struct sqz_run *run, struct sqz_text *out)
     uint64_t macs = 0;
     for (int i = 0; i < setup->model->net->n_layers; i++)
         macs += sqz_layer_macs(setup->model->net, i);
-    sqz_text_add(out, "\nNetwork\n  %s, dialect %s, input %d x %d x %d, %d classes, %zu parameters, "
-                 "%.1f M multiply-adds a picture, dropout %g\n", spec->variant->name,
-                 spec->dialect->name, spec->image_w, spec->image_h, spec->channels, spec->classes,
-                 setup->model->net->n_weights, (double)macs / 1e6, spec->drop_rate);
+    sqz_text_add(out,
+                 "\nNetwork\n  %s, dialect %s, input %d x %d x %d, %d classes, %zu parameters, "
+                 "%.1f M multiply-adds a picture, dropout %g\n",
+                 spec->variant->name, spec->dialect->name, spec->image_w, spec->image_h,
+                 spec->channels, spec->classes, setup->model->net->n_weights, (double)macs / 1e6,
+                 spec->drop_rate);
 }
 
 static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
 {
-    sqz_text_add(out, "Configuration (default < built-in recipe < model file < recipe < command line)%s%s\n",
-                 run->setup.recipe ? "; built-in recipe: " : "",
-                 run->setup.recipe ? run->setup.recipe : "");
+    sqz_text_add(
+        out, "Configuration (default < built-in recipe < model file < recipe < command line)%s%s\n",
+        run->setup.recipe ? "; built-in recipe: " : "", run->setup.recipe ? run->setup.recipe : "");
     sqz_options_write_yaml(run->setup.options, true, out);
     describe_data(run, out);
     sqz_text_add(out, "\nLearning rate\n");
@@ -211,12 +222,14 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
         status = describe_time(run, out, err);
     if (status)
         return status;
-    sqz_text_add(out, "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
-                 "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of ln(%d) = "
-                 "%.4f and %.0f %% of the activations or %.0f %% of the logits zero.\n",
-                 SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN,
-                 run->setup.model->net->spec.classes, log(run->setup.model->net->spec.classes),
-                 100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS);
+    sqz_text_add(
+        out,
+        "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
+        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of ln(%d) = "
+        "%.4f and %.0f %% of the activations or %.0f %% of the logits zero.\n",
+        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, run->setup.model->net->spec.classes,
+        log(run->setup.model->net->spec.classes), 100 * SQZ_WATCHDOG_ZEROS,
+        100 * SQZ_WATCHDOG_ZERO_LOGITS);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
     if (out->failed)
@@ -235,8 +248,8 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
     char *path = NULL;
     enum sqz_status status = SQZ_OK;
     if (*options->resume)
-        status = sqz_resume_open(options, &run.folder, &resumed, &archive, &model, &run.state, &path,
-                                 err);
+        status = sqz_resume_open(options, &run.folder, &resumed, &archive, &model, &run.state,
+                                 &path, err);
     if (!status) {
         status = sqz_setup_open(environment, resumed ? resumed : options, model, &run.setup, err);
         model = NULL;

@@ -12,7 +12,8 @@ static int rank_of(const float *logits, int classes, int label)
 {
     int before = 0;
     for (int i = 0; i < classes; i++)
-        before += i != label && !(logits[i] < logits[label] || (logits[i] == logits[label] && i > label));
+        before +=
+            i != label && !(logits[i] < logits[label] || (logits[i] == logits[label] && i > label));
     return before;
 }
 
@@ -56,8 +57,8 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
     struct sqz_batch batch = {0};
     double start = sqz_clock_seconds(), told = start;
     *out = (struct sqz_evaluation){0};
-    enum sqz_status status = sqz_infer_new(net, weights, environment->kernels, environment->pool,
-                                           &infer, err);
+    enum sqz_status status =
+        sqz_infer_new(net, weights, environment->kernels, environment->pool, &infer, err);
     if (!status)
         status = sqz_loader_start(loader, 0, 0, err);
     int room = 0;
@@ -74,7 +75,8 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
             room = batch.n;
             logits = sqz_new_array((size_t)room * (size_t)classes, sizeof *logits);
             if (!logits) {
-                status = sqz_fail_memory(err, "logits", (size_t)room * (size_t)classes * sizeof *logits);
+                status =
+                    sqz_fail_memory(err, "logits", (size_t)room * (size_t)classes * sizeof *logits);
                 break;
             }
         }
@@ -112,9 +114,11 @@ static enum sqz_status open_val(const struct sqz_environment *environment,
                                           .check_headers = true,
                                           .threads = sqz_pool_size(environment->pool)};
     if (layout.has_splits && !layout.val[0] && !split_given)
-        return sqz_fail(err, SQZ_E_NOINPUT, "\"%s\" holds a training split only; name the folder to "
-                        "validate on with --val_split (--val_split train for the training pictures).",
-                        options->data_dir);
+        return sqz_fail(
+            err, SQZ_E_NOINPUT,
+            "\"%s\" holds a training split only; name the folder to "
+            "validate on with --val_split (--val_split train for the training pictures).",
+            options->data_dir);
     return sqz_dataset_open(&request, out, err);
 }
 
@@ -126,9 +130,11 @@ static enum sqz_status map_labels(const struct sqz_model *model, struct sqz_data
         return sqz_dataset_map_classes(set, (const char *const *)model->classes, classes, err);
     if (set->n_classes == classes)
         return SQZ_OK;
-    return sqz_fail(err, SQZ_E_DATA,
-                    "The model has %d outputs without class names, and \"%s\" has %d class folders; "
-                    "give the names with --classes FILE.", classes, set->name, set->n_classes);
+    return sqz_fail(
+        err, SQZ_E_DATA,
+        "The model has %d outputs without class names, and \"%s\" has %d class folders; "
+        "give the names with --classes FILE.",
+        classes, set->name, set->n_classes);
 }
 
 // The transforms that a recipe describes, for a model that is there already.
@@ -183,13 +189,13 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
         status = sqz_evaluate(environment, runs->net, runs->weights, loader,
                               use_recipe ? options->label_smoothing : 0, &result, err);
     if (!status)
-        *out = (struct sqz_validate_result){
-            .samples = result.samples,
-            .substituted = (int64_t)sqz_loader_substituted(loader),
-            .classes = model->net->spec.classes,
-            .top1 = (double)result.correct1 / (double)result.samples,
-            .top5 = (double)result.correct5 / (double)result.samples,
-            .loss = result.loss_sum / (double)result.samples};
+        *out =
+            (struct sqz_validate_result){.samples = result.samples,
+                                         .substituted = (int64_t)sqz_loader_substituted(loader),
+                                         .classes = model->net->spec.classes,
+                                         .top1 = (double)result.correct1 / (double)result.samples,
+                                         .top5 = (double)result.correct5 / (double)result.samples,
+                                         .loss = result.loss_sum / (double)result.samples};
     sqz_loader_free(loader);
     sqz_dataset_free(set);
     sqz_model_free(resized);

@@ -9,12 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HISTORY_HEAD "epoch,step,lr,train_loss,val_loss,val_top1,val_top5,seconds,images_per_second\n"
+#define HISTORY_HEAD                                                                               \
+    "epoch,step,lr,train_loss,val_loss,val_top1,val_top5,seconds,images_per_second\n"
 #define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits\n"
 
 // What a run leaves; --force removes exactly these from an older run.
-static const char *const run_files[] = {"recipe.yaml", "history.csv", "steps.csv",
-                                        "split.csv",   "train.log",   SQZ_LAST_CHECKPOINT,
+static const char *const run_files[] = {"recipe.yaml",      "history.csv", "steps.csv",
+                                        "split.csv",        "train.log",   SQZ_LAST_CHECKPOINT,
                                         SQZ_BEST_CHECKPOINT};
 
 void sqz_run_folder_release(struct sqz_run_folder *folder)
@@ -60,9 +61,11 @@ static enum sqz_status take_given(const struct sqz_options *options, struct sqz_
         if (options->force)
             status = remove_old_run(path, err);
         else
-            status = sqz_fail(err, SQZ_E_CANTWRITE,
-                              "The run folder \"%s\" is not empty: continue its run with --resume %s, "
-                              "start over in it with --force, or choose another --run_dir.", path, path);
+            status =
+                sqz_fail(err, SQZ_E_CANTWRITE,
+                         "The run folder \"%s\" is not empty: continue its run with --resume %s, "
+                         "start over in it with --force, or choose another --run_dir.",
+                         path, path);
     }
     sqz_folder_release(&content);
     return status;
@@ -101,7 +104,8 @@ static enum sqz_status make_numbered(const char *parent, char **out, struct sqz_
             return SQZ_OK;
         }
         if (errno != EEXIST)
-            status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot make the folder \"%s\"", path);
+            status =
+                sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot make the folder \"%s\"", path);
         sqz_free(path);
     }
     return status;
@@ -134,8 +138,8 @@ enum sqz_status sqz_run_folder_find(const char *resume, struct sqz_run_folder *o
     *out = (struct sqz_run_folder){0};
     *checkpoint = NULL;
     if (!sqz_path_exists(resume))
-        return sqz_fail(err, SQZ_E_NOINPUT, "There is no run folder or checkpoint \"%s\" to resume.",
-                        resume);
+        return sqz_fail(err, SQZ_E_NOINPUT,
+                        "There is no run folder or checkpoint \"%s\" to resume.", resume);
     bool is_folder = sqz_path_is_folder(resume);
     out->path = is_folder ? sqz_copy_string(resume) : parent_of(resume);
     char *file = is_folder ? sqz_path_join(resume, SQZ_LAST_CHECKPOINT) : sqz_copy_string(resume);
@@ -188,9 +192,9 @@ enum sqz_status sqz_run_folder_write_split(const struct sqz_run_folder *folder,
     sqz_text_add(&text, "file,split\n");
     add_split_rows(&text, train, "train");
     add_split_rows(&text, val, "val");
-    enum sqz_status status = text.failed ? sqz_fail_memory(err, "split.csv", text.length)
-                                         : sqz_run_folder_write(folder, "split.csv",
-                                                                sqz_text_get(&text), err);
+    enum sqz_status status =
+        text.failed ? sqz_fail_memory(err, "split.csv", text.length)
+                    : sqz_run_folder_write(folder, "split.csv", sqz_text_get(&text), err);
     sqz_text_release(&text);
     return status;
 }
@@ -242,6 +246,25 @@ static enum sqz_status start_history(struct sqz_run_folder *folder, const char *
     return status;
 }
 
+// A killed process may leave the temporary file of a write (base/file.c) behind.
+static void remove_leftovers(const struct sqz_run_folder *folder)
+{
+    struct sqz_folder content = {0};
+    if (sqz_folder_read(folder->path, &content, NULL))
+        return;
+    for (size_t i = 0; i < content.count; i++) {
+        const char *name = content.entries[i].name;
+        size_t length = strlen(name);
+        char *path = NULL;
+        if (length > 9 && strncmp(name, ".sqz-", 5) == 0 && strcmp(name + length - 4, ".tmp") == 0)
+            path = sqz_run_folder_file(folder, name);
+        if (path)
+            unlink(path);
+        sqz_free(path);
+    }
+    sqz_folder_release(&content);
+}
+
 static enum sqz_status open_for_append(const struct sqz_run_folder *folder, const char *name,
                                        FILE **out, struct sqz_error *err)
 {
@@ -260,10 +283,11 @@ enum sqz_status sqz_run_folder_start(struct sqz_run_folder *folder, const char *
                                      const char *history, struct sqz_error *err)
 {
     struct sqz_text text = {0};
+    remove_leftovers(folder);
     sqz_text_add(&text, STEPS_HEAD "%s", steps);
-    enum sqz_status status = text.failed ? sqz_fail_memory(err, "steps.csv", text.length)
-                                         : sqz_run_folder_write(folder, "steps.csv",
-                                                                sqz_text_get(&text), err);
+    enum sqz_status status =
+        text.failed ? sqz_fail_memory(err, "steps.csv", text.length)
+                    : sqz_run_folder_write(folder, "steps.csv", sqz_text_get(&text), err);
     sqz_text_release(&text);
     if (!status)
         status = start_history(folder, history, err);

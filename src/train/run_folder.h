@@ -10,7 +10,7 @@
 
 struct sqz_run_folder {
     char *path;
-    FILE *steps, *log; // open while the run goes; NULL until sqz_run_folder_start
+    FILE *steps, *log;       // open while the run goes; NULL until sqz_run_folder_start
     struct sqz_text history; // history.csv's rows with their timings
 };
 void sqz_run_folder_release(struct sqz_run_folder *folder);
@@ -19,8 +19,8 @@ void sqz_run_folder_release(struct sqz_run_folder *folder);
 // something in it is refused without `force`; with it, an older run's files are removed.
 enum sqz_status sqz_run_folder_create(const struct sqz_options *options, struct sqz_run_folder *out,
                                       struct sqz_error *err);
-// The folder of a run to continue. `resume` is the folder or a checkpoint in it; *checkpoint (sqz_free)
-// is the file to continue from, NULL when there is none yet.
+// The folder of a run to continue. `resume` is the folder or a checkpoint in it; *checkpoint
+// (sqz_free) is the file to continue from, NULL when there is none yet.
 enum sqz_status sqz_run_folder_find(const char *resume, struct sqz_run_folder *out,
                                     char **checkpoint, struct sqz_error *err);
 char *sqz_run_folder_file(const struct sqz_run_folder *folder, const char *name); // sqz_free
@@ -31,7 +31,8 @@ enum sqz_status sqz_run_folder_write_split(const struct sqz_run_folder *folder,
                                            const struct sqz_dataset *train,
                                            const struct sqz_dataset *val, struct sqz_error *err);
 // Opens the logs. `steps` and `history` are the rows that the training state knows, without
-// timings; rows that history.csv holds keep theirs. Both files are rewritten to agree with the state.
+// timings; rows that history.csv holds keep theirs. Both files are rewritten to agree with the
+// state.
 enum sqz_status sqz_run_folder_start(struct sqz_run_folder *folder, const char *steps,
                                      const char *history, struct sqz_error *err);
 // One more row, on disk at once.

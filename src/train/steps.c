@@ -11,9 +11,8 @@ enum sqz_status sqz_stepper_memory(const struct sqz_stepper_config *config,
                                    struct sqz_gradient_memory *engine, size_t *total,
                                    struct sqz_error *err)
 {
-    enum sqz_status status = sqz_gradient_memory(config->net, config->kernels,
-                                                 sqz_pool_size(config->pool), config->max_batch,
-                                                 engine, err);
+    enum sqz_status status = sqz_gradient_memory(
+        config->net, config->kernels, sqz_pool_size(config->pool), config->max_batch, engine, err);
     if (status)
         return status;
     size_t buffers = config->accumulate > 1 ? 2 : 1;
@@ -21,7 +20,8 @@ enum sqz_status sqz_stepper_memory(const struct sqz_stepper_config *config,
     return SQZ_OK;
 }
 
-enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper, const struct sqz_stepper_config *config,
+enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper,
+                                 const struct sqz_stepper_config *config,
                                  struct sqz_optimizer *optimizer, float *weights,
                                  struct sqz_error *err)
 {

@@ -21,7 +21,8 @@ void sqz_run_release(struct sqz_run *run)
     sqz_free(run->best_path);
 }
 
-static enum sqz_status make_absolute(struct sqz_options *options, const char *name, struct sqz_error *err)
+static enum sqz_status make_absolute(struct sqz_options *options, const char *name,
+                                     struct sqz_error *err)
 {
     char *value = strcmp(name, "data_dir") == 0 ? options->data_dir : options->ckpt_path;
     char path[PATH_MAX];
@@ -48,9 +49,9 @@ static enum sqz_status write_recipe(struct sqz_run *run, struct sqz_error *err)
         status = sqz_options_set(options, orders[i][0], orders[i][1], SQZ_FROM_COMMAND_LINE, err);
     if (!status) {
         sqz_options_write_yaml(options, false, &text);
-        status = text.failed ? sqz_fail_memory(err, "recipe.yaml", text.length)
-                             : sqz_run_folder_write(&run->folder, "recipe.yaml", sqz_text_get(&text),
-                                                    err);
+        status = text.failed
+                     ? sqz_fail_memory(err, "recipe.yaml", text.length)
+                     : sqz_run_folder_write(&run->folder, "recipe.yaml", sqz_text_get(&text), err);
     }
     sqz_text_release(&text);
     sqz_options_free(options);
@@ -64,25 +65,27 @@ static enum sqz_status check_same_data(const struct sqz_run *run, const struct s
     bool train = old->train_fingerprint == now->train_fingerprint;
     if (train && old->val_fingerprint == now->val_fingerprint)
         return SQZ_OK;
-    return sqz_fail(err, SQZ_E_DATA,
-                    "The %s pictures in \"%s\" are not those that the run began with (%lld then, %lld "
-                    "now), so it cannot be continued; restore them, or start a new run with --ckpt_path.",
-                    train ? "validation" : "training", run->setup.options->data_dir,
-                    (long long)(train ? old->val_images : old->train_images),
-                    (long long)(train ? now->val_images : now->train_images));
+    return sqz_fail(
+        err, SQZ_E_DATA,
+        "The %s pictures in \"%s\" are not those that the run began with (%lld then, %lld "
+        "now), so it cannot be continued; restore them, or start a new run with --ckpt_path.",
+        train ? "validation" : "training", run->setup.options->data_dir,
+        (long long)(train ? old->val_images : old->train_images),
+        (long long)(train ? now->val_images : now->train_images));
 }
 
 static enum sqz_status check_position(const struct sqz_run *run, const struct sqz_train_state *old,
                                       const char *path, struct sqz_error *err)
 {
     int64_t epochs = run->setup.options->epoch_size, per_epoch = run->steps_per_epoch;
-    if (old->epoch <= epochs && old->batch <= per_epoch
-        && old->steps == old->epoch * per_epoch + old->batch
-        && (old->finished != 0) == (old->epoch == epochs))
+    if (old->epoch <= epochs && old->batch <= per_epoch &&
+        old->steps == old->epoch * per_epoch + old->batch &&
+        (old->finished != 0) == (old->epoch == epochs))
         return SQZ_OK;
-    return sqz_fail(err, SQZ_E_DATA, "\"%s\" stands at step %lld of epoch %lld, which this run does not "
-                    "have; the training state is damaged.", path, (long long)old->steps,
-                    (long long)old->epoch);
+    return sqz_fail(err, SQZ_E_DATA,
+                    "\"%s\" stands at step %lld of epoch %lld, which this run does not "
+                    "have; the training state is damaged.",
+                    path, (long long)old->steps, (long long)old->epoch);
 }
 
 static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *given,
@@ -112,8 +115,10 @@ static enum sqz_status adopt(struct sqz_run *run, struct sqz_train_state *old, c
         return status;
     const char *level = sqz_cpu_level_name(run->environment->kernels->level);
     if (strcmp(old->simd, level) != 0)
-        sqz_text_add(&run->setup.notes, "The run went on %s so far and goes on on %s: the last bits of "
-                     "the results will differ from an uninterrupted run.\n", old->simd, level);
+        sqz_text_add(&run->setup.notes,
+                     "The run went on %s so far and goes on on %s: the last bits of "
+                     "the results will differ from an uninterrupted run.\n",
+                     old->simd, level);
     run->state = *old;
     *old = (struct sqz_train_state){0};
     run->saved = true;
@@ -128,8 +133,8 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     struct sqz_model *model = NULL;
     struct sqz_train_state old = {0};
     char *path = NULL;
-    enum sqz_status status = sqz_resume_open(given, &run->folder, &options, &archive, &model, &old,
-                                             &path, err);
+    enum sqz_status status =
+        sqz_resume_open(given, &run->folder, &options, &archive, &model, &old, &path, err);
     if (!status) {
         status = sqz_setup_open(run->environment, options, model, &run->setup, err);
         model = NULL;
@@ -139,8 +144,10 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     if (!status && path)
         status = adopt(run, &old, path, &archive, err);
     else if (!status)
-        sqz_text_add(&run->setup.notes, "There is no checkpoint in \"%s\" yet: the run starts again "
-                     "from its recipe.yaml.\n", run->folder.path);
+        sqz_text_add(&run->setup.notes,
+                     "There is no checkpoint in \"%s\" yet: the run starts again "
+                     "from its recipe.yaml.\n",
+                     run->folder.path);
     sqz_model_free(model);
     sqz_options_free(options);
     sqz_archive_release(&archive);
@@ -182,8 +189,8 @@ static void fill_result(const struct sqz_run *run, struct sqz_train_result *out)
         .seconds = sqz_clock_seconds() - run->started,
         .ms_per_step = run->steps_here ? 1e3 * run->train_seconds / (double)run->steps_here : 0,
         .images_per_second = run->steps_here ? (double)run->images / run->train_seconds : 0,
-        .final_loss = state->loss_samples ? state->loss_sum / (double)state->loss_samples
-                                          : state->final_loss,
+        .final_loss =
+            state->loss_samples ? state->loss_sum / (double)state->loss_samples : state->final_loss,
         .best_epoch = (int)state->best_epoch,
         .best_top1 = state->best_top1,
         .best_top5 = state->best_top5};
@@ -202,8 +209,8 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
                                 struct sqz_error *err)
 {
     struct sqz_run run = {.environment = environment, .state.final_loss = NAN};
-    enum sqz_status status = *options->resume ? begin_resumed(&run, options, err)
-                                              : begin_new(&run, options, err);
+    enum sqz_status status =
+        *options->resume ? begin_resumed(&run, options, err) : begin_new(&run, options, err);
     if (!status)
         status = open_folder(&run, err);
     if (status)
@@ -211,7 +218,8 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
     sqz_run_introduce(&run);
     run.started = sqz_clock_seconds();
     if (run.state.finished)
-        sqz_run_note(&run, SQZ_EVENT_NOTE, "The run had already reached its end; nothing is left to do.");
+        sqz_run_note(&run, SQZ_EVENT_NOTE,
+                     "The run had already reached its end; nothing is left to do.");
     else if (run.state.steps > 0)
         sqz_run_note(&run, SQZ_EVENT_NOTE, "Continuing in epoch %lld after step %lld.",
                      (long long)run.state.epoch + 1, (long long)run.state.steps);
@@ -222,8 +230,10 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
         sqz_run_folder_log(&run.folder, "%s", err->text);
     size_t substituted = sqz_loader_substituted(run.loader);
     if (substituted > 0)
-        sqz_run_note(&run, SQZ_EVENT_WARNING, "%zu training pictures could not be decoded; others of "
-                     "their class took their places.", substituted);
+        sqz_run_note(&run, SQZ_EVENT_WARNING,
+                     "%zu training pictures could not be decoded; others of "
+                     "their class took their places.",
+                     substituted);
 done:
     sqz_run_release(&run);
     return status;

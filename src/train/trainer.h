@@ -12,7 +12,7 @@
 struct sqz_environment {
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
-    sqz_event_fn on_event;             // NULL: silent; called from the calling thread only
+    sqz_event_fn on_event; // NULL: silent; called from the calling thread only
     void *event_arg;
     const volatile sig_atomic_t *stop; // NULL: never; non-zero asks to stop at the next step
 };

@@ -16,8 +16,8 @@ static bool limit_reached(const struct sqz_run *run)
     if (options->max_steps > 0 && run->state.steps >= options->max_steps)
         return true;
     // At least one step, so that every run gets somewhere.
-    return options->max_seconds > 0 && run->steps_here > 0
-           && sqz_clock_seconds() - run->started >= options->max_seconds;
+    return options->max_seconds > 0 && run->steps_here > 0 &&
+           sqz_clock_seconds() - run->started >= options->max_seconds;
 }
 
 static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
@@ -26,13 +26,14 @@ static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
     if (status)
         return status;
     return sqz_fail(err, SQZ_E_STOPPED,
-                    "Stopped in epoch %" PRId64 " after step %" PRId64 "; everything is saved, continue "
-                    "with: squeezenet train --resume %s", run->state.epoch + 1, run->state.steps,
-                    run->folder.path);
+                    "Stopped in epoch %" PRId64 " after step %" PRId64
+                    "; everything is saved, continue "
+                    "with: squeezenet train --resume %s",
+                    run->state.epoch + 1, run->state.steps, run->folder.path);
 }
 
-static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_result *result, double rate,
-                                struct sqz_error *err)
+static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_result *result,
+                                double rate, struct sqz_error *err)
 {
     const struct sqz_options *options = run->setup.options;
     char kept[600] = "No checkpoint had been saved yet.";
@@ -53,18 +54,20 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
 {
     struct sqz_train_state *state = &run->state;
     const struct sqz_options *options = run->setup.options;
-    if (state->batch != 1 && state->batch % options->log_interval != 0
-        && state->batch != run->steps_per_epoch)
+    if (state->batch != 1 && state->batch % options->log_interval != 0 &&
+        state->batch != run->steps_per_epoch)
         return;
     size_t start = state->step_rows.length;
-    sqz_text_add(&state->step_rows, "%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.6g,%.4f,%.4f\n", state->epoch + 1,
-                 state->steps, rate, result->loss, result->gradient_norm, result->zero_fraction,
-                 result->zero_logits);
+    sqz_text_add(&state->step_rows, "%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.6g,%.4f,%.4f\n",
+                 state->epoch + 1, state->steps, rate, result->loss, result->gradient_norm,
+                 result->zero_fraction, result->zero_logits);
     if (!state->step_rows.failed)
         sqz_run_folder_step(&run->folder, state->step_rows.data + start);
-    sqz_run_folder_log(&run->folder, "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
-                       " loss %.6f lr %.6g", state->epoch + 1, options->epoch_size, state->batch,
-                       run->steps_per_epoch, result->loss, rate);
+    sqz_run_folder_log(&run->folder,
+                       "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
+                       " loss %.6f lr %.6g",
+                       state->epoch + 1, options->epoch_size, state->batch, run->steps_per_epoch,
+                       result->loss, rate);
 }
 
 static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
@@ -96,13 +99,14 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     log_step(run, &result, rate);
     sqz_run_progress(run, rate);
     struct sqz_watchdog watchdog = {run->setup.model->net->spec.classes, state->suspicious};
-    status = sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction,
-                               result.zero_logits, err);
+    status =
+        sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, result.zero_logits, err);
     state->suspicious = watchdog.suspicious;
     return status;
 }
 
-static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out, struct sqz_error *err)
+static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
+                                struct sqz_error *err)
 {
     const struct sqz_model *model = run->setup.model;
     return sqz_evaluate(run->environment, model->net, model->weights, run->val_loader,
@@ -188,8 +192,9 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 }
 
 // A run that was cut short is validated, too, and its model may be the best.
-static enum sqz_status judge_early(struct sqz_run *run, int64_t epoch, struct sqz_evaluation *result,
-                                   bool *is_best, struct sqz_error *err)
+static enum sqz_status judge_early(struct sqz_run *run, int64_t epoch,
+                                   struct sqz_evaluation *result, bool *is_best,
+                                   struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     enum sqz_status status = validate(run, result, err);
@@ -203,7 +208,8 @@ static enum sqz_status judge_early(struct sqz_run *run, int64_t epoch, struct sq
     return state->best_epoch > 0 ? sqz_run_displace_best(run, err) : SQZ_OK;
 }
 
-// Row and line of an epoch that a limit cut short; not in the state, which an uninterrupted run shares.
+// Row and line of an epoch that a limit cut short; not in the state, which an uninterrupted run
+// shares.
 static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
                                     const struct sqz_evaluation *result, bool is_best,
                                     struct sqz_error *err)
@@ -211,10 +217,11 @@ static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
     const struct sqz_train_state *state = &run->state;
     struct sqz_text row = {0};
     double rate = sqz_run_rate(run, state->steps - 1);
-    double loss = state->batch > 0 ? state->loss_sum / (double)state->loss_samples : state->final_loss;
+    double loss =
+        state->batch > 0 ? state->loss_sum / (double)state->loss_samples : state->final_loss;
     sqz_run_history_row(run, epoch, loss, rate, result, &row);
-    enum sqz_status status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
-                                                  speed(run), err);
+    enum sqz_status status =
+        sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds, speed(run), err);
     if (!status)
         sqz_run_epoch_line(run, epoch, loss, rate, result, is_best);
     sqz_text_release(&row);
@@ -243,10 +250,12 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     if (!status && (partial || judge))
         status = report_early(run, epoch, judge ? &result : NULL, is_best, err);
     if (!status)
-        sqz_run_note(run, SQZ_EVENT_NOTE, "Ended after %" PRId64 " steps, as %s asks; to go on: "
-                     "squeezenet train --resume %s", state->steps,
+        sqz_run_note(run, SQZ_EVENT_NOTE,
+                     "Ended after %" PRId64 " steps, as %s asks; to go on: "
+                     "squeezenet train --resume %s",
+                     state->steps,
                      options->max_steps > 0 && state->steps >= options->max_steps ? "max_steps"
-                                                                                 : "max_seconds",
+                                                                                  : "max_seconds",
                      run->folder.path);
     return status;
 }

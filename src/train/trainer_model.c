@@ -10,7 +10,8 @@ static bool is_classifier(const struct sqz_param *param)
     return strncmp(param->name, "classifier.", 11) == 0;
 }
 
-// conv1 of a gray network from one of colour: gray is three equal channels, so their weights add up.
+// conv1 of a gray network from one of colour: gray is three equal channels, so their weights add
+// up.
 static void sum_input_channels(const struct sqz_param *from, const float *source,
                                const struct sqz_param *to, float *target)
 {
@@ -20,7 +21,8 @@ static void sum_input_channels(const struct sqz_param *from, const float *source
         for (int c = 0; c < from->in; c++)
             for (int o = 0; o < to->out; o++)
                 target[(size_t)t * (size_t)to->out + (size_t)o] +=
-                    source[((size_t)t * (size_t)from->in + (size_t)c) * (size_t)to->out + (size_t)o];
+                    source[((size_t)t * (size_t)from->in + (size_t)c) * (size_t)to->out +
+                           (size_t)o];
 }
 
 enum sqz_status sqz_model_refit(const struct sqz_model *from, const struct sqz_net_spec *spec,
@@ -36,8 +38,8 @@ enum sqz_status sqz_model_refit(const struct sqz_model *from, const struct sqz_n
         int found = sqz_net_find_param(from->net, to->name);
         const struct sqz_param *source = found < 0 ? NULL : &from->net->params[found];
         if (!source)
-            status = sqz_fail(err, SQZ_E_CONFIG, "The weights hold no %s, which %s needs.", to->name,
-                              spec->variant->name);
+            status = sqz_fail(err, SQZ_E_CONFIG, "The weights hold no %s, which %s needs.",
+                              to->name, spec->variant->name);
         else if (source->size == to->size)
             memcpy(model->weights + to->offset, from->weights + source->offset,
                    to->size * sizeof(float));
@@ -76,7 +78,8 @@ static struct sqz_net_spec spec_of(const struct sqz_options *options)
                                  .drop_rate = drop_rate(options)};
 }
 
-// Labels follow the file's class names when it knows every folder's; the classifier keeps its meaning.
+// Labels follow the file's class names when it knows every folder's; the classifier keeps its
+// meaning.
 static enum sqz_status fit_classes(struct sqz_setup *setup, const struct sqz_model *file,
                                    bool *keeps_names, struct sqz_error *err)
 {
@@ -84,34 +87,38 @@ static enum sqz_status fit_classes(struct sqz_setup *setup, const struct sqz_mod
     struct sqz_dataset *train = setup->train;
     *keeps_names = false;
     if (options->num_classes == SQZ_NONE_INT) {
-        enum sqz_status status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "num_classes", "%d",
-                                                  train->n_classes);
+        enum sqz_status status =
+            sqz_options_fill(options, SQZ_FROM_MODEL, err, "num_classes", "%d", train->n_classes);
         if (status)
             return status;
     }
     if (options->num_classes < train->n_classes)
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option num_classes is %lld, but \"%s\" has %d classes; leave it out to take "
-                        "the data set's.", (long long)options->num_classes, train->name,
-                        train->n_classes);
+        return sqz_fail(
+            err, SQZ_E_CONFIG,
+            "Option num_classes is %lld, but \"%s\" has %d classes; leave it out to take "
+            "the data set's.",
+            (long long)options->num_classes, train->name, train->n_classes);
     if (file && file->classes && file->net->spec.classes == options->num_classes)
         *keeps_names = !sqz_dataset_map_classes(train, (const char *const *)file->classes,
                                                 file->net->spec.classes, NULL);
     if (!setup->val)
         return SQZ_OK;
-    return sqz_dataset_map_classes(setup->val, (const char *const *)train->classes, train->n_classes,
-                                   err);
+    return sqz_dataset_map_classes(setup->val, (const char *const *)train->classes,
+                                   train->n_classes, err);
 }
 
 // Names for every output: a recipe may ask for more outputs than there are folders.
-static enum sqz_status name_classes(struct sqz_setup *setup, char *const *labels, struct sqz_error *err)
+static enum sqz_status name_classes(struct sqz_setup *setup, char *const *labels,
+                                    struct sqz_error *err)
 {
     const struct sqz_dataset *train = setup->train;
     struct sqz_model *model = setup->model;
     int n = model->net->spec.classes;
     if (n != train->n_classes) {
-        sqz_text_add(&setup->notes, "The model has %d outputs for %d class folders, as num_classes "
-                     "asks; it is saved without class names.\n", n, train->n_classes);
+        sqz_text_add(&setup->notes,
+                     "The model has %d outputs for %d class folders, as num_classes "
+                     "asks; it is saved without class names.\n",
+                     n, train->n_classes);
         return SQZ_OK;
     }
     return sqz_model_set_classes(model, (const char *const *)train->classes,
@@ -137,7 +144,8 @@ static enum sqz_status start_fresh(struct sqz_setup *setup, struct sqz_error *er
         return status;
     sqz_net_initialize(setup->model->net, (uint64_t)options->seed, setup->model->weights);
     if (setup->recipe)
-        sqz_text_add(&setup->notes, "Training starts from random weights; with few pictures, starting "
+        sqz_text_add(&setup->notes,
+                     "Training starts from random weights; with few pictures, starting "
                      "from published ones (--ckpt_path FILE) is faster and usually much more "
                      "accurate.\n");
     return name_classes(setup, NULL, err);
@@ -148,17 +156,18 @@ static enum sqz_status take_from_file(struct sqz_setup *setup, const struct sqz_
 {
     struct sqz_options *options = setup->options;
     const struct sqz_net_spec *source = &file->net->spec;
-    if (sqz_options_origin(options, "model") >= SQZ_FROM_YAML
-        && strcmp(options->model, source->variant->name) != 0)
+    if (sqz_options_origin(options, "model") >= SQZ_FROM_YAML &&
+        strcmp(options->model, source->variant->name) != 0)
         return sqz_fail(err, SQZ_E_CONFIG, "\"%s\" holds a %s, but option model asks for %s.",
                         options->ckpt_path, source->variant->name, options->model);
-    enum sqz_status status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "model", "%s",
-                                              source->variant->name);
+    enum sqz_status status =
+        sqz_options_fill(options, SQZ_FROM_MODEL, err, "model", "%s", source->variant->name);
     if (!status)
-        status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "dialect", "%s",
-                                  source->dialect->name);
+        status =
+            sqz_options_fill(options, SQZ_FROM_MODEL, err, "dialect", "%s", source->dialect->name);
     if (!status)
-        status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "in_channels", "%d", source->channels);
+        status =
+            sqz_options_fill(options, SQZ_FROM_MODEL, err, "in_channels", "%d", source->channels);
     if (!status)
         status = sqz_transforms_from_model(options, &file->preprocess, true, err);
     return status;
@@ -183,7 +192,8 @@ static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error
         goto done;
     int had = file->net->spec.classes;
     if (had != spec.classes)
-        sqz_text_add(&setup->notes, "Fine-tuning \"%s\": its classifier for %d classes is replaced by "
+        sqz_text_add(&setup->notes,
+                     "Fine-tuning \"%s\": its classifier for %d classes is replaced by "
                      "a fresh one for %d; every other weight is kept.\n",
                      sqz_path_name(options->ckpt_path), had, spec.classes);
     else

@@ -7,15 +7,14 @@
 struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
 {
     const struct sqz_options *options = run->setup.options;
-    return (struct sqz_stepper_config){
-        .net = run->setup.model->net,
-        .kernels = run->environment->kernels,
-        .pool = run->environment->pool,
-        .max_batch = (int)options->batch_size,
-        .smoothing = options->label_smoothing,
-        .clip_value = options->clip_grad ? options->clip_value : 0,
-        .accumulate = (int)options->gradient_accumulation_steps,
-        .seed = (uint64_t)options->seed};
+    return (struct sqz_stepper_config){.net = run->setup.model->net,
+                                       .kernels = run->environment->kernels,
+                                       .pool = run->environment->pool,
+                                       .max_batch = (int)options->batch_size,
+                                       .smoothing = options->label_smoothing,
+                                       .clip_value = options->clip_grad ? options->clip_value : 0,
+                                       .accumulate = (int)options->gradient_accumulation_steps,
+                                       .seed = (uint64_t)options->seed};
 }
 
 double sqz_run_rate(const struct sqz_run *run, int64_t step)
@@ -32,7 +31,8 @@ static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error
     const struct sqz_options *options = run->setup.options;
     if (run->setup.model->net->spec.classes < 2)
         return sqz_fail(err, SQZ_E_DATA,
-                        "\"%s\" has only one class; there is nothing to tell apart.", options->data_dir);
+                        "\"%s\" has only one class; there is nothing to tell apart.",
+                        options->data_dir);
     return SQZ_OK;
 }
 
@@ -53,7 +53,8 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_optimizer_new(options, setup->model->net, &run->optimizer, err);
     if (!status)
-        status = sqz_stepper_init(&run->stepper, &config, run->optimizer, setup->model->weights, err);
+        status =
+            sqz_stepper_init(&run->stepper, &config, run->optimizer, setup->model->weights, err);
     if (!status && setup->val)
         status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess, threads,
                                       &run->val_loader, err);
@@ -66,6 +67,6 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     state->val_fingerprint = setup->val ? setup->val->fingerprint : 0;
     if (options->distribute)
         sqz_text_add(&setup->notes, "distribute is on, but the program was not started under MPI: "
-                     "this is one rank of one.\n");
+                                    "this is one rank of one.\n");
     return SQZ_OK;
 }

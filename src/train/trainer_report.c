@@ -16,8 +16,12 @@ void sqz_run_note(struct sqz_run *run, enum sqz_event_kind kind, const char *for
     sqz_run_folder_log(&run->folder, "%s", text);
     if (!run->environment->on_event)
         return;
-    struct sqz_event event = {.kind = kind, .text = text, .loss = NAN, .lr = NAN,
-                              .items_per_second = NAN, .seconds_left = NAN};
+    struct sqz_event event = {.kind = kind,
+                              .text = text,
+                              .loss = NAN,
+                              .lr = NAN,
+                              .items_per_second = NAN,
+                              .seconds_left = NAN};
     run->environment->on_event(run->environment->event_arg, &event);
 }
 
@@ -42,12 +46,14 @@ static void introduce_data(struct sqz_run *run)
     char train[32], val[32];
     grouped((int64_t)setup->train->count, train);
     if (setup->val)
-        sqz_run_note(run, SQZ_EVENT_NOTE, "Data      %s: %s pictures in %d classes; %s to validate on%s",
+        sqz_run_note(run, SQZ_EVENT_NOTE,
+                     "Data      %s: %s pictures in %d classes; %s to validate on%s",
                      options->data_dir, train, setup->train->n_classes,
                      grouped((int64_t)setup->val->count, val),
                      setup->divided ? " (one in five of each class, see split.csv)" : "");
     else
-        sqz_run_note(run, SQZ_EVENT_NOTE, "Data      %s: %s pictures in %d classes; none to validate on",
+        sqz_run_note(run, SQZ_EVENT_NOTE,
+                     "Data      %s: %s pictures in %d classes; none to validate on",
                      options->data_dir, train, setup->train->n_classes);
 }
 
@@ -62,11 +68,11 @@ static void introduce_training(struct sqz_run *run)
     if (options->gradient_accumulation_steps > 1)
         snprintf(group, sizeof group, ", an update every %" PRId64 " steps",
                  options->gradient_accumulation_steps);
-    sqz_run_note(run, SQZ_EVENT_NOTE,
-                 "Training  %" PRId64 " epochs of %" PRId64 " steps, %" PRId64 " pictures each%s%s%s",
-                 options->epoch_size, run->steps_per_epoch, options->batch_size, group,
-                 run->setup.recipe ? "; built-in recipe " : "",
-                 run->setup.recipe ? run->setup.recipe : "");
+    sqz_run_note(
+        run, SQZ_EVENT_NOTE,
+        "Training  %" PRId64 " epochs of %" PRId64 " steps, %" PRId64 " pictures each%s%s%s",
+        options->epoch_size, run->steps_per_epoch, options->batch_size, group,
+        run->setup.recipe ? "; built-in recipe " : "", run->setup.recipe ? run->setup.recipe : "");
     sqz_run_note(run, SQZ_EVENT_NOTE,
                  "Optimizer %s, learning rate %g, %s%s, weight decay %g%s, label smoothing %g",
                  options->opt, options->lr, options->scheduler, warmup, options->weight_decay, clip,
@@ -78,20 +84,22 @@ void sqz_run_introduce(struct sqz_run *run)
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
     struct sqz_gradient_memory engine;
     struct sqz_stepper_config config = sqz_run_stepper_config(run);
-    struct sqz_loader_config loader = sqz_setup_loader_config(&run->setup,
-                                                              sqz_pool_size(run->environment->pool));
+    struct sqz_loader_config loader =
+        sqz_setup_loader_config(&run->setup, sqz_pool_size(run->environment->pool));
     char parameters[32];
     size_t step_bytes = 0;
     introduce_data(run);
-    sqz_run_note(run, SQZ_EVENT_NOTE, "Model     %s (%s), %s parameters, input %d x %d x %d, dropout %g",
+    sqz_run_note(run, SQZ_EVENT_NOTE,
+                 "Model     %s (%s), %s parameters, input %d x %d x %d, dropout %g",
                  spec->variant->name, spec->dialect->name,
                  grouped((int64_t)run->setup.model->net->n_weights, parameters), spec->image_w,
                  spec->image_h, spec->channels, spec->drop_rate);
     introduce_training(run);
     if (!sqz_stepper_memory(&config, &engine, &step_bytes, NULL))
-        sqz_run_note(run, SQZ_EVENT_NOTE, "Memory    %.0f MB planned: %.0f for the step, %.0f for pictures",
-                     (double)(step_bytes + sqz_loader_memory(&loader)) / 1e6, (double)step_bytes / 1e6,
-                     (double)sqz_loader_memory(&loader) / 1e6);
+        sqz_run_note(run, SQZ_EVENT_NOTE,
+                     "Memory    %.0f MB planned: %.0f for the step, %.0f for pictures",
+                     (double)(step_bytes + sqz_loader_memory(&loader)) / 1e6,
+                     (double)step_bytes / 1e6, (double)sqz_loader_memory(&loader) / 1e6);
     sqz_run_note(run, SQZ_EVENT_NOTE, "Run       %s", run->folder.path);
     const char *line = sqz_text_get(&run->setup.notes);
     while (*line) {
@@ -124,17 +132,16 @@ void sqz_run_progress(struct sqz_run *run, double rate)
     double left = per_step * (double)steps_left(run);
     if (options->max_seconds > 0 && options->max_seconds - (now - run->started) < left)
         left = options->max_seconds - (now - run->started);
-    struct sqz_event event = {
-        .kind = SQZ_EVENT_PROGRESS,
-        .text = "train",
-        .epoch = (int)state->epoch + 1,
-        .epochs = (int)options->epoch_size,
-        .step = state->batch,
-        .steps = run->steps_per_epoch,
-        .loss = state->loss_sum / (double)state->loss_samples,
-        .lr = rate,
-        .items_per_second = (double)run->images / run->train_seconds,
-        .seconds_left = left};
+    struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
+                              .text = "train",
+                              .epoch = (int)state->epoch + 1,
+                              .epochs = (int)options->epoch_size,
+                              .step = state->batch,
+                              .steps = run->steps_per_epoch,
+                              .loss = state->loss_sum / (double)state->loss_samples,
+                              .lr = rate,
+                              .items_per_second = (double)run->images / run->train_seconds,
+                              .seconds_left = left};
     run->environment->on_event(run->environment->event_arg, &event);
 }
 
@@ -157,8 +164,8 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
     const struct sqz_options *options = run->setup.options;
     struct sqz_text line = {0};
     double speed = run->epoch_seconds > 0 ? (double)run->epoch_images / run->epoch_seconds : NAN;
-    sqz_text_add(&line, "epoch %*" PRId64 "/%" PRId64 "  loss %.4f", options->epoch_size > 99 ? 3 : 2,
-                 epoch, options->epoch_size, loss);
+    sqz_text_add(&line, "epoch %*" PRId64 "/%" PRId64 "  loss %.4f",
+                 options->epoch_size > 99 ? 3 : 2, epoch, options->epoch_size, loss);
     if (validated) {
         double samples = (double)validated->samples;
         sqz_text_add(&line, "  val loss %.4f  top-1 %.2f %%", validated->loss_sum / samples,

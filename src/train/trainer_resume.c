@@ -13,10 +13,10 @@ enum option_role {
 
 static enum option_role role_of(const char *name)
 {
-    static const char *const machine[] = {
-        "threads",   "data_dir",  "num_parallel_workers", "ckpt_save_dir", "run_dir",
-        "max_steps", "save_steps", "on_bad",              "keep_checkpoint_max",
-        "distribute", "ckpt_path", "ckpt_format"};
+    static const char *const machine[] = {"threads",       "data_dir",  "num_parallel_workers",
+                                          "ckpt_save_dir", "run_dir",   "max_steps",
+                                          "save_steps",    "on_bad",    "keep_checkpoint_max",
+                                          "distribute",    "ckpt_path", "ckpt_format"};
     static const char *const order[] = {"resume", "force", "dry_run", "max_seconds"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
         if (strcmp(name, machine[i]) == 0)
@@ -59,9 +59,11 @@ static enum sqz_status read_recipes(const struct sqz_run_folder *folder,
     if (sqz_path_exists(path))
         status = sqz_options_read_yaml(options, path, SQZ_FROM_YAML, err);
     else if (!has_state)
-        status = sqz_fail(err, SQZ_E_NOINPUT,
-                          "\"%s\" holds neither a checkpoint nor a recipe.yaml, so there is no run to "
-                          "resume in it.", folder->path);
+        status =
+            sqz_fail(err, SQZ_E_NOINPUT,
+                     "\"%s\" holds neither a checkpoint nor a recipe.yaml, so there is no run to "
+                     "resume in it.",
+                     folder->path);
     if (!status && has_state)
         status = sqz_options_parse_yaml(options, sqz_text_get(&state->recipe), state->recipe.length,
                                         checkpoint, SQZ_FROM_YAML, err);
@@ -82,20 +84,22 @@ static enum sqz_status overlay_one(const struct sqz_options *given, int index,
     else if (role_of(name) != ROLE_RECIPE)
         status = sqz_options_set(options, name, sqz_text_get(&wanted), SQZ_FROM_COMMAND_LINE, err);
     else if (strcmp(sqz_text_get(&wanted), sqz_text_get(&has)) != 0)
-        status = sqz_fail(err, SQZ_E_USAGE,
-                          "Option %s is %s in the run to be resumed and cannot become %s; leave it out, "
-                          "or start a new run from its weights with --ckpt_path.", name,
-                          sqz_text_get(&has), sqz_text_get(&wanted));
+        status =
+            sqz_fail(err, SQZ_E_USAGE,
+                     "Option %s is %s in the run to be resumed and cannot become %s; leave it out, "
+                     "or start a new run from its weights with --ckpt_path.",
+                     name, sqz_text_get(&has), sqz_text_get(&wanted));
     sqz_text_release(&wanted);
     sqz_text_release(&has);
     return status;
 }
 
 // Once past it, the limit of an earlier command has done its work.
-static enum sqz_status drop_old_limit(struct sqz_options *options, int64_t steps, struct sqz_error *err)
+static enum sqz_status drop_old_limit(struct sqz_options *options, int64_t steps,
+                                      struct sqz_error *err)
 {
-    if (options->max_steps == 0 || options->max_steps > steps
-        || sqz_options_origin(options, "max_steps") == SQZ_FROM_COMMAND_LINE)
+    if (options->max_steps == 0 || options->max_steps > steps ||
+        sqz_options_origin(options, "max_steps") == SQZ_FROM_COMMAND_LINE)
         return SQZ_OK;
     return sqz_options_set(options, "max_steps", "0", SQZ_FROM_YAML, err);
 }

@@ -22,14 +22,14 @@ struct sqz_run {
     size_t n_rates;
     int64_t steps_per_epoch;
     char *last_path, *best_path;
-    bool saved;                    // last.safetensors is there
+    bool saved; // last.safetensors is there
 
     // Of this process only; nothing of it is saved.
-    double started, told;          // clock: start of the training, last progress event
-    double train_seconds;          // in steps, validation not counted
+    double started, told; // clock: start of the training, last progress event
+    double train_seconds; // in steps, validation not counted
     double epoch_seconds;
     int64_t epoch_images, images, steps_here;
-    struct sqz_evaluation shown;   // of the model that `best` in the result means
+    struct sqz_evaluation shown; // of the model that `best` in the result means
     int64_t shown_epoch;
 };
 
@@ -48,7 +48,8 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err);
 enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err);
 enum sqz_status sqz_run_save_best(struct sqz_run *run, struct sqz_error *err);
 // Writes best.safetensors from weights other than the model's present ones.
-enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights, struct sqz_error *err);
+enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights,
+                                     struct sqz_error *err);
 // Keeps the weights of best.safetensors in the state, because the file is about to be replaced by a
 // model that an uninterrupted run would not have validated.
 enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err);

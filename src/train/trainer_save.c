@@ -14,8 +14,8 @@ enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err)
              sqz_cpu_level_name(run->environment->kernels->level));
     if (state->history.failed || state->step_rows.failed || state->kept.failed)
         return sqz_fail_memory(err, "the history", state->step_rows.length);
-    enum sqz_status status = sqz_checkpoint_write(run->last_path, state, &run->stepper,
-                                                  run->setup.model, err);
+    enum sqz_status status =
+        sqz_checkpoint_write(run->last_path, state, &run->stepper, run->setup.model, err);
     run->saved = run->saved || !status;
     return status;
 }
@@ -25,7 +25,8 @@ enum sqz_status sqz_run_save_best(struct sqz_run *run, struct sqz_error *err)
     return sqz_model_write(run->setup.model, run->best_path, SQZ_REPLACE_EXISTING, err);
 }
 
-enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights, struct sqz_error *err)
+enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights,
+                                     struct sqz_error *err)
 {
     struct sqz_model best = *run->setup.model; // a borrowed view; nothing of it is released
     best.weights = (float *)weights;
@@ -85,9 +86,10 @@ static int count_lines(const char *text)
     return n;
 }
 
-// The kept file that makes room: the oldest, or with top_k the worst. -1: nothing has to go; -2: the
-// new one is not good enough.
-static int choose_victim(const struct sqz_options *options, const struct kept *kept, int n, double top1)
+// The kept file that makes room: the oldest, or with top_k the worst. -1: nothing has to go; -2:
+// the new one is not good enough.
+static int choose_victim(const struct sqz_options *options, const struct kept *kept, int n,
+                         double top1)
 {
     int64_t limit = options->keep_checkpoint_max;
     if (!*options->ckpt_save_policy || limit == 0 || n < limit)
@@ -101,8 +103,8 @@ static int choose_victim(const struct sqz_options *options, const struct kept *k
     return top1 > kept[worst].top1 ? worst : -2;
 }
 
-static enum sqz_status rewrite_kept(struct sqz_run *run, const struct kept *kept, int n,
-                                    int victim, const char *name, double top1, struct sqz_error *err)
+static enum sqz_status rewrite_kept(struct sqz_run *run, const struct kept *kept, int n, int victim,
+                                    const char *name, double top1, struct sqz_error *err)
 {
     struct sqz_text text = {0};
     for (int i = 0; i < n; i++)
@@ -122,8 +124,8 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
 {
     const struct sqz_options *options = run->setup.options;
     int64_t epoch = run->state.epoch;
-    if (strcmp(options->ckpt_format, "ckpt") != 0
-        || (epoch % options->ckpt_save_interval != 0 && !run->state.finished))
+    if (strcmp(options->ckpt_format, "ckpt") != 0 ||
+        (epoch % options->ckpt_save_interval != 0 && !run->state.finished))
         return SQZ_OK;
     int n = count_lines(sqz_text_get(&run->state.kept));
     struct kept *kept = sqz_new_array((size_t)n, sizeof *kept);

@@ -53,7 +53,8 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
     if (status)
         return status;
     if (sqz_options_origin(options, "dataset") <= SQZ_FROM_BUILTIN_RECIPE)
-        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "dataset", "%s", layout.kind);
+        status =
+            sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "dataset", "%s", layout.kind);
     if (status)
         return status;
     setup->kind = kind_of(options->dataset);
@@ -64,13 +65,14 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
     const char *train = layout.has_splits ? layout.train : "train";
     const char *val = layout.has_splits ? layout.val : "val";
     if (*train && train_open)
-        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s", train);
+        status =
+            sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s", train);
     if (!status && *val && val_open)
         status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "val_split", "%s", val);
     // Class folders directly below data_dir, and nobody asked for other folders: divide them. The
     // names are compared, not the origins, so that a restart from recipe.yaml does the same.
-    setup->divided = folders && !layout.has_splits && strcmp(options->train_split, "train") == 0
-                     && strcmp(options->val_split, "val") == 0;
+    setup->divided = folders && !layout.has_splits && strcmp(options->train_split, "train") == 0 &&
+                     strcmp(options->val_split, "val") == 0;
     return status;
 }
 
@@ -96,13 +98,24 @@ static enum sqz_status open_split(const struct sqz_environment *environment,
 static bool has_val(const struct sqz_setup *setup)
 {
     const struct sqz_options *options = setup->options;
-    bool asked = options->val_while_train
-                 && sqz_options_origin(options, "val_while_train") >= SQZ_FROM_YAML;
+    bool asked =
+        options->val_while_train && sqz_options_origin(options, "val_while_train") >= SQZ_FROM_YAML;
     if (setup->divided || asked)
         return true;
     if (is_class_folders(setup->kind))
         return *options->val_split && split_exists(options->data_dir, options->val_split);
     return strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
+}
+
+static void note_skipped(struct sqz_setup *setup, const struct sqz_dataset *set, const char *split)
+{
+    if (set->skipped == 0)
+        return;
+    sqz_text_add(
+        &setup->notes, "%zu %s left out of the %s pictures: %s%s.\n", set->skipped,
+        set->skipped == 1 ? "file is" : "files are", split,
+        set->skipped == 1 || !set->skipped_example ? "" : "no images that can be read; the first: ",
+        set->skipped_example ? set->skipped_example : "no images that can be read");
 }
 
 static enum sqz_status open_data(const struct sqz_environment *environment, struct sqz_setup *setup,
@@ -115,14 +128,10 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
         return status;
     if (has_val(setup))
         status = open_split(environment, setup, true, &setup->val, err);
-    if (!status && setup->train->skipped)
-        sqz_text_add(&setup->notes, "%zu files of the training split are no images that can be read and "
-                     "are left out%s%s\n", setup->train->skipped,
-                     setup->train->skipped_example ? "; the first: " : ".",
-                     setup->train->skipped_example ? setup->train->skipped_example : "");
-    if (!status && setup->val && setup->val->skipped)
-        sqz_text_add(&setup->notes, "%zu files of the validation split are no images that can be read "
-                     "and are left out.\n", setup->val->skipped);
+    if (!status)
+        note_skipped(setup, setup->train, "training");
+    if (!status && setup->val)
+        note_skipped(setup, setup->val, "validation");
     return status;
 }
 
@@ -138,8 +147,8 @@ static int typical_side(const struct sqz_dataset *set)
         const struct sqz_sample *sample = &set->samples[set->count * (size_t)i / LOOKS];
         struct sqz_image_header header;
         size_t got = 0;
-        if (!sample->path || sqz_file_read_head(sample->path, head, HEAD, &got, NULL)
-            || sqz_image_probe(head, got, &header, NULL))
+        if (!sample->path || sqz_file_read_head(sample->path, head, HEAD, &got, NULL) ||
+            sqz_image_probe(head, got, &header, NULL))
             continue;
         int side = header.w > header.h ? header.w : header.h;
         if (side > largest)
@@ -195,7 +204,8 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
 static int loader_workers(const struct sqz_options *options, int threads)
 {
     // More than the compute threads would only take their cores away.
-    int64_t workers = options->num_parallel_workers < threads ? options->num_parallel_workers : threads;
+    int64_t workers =
+        options->num_parallel_workers < threads ? options->num_parallel_workers : threads;
     return workers < 1 ? 1 : (int)workers;
 }
 
@@ -227,7 +237,8 @@ enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int thread
     return sqz_loader_new(&config, out, err);
 }
 
-enum sqz_status sqz_setup_val_loader(const struct sqz_options *options, const struct sqz_dataset *set,
+enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
+                                     const struct sqz_dataset *set,
                                      const struct sqz_preprocess *preprocess, int threads,
                                      struct sqz_loader **out, struct sqz_error *err)
 {

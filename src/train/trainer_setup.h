@@ -8,15 +8,15 @@
 #include "train/transforms.h"
 
 struct sqz_setup {
-    struct sqz_options *options;   // merged and resolved: what recipe.yaml says
+    struct sqz_options *options; // merged and resolved: what recipe.yaml says
     struct sqz_dataset *train;
-    struct sqz_dataset *val;       // NULL: nothing to validate on
-    struct sqz_model *model;       // the starting point, with its preprocessing and class names
+    struct sqz_dataset *val; // NULL: nothing to validate on
+    struct sqz_model *model; // the starting point, with its preprocessing and class names
     struct sqz_augment augment;
-    const char *kind;              // of the data set
-    bool divided;                  // train and val are parts of one folder
-    const char *recipe;            // name of the built-in recipe, NULL when one was given
-    struct sqz_text notes;         // sentences for the user, one a line
+    const char *kind;      // of the data set
+    bool divided;          // train and val are parts of one folder
+    const char *recipe;    // name of the built-in recipe, NULL when one was given
+    struct sqz_text notes; // sentences for the user, one a line
 };
 void sqz_setup_release(struct sqz_setup *setup);
 // `resumed` (may be NULL) is the model of a checkpoint; it is taken over, also on failure.
@@ -35,7 +35,8 @@ enum sqz_status sqz_model_refit(const struct sqz_model *from, const struct sqz_n
 // The loader of the training split, or of `set` with the evaluation transform.
 enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
                                        struct sqz_loader **out, struct sqz_error *err);
-enum sqz_status sqz_setup_val_loader(const struct sqz_options *options, const struct sqz_dataset *set,
+enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
+                                     const struct sqz_dataset *set,
                                      const struct sqz_preprocess *preprocess, int threads,
                                      struct sqz_loader **out, struct sqz_error *err);
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads);

@@ -32,9 +32,9 @@ static const struct {
     const char *name;
     enum sqz_interpolation value;
 } interpolations[] = {
-    {"bilinear", SQZ_BILINEAR},       {"linear", SQZ_BILINEAR},       {"nearest", SQZ_NEAREST},
-    {"bicubic", SQZ_BICUBIC},         {"cubic", SQZ_BICUBIC},         {"area", SQZ_AREA},
-    {"antialias", SQZ_PIL_BILINEAR},  {"pilcubic", SQZ_PIL_BICUBIC},
+    {"bilinear", SQZ_BILINEAR},      {"linear", SQZ_BILINEAR},      {"nearest", SQZ_NEAREST},
+    {"bicubic", SQZ_BICUBIC},        {"cubic", SQZ_BICUBIC},        {"area", SQZ_AREA},
+    {"antialias", SQZ_PIL_BILINEAR}, {"pilcubic", SQZ_PIL_BICUBIC},
 };
 enum { N_INTERPOLATIONS = sizeof interpolations / sizeof *interpolations };
 
@@ -64,9 +64,14 @@ enum sqz_status sqz_transforms_preset(struct sqz_options *options, const char *k
                                       struct sqz_error *err)
 {
     static const struct setting common[] = {
-        {"interpolation", "bilinear"}, {"crop_pct", "1"},      {"color_jitter", "none"},
-        {"vflip", "0"},                {"re_prob", "0"},       {"scale", "1,1"},
-        {"ratio", "1,1"},              {"apply_exif", "false"},
+        {"interpolation", "bilinear"},
+        {"crop_pct", "1"},
+        {"color_jitter", "none"},
+        {"vflip", "0"},
+        {"re_prob", "0"},
+        {"scale", "1,1"},
+        {"ratio", "1,1"},
+        {"apply_exif", "false"},
     };
     // Mean and standard deviation on the 0..255 scale.
     static const struct setting mnist[] = {
@@ -120,11 +125,11 @@ enum sqz_status sqz_transforms_from_model(struct sqz_options *options,
                                           const struct sqz_preprocess *model, bool from_file,
                                           struct sqz_error *err)
 {
-    // A dialect without a file stands at the very bottom, like the defaults; a file stands above the
-    // built-in recipe.
+    // A dialect without a file stands at the very bottom, like the defaults; a file stands above
+    // the built-in recipe.
     enum sqz_option_origin origin = from_file ? SQZ_FROM_MODEL : SQZ_FROM_DEFAULT;
-    enum sqz_status status = sqz_options_fill(options, origin, err, "image_resize", "%d",
-                                              model->image_size);
+    enum sqz_status status =
+        sqz_options_fill(options, origin, err, "image_resize", "%d", model->image_size);
     // The crop goes with the size, unless the user chose the one without the other.
     double fraction = crop_fraction(model->image_size, model->resize);
     if (!status && model->resize >= model->image_size)
@@ -142,7 +147,8 @@ enum sqz_status sqz_transforms_from_model(struct sqz_options *options,
 }
 
 // One value stands for all channels; the options are RGB, the network may want BGR.
-static void spread(const struct sqz_list *list, const struct sqz_preprocess *preprocess, float out[3])
+static void spread(const struct sqz_list *list, const struct sqz_preprocess *preprocess,
+                   float out[3])
 {
     for (int c = 0; c < 3; c++) {
         int source = preprocess->bgr ? 2 - c : c;
@@ -154,8 +160,8 @@ static void spread(const struct sqz_list *list, const struct sqz_preprocess *pre
 }
 
 static enum sqz_status build_preprocess(const struct sqz_options *options,
-                                        const struct sqz_preprocess *base, struct sqz_preprocess *out,
-                                        struct sqz_error *err)
+                                        const struct sqz_preprocess *base,
+                                        struct sqz_preprocess *out, struct sqz_error *err)
 {
     *out = *base;
     out->image_size = (int)options->image_resize;
@@ -166,7 +172,8 @@ static enum sqz_status build_preprocess(const struct sqz_options *options,
     for (int i = 0; i < N_INTERPOLATIONS; i++)
         if (strcasecmp(options->interpolation, interpolations[i].name) == 0)
             out->interpolation = interpolations[i].value;
-    if ((options->mean.n != 1 && options->mean.n != 3) || (options->std.n != 1 && options->std.n != 3))
+    if ((options->mean.n != 1 && options->mean.n != 3) ||
+        (options->std.n != 1 && options->std.n != 3))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options mean and std need one value, or three for red, green and blue.");
     spread(&options->mean, out, out->mean);
@@ -183,25 +190,24 @@ enum sqz_status sqz_transforms_build(const struct sqz_options *options,
     if (status)
         return status;
     const struct sqz_list *jitter = &options->color_jitter;
-    bool full = options->scale.v[0] == 1 && options->scale.v[1] == 1 && options->ratio.v[0] == 1
-                && options->ratio.v[1] == 1;
-    *augment = (struct sqz_augment){
-        .pad_crop = (int)options->pad_crop,
-        .whole = full && options->pad_crop == 0,
-        .scale = {options->scale.v[0], options->scale.v[1]},
-        .ratio = {options->ratio.v[0], options->ratio.v[1]},
-        .interpolation = preprocess->interpolation,
-        .hflip = options->hflip,
-        .vflip = options->vflip,
-        .brightness = jitter->n ? jitter->v[0] : 0,
-        .contrast = jitter->n ? jitter->v[jitter->n >= 3 ? 1 : 0] : 0,
-        .saturation = jitter->n ? jitter->v[jitter->n >= 3 ? 2 : 0] : 0,
-        .hue = jitter->n == 4 ? jitter->v[3] : 0,
-        .erase_prob = options->re_prob,
-        .erase_scale = {options->re_scale.v[0], options->re_scale.v[1]},
-        .erase_ratio = {options->re_ratio.v[0], options->re_ratio.v[1]},
-        .erase_attempts = (int)options->re_max_attempts,
-        .scaled_decode = options->scaled_decode};
+    bool full = options->scale.v[0] == 1 && options->scale.v[1] == 1 && options->ratio.v[0] == 1 &&
+                options->ratio.v[1] == 1;
+    *augment = (struct sqz_augment){.pad_crop = (int)options->pad_crop,
+                                    .whole = full && options->pad_crop == 0,
+                                    .scale = {options->scale.v[0], options->scale.v[1]},
+                                    .ratio = {options->ratio.v[0], options->ratio.v[1]},
+                                    .interpolation = preprocess->interpolation,
+                                    .hflip = options->hflip,
+                                    .vflip = options->vflip,
+                                    .brightness = jitter->n ? jitter->v[0] : 0,
+                                    .contrast = jitter->n ? jitter->v[jitter->n >= 3 ? 1 : 0] : 0,
+                                    .saturation = jitter->n ? jitter->v[jitter->n >= 3 ? 2 : 0] : 0,
+                                    .hue = jitter->n == 4 ? jitter->v[3] : 0,
+                                    .erase_prob = options->re_prob,
+                                    .erase_scale = {options->re_scale.v[0], options->re_scale.v[1]},
+                                    .erase_ratio = {options->re_ratio.v[0], options->re_ratio.v[1]},
+                                    .erase_attempts = (int)options->re_max_attempts,
+                                    .scaled_decode = options->scaled_decode};
     bool random = false;
     status = sqz_options_erase_value(options, augment->erase_value, &random, err);
     augment->erase_mode = random ? SQZ_ERASE_RANDOM : SQZ_ERASE_CONSTANT;

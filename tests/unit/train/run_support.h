@@ -2,10 +2,11 @@
 #ifndef SQZ_TESTS_TRAIN_RUN_SUPPORT_H
 #define SQZ_TESTS_TRAIN_RUN_SUPPORT_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "base/file.h"
@@ -21,7 +22,8 @@
 
 static char root[64]; // of everything that the tests write
 
-static inline int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
+static inline int remove_entry(const char *path, const struct stat *info, int kind,
+                               struct FTW *walk)
 {
     (void)info;
     (void)kind;
@@ -78,8 +80,8 @@ static inline struct sqz_options *options_of(const char *const *pairs)
                                "val_while_train: true\nlog_interval: 3\nseed: 7\n";
     struct sqz_error err = {0};
     struct sqz_options *options = NULL;
-    if (sqz_options_new(&options, &err)
-        || sqz_options_parse_yaml(options, yaml, strlen(yaml), "test", SQZ_FROM_YAML, &err))
+    if (sqz_options_new(&options, &err) ||
+        sqz_options_parse_yaml(options, yaml, strlen(yaml), "test", SQZ_FROM_YAML, &err))
         fail_msg("%s", err.text);
     put(options, "data_dir", in_root("data"));
     for (; pairs && *pairs; pairs++) {
@@ -91,7 +93,7 @@ static inline struct sqz_options *options_of(const char *const *pairs)
     return options;
 }
 
-struct heard { // what a run said
+struct heard {      // what a run said
     int stop_after; // progress events until the stop flag is set; 0: never
     int progress, epochs;
     char notes[8192];
@@ -111,8 +113,9 @@ static inline void listen_to(void *arg, const struct sqz_event *event)
 }
 
 // Runs with `threads`; takes the options over.
-static inline enum sqz_status run_with(struct sqz_options *options, int threads, struct heard *heard,
-                                       struct sqz_train_result *result, struct sqz_error *err)
+static inline enum sqz_status run_with(struct sqz_options *options, int threads,
+                                       struct heard *heard, struct sqz_train_result *result,
+                                       struct sqz_error *err)
 {
     struct heard silent = {0};
     struct sqz_train_result unused;

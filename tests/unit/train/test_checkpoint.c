@@ -19,11 +19,14 @@ static void open_fixture(struct fixture *fixture, const char *opt, int accumulat
     struct sqz_error err = {0};
     struct sqz_net_spec spec = {.variant = sqz_variant_find("squeezenet1_1_bypass"),
                                 .dialect = sqz_dialect_find("mindcv"),
-                                .classes = 3, .channels = 3, .image_h = SIDE, .image_w = SIDE,
+                                .classes = 3,
+                                .channels = 3,
+                                .image_h = SIDE,
+                                .image_w = SIDE,
                                 .drop_rate = 0.5};
     *fixture = (struct fixture){0};
-    if (sqz_pool_new(2, &fixture->pool, &err) || sqz_model_create(&spec, &fixture->model, &err)
-        || sqz_options_new(&fixture->options, &err))
+    if (sqz_pool_new(2, &fixture->pool, &err) || sqz_model_create(&spec, &fixture->model, &err) ||
+        sqz_options_new(&fixture->options, &err))
         fail_msg("%s", err.text);
     sqz_net_initialize(fixture->model->net, 3, fixture->model->weights);
     put(fixture->options, "opt", opt);
@@ -35,7 +38,8 @@ static void open_fixture(struct fixture *fixture, const char *opt, int accumulat
                                         .max_batch = BATCH,
                                         .accumulate = accumulate,
                                         .seed = 11};
-    if (sqz_stepper_init(&fixture->stepper, &config, fixture->optimizer, fixture->model->weights, &err))
+    if (sqz_stepper_init(&fixture->stepper, &config, fixture->optimizer, fixture->model->weights,
+                         &err))
         fail_msg("%s", err.text);
 }
 
@@ -65,12 +69,21 @@ static void steps(struct fixture *fixture, int n)
 
 static struct sqz_train_state some_state(void)
 {
-    struct sqz_train_state state = {.epoch = 2, .batch = 5, .steps = 25, .suspicious = 3,
-                                    .loss_sum = 1.0 / 3, .loss_samples = 20, .final_loss = NAN,
-                                    .best_epoch = 1, .best_top1 = 2.0 / 3, .best_top5 = 1,
-                                    .train_images = 80, .val_images = 30,
+    struct sqz_train_state state = {.epoch = 2,
+                                    .batch = 5,
+                                    .steps = 25,
+                                    .suspicious = 3,
+                                    .loss_sum = 1.0 / 3,
+                                    .loss_samples = 20,
+                                    .final_loss = NAN,
+                                    .best_epoch = 1,
+                                    .best_top1 = 2.0 / 3,
+                                    .best_top5 = 1,
+                                    .train_images = 80,
+                                    .val_images = 30,
                                     .train_fingerprint = UINT64_C(0xfedcba9876543210),
-                                    .val_fingerprint = 7, .simd = "avx2"};
+                                    .val_fingerprint = 7,
+                                    .simd = "avx2"};
     sqz_text_add(&state.history, "1,10,0.1,2.5,,,\n");
     sqz_text_add(&state.step_rows, "1,1,0,2.3,1,0.5,0.5\n");
     sqz_text_add(&state.recipe, "lr: 0.1\nmodel: \"squeezenet1_1\"\n");
@@ -90,8 +103,8 @@ static void round_trip(const char *opt)
     steps(&a, 5);
     assert_int_equal(a.stepper.group, 2);
     state.steps = 5;
-    if (sqz_checkpoint_write(path, &state, &a.stepper, a.model, &err)
-        || sqz_checkpoint_read(path, &archive, &model, &back, &err))
+    if (sqz_checkpoint_write(path, &state, &a.stepper, a.model, &err) ||
+        sqz_checkpoint_read(path, &archive, &model, &back, &err))
         fail_msg("%s", err.text);
     open_fixture(&b, opt, 3);
     memcpy(b.model->weights, model->weights, model->net->n_weights * sizeof(float));
@@ -142,9 +155,9 @@ static void test_displaced(void **state)
     for (size_t i = 0; i < n; i++)
         before.displaced_best[i] = (float)i;
     float *displaced = NULL;
-    if (sqz_checkpoint_write(path, &before, &a.stepper, a.model, &err)
-        || sqz_checkpoint_read(path, &archive, &model, &back, &err)
-        || sqz_checkpoint_displaced(path, &archive, a.model->net, &displaced, &err))
+    if (sqz_checkpoint_write(path, &before, &a.stepper, a.model, &err) ||
+        sqz_checkpoint_read(path, &archive, &model, &back, &err) ||
+        sqz_checkpoint_displaced(path, &archive, a.model->net, &displaced, &err))
         fail_msg("%s", err.text);
     assert_non_null(displaced);
     assert_memory_equal(displaced, before.displaced_best, n * sizeof(float));
@@ -184,8 +197,8 @@ static void test_damage(void **state)
     if (sqz_model_write(a.model, bad, SQZ_REPLACE_EXISTING, &err))
         fail_msg("%s", err.text);
     refuse(bad, "no training state");
-    if (sqz_checkpoint_write(path, &before, &a.stepper, a.model, &err)
-        || sqz_archive_read(path, &archive, NULL, &err))
+    if (sqz_checkpoint_write(path, &before, &a.stepper, a.model, &err) ||
+        sqz_archive_read(path, &archive, NULL, &err))
         fail_msg("%s", err.text);
     static const char *const keys[] = {"train.epoch", "train.steps", "train.loss_sum",
                                        "train.train_fingerprint"};
@@ -194,7 +207,8 @@ static void test_damage(void **state)
         char *old = sqz_copy_string(sqz_archive_get(&archive, keys[i]));
         sqz_archive_set(&archive, keys[i], values[i]);
         assert_int_equal(sqz_archive_write(bad, sqz_format_find("safetensors"), &archive,
-                                           SQZ_REPLACE_EXISTING, &err), SQZ_OK);
+                                           SQZ_REPLACE_EXISTING, &err),
+                         SQZ_OK);
         refuse(bad, keys[i]);
         sqz_archive_set(&archive, keys[i], old);
         sqz_free(old);

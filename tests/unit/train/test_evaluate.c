@@ -30,11 +30,15 @@ static struct sqz_model *constant_model(int classes, const float *logits)
     struct sqz_model *model = NULL;
     struct sqz_net_spec spec = {.variant = sqz_variant_find("squeezenet1_1"),
                                 .dialect = sqz_dialect_find("mindcv"),
-                                .classes = classes, .channels = 3, .image_h = 32, .image_w = 32};
+                                .classes = classes,
+                                .channels = 3,
+                                .image_h = 32,
+                                .image_w = 32};
     if (sqz_model_create(&spec, &model, &err))
         fail_msg("%s", err.text);
     memset(model->weights, 0, model->net->n_weights * sizeof(float));
-    const struct sqz_param *bias = &model->net->params[sqz_net_find_param(model->net, "classifier.1.bias")];
+    const struct sqz_param *bias =
+        &model->net->params[sqz_net_find_param(model->net, "classifier.1.bias")];
     memcpy(model->weights + bias->offset, logits, (size_t)classes * sizeof(float));
     model->preprocess.image_size = model->preprocess.resize = 32;
     return model;
@@ -132,7 +136,8 @@ static void test_subset(void **state)
     if (sqz_options_new(&options, &err))
         fail_msg("%s", err.text);
     put(options, "data_dir", in_root("data"));
-    assert_int_equal(sqz_evaluate_model(&environment, model, options, false, &result, &err), SQZ_E_DATA);
+    assert_int_equal(sqz_evaluate_model(&environment, model, options, false, &result, &err),
+                     SQZ_E_DATA);
     assert_non_null(strstr(err.text, folders.entries[0].name));
     sqz_options_free(options);
     sqz_folder_release(&folders);
@@ -151,7 +156,8 @@ static void test_unnamed(void **state)
     if (sqz_options_new(&options, &err))
         fail_msg("%s", err.text);
     put(options, "data_dir", in_root("data"));
-    assert_int_equal(sqz_evaluate_model(&environment, model, options, false, &result, &err), SQZ_E_DATA);
+    assert_int_equal(sqz_evaluate_model(&environment, model, options, false, &result, &err),
+                     SQZ_E_DATA);
     assert_non_null(strstr(err.text, "--classes"));
     sqz_options_free(options);
     sqz_model_free(model);
@@ -189,7 +195,8 @@ static void test_stop(void **state)
     if (sqz_options_new(&options, &err))
         fail_msg("%s", err.text);
     put(options, "data_dir", in_root("data"));
-    assert_int_equal(sqz_evaluate_model(&stopping, model, options, false, &result, &err), SQZ_E_STOPPED);
+    assert_int_equal(sqz_evaluate_model(&stopping, model, options, false, &result, &err),
+                     SQZ_E_STOPPED);
     sqz_options_free(options);
     sqz_model_free(model);
 }
@@ -197,10 +204,9 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ties),    cmocka_unit_test(test_order),
-        cmocka_unit_test(test_not_a_number),
-        cmocka_unit_test(test_subset),  cmocka_unit_test(test_unnamed),
-        cmocka_unit_test(test_agrees_with_training),
+        cmocka_unit_test(test_ties),         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_not_a_number), cmocka_unit_test(test_subset),
+        cmocka_unit_test(test_unnamed),      cmocka_unit_test(test_agrees_with_training),
         cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

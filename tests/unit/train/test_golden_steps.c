@@ -64,7 +64,8 @@ static void read_inputs(struct golden_run *run)
     for (size_t n = 0; n < STEPS * BATCH; n++)
         for (size_t c = 0; c < 3; c++)
             for (size_t p = 0; p < area; p++)
-                run->images[(n * area + p) * 3 + c] = ((float)data[(n * 3 + c) * area + p] - 127.5f) / 64;
+                run->images[(n * area + p) * 3 + c] =
+                    ((float)data[(n * 3 + c) * area + p] - 127.5f) / 64;
     sqz_bytes_release(&bytes);
     bytes = read_npy("train-labels.npy", &data);
     memcpy(run->labels, data, sizeof run->labels);
@@ -95,7 +96,8 @@ static void set(struct sqz_options *options, const char *name, const char *value
         fail_msg("%s", err.text);
 }
 
-static void open_run(struct golden_run *run, const char *file, enum sqz_cpu_level level, int threads)
+static void open_run(struct golden_run *run, const char *file, enum sqz_cpu_level level,
+                     int threads)
 {
     struct sqz_error err = {0};
     struct sqz_options *options = NULL;
@@ -294,15 +296,16 @@ static void compare_array(const struct golden_run *run, const struct sqz_archive
 static void test_base(void **state)
 {
     (void)state;
-    for (int level = SQZ_CPU_REF; level <= (int)sqz_cpu_level(NULL) && level != SQZ_CPU_NEON; level++) {
+    for (int level = SQZ_CPU_REF; level <= (int)sqz_cpu_level(NULL) && level != SQZ_CPU_NEON;
+         level++) {
         struct golden_run run;
         struct sqz_archive archive = {0};
         struct sqz_error err = {0};
         open_run(&run, "train-11-base.json", (enum sqz_cpu_level)level, 1 + level);
         check_steps(&run, 1e-5, true);
         check_final(&run, 1e-6, 1e-6);
-        if (sqz_archive_read(test_data("mindcv-golden/squeezenet1_1-c10-after6.ckpt"), &archive, NULL,
-                             &err))
+        if (sqz_archive_read(test_data("mindcv-golden/squeezenet1_1-c10-after6.ckpt"), &archive,
+                             NULL, &err))
             fail_msg("%s", err.text);
         for (int p = 0; p < run.model->net->n_params; p++) {
             compare_array(&run, &archive, "", run.model->weights, p);
@@ -337,7 +340,8 @@ static void test_first_gradients(void **state)
     struct golden_run run;
     struct sqz_step_result result;
     open_run(&run, "train-11-base.json", sqz_cpu_level(NULL), 2);
-    zip_t *archive = zip_open(test_data("mindcv-golden/train-11-first-gradients.npz"), ZIP_RDONLY, NULL);
+    zip_t *archive =
+        zip_open(test_data("mindcv-golden/train-11-first-gradients.npz"), ZIP_RDONLY, NULL);
     assert_non_null(archive);
     one_step(&run, 0, &result);
     near_to(result.gradient_norm, number_of(run.json, "first_step_gradient_global_norm", NAN), 1e-4,
@@ -361,9 +365,12 @@ static void test_first_gradients(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_gradients), cmocka_unit_test(test_base),
-        cmocka_unit_test(test_clip),            cmocka_unit_test(test_accumulation),
-        cmocka_unit_test(test_decay_without_biases), cmocka_unit_test(test_decay_of_everything),
+        cmocka_unit_test(test_first_gradients),
+        cmocka_unit_test(test_base),
+        cmocka_unit_test(test_clip),
+        cmocka_unit_test(test_accumulation),
+        cmocka_unit_test(test_decay_without_biases),
+        cmocka_unit_test(test_decay_of_everything),
         cmocka_unit_test(test_version_1_0),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,7 +94,8 @@ static void test_stop_and_resume(void **state)
 static void test_limits(void **state)
 {
     (void)state;
-    static const char *const limits[] = {"max_steps=3", "max_steps=10", "max_steps=14", "max_seconds=1e-9"};
+    static const char *const limits[] = {"max_steps=3", "max_steps=10", "max_steps=14",
+                                         "max_seconds=1e-9"};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         char name[32];
         snprintf(name, sizeof name, "limit%zu", i);
@@ -113,9 +114,10 @@ static void test_accumulation_across_epochs(void **state)
 {
     (void)state;
     // 10 steps an epoch in groups of 4: the third group begins in one epoch and ends in the next.
-    const char *const whole[] = {run_dir(0, "groups"), "gradient_accumulation_steps=4", "opt=adamw", NULL};
-    const char *const cut[] = {run_dir(1, "groups-cut"), "gradient_accumulation_steps=4", "opt=adamw",
-                               "max_steps=11", NULL};
+    const char *const whole[] = {run_dir(0, "groups"), "gradient_accumulation_steps=4", "opt=adamw",
+                                 NULL};
+    const char *const cut[] = {run_dir(1, "groups-cut"), "gradient_accumulation_steps=4",
+                               "opt=adamw", "max_steps=11", NULL};
     run_well(whole, 2, NULL, NULL);
     run_well(cut, 1, NULL, NULL);
     resume_well("groups-cut", 2);
@@ -258,7 +260,8 @@ static void test_fine_tuning(void **state)
         assert_int_equal(mkdir(to, 0700), 0);
         for (size_t c = 0; c < 2; c++) {
             snprintf(from, sizeof from, "%s/data/%s/%s", root, sides[s], classes.entries[c].name);
-            snprintf(to, sizeof to, "%s/two-classes/%s/%s", root, sides[s], classes.entries[c].name);
+            snprintf(to, sizeof to, "%s/two-classes/%s/%s", root, sides[s],
+                     classes.entries[c].name);
             assert_int_equal(symlink(from, to), 0);
         }
     }
@@ -267,7 +270,8 @@ static void test_fine_tuning(void **state)
     const char *const fewer[] = {run_dir(1, "tuned2"), path, dirs[7], "max_steps=2", NULL};
     struct heard again = {0};
     run_well(fewer, 2, &again, NULL);
-    assert_non_null(strstr(again.notes, "classifier for 10 classes is replaced by a fresh one for 2"));
+    assert_non_null(
+        strstr(again.notes, "classifier for 10 classes is replaced by a fresh one for 2"));
     struct sqz_model *model = NULL;
     if (sqz_model_read(in_root("tuned2/best.safetensors"), NULL, 0, &model, &err))
         fail_msg("%s", err.text);
@@ -317,12 +321,14 @@ static void test_mindcv_checkpoints(void **state)
     const char *const pairs[] = {run_dir(0, "kept"), "ckpt_format=ckpt", "keep_checkpoint_max=2",
                                  "epoch_size=4", NULL};
     run_well(pairs, 2, NULL, NULL);
-    assert_false(exists("kept", "squeezenet1_1-1_10.ckpt") || exists("kept", "squeezenet1_1-2_10.ckpt"));
-    assert_true(exists("kept", "squeezenet1_1-3_10.ckpt") && exists("kept", "squeezenet1_1-4_10.ckpt"));
+    assert_false(exists("kept", "squeezenet1_1-1_10.ckpt") ||
+                 exists("kept", "squeezenet1_1-2_10.ckpt"));
+    assert_true(exists("kept", "squeezenet1_1-3_10.ckpt") &&
+                exists("kept", "squeezenet1_1-4_10.ckpt"));
     struct sqz_error err = {0};
     struct sqz_model *model = NULL, *last = NULL;
-    if (sqz_model_read(in_root("kept/squeezenet1_1-4_10.ckpt"), NULL, 0, &model, &err)
-        || sqz_model_read(in_root("kept/last.safetensors"), NULL, 0, &last, &err))
+    if (sqz_model_read(in_root("kept/squeezenet1_1-4_10.ckpt"), NULL, 0, &model, &err) ||
+        sqz_model_read(in_root("kept/last.safetensors"), NULL, 0, &last, &err))
         fail_msg("%s", err.text);
     assert_memory_equal(model->weights, last->weights, model->net->n_weights * sizeof(float));
     sqz_model_free(model);
@@ -339,11 +345,12 @@ static void test_dry_run(void **state)
     struct sqz_options *options = options_of(pairs);
     if (sqz_pool_new(2, &pool, &err))
         fail_msg("%s", err.text);
-    struct sqz_environment environment = {.kernels = sqz_kernels_get(sqz_cpu_level(NULL)), .pool = pool};
+    struct sqz_environment environment = {.kernels = sqz_kernels_get(sqz_cpu_level(NULL)),
+                                          .pool = pool};
     if (sqz_trainer_dry_run(&environment, options, &text, &err))
         fail_msg("%s", err.text);
-    const char *const expected[] = {"lr: 0.002", "727626 parameters", "█", "in all", "20 steps",
-                                    "150 steps"};
+    const char *const expected[] = {"lr: 0.002", "727626 parameters", "█",
+                                    "in all",    "20 steps",          "150 steps"};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         if (!strstr(sqz_text_get(&text), expected[i]))
             fail_msg("the plan does not say \"%s\":\n%s", expected[i], sqz_text_get(&text));
@@ -356,13 +363,19 @@ static void test_dry_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),         cmocka_unit_test(test_no_machine),
-        cmocka_unit_test(test_stop_and_resume), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_no_machine),
+        cmocka_unit_test(test_stop_and_resume),
+        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_accumulation_across_epochs),
-        cmocka_unit_test(test_killed),          cmocka_unit_test(test_displaced_best),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_changed_data),
-        cmocka_unit_test(test_divergence),      cmocka_unit_test(test_fine_tuning),
-        cmocka_unit_test(test_built_in),        cmocka_unit_test(test_mindcv_checkpoints),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_displaced_best),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_changed_data),
+        cmocka_unit_test(test_divergence),
+        cmocka_unit_test(test_fine_tuning),
+        cmocka_unit_test(test_built_in),
+        cmocka_unit_test(test_mindcv_checkpoints),
         cmocka_unit_test(test_dry_run),
     };
     return cmocka_run_group_tests(tests, make_reference, remove_root);
