@@ -2,6 +2,7 @@
 #include "net/backward.h"
 
 #include "base/random.h"
+#include "kernels/winograd.h"
 
 #include <string.h>
 
@@ -43,10 +44,16 @@ static void conv_backward(const struct sqz_backward *backward, int index,
     sqz_conv_backward_weights(k, &conv, image->tensors[layer->input], ldx, dy, ldy,
                               image->params + net->params[layer->weight].offset,
                               image->params + net->params[layer->bias].offset, image->scratch);
-    if (layer->input != 0)
+    if (layer->input == 0)
+        return;
+    float *dx = image->grads[layer->input];
+    const int tile = backward->tile[index];
+    if (tile > 0)
+        sqz_winograd_backward_data(k, &conv, tile, dy, ldy, backward->packed[index],
+                                   backward->add_input[index], dx, ldx, image->scratch);
+    else
         sqz_conv_backward_data(k, &conv, dy, ldy, backward->packed[index],
-                               backward->add_input[index], image->grads[layer->input], ldx,
-                               image->scratch);
+                               backward->add_input[index], dx, ldx, image->scratch);
 }
 
 static void maxpool_backward(const struct sqz_backward *backward, int index,

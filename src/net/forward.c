@@ -2,6 +2,7 @@
 #include "net/forward.h"
 
 #include "base/memory.h"
+#include "kernels/winograd.h"
 
 #include <string.h>
 
@@ -35,6 +36,26 @@ static void maxpool(const struct sqz_forward *forward, const struct sqz_piece *p
                               tensors[layer->output] + done, out->c, index ? index + done : NULL);
 }
 
+static void conv_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                         float *const *tensors, void *scratch)
+{
+    const struct sqz_net *net = forward->net;
+    const struct sqz_layer *layer = &net->layers[piece->layer];
+    const struct sqz_conv conv = sqz_layer_conv(net, piece->layer);
+    const int ldx = net->tensors[layer->input].c, ldy = net->tensors[layer->output].c;
+    const float *packed = forward->packed[piece->layer], *bias = forward->bias[piece->layer];
+    const float *x = tensors[layer->input];
+    float *y = tensors[layer->output] + layer->channel;
+    const int tile = forward->tile[piece->layer];
+    if (tile > 0)
+        sqz_winograd_forward(forward->kernels, &conv, tile, x, ldx, packed, bias, layer->relu, y, ldy,
+                             piece->begin / conv.out_w, piece->end / conv.out_w, piece->channel0,
+                             piece->channel1, scratch);
+    else
+        sqz_conv_forward(forward->kernels, &conv, x, ldx, packed, bias, layer->relu, y, ldy,
+                         piece->begin, piece->end, piece->channel0, piece->channel1, scratch);
+}
+
 void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
                        float *const *tensors, uint8_t *index, void *scratch)
 {
@@ -46,13 +67,9 @@ void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece
     const float *x = tensors[layer->input];
     float *y = tensors[layer->output];
     switch (layer->kind) {
-    case SQZ_LAYER_CONV: {
-        struct sqz_conv conv = sqz_layer_conv(net, piece->layer);
-        sqz_conv_forward(k, &conv, x, in->c, forward->packed[piece->layer],
-                         forward->bias[piece->layer], layer->relu, y + layer->channel, out->c,
-                         piece->begin, piece->end, piece->channel0, piece->channel1, scratch);
+    case SQZ_LAYER_CONV:
+        conv_forward(forward, piece, tensors, scratch);
         break;
-    }
     case SQZ_LAYER_MAXPOOL:
         maxpool(forward, piece, tensors, index);
         break;
@@ -70,20 +87,6 @@ void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece
     }
 }
 
-size_t sqz_forward_scratch(const struct sqz_net *net, const struct sqz_kernels *kernels)
-{
-    size_t most = 0;
-    for (int i = 0; i < net->n_layers; i++) {
-        if (net->layers[i].kind != SQZ_LAYER_CONV)
-            continue;
-        struct sqz_conv conv = sqz_layer_conv(net, i);
-        size_t size = sqz_conv_scratch_size(kernels, &conv);
-        if (size > most)
-            most = size;
-    }
-    return (most + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
-}
-
 // --- Packed weights ---
 
 static size_t place(size_t *total, size_t floats)
@@ -93,13 +96,45 @@ static size_t place(size_t *total, size_t floats)
     return at;
 }
 
+static void need_scratch(struct sqz_packing *packing, size_t bytes)
+{
+    bytes = (bytes + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
+    if (bytes > packing->scratch)
+        packing->scratch = bytes;
+}
+
+static void place_forward(struct sqz_packing *packing, const struct sqz_kernels *kernels,
+                          const struct sqz_conv *conv, int largest_tile, int index)
+{
+    const int tile = sqz_winograd_tile(kernels, conv, largest_tile);
+    packing->forward_tile[index] = tile;
+    packing->forward[index] = place(&packing->size, tile ? sqz_winograd_forward_pack_size(conv, tile)
+                                                         : sqz_conv_forward_pack_size(kernels, conv));
+    if (tile)
+        need_scratch(packing, sqz_winograd_forward_scratch(kernels, conv, tile));
+}
+
+static void place_backward(struct sqz_packing *packing, const struct sqz_kernels *kernels,
+                           const struct sqz_conv *conv, int largest_tile, int index)
+{
+    const int tile = sqz_winograd_backward_tile(kernels, conv, largest_tile);
+    packing->backward_tile[index] = tile;
+    packing->backward[index] = place(&packing->size, tile ? sqz_winograd_backward_pack_size(conv, tile)
+                                                          : sqz_conv_backward_pack_size(kernels, conv));
+    if (tile)
+        need_scratch(packing, sqz_winograd_backward_scratch(kernels, conv, tile));
+}
+
 enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                bool backward, struct sqz_packing *out, struct sqz_error *err)
+                                bool backward, int largest_tile, struct sqz_packing *out,
+                                struct sqz_error *err)
 {
     size_t n = (size_t)net->n_layers;
     struct sqz_packing packing = {.forward = sqz_new_array(n, sizeof(size_t)),
-                                  .backward = sqz_new_array(n, sizeof(size_t))};
-    if (!packing.forward || !packing.backward) {
+                                  .backward = sqz_new_array(n, sizeof(size_t)),
+                                  .forward_tile = sqz_new_array(n, sizeof(int)),
+                                  .backward_tile = sqz_new_array(n, sizeof(int))};
+    if (!packing.forward || !packing.backward || !packing.forward_tile || !packing.backward_tile) {
         sqz_packing_release(&packing);
         return sqz_fail_memory(err, "the plan of the packed weights", n * sizeof(size_t));
     }
@@ -108,9 +143,10 @@ enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kern
         if (net->layers[i].kind != SQZ_LAYER_CONV)
             continue;
         struct sqz_conv conv = sqz_layer_conv(net, i);
-        packing.forward[i] = place(&packing.size, sqz_conv_forward_pack_size(kernels, &conv));
+        need_scratch(&packing, sqz_conv_scratch_size(kernels, &conv));
+        place_forward(&packing, kernels, &conv, largest_tile, i);
         if (backward && net->layers[i].input != 0)
-            packing.backward[i] = place(&packing.size, sqz_conv_backward_pack_size(kernels, &conv));
+            place_backward(&packing, kernels, &conv, largest_tile, i);
     }
     *out = packing;
     return SQZ_OK;
@@ -120,6 +156,8 @@ void sqz_packing_release(struct sqz_packing *packing)
 {
     sqz_free(packing->forward);
     sqz_free(packing->backward);
+    sqz_free(packing->forward_tile);
+    sqz_free(packing->backward_tile);
     memset(packing, 0, sizeof *packing);
 }
 
@@ -132,7 +170,16 @@ void sqz_packing_fill(const struct sqz_packing *packing, const struct sqz_net *n
         return;
     struct sqz_conv conv = sqz_layer_conv(net, index);
     const float *from = weights + net->params[layer->weight].offset;
-    sqz_conv_pack_forward(kernels, &conv, from, packed + packing->forward[index]);
-    if (packing->backward[index] != SIZE_MAX)
-        sqz_conv_pack_backward(kernels, &conv, from, packed + packing->backward[index]);
+    float *to = packed + packing->forward[index];
+    if (packing->forward_tile[index])
+        sqz_winograd_pack_forward(kernels, &conv, packing->forward_tile[index], from, to);
+    else
+        sqz_conv_pack_forward(kernels, &conv, from, to);
+    if (packing->backward[index] == SIZE_MAX)
+        return;
+    to = packed + packing->backward[index];
+    if (packing->backward_tile[index])
+        sqz_winograd_pack_backward(kernels, &conv, packing->backward_tile[index], from, to);
+    else
+        sqz_conv_pack_backward(kernels, &conv, from, to);
 }

@@ -17,23 +17,25 @@ struct sqz_forward { // borrows everything
     const struct sqz_kernels *kernels;
     const float *const *packed; // per layer; NULL where the layer has no weights
     const float *const *bias;   // per layer
+    const int *tile;            // per layer: Winograd's (kernels/winograd.h), or 0
 };
 // `tensors`: where each tensor of this image begins. `index`: a MAXPOOL's whole index (see
 // kernels.h) or NULL. DROPOUT does nothing here: training applies its mask itself.
 void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
                        float *const *tensors, uint8_t *index, void *scratch);
 
-// Scratch bytes that any convolution of the net needs, per thread.
-size_t sqz_forward_scratch(const struct sqz_net *net, const struct sqz_kernels *kernels);
-
-// Where each layer's packed weights lie in one buffer, in floats; SIZE_MAX where there are none.
+// How each layer's convolutions are computed, and where its packed weights lie in one buffer.
 struct sqz_packing {
-    size_t *forward, *backward;
+    size_t *forward, *backward;         // in floats; SIZE_MAX where there are none
+    int *forward_tile, *backward_tile;  // Winograd's, or 0: directly
     size_t size;
+    size_t scratch;                     // bytes that any convolution needs, per thread
 };
 // backward: also the data gradient's panels, for all convolutions but the one on the image.
+// largest_tile: of Winograd; the larger, the faster and the less accurate.
 enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                bool backward, struct sqz_packing *out, struct sqz_error *err);
+                                bool backward, int largest_tile, struct sqz_packing *out,
+                                struct sqz_error *err);
 void sqz_packing_release(struct sqz_packing *packing);
 // Packs one layer; does nothing for layers without weights.
 void sqz_packing_fill(const struct sqz_packing *packing, const struct sqz_net *net,

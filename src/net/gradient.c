@@ -119,8 +119,10 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
         return status;
     }
     gradient->forward =
-        (struct sqz_forward){net, kernels, gradient->forward_packed, gradient->bias};
+        (struct sqz_forward){net, kernels, gradient->forward_packed, gradient->bias,
+                             plan->packing.forward_tile};
     gradient->backward = (struct sqz_backward){net, kernels, gradient->backward_packed,
+                                               plan->packing.backward_tile,
                                                plan->add_input, plan->add_addend};
     *out = gradient;
     return SQZ_OK;

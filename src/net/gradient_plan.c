@@ -12,6 +12,8 @@
 // updating of their gradients, which then outweigh the activations.
 #define PASS_PIXELS (4 * 64 * 64)
 #define MOST_PASS 8
+// Winograd's: the largest whose errors are near those of the direct sums.
+#define LARGEST_TILE 4
 
 static int pass_samples(const struct sqz_net *net, int max_batch)
 {
@@ -141,14 +143,14 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         status = sqz_fail_memory(err, "the plan of training",
                                  (size_t)plan->n_blocks * sizeof *plan->blocks);
     if (!status)
-        status = sqz_packing_new(net, kernels, true, &plan->packing, err);
+        status = sqz_packing_new(net, kernels, true, LARGEST_TILE, &plan->packing, err);
     if (!status) {
         plan->tensors = plan->blocks;
         plan->grads = plan->blocks + tensors;
         plan->indices = plan->grads + tensors;
         plan->max_leaves = most_leaves(net, max_batch);
         plan->buffers = sqz_reduce_buffers(threads, plan->max_leaves);
-        plan->scratch = sqz_forward_scratch(net, kernels);
+        plan->scratch = plan->packing.scratch;
         sqz_backward_order(net, plan->add_input, plan->add_addend);
         plan_arena(net, plan);
         status = plan_memory(net, threads, plan, err);

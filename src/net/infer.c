@@ -98,7 +98,8 @@ enum sqz_status sqz_infer_new(const struct sqz_net *net, const float *weights,
         return status;
     }
     load_weights(infer, weights);
-    infer->forward = (struct sqz_forward){net, kernels, infer->packed, infer->bias};
+    infer->forward = (struct sqz_forward){net, kernels, infer->packed, infer->bias,
+                                          infer->plan.packing.forward_tile};
     *out = infer;
     return SQZ_OK;
 }

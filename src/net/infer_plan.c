@@ -2,6 +2,7 @@
 #include "net/infer_plan.h"
 
 #include "base/memory.h"
+#include "kernels/winograd.h"
 
 #include <string.h>
 
@@ -81,11 +82,11 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
         status = sqz_fail_memory(err, "the plan of inference",
                                  (size_t)net->n_tensors * sizeof *plan->blocks);
     if (!status)
-        status = sqz_packing_new(net, kernels, false, &plan->packing, err);
+        status = sqz_packing_new(net, kernels, false, SQZ_WINOGRAD_LARGEST, &plan->packing, err);
     if (!status) {
         plan_stages(net, plan);
         plan_tensors(net, plan);
-        plan->scratch = sqz_forward_scratch(net, kernels);
+        plan->scratch = plan->packing.scratch;
         status = plan_memory(net, threads, plan, err);
     }
     if (status)

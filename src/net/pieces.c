@@ -39,8 +39,9 @@ static void cut_conv(const struct cutter *cutter, int index, int wanted, struct 
     size_t input = (size_t)conv.in_h * conv.in_w * conv.in_c;
     if (weights > input)
         even_cut(conv.out_c, cutter->kernels->nr, wanted, &cut->channel_step, &cut->n_channel);
-    even_cut(conv.out_h * conv.out_w, cutter->kernels->mr, wanted / cut->n_channel, &cut->step,
-             &cut->n);
+    const int tile = cutter->plan->packing.forward_tile[index];
+    const int granule = tile > 0 ? tile * conv.out_w : cutter->kernels->mr; // whole rows of tiles
+    even_cut(conv.out_h * conv.out_w, granule, wanted / cut->n_channel, &cut->step, &cut->n);
 }
 
 static struct cut cut_layer(const struct cutter *cutter, int index, uint64_t stage_macs)

@@ -96,7 +96,7 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
     const struct sqz_net *net = &one->net;
     struct sqz_error err = {0};
     struct sqz_packing packing;
-    assert_int_equal(sqz_packing_new(net, kernels, true, &packing, &err), SQZ_OK);
+    assert_int_equal(sqz_packing_new(net, kernels, true, 6, &packing, &err), SQZ_OK);
     float *weights = make_floats(net->n_weights, 1), *params = make_floats(net->n_weights, 1);
     float *packed = make_floats(packing.size, 1);
     sqz_packing_fill(&packing, net, kernels, 0, weights, packed);
@@ -115,15 +115,16 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
             fill(grads[t], n, add ? 0.5f : 123.0f); // must not show when it is to be overwritten
     }
     uint8_t *index = sqz_new_array(tensor_floats(&net->tensors[3]), 1);
-    void *scratch = sqz_new_aligned(sqz_forward_scratch(net, kernels), 1);
-    struct sqz_forward forward = {net, kernels, &forward_packed, &bias};
+    void *scratch = sqz_new_aligned(packing.scratch, 1);
+    struct sqz_forward forward = {net, kernels, &forward_packed, &bias, packing.forward_tile};
     struct sqz_piece whole = sqz_piece_whole(net, 0);
     sqz_piece_forward(&forward, &whole, tensors, index, scratch);
     size_t n_out = tensor_floats(&net->tensors[3]);
     float *dy = make_floats(n_out, 23); // = grads[3], which the backward step spends
     fill(params, net->n_weights, 0.25f);
 
-    struct sqz_backward backward = {net, kernels, &backward_packed, &add, &add};
+    struct sqz_backward backward = {net, kernels, &backward_packed, packing.backward_tile,
+                                    &add, &add};
     struct sqz_backward_image image = {tensors, grads, &index, params, scratch};
     sqz_layer_backward(&backward, 0, &image);
     float offset = add ? 0.5f : 0.0f;
