@@ -6,7 +6,11 @@
 #include "kernels/levels.h"
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 // Lanes of vector v that lie left of column `columns`.
 INLINE int lanes(int columns, int v)
