@@ -45,6 +45,7 @@ struct sqz_options {
 #undef SQZ_TEXT
 #undef SQZ_LIST
     enum sqz_option_origin *origins; // by index in the table
+    bool has_recipe; // one was read from YAML, even if the command line overrides all of it
 };
 
 // See options.c for the rest of this folder's contract on options.

@@ -14,14 +14,6 @@ void sqz_setup_release(struct sqz_setup *setup)
     *setup = (struct sqz_setup){0};
 }
 
-static bool recipe_was_given(const struct sqz_options *options)
-{
-    for (int i = 0; i < sqz_option_count(); i++)
-        if (options->origins[i] == SQZ_FROM_YAML)
-            return true;
-    return false;
-}
-
 static bool is_class_folders(const char *kind)
 {
     return strcmp(kind, "imagenet") == 0;
@@ -177,14 +169,13 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                struct sqz_setup *out, struct sqz_error *err)
 {
     *out = (struct sqz_setup){.model = resumed};
-    bool recipe_given = recipe_was_given(given);
     enum sqz_status status = sqz_options_copy(given, &out->options, err);
     // Twice: what is not supported should be said before a large folder is read.
     if (!status)
         status = sqz_options_check(out->options, NULL, err);
     if (!status)
         status = open_data(environment, out, err);
-    if (!status && !recipe_given)
+    if (!status && !given->has_recipe)
         status = merge_builtin(out, err);
     if (!status && !out->val)
         status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");

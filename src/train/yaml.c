@@ -237,6 +237,7 @@ enum sqz_status sqz_options_parse_yaml(struct sqz_options *options, const char *
     }
     yaml_parser_set_input_string(&recipe.parser, (const unsigned char *)text, size);
     status = read_document(&recipe);
+    options->has_recipe = options->has_recipe || (!status && origin == SQZ_FROM_YAML);
     if (recipe.has_event)
         yaml_event_delete(&recipe.event);
     yaml_parser_delete(&recipe.parser);

@@ -315,6 +315,28 @@ static void test_built_in(void **state)
     assert_non_null(strstr(again.notes, "already reached its end"));
 }
 
+// A recipe counts as given even when the command line overrides every line of it.
+static void test_recipe_overridden(void **state)
+{
+    (void)state;
+    struct sqz_error err = {0};
+    struct sqz_options *options = NULL;
+    struct heard heard = {0};
+    if (sqz_options_new(&options, &err) ||
+        sqz_options_parse_yaml(options, "epoch_size: 5\n", 14, "test", SQZ_FROM_YAML, &err))
+        fail_msg("%s", err.text);
+    put(options, "data_dir", in_root("data"));
+    put(options, "ckpt_save_dir", in_root("runs"));
+    put(options, "image_resize", "32");
+    put(options, "batch_size", "16");
+    put(options, "epoch_size", "1");
+    put(options, "max_steps", "1");
+    if (run_with(options, 2, &heard, NULL, &err))
+        fail_msg("%s", err.text);
+    assert_null(strstr(heard.notes, "built-in recipe"));
+    assert_non_null(strstr(heard.notes, "Optimizer adam,")); // MindCV's default
+}
+
 static void test_mindcv_checkpoints(void **state)
 {
     (void)state;
@@ -376,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_fine_tuning),
         cmocka_unit_test(test_built_in),
         cmocka_unit_test(test_mindcv_checkpoints),
+        cmocka_unit_test(test_recipe_overridden),
         cmocka_unit_test(test_dry_run),
     };
     return cmocka_run_group_tests(tests, make_reference, remove_root);
