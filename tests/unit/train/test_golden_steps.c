@@ -276,7 +276,7 @@ static void test_version_1_0(void **state)
     close_run(&run);
 }
 
-// `relative`: as gradients are compared, to the largest of the array; else absolute, as weights are.
+// `relative`: compared to the largest of the array, as gradients are; else absolutely, as weights.
 static void compare_array(const struct golden_run *run, const struct sqz_archive *archive,
                           const char *prefix, const float *buffer, int p, bool relative)
 {
