@@ -48,9 +48,9 @@ static void conv_forward(const struct sqz_forward *forward, const struct sqz_pie
     float *y = tensors[layer->output] + layer->channel;
     const int tile = forward->tile[piece->layer];
     if (tile > 0)
-        sqz_winograd_forward(forward->kernels, &conv, tile, x, ldx, packed, bias, layer->relu, y, ldy,
-                             piece->begin / conv.out_w, piece->end / conv.out_w, piece->channel0,
-                             piece->channel1, scratch);
+        sqz_winograd_forward(forward->kernels, &conv, tile, x, ldx, packed, bias, layer->relu, y,
+                             ldy, piece->begin / conv.out_w, piece->end / conv.out_w,
+                             piece->channel0, piece->channel1, scratch);
     else
         sqz_conv_forward(forward->kernels, &conv, x, ldx, packed, bias, layer->relu, y, ldy,
                          piece->begin, piece->end, piece->channel0, piece->channel1, scratch);
@@ -108,8 +108,9 @@ static void place_forward(struct sqz_packing *packing, const struct sqz_kernels 
 {
     const int tile = sqz_winograd_tile(kernels, conv, largest_tile);
     packing->forward_tile[index] = tile;
-    packing->forward[index] = place(&packing->size, tile ? sqz_winograd_forward_pack_size(conv, tile)
-                                                         : sqz_conv_forward_pack_size(kernels, conv));
+    const size_t size = tile ? sqz_winograd_forward_pack_size(conv, tile)
+                             : sqz_conv_forward_pack_size(kernels, conv);
+    packing->forward[index] = place(&packing->size, size);
     if (tile)
         need_scratch(packing, sqz_winograd_forward_scratch(kernels, conv, tile));
 }
@@ -119,8 +120,9 @@ static void place_backward(struct sqz_packing *packing, const struct sqz_kernels
 {
     const int tile = sqz_winograd_backward_tile(kernels, conv, largest_tile);
     packing->backward_tile[index] = tile;
-    packing->backward[index] = place(&packing->size, tile ? sqz_winograd_backward_pack_size(conv, tile)
-                                                          : sqz_conv_backward_pack_size(kernels, conv));
+    const size_t size = tile ? sqz_winograd_backward_pack_size(conv, tile)
+                             : sqz_conv_backward_pack_size(kernels, conv);
+    packing->backward[index] = place(&packing->size, size);
     if (tile)
         need_scratch(packing, sqz_winograd_backward_scratch(kernels, conv, tile));
 }
