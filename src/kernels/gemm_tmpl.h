@@ -8,8 +8,11 @@
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define KEEP_REGISTERS
 #else
 #define UNROLL _Pragma("GCC unroll 16")
+// gcc 12 otherwise keeps one vector of weights on the stack in the AVX-512 loops.
+#define KEEP_REGISTERS __attribute__((optimize("no-gcse")))
 #endif
 
 // Lanes of vector v that lie left of column `columns`.
@@ -57,13 +60,13 @@ INLINE void gemm_body(const struct sqz_gemm_tile *tile, const int rows, const in
 {
     vec c[MR][2];
     prefetch_tile(tile->c, tile->ldc, rows, vectors);
-    UNROLL for (int v = 0; v < vectors; v++) {
-        vec init = vec_zero();
-        if (tile->bias)
-            init = vec_load_n(tile->bias + v * VEC_N, lanes(tile->columns, v));
-        UNROLL for (int i = 0; i < rows; i++)
-            c[i][v] = init;
-    }
+    vec init[2] = {vec_zero(), vec_zero()};
+    if (tile->bias)
+        UNROLL for (int v = 0; v < vectors; v++)
+            init[v] = vec_load_n(tile->bias + v * VEC_N, lanes(tile->columns, v));
+    UNROLL for (int i = 0; i < rows; i++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            c[i][v] = init[v];
     const float *b = tile->b;
     const float *const *a = tile->a;
     const ptrdiff_t depth = tile->depth;
@@ -115,7 +118,7 @@ INLINE void outer_body(const struct sqz_outer_tile *tile, const int rows, const 
         break;
 // A function for panels `vectors` wide that picks the body for the tile's number of rows.
 #define DEFINE_KERNEL(name, type, body, vectors) \
-    static void name(const struct type *tile) \
+    KEEP_REGISTERS static void name(const struct type *tile) \
     { \
         switch (tile->rows) { FOR_ROWS(CASE, body, tile, vectors) } \
     }
