@@ -127,37 +127,46 @@ static void set_common(struct cli *cli, int flag, bool *help)
     }
 }
 
-// A word that begins with "--": sets what it names; *at moves on when the value is the next word.
+// Sets a flag of the command (`flag` >= 0) or a common one; `value` is what stood behind it in the same
+// word (NULL: nothing), `typed` how it was written. *at moves on when the value is the next word.
+static enum sqz_status set_flag(struct cli *cli, int flag, int common, const char *typed,
+                                const char *value, int argc, char **argv, int *at, bool *help)
+{
+    const struct cli_flag *found = flag >= 0 ? &cli->command->flags[flag] : &common_flags[common];
+    if (!found->value && value)
+        return cli_complain(SQZ_E_USAGE, "%s takes no value.", typed);
+    if (found->value && !value) {
+        if (*at + 1 >= argc)
+            return cli_complain(SQZ_E_USAGE, "%s needs a value (%s).", typed, found->value);
+        value = argv[++*at];
+    }
+    if (flag >= 0)
+        cli->values[flag] = value ? value : "";
+    else
+        set_common(cli, common, help);
+    return SQZ_OK;
+}
+
+// A word that begins with "--": a flag, or an option of the library.
 static enum sqz_status parse_long(struct cli *cli, int argc, char **argv, int *at, bool *help)
 {
     const char *name = argv[*at] + 2, *equals = strchr(name, '=');
     size_t length = equals ? (size_t)(equals - name) : strlen(name);
     const char *value = equals ? equals + 1 : NULL;
+    char typed[64];
     struct sqz_option_info info;
     int flag = find_flag(cli->command->flags, name, length);
     int common = find_flag(common_flags, name, length);
-    if (flag >= 0 || common >= 0) {
-        const struct cli_flag *found = flag >= 0 ? &cli->command->flags[flag] : &common_flags[common];
-        if (!found->value && value)
-            return cli_complain(SQZ_E_USAGE, "--%s takes no value.", found->name);
-        if (found->value && !value) {
-            if (*at + 1 >= argc)
-                return cli_complain(SQZ_E_USAGE, "--%s needs a value (%s).", found->name, found->value);
-            value = argv[++*at];
-        }
-        if (flag >= 0)
-            cli->values[flag] = value ? value : "";
-        else
-            set_common(cli, common, help);
-        return SQZ_OK;
-    }
+    snprintf(typed, sizeof typed, "--%.*s", (int)(length < 48 ? length : 48), name);
+    if (flag >= 0 || common >= 0)
+        return set_flag(cli, flag, common, typed, value, argc, argv, at, help);
     if (!cli->command->library_options || !find_option(name, length, &info))
         return unknown_option(cli, name, length);
     if (!value && strcmp(info.type, "bool") == 0)
         value = *at + 1 < argc && is_boolean_word(argv[*at + 1]) ? argv[++*at] : "true";
     if (!value) {
         if (*at + 1 >= argc)
-            return cli_complain(SQZ_E_USAGE, "--%s needs a value (%s).", info.name, info.type);
+            return cli_complain(SQZ_E_USAGE, "%s needs a value (%s).", typed, info.type);
         value = argv[++*at];
     }
     struct sqz_error err = {0};
@@ -167,24 +176,14 @@ static enum sqz_status parse_long(struct cli *cli, int argc, char **argv, int *a
 static enum sqz_status parse_letter(struct cli *cli, int argc, char **argv, int *at, bool *help)
 {
     const char *word = argv[*at];
-    int flag = find_letter(cli->command->flags, word[1]), common = find_letter(common_flags, word[1]);
+    const char typed[] = {'-', word[1], 0};
+    int flag = find_letter(cli->command->flags, word[1]);
+    int common = find_letter(common_flags, word[1]);
     if (flag < 0 && common < 0)
-        return cli_complain(SQZ_E_USAGE, "There is no option %s; \"squeezenet %s --help\" lists them.",
+        return cli_complain(SQZ_E_USAGE,
+                            "There is no option %s; \"squeezenet %s --help\" lists them.",
                             cli_clean(word), cli->command->name);
-    const struct cli_flag *found = flag >= 0 ? &cli->command->flags[flag] : &common_flags[common];
-    const char *value = word[2] ? word + 2 : NULL;
-    if (!found->value && value)
-        return cli_complain(SQZ_E_USAGE, "-%c takes no value.", found->letter);
-    if (found->value && !value) {
-        if (*at + 1 >= argc)
-            return cli_complain(SQZ_E_USAGE, "-%c needs a value (%s).", found->letter, found->value);
-        value = argv[++*at];
-    }
-    if (flag >= 0)
-        cli->values[flag] = value ? value : "";
-    else
-        set_common(cli, common, help);
-    return SQZ_OK;
+    return set_flag(cli, flag, common, typed, word[2] ? word + 2 : NULL, argc, argv, at, help);
 }
 
 enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help)
@@ -217,8 +216,9 @@ enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help)
         return SQZ_OK;
     if (cli->n_positional < command->min_positional || cli->n_positional > command->max_positional)
         return cli_complain(SQZ_E_USAGE, "%s Usage: squeezenet %s %s",
-                            cli->n_positional < command->min_positional ? "Something is missing."
-                                                                        : "That is one word too many.",
+                            cli->n_positional < command->min_positional
+                                ? "Something is missing."
+                                : "That is one word too many.",
                             command->name, command->usage);
     return cli_integer(cli, "threads", 0, 0, 1024, &cli->threads);
 }
@@ -234,8 +234,8 @@ bool cli_has(const struct cli *cli, const char *flag)
     return cli_value(cli, flag) != NULL;
 }
 
-enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low, int high,
-                            int *out)
+enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low,
+                            int high, int *out)
 {
     const char *text = cli_value(cli, flag);
     char *end = NULL;
@@ -244,8 +244,8 @@ enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallbac
         return SQZ_OK;
     long value = strtol(text, &end, 10);
     if (end == text || *end || value < low || value > high)
-        return cli_complain(SQZ_E_USAGE, "--%s must be a whole number from %d to %d, not \"%s\".", flag,
-                            low, high, cli_clean(text));
+        return cli_complain(SQZ_E_USAGE, "--%s must be a whole number from %d to %d, not \"%s\".",
+                            flag, low, high, cli_clean(text));
     *out = (int)value;
     return SQZ_OK;
 }
@@ -259,7 +259,8 @@ enum sqz_status cli_number(const struct cli *cli, const char *flag, double fallb
         return SQZ_OK;
     *out = strtod(text, &end);
     if (end == text || *end || !isfinite(*out))
-        return cli_complain(SQZ_E_USAGE, "--%s must be a number, not \"%s\".", flag, cli_clean(text));
+        return cli_complain(SQZ_E_USAGE, "--%s must be a number, not \"%s\".", flag,
+                            cli_clean(text));
     return SQZ_OK;
 }
 

@@ -32,9 +32,10 @@ struct cli_command {
     const char *name, *alias; // alias may be NULL
     const char *summary;      // one line of `squeezenet help`
     const char *usage;        // what follows "squeezenet NAME"
-    const char *details;      // paragraphs of `squeezenet help NAME`: what it does, two or three examples
+    const char
+        *details; // paragraphs of `squeezenet help NAME`: what it does, two or three examples
     const struct cli_flag *flags; // ended by a NULL name
-    bool library_options;     // takes every option of the library's table, too
+    bool library_options;         // takes every option of the library's table, too
     int min_positional, max_positional;
     enum sqz_status (*run)(struct cli *cli);
 };
@@ -49,9 +50,10 @@ extern const struct cli_command cli_commands[];
 enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help);
 const char *cli_value(const struct cli *cli, const char *flag); // NULL if not given
 bool cli_has(const struct cli *cli, const char *flag);
-// The flag's whole number (or `fallback`), within [low, high]; SQZ_E_USAGE with a sentence otherwise.
-enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low, int high,
-                            int *out);
+// The flag's whole number (or `fallback`), within [low, high]; SQZ_E_USAGE with a sentence
+// otherwise.
+enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low,
+                            int high, int *out);
 enum sqz_status cli_number(const struct cli *cli, const char *flag, double fallback, double *out);
 void cli_help(void);
 void cli_command_help(const struct cli_command *command);
@@ -69,9 +71,10 @@ enum sqz_status cli_complain(enum sqz_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 enum sqz_status cli_fail(const struct sqz_error *err); // complains with err's text and status
 void cli_next(const struct cli *cli, const char *format, ...)
-    __attribute__((format(printf, 2, 3))); // the next sensible command, on stderr, unless quiet or --json
+    __attribute__((format(printf, 2,
+                          3))); // the next sensible command, on stderr, unless quiet or --json
 enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out); // shows its events
-void cli_events_end(void); // clears a progress line that is still shown
+void cli_events_end(void);           // clears a progress line that is still shown
 void cli_print_json(json_t *object); // prints and releases it
 // A name from outside, made harmless for a terminal: control bytes become '?'. Static buffer ring.
 const char *cli_clean(const char *text);

@@ -41,13 +41,12 @@ static enum sqz_status print_report(struct cli *cli, struct sqz_context *context
     const struct sqz_bench_result *r = &b->r;
     sqz_context_machine(context, &machine);
     if (cli->json) {
-        json_t *o = json_pack("{s:i,s:s,s:s?,s:i,s:i,s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f}", "schema", 1,
-                              "task", b->task, "model", b->model, "threads", machine.threads, "batch",
-                              b->batch, "cpu", machine.cpu, "simd", machine.simd, "runs",
-                              (json_int_t)r->runs, "latency_ms_median", r->latency_ms_median,
-                              "latency_ms_min", r->latency_ms_min, "latency_ms_p99",
-                              r->latency_ms_p99, "images_per_second", r->images_per_second, "rss_mb",
-                              r->rss_mb);
+        json_t *o = json_pack(
+            "{s:i,s:s,s:s?,s:i,s:i,s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f}", "schema", 1, "task", b->task,
+            "model", b->model, "threads", machine.threads, "batch", b->batch, "cpu", machine.cpu,
+            "simd", machine.simd, "runs", (json_int_t)r->runs, "latency_ms_median",
+            r->latency_ms_median, "latency_ms_min", r->latency_ms_min, "latency_ms_p99",
+            r->latency_ms_p99, "images_per_second", r->images_per_second, "rss_mb", r->rss_mb);
         if (r->gflops > 0) {
             json_object_set_new(o, "gflops", json_real(r->gflops));
             json_object_set_new(o, "peak_gflops", json_real(r->peak_gflops));
@@ -113,7 +112,8 @@ static enum sqz_status bench_start(struct cli *cli, double seconds, struct sqz_b
     const char *image = cli_value(cli, "image");
     if (!cli->n_positional || !image)
         return cli_complain(SQZ_E_USAGE, "--task start needs a MODEL file and --image FILE.");
-    enum sqz_status status = start_once(cli->positional[0], image, &times[0], &rss); // warms the cache
+    enum sqz_status status =
+        start_once(cli->positional[0], image, &times[0], &rss); // warms the cache
     while (!status && n < MOST && (n < 5 || seconds_now() - begin < seconds)) {
         status = start_once(cli->positional[0], image, &times[n++], &rss);
         r->rss_mb = fmax(r->rss_mb, rss);
@@ -160,8 +160,8 @@ static enum sqz_status run_task(struct cli *cli, struct sqz_context *context, st
     if (!status && how->task == SQZ_BENCH_LOAD)
         status = loader_options(cli, how->batch, image_size, &options);
     else if (!status)
-        status = cli_open_model(cli, name, dialect ? dialect : "torchvision", classes, 3, image_size,
-                                &model);
+        status = cli_open_model(cli, name, dialect ? dialect : "torchvision", classes, 3,
+                                image_size, &model);
     how->options = options;
     if (!status && sqz_bench_run(context, model, how, result, &err))
         status = cli_fail(&err);

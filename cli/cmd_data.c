@@ -41,8 +41,9 @@ static void print_check(const struct cli *cli, const struct sqz_check_result *r)
                                  "classes", classes));
         return;
     }
-    printf("%zu pictures in %d classes; %zu corrupt, %zu no pictures, %zu tiny, %zu empty classes\n",
-           r->images, r->n_classes, r->corrupt, r->not_images, r->tiny, r->empty_classes);
+    printf(
+        "%zu pictures in %d classes; %zu corrupt, %zu no pictures, %zu tiny, %zu empty classes\n",
+        r->images, r->n_classes, r->corrupt, r->not_images, r->tiny, r->empty_classes);
     print_histogram(r);
 }
 
@@ -88,8 +89,8 @@ static enum sqz_status synth(struct cli *cli, const char *dir)
         cli_print_json(json_pack("{s:i,s:s,s:i,s:i}", "schema", 1, "dir", dir, "train_per_class",
                                  train, "val_per_class", val));
     else
-        printf("%s: 10 classes, %d pictures each to train on and %d to validate, %dx%d pixels\n", dir,
-               train, val, size, size);
+        printf("%s: 10 classes, %d pictures each to train on and %d to validate, %dx%d pixels\n",
+               dir, train, val, size, size);
     cli_next(cli, "squeezenet train %s -c configs/small_images.yaml", dir);
     return SQZ_OK;
 }

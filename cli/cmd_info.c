@@ -53,8 +53,8 @@ static enum sqz_status machine_info(const struct cli *cli)
         return SQZ_OK;
     }
     printf("squeezenet %s\n\nmachine   %s, %d thread%s, SIMD level %s (GEMM tile %s)\n",
-           sqz_version(), machine.cpu, machine.threads, machine.threads == 1 ? "" : "s", machine.simd,
-           machine.kernel);
+           sqz_version(), machine.cpu, machine.threads, machine.threads == 1 ? "" : "s",
+           machine.simd, machine.kernel);
     printf("\nnetworks\n");
     for (int i = 0; (name = sqz_variant_name(i, &text)); i++)
         printf("  %-24s %s\n", name, text);
@@ -107,18 +107,17 @@ static void print_json(const struct sqz_model *model, const struct sqz_model_inf
     struct sqz_layer_info l;
     json_t *layers = json_array();
     for (int i = 0; sqz_model_layer(model, i, &l); i++)
-        json_array_append_new(
-            layers, json_pack("{s:s,s:s,s:[iii],s:i,s:i,s:i,s:I,s:I}", "name", l.name, "kind", l.kind,
-                              "output", l.h, l.w, l.c, "kernel", l.kernel, "stride", l.stride, "pad",
-                              l.pad, "parameters", (json_int_t)l.parameters, "macs",
-                              (json_int_t)l.macs));
-    cli_print_json(json_pack("{s:i,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:s,s:o}", "schema", 1,
-                             "variant", info->variant, "dialect", info->dialect, "classes",
-                             info->classes, "channels", info->channels, "image_size",
-                             info->image_size, "parameters", (json_int_t)info->parameters, "macs",
-                             (json_int_t)info->macs, "weight_bytes", (json_int_t)info->weight_bytes,
-                             "activation_bytes", (json_int_t)info->activation_bytes, "preprocess",
-                             info->preprocess, "layers", layers));
+        json_array_append_new(layers,
+                              json_pack("{s:s,s:s,s:[iii],s:i,s:i,s:i,s:I,s:I}", "name", l.name,
+                                        "kind", l.kind, "output", l.h, l.w, l.c, "kernel", l.kernel,
+                                        "stride", l.stride, "pad", l.pad, "parameters",
+                                        (json_int_t)l.parameters, "macs", (json_int_t)l.macs));
+    cli_print_json(json_pack(
+        "{s:i,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:s,s:o}", "schema", 1, "variant", info->variant,
+        "dialect", info->dialect, "classes", info->classes, "channels", info->channels,
+        "image_size", info->image_size, "parameters", (json_int_t)info->parameters, "macs",
+        (json_int_t)info->macs, "weight_bytes", (json_int_t)info->weight_bytes, "activation_bytes",
+        (json_int_t)info->activation_bytes, "preprocess", info->preprocess, "layers", layers));
 }
 
 enum sqz_status cli_info(struct cli *cli)
@@ -135,8 +134,8 @@ enum sqz_status cli_info(struct cli *cli)
     if (!status)
         status = cli_integer(cli, "image_size", 0, 1, 16384, &image_size);
     if (!status)
-        status = cli_open_model(cli, cli->positional[0], cli_value(cli, "dialect"), classes, channels,
-                                image_size, &model);
+        status = cli_open_model(cli, cli->positional[0], cli_value(cli, "dialect"), classes,
+                                channels, image_size, &model);
     if (status)
         return status;
     if (sqz_model_describe(model, &info, &err)) {

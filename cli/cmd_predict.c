@@ -97,8 +97,8 @@ static enum sqz_status predict_one(struct prediction *p, const char *file, size_
     if (p->samples)
         file = sqz_samples_file(p->samples, sample);
     enum sqz_status status =
-        p->samples ? sqz_classify_sample(p->classifier, p->samples, sample, p->best, &p->n, p->logits,
-                                         &err)
+        p->samples ? sqz_classify_sample(p->classifier, p->samples, sample, p->best, &p->n,
+                                         p->logits, &err)
                    : sqz_classify_file(p->classifier, file, p->best, &p->n, p->logits, &err);
     bool picture = !status && cli_has(p->cli, "show") &&
                    !(p->samples ? sqz_thumbnail_sample(p->samples, sample, &w, &h, rgb, NULL)
@@ -106,8 +106,8 @@ static enum sqz_status predict_one(struct prediction *p, const char *file, size_
     if (status) {
         cli_fail(&err);
         if (p->results)
-            json_array_append_new(p->results, json_pack("{s:s,s:s}", "file", file ? file : title,
-                                                        "error", err.text));
+            json_array_append_new(
+                p->results, json_pack("{s:s,s:s}", "file", file ? file : title, "error", err.text));
     } else if (p->results) {
         json_array_append_new(p->results, prediction_json(p, file, truth));
     } else {
@@ -128,8 +128,7 @@ static enum sqz_status predict_all(struct prediction *p, int samples)
     for (size_t i = 0; i < n; i++) {
         // Evenly spaced: the middle of each of n equal parts.
         size_t sample = p->samples ? (2 * i + 1) * count / (2 * n) : 0;
-        enum sqz_status status =
-            predict_one(p, p->samples ? NULL : cli->positional[1 + i], sample);
+        enum sqz_status status = predict_one(p, p->samples ? NULL : cli->positional[1 + i], sample);
         if (status && status != SQZ_E_DATA && status != SQZ_E_NOINPUT && status != SQZ_E_IO)
             return status;
         if (status)

@@ -34,8 +34,9 @@ static void print_json(const struct sqz_train_result *r)
 {
     json_t *best = json_null();
     if (r->best_epoch)
-        best = json_pack("{s:i,s:f,s:f,s:s}", "epoch", r->best_epoch, "Top_1_Accuracy", r->best_top1,
-                         "Top_5_Accuracy", r->best_top5, "checkpoint", r->best_checkpoint);
+        best =
+            json_pack("{s:i,s:f,s:f,s:s}", "epoch", r->best_epoch, "Top_1_Accuracy", r->best_top1,
+                      "Top_5_Accuracy", r->best_top5, "checkpoint", r->best_checkpoint);
     cli_print_json(json_pack("{s:i,s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:o}", "schema", 1, "run_dir",
                              r->run_dir, "epochs", r->epochs, "steps", (json_int_t)r->steps,
                              "seconds", r->seconds, "ms_per_step", r->ms_per_step,

@@ -32,8 +32,8 @@ static enum sqz_status check_bounds(const char *text, const struct sqz_validate_
         else if (length == 4 && strncmp(text, "top5", 4) == 0)
             measured = r->top5;
         else
-            return cli_complain(SQZ_E_USAGE, "--require knows top1 and top5, not \"%.*s\".", (int)length,
-                                text);
+            return cli_complain(SQZ_E_USAGE, "--require knows top1 and top5, not \"%.*s\".",
+                                (int)length, text);
         if (!(measured >= least))
             status = cli_complain(SQZ_BELOW_BOUND, "%.4s is %.4f, below the required %.4f.", text,
                                   measured, least);

@@ -2,20 +2,26 @@
 #include "cli/commands.h"
 
 const struct cli_command cli_commands[] = {
-    {"train", NULL, "train or fine-tune on a folder of pictures", "[DIR] [-c RECIPE.yaml] [--option value]...",
-     "Trains a network. DIR holds train/ and val/ (or test/) with one folder a class, or the class folders\n"
-     "themselves (then one picture in five is held out), or MNIST or CIFAR files. Without a recipe the\n"
+    {"train", NULL, "train or fine-tune on a folder of pictures",
+     "[DIR] [-c RECIPE.yaml] [--option value]...",
+     "Trains a network. DIR holds train/ and val/ (or test/) with one folder a class, or the class "
+     "folders\n"
+     "themselves (then one picture in five is held out), or MNIST or CIFAR files. Without a recipe "
+     "the\n"
      "built-in one suits a folder of photos.\n\n"
      "  squeezenet train photos/                              from scratch\n"
      "  squeezenet train photos/ --ckpt_path v11.safetensors  start from published weights\n"
      "  squeezenet train --resume ckpt/run-1                  go on with a stopped run",
      cli_train_flags, true, 0, 1, cli_train},
-    {"validate", NULL, "top-1, top-5 and loss on labelled pictures", "MODEL [-c RECIPE.yaml] [--data_dir DIR] [--option value]...",
-     "Measures a model on a split of a data set. Folders are matched to the model's classes by name.\n"
+    {"validate", NULL, "top-1, top-5 and loss on labelled pictures",
+     "MODEL [-c RECIPE.yaml] [--data_dir DIR] [--option value]...",
+     "Measures a model on a split of a data set. Folders are matched to the model's classes by "
+     "name.\n"
      "Without -c the model's own preprocessing and the plain cross-entropy are used.\n\n"
      "  squeezenet validate best.safetensors --data_dir photos/\n"
      "  squeezenet validate v11.safetensors --data_dir imagenet --classes synset_words.txt --json\n"
-     "  squeezenet validate best.safetensors --data_dir photos/ --require top1=0.9   exit status 1 if missed",
+     "  squeezenet validate best.safetensors --data_dir photos/ --require top1=0.9   exit status 1 "
+     "if missed",
      cli_validate_flags, true, 1, 1, cli_validate},
     {"predict", "infer", "the most probable classes of pictures", "MODEL IMAGE...",
      "Classifies pictures with the preprocessing and the class names of the model file.\n\n"
@@ -24,26 +30,32 @@ const struct cli_command cli_commands[] = {
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
      cli_predict_flags, false, 1, 1 << 20, cli_predict},
     {"convert", NULL, "between weight formats", "IN OUT",
-     "Reads any known weight file (its format is found by content) and writes the format of OUT's suffix.\n\n"
+     "Reads any known weight file (its format is found by content) and writes the format of OUT's "
+     "suffix.\n\n"
      "  squeezenet convert squeezenet_v1.1.param v11.safetensors --classes synset_words.txt\n"
      "  squeezenet convert squeezenet1_1.pth squeezenet1_1.ckpt\n"
      "  squeezenet convert compressed_SqueezeNet.net v10.safetensors --classes synset_words.txt",
      cli_convert_flags, false, 2, 2, cli_convert},
     {"info", NULL, "a model's layers and costs, or this machine", "[MODEL | VARIANT]",
-     "Prints layers, shapes, parameters, multiply-adds, memory and preprocessing of a model file or of a\n"
-     "network of the zoo; without an argument, what this machine offers and what this program knows.\n\n"
+     "Prints layers, shapes, parameters, multiply-adds, memory and preprocessing of a model file "
+     "or of a\n"
+     "network of the zoo; without an argument, what this machine offers and what this program "
+     "knows.\n\n"
      "  squeezenet info\n"
      "  squeezenet info squeezenet1_1 --num_classes 10\n"
      "  squeezenet info best.safetensors",
      cli_info_flags, false, 0, 1, cli_info},
     {"data", NULL, "look after a data set: check, synth", "check DIR | synth DIR",
-     "check decodes every picture and lists what is corrupt, no picture, tiny, or an empty class, with the\n"
-     "number of pictures of each class. synth draws a data set of shapes and textures to play with.\n\n"
+     "check decodes every picture and lists what is corrupt, no picture, tiny, or an empty class, "
+     "with the\n"
+     "number of pictures of each class. synth draws a data set of shapes and textures to play "
+     "with.\n\n"
      "  squeezenet data check photos/\n"
      "  squeezenet data synth shapes/ --seed 1 --train_per_class 500 --val_per_class 100",
      cli_data_flags, false, 2, 2, cli_data},
     {"bench", NULL, "latency, throughput, training step, loader, start-up", "[MODEL | VARIANT]",
-     "Measures on this machine, beside the FMA peak found in the same run. A VARIANT gets random weights.\n\n"
+     "Measures on this machine, beside the FMA peak found in the same run. A VARIANT gets random "
+     "weights.\n\n"
      "  squeezenet bench squeezenet1_1                                 one picture, all cores\n"
      "  squeezenet bench squeezenet1_0 --task train --batch 32\n"
      "  squeezenet bench --task load --data_dir imagenet --threads 2\n"

@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 
-#define CLI_COMMAND(name)                                                                            \
-    extern const struct cli_flag cli_##name##_flags[];                                               \
+#define CLI_COMMAND(name)                                                                          \
+    extern const struct cli_flag cli_##name##_flags[];                                             \
     enum sqz_status cli_##name(struct cli *cli);
 
 CLI_COMMAND(train)
@@ -16,7 +16,8 @@ CLI_COMMAND(info)
 CLI_COMMAND(data)
 CLI_COMMAND(bench)
 
-// A name of the zoo (random weights; its dialect given) or a weight file, with --classes and --dialect.
+// A name of the zoo (random weights; its dialect given) or a weight file, with --classes and
+// --dialect.
 enum sqz_status cli_open_model(const struct cli *cli, const char *name, const char *dialect,
                                int classes, int channels, int image_size, struct sqz_model **out);
 

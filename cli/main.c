@@ -43,7 +43,8 @@ int main(int argc, char **argv)
         cli_help();
         return SQZ_E_USAGE;
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0)
         return (int)help(argc, argv);
     if (strcmp(argv[1], "--version") == 0) {
         printf("squeezenet %s\n", sqz_version());

@@ -180,10 +180,12 @@ void cli_draw_row(const struct cli *cli, const uint8_t *rgb, int w, int h, int r
         if (!top) {
             putchar(' ');
         } else if (cli->color) {
-            printf("\033[38;2;%d;%d;%dm\033[48;2;%d;%d;%dm▀", top[0], top[1], top[2], low[0], low[1],
-                   low[2]);
+            printf("\033[38;2;%d;%d;%dm\033[48;2;%d;%d;%dm▀", top[0], top[1], top[2], low[0],
+                   low[1], low[2]);
         } else {
-            int gray = (299 * (top[0] + low[0]) + 587 * (top[1] + low[1]) + 114 * (top[2] + low[2])) / 2000;
+            int gray =
+                (299 * (top[0] + low[0]) + 587 * (top[1] + low[1]) + 114 * (top[2] + low[2])) /
+                2000;
             putchar(ramp[gray * 9 / 255]);
         }
     }

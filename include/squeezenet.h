@@ -37,17 +37,17 @@ extern "C" {
 // The values are the program's exit statuses.
 enum sqz_status {
     SQZ_OK = 0,
-    SQZ_BELOW_BOUND = 1,   // a result is worse than the caller asked for
-    SQZ_E_USAGE = 2,       // a wrong argument
-    SQZ_E_DATA = 65,       // a file's content is not what it should be
-    SQZ_E_NOINPUT = 66,    // a file or folder is missing
-    SQZ_E_INTERNAL = 70,   // a bug of ours
+    SQZ_BELOW_BOUND = 1, // a result is worse than the caller asked for
+    SQZ_E_USAGE = 2,     // a wrong argument
+    SQZ_E_DATA = 65,     // a file's content is not what it should be
+    SQZ_E_NOINPUT = 66,  // a file or folder is missing
+    SQZ_E_INTERNAL = 70, // a bug of ours
     SQZ_E_NOMEM = 71,
-    SQZ_E_CANTWRITE = 73,  // cannot create or fill a file
+    SQZ_E_CANTWRITE = 73, // cannot create or fill a file
     SQZ_E_IO = 74,
-    SQZ_E_STOPPED = 75,    // stopped, can be resumed
-    SQZ_E_DIVERGED = 76,   // non-finite loss or dead start
-    SQZ_E_CONFIG = 78      // a bad recipe
+    SQZ_E_STOPPED = 75,  // stopped, can be resumed
+    SQZ_E_DIVERGED = 76, // non-finite loss or dead start
+    SQZ_E_CONFIG = 78    // a bad recipe
 };
 
 struct sqz_error {
@@ -62,18 +62,19 @@ SQZ_API const char *sqz_version(void); // "0.1.0"
 enum sqz_event_kind { SQZ_EVENT_NOTE, SQZ_EVENT_WARNING, SQZ_EVENT_PROGRESS, SQZ_EVENT_EPOCH };
 struct sqz_event {
     enum sqz_event_kind kind;
-    const char *text;          // NOTE, WARNING: a sentence. EPOCH: the epoch's summary. PROGRESS: the phase
-                               // ("train", "validate", "check")
-    int epoch, epochs;         // 1-based; 0 outside training
-    int64_t step, steps;       // within the phase
-    double loss, lr;           // NAN when not known
+    const char *text;  // NOTE, WARNING: a sentence. EPOCH: the epoch's summary. PROGRESS: the phase
+                       // ("train", "validate", "check")
+    int epoch, epochs; // 1-based; 0 outside training
+    int64_t step, steps;                   // within the phase
+    double loss, lr;                       // NAN when not known
     double items_per_second, seconds_left; // NAN when not known
 };
 typedef void (*sqz_event_fn)(void *arg, const struct sqz_event *event);
 
 struct sqz_context;
 // threads 0 = SQUEEZENET_THREADS, else the physical cores this process may use.
-SQZ_API enum sqz_status sqz_context_new(int threads, struct sqz_context **out, struct sqz_error *err);
+SQZ_API enum sqz_status sqz_context_new(int threads, struct sqz_context **out,
+                                        struct sqz_error *err);
 SQZ_API void sqz_context_free(struct sqz_context *context);
 // Messages and progress of long calls; called from the calling thread only.
 SQZ_API void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, void *arg);
@@ -81,69 +82,72 @@ SQZ_API void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, 
 // SQZ_E_STOPPED. Async-signal-safe.
 SQZ_API void sqz_context_stop(struct sqz_context *context);
 struct sqz_machine {
-    const char *cpu;           // model name
-    const char *simd;          // "ref", "avx2", "avx512", "neon": the level in use
+    const char *cpu;  // model name
+    const char *simd; // "ref", "avx2", "avx512", "neon": the level in use
     int threads;
-    const char *kernel;        // "6x16": the GEMM tile in use
+    const char *kernel; // "6x16": the GEMM tile in use
 };
 SQZ_API void sqz_context_machine(const struct sqz_context *context, struct sqz_machine *out);
 
 // --- Models ----------------------------------------------------------------------------------
 
 struct sqz_model;
-struct sqz_model_options {     // zero-initialise; every field may stay 0 / NULL
-    const char *dialect;       // "mindcv", "torchvision", "caffe": overrides the usual one of the format
-    const char *classes_file;  // class names, one a line
-    int image_size;            // network input side, overrides the file's
+struct sqz_model_options { // zero-initialise; every field may stay 0 / NULL
+    const char *dialect; // "mindcv", "torchvision", "caffe": overrides the usual one of the format
+    const char *classes_file; // class names, one a line
+    int image_size;           // network input side, overrides the file's
 };
 // Reads any supported weight file (format found by content). Free with sqz_model_free.
 SQZ_API enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options *options,
                                        struct sqz_model **out, struct sqz_error *err);
 // A fresh network with MindCV's initialisation from `seed`. dialect NULL = "mindcv".
-SQZ_API enum sqz_status sqz_model_new(const char *variant, const char *dialect, int classes, int channels,
-                                      int image_size, uint64_t seed, struct sqz_model **out,
-                                      struct sqz_error *err);
+SQZ_API enum sqz_status sqz_model_new(const char *variant, const char *dialect, int classes,
+                                      int channels, int image_size, uint64_t seed,
+                                      struct sqz_model **out, struct sqz_error *err);
 SQZ_API void sqz_model_free(struct sqz_model *model); // NULL too
 // The format follows the path's suffix. An existing file is replaced only with `force`.
 SQZ_API enum sqz_status sqz_model_save(const struct sqz_model *model, const char *path, bool force,
                                        struct sqz_error *err);
 
-struct sqz_model_info {        // strings live as long as the model
+struct sqz_model_info { // strings live as long as the model
     const char *variant, *dialect, *made_by;
     int classes, channels, image_size, layers;
     uint64_t parameters, macs; // MACs per image
     size_t weight_bytes;       // float32
     size_t activation_bytes;   // arena of one inference thread
     bool has_class_names;
-    char preprocess[256];      // one readable line
+    char preprocess[256]; // one readable line
 };
-SQZ_API enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_model_info *out,
-                                           struct sqz_error *err);
+SQZ_API enum sqz_status sqz_model_describe(const struct sqz_model *model,
+                                           struct sqz_model_info *out, struct sqz_error *err);
 struct sqz_layer_info {
-    const char *name, *kind;   // kind: "conv", "maxpool", "add", "dropout", "mean"
-    int h, w, c;               // output
+    const char *name, *kind; // kind: "conv", "maxpool", "add", "dropout", "mean"
+    int h, w, c;             // output
     int kernel, stride, pad;
     uint64_t parameters, macs;
 };
 SQZ_API bool sqz_model_layer(const struct sqz_model *model, int layer, struct sqz_layer_info *out);
-SQZ_API const char *sqz_model_class_name(const struct sqz_model *model, int index); // NULL if unknown
+SQZ_API const char *sqz_model_class_name(const struct sqz_model *model,
+                                         int index); // NULL if unknown
 
 // Tables for help texts: NULL behind the last.
 SQZ_API const char *sqz_variant_name(int index, const char **summary);
 SQZ_API const char *sqz_dialect_name(int index);
-SQZ_API const char *sqz_format_name(int index, const char **suffix, const char **summary, bool *writable);
+SQZ_API const char *sqz_format_name(int index, const char **suffix, const char **summary,
+                                    bool *writable);
 
 // --- Classification --------------------------------------------------------------------------
 
 struct sqz_class_score {
     int index;
-    const char *name;          // readable; never NULL; lives as long as the classifier
+    const char *name; // readable; never NULL; lives as long as the classifier
     float probability;
 };
-// A model made ready to run: weights packed, memory taken. Borrows context and model. Not to be used
-// by two threads at once.
+// A model made ready to run: weights packed, memory taken. Borrows context and model. Not to be
+// used by two threads at once.
 struct sqz_classifier;
-SQZ_API enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz_model *model,
+SQZ_API enum sqz_status sqz_classifier_new(struct sqz_context *context,
+                                           const struct sqz_model *model,
                                            struct sqz_classifier **out, struct sqz_error *err);
 SQZ_API void sqz_classifier_free(struct sqz_classifier *classifier); // NULL too
 // The *n most probable classes of a picture file, best first; *n is cut to the number of classes.
@@ -154,8 +158,8 @@ SQZ_API enum sqz_status sqz_classify_file(struct sqz_classifier *classifier, con
 
 // The labelled pictures of one split of a data set ("" or NULL: val, else test, else the folder).
 struct sqz_samples;
-SQZ_API enum sqz_status sqz_samples_open(const char *dir, const char *split, struct sqz_samples **out,
-                                         struct sqz_error *err);
+SQZ_API enum sqz_status sqz_samples_open(const char *dir, const char *split,
+                                         struct sqz_samples **out, struct sqz_error *err);
 SQZ_API void sqz_samples_free(struct sqz_samples *samples);
 SQZ_API size_t sqz_samples_count(const struct sqz_samples *samples);
 // Name of sample `index`'s class, and of its file (NULL for sets that are not made of files).
@@ -169,8 +173,8 @@ SQZ_API enum sqz_status sqz_classify_sample(struct sqz_classifier *classifier,
 // least *w * *h * 3 bytes.
 SQZ_API enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rgb,
                                            struct sqz_error *err);
-SQZ_API enum sqz_status sqz_thumbnail_sample(const struct sqz_samples *samples, size_t index, int *w,
-                                             int *h, uint8_t *rgb, struct sqz_error *err);
+SQZ_API enum sqz_status sqz_thumbnail_sample(const struct sqz_samples *samples, size_t index,
+                                             int *w, int *h, uint8_t *rgb, struct sqz_error *err);
 
 // --- Options of train and validate -------------------------------------------------------------
 
@@ -178,16 +182,18 @@ struct sqz_options;
 SQZ_API enum sqz_status sqz_options_new(struct sqz_options **out, struct sqz_error *err);
 SQZ_API void sqz_options_free(struct sqz_options *options);
 // As typed on a command line; an unknown name is SQZ_E_USAGE with the nearest known one.
-SQZ_API enum sqz_status sqz_options_put(struct sqz_options *options, const char *name, const char *value,
-                                        struct sqz_error *err);
+SQZ_API enum sqz_status sqz_options_put(struct sqz_options *options, const char *name,
+                                        const char *value, struct sqz_error *err);
 // A recipe. Values put on the command line win, whichever comes first.
 SQZ_API enum sqz_status sqz_options_load(struct sqz_options *options, const char *yaml_path,
                                          struct sqz_error *err);
 // An option's present value as text, cut to fit; false for an unknown name.
-SQZ_API bool sqz_options_get(const struct sqz_options *options, const char *name, char *value, size_t size);
+SQZ_API bool sqz_options_get(const struct sqz_options *options, const char *name, char *value,
+                             size_t size);
 struct sqz_option_info {
-    const char *name, *type, *fallback, *group, *help; // type: "bool", "int", "float", "text", "list"
-    const char *choices;       // "a b c" or NULL
+    const char *name, *type, *fallback, *group,
+        *help;           // type: "bool", "int", "float", "text", "list"
+    const char *choices; // "a b c" or NULL
 };
 SQZ_API bool sqz_option_info(int index, struct sqz_option_info *out); // false behind the last
 
@@ -198,7 +204,7 @@ struct sqz_train_result {
     int epochs;
     int64_t steps;
     double seconds, ms_per_step, images_per_second, final_loss;
-    int best_epoch;            // 0: never validated
+    int best_epoch; // 0: never validated
     double best_top1, best_top5;
     char best_checkpoint[4096];
 };
@@ -207,13 +213,14 @@ SQZ_API enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_
                                   struct sqz_train_result *out, struct sqz_error *err);
 // What sqz_train would do: configuration with origins, network, learning-rate curve, memory, time
 // estimate, as text (free with sqz_text_free). Writes no files.
-SQZ_API enum sqz_status sqz_train_dry_run(struct sqz_context *context, const struct sqz_options *options,
-                                          char **text, struct sqz_error *err);
+SQZ_API enum sqz_status sqz_train_dry_run(struct sqz_context *context,
+                                          const struct sqz_options *options, char **text,
+                                          struct sqz_error *err);
 SQZ_API void sqz_text_free(char *text);
 
 struct sqz_validate_result {
     int64_t samples, substituted;
-    int classes;               // of the model
+    int classes; // of the model
     double top1, top5, loss;
 };
 // On options' data_dir and val_split. use_recipe false: the model's own preprocessing and plain
@@ -227,7 +234,10 @@ SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct s
 struct sqz_check_result {
     size_t images, corrupt, not_images, tiny, empty_classes;
     int n_classes;
-    struct sqz_check_class { char *name; size_t images; } *classes;
+    struct sqz_check_class {
+        char *name;
+        size_t images;
+    } * classes;
 };
 // Decodes every image below dir; each problem is one SQZ_EVENT_WARNING on the context.
 SQZ_API enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
@@ -243,8 +253,8 @@ SQZ_API enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class
 enum sqz_bench_task { SQZ_BENCH_INFER, SQZ_BENCH_TRAIN, SQZ_BENCH_LOAD };
 struct sqz_bench {
     enum sqz_bench_task task;
-    int batch;                 // 0: 1 (32 for TRAIN and LOAD)
-    double seconds;            // 0: 5
+    int batch;                         // 0: 1 (32 for TRAIN and LOAD)
+    double seconds;                    // 0: 5
     const struct sqz_options *options; // LOAD: data_dir, train_split, transforms
 };
 struct sqz_bench_result {

@@ -188,7 +188,8 @@ static enum sqz_status prepare_load(struct work *work, struct sqz_context *conte
     struct sqz_environment environment = {.kernels = context->kernels, .pool = context->pool};
     enum sqz_status status = sqz_setup_open(&environment, options, NULL, &work->setup, err);
     if (!status)
-        status = sqz_setup_train_loader(&work->setup, sqz_pool_size(context->pool), &work->loader, err);
+        status =
+            sqz_setup_train_loader(&work->setup, sqz_pool_size(context->pool), &work->loader, err);
     if (!status)
         status = sqz_loader_start(work->loader, 0, 0, err);
     if (!status)
@@ -235,10 +236,12 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
     if (!status && n) {
         qsort(times, n, sizeof *times, compare_doubles);
         out->runs = (int64_t)n;
-        out->latency_ms_median = 1e3 * (n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2);
+        out->latency_ms_median =
+            1e3 * (n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2);
         out->latency_ms_min = 1e3 * times[0];
         out->latency_ms_p99 = 1e3 * times[(size_t)((double)(n - 1) * 0.99)];
-        // A loader works ahead, so only its total tells the rate; the others are told by the median.
+        // A loader works ahead, so only its total tells the rate; the others are told by the
+        // median.
         out->images_per_second = work->flops > 0 ? work->batch / (out->latency_ms_median * 1e-3)
                                                  : (double)n * work->batch / total;
         out->gflops = work->flops / (out->latency_ms_median * 1e-3) * 1e-9;
@@ -252,7 +255,8 @@ enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_mode
                               struct sqz_error *err)
 {
     if (how->batch < 0 || how->batch > 65536)
-        return sqz_fail(err, SQZ_E_USAGE, "The batch must be between 1 and 65536, not %d.", how->batch);
+        return sqz_fail(err, SQZ_E_USAGE, "The batch must be between 1 and 65536, not %d.",
+                        how->batch);
     struct work work = {.batch = how->batch ? how->batch : how->task == SQZ_BENCH_INFER ? 1 : 32};
     enum sqz_status status = SQZ_OK;
     context->stop = 0;

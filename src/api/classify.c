@@ -135,8 +135,10 @@ enum sqz_status sqz_samples_open(const char *dir, const char *split, struct sqz_
     struct sqz_samples *samples = sqz_new_array(1, sizeof *samples);
     if (!samples)
         return sqz_fail_memory(err, "a list of samples", sizeof *samples);
-    struct sqz_dataset_request request = {
-        .kind = layout.kind, .dir = dir, .split = split && split[0] ? split : layout.val, .threads = 1};
+    struct sqz_dataset_request request = {.kind = layout.kind,
+                                          .dir = dir,
+                                          .split = split && split[0] ? split : layout.val,
+                                          .threads = 1};
     status = sqz_dataset_open(&request, &samples->set, err);
     if (status)
         sqz_free(samples);
@@ -210,7 +212,8 @@ static enum sqz_status thumbnail(const struct sqz_source *source, int *w, int *h
         size_t pixels = (size_t)small.w * (size_t)small.h;
         for (size_t p = 0; p < pixels; p++)
             for (int c = 0; c < 3; c++)
-                rgb[p * 3 + (size_t)c] = small.pixels[p * (size_t)small.c + (size_t)(small.c == 3 ? c : 0)];
+                rgb[p * 3 + (size_t)c] =
+                    small.pixels[p * (size_t)small.c + (size_t)(small.c == 3 ? c : 0)];
         *w = small.w;
         *h = small.h;
     }
@@ -233,8 +236,8 @@ enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rg
     return status;
 }
 
-enum sqz_status sqz_thumbnail_sample(const struct sqz_samples *samples, size_t index, int *w, int *h,
-                                     uint8_t *rgb, struct sqz_error *err)
+enum sqz_status sqz_thumbnail_sample(const struct sqz_samples *samples, size_t index, int *w,
+                                     int *h, uint8_t *rgb, struct sqz_error *err)
 {
     struct sqz_bytes bytes = {0};
     struct sqz_image view = {0};

@@ -12,8 +12,8 @@ const char *sqz_version(void)
 enum sqz_status sqz_context_new(int threads, struct sqz_context **out, struct sqz_error *err)
 {
     if (threads < 0 || threads > 1024)
-        return sqz_fail(err, SQZ_E_USAGE, "The number of threads must be between 1 and 1024, not %d.",
-                        threads);
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "The number of threads must be between 1 and 1024, not %d.", threads);
     struct sqz_context *context = sqz_new_array(1, sizeof *context);
     if (!context)
         return sqz_fail_memory(err, "the context", sizeof *context);

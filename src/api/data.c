@@ -17,8 +17,8 @@ enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
 {
     struct sqz_data_report report = {0};
     struct sqz_check_result result = {0};
-    enum sqz_status status = sqz_data_check(dir, sqz_pool_size(context->pool), report_problem,
-                                            context, &report, err);
+    enum sqz_status status =
+        sqz_data_check(dir, sqz_pool_size(context->pool), report_problem, context, &report, err);
     if (status)
         goto done;
     result = (struct sqz_check_result){.images = report.images,

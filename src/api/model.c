@@ -15,7 +15,8 @@ enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options 
                         "Unknown dialect \"%s\": mindcv, torchvision and caffe are known.",
                         options->dialect);
     struct sqz_model *model = NULL;
-    enum sqz_status status = sqz_model_read(path, options->dialect, options->image_size, &model, err);
+    enum sqz_status status =
+        sqz_model_read(path, options->dialect, options->image_size, &model, err);
     if (!status && options->classes_file)
         status = sqz_model_read_classes(model, options->classes_file, err);
     if (status)
@@ -40,7 +41,8 @@ enum sqz_status sqz_model_new(const char *variant, const char *dialect, int clas
                         variant);
     if (!spec.dialect)
         return sqz_fail(err, SQZ_E_USAGE,
-                        "Unknown dialect \"%s\": mindcv, torchvision and caffe are known.", dialect);
+                        "Unknown dialect \"%s\": mindcv, torchvision and caffe are known.",
+                        dialect);
     spec.image_h = spec.image_w = image_size ? image_size : spec.dialect->preprocess.image_size;
     struct sqz_model *model = NULL;
     enum sqz_status status = sqz_model_create(&spec, &model, err);
@@ -60,10 +62,12 @@ enum sqz_status sqz_model_save(const struct sqz_model *model, const char *path, 
 // "shorter side to 256 (bilinear), centre crop 224, RGB, mean ..., std ..."
 static void describe_preprocess(const struct sqz_preprocess *p, char *text, size_t size)
 {
-    static const char *const interpolations[] = {
-        [SQZ_NEAREST] = "nearest",   [SQZ_BILINEAR] = "bilinear",
-        [SQZ_BICUBIC] = "bicubic",   [SQZ_AREA] = "area",
-        [SQZ_PIL_BILINEAR] = "antialiased bilinear", [SQZ_PIL_BICUBIC] = "antialiased bicubic"};
+    static const char *const interpolations[] = {[SQZ_NEAREST] = "nearest",
+                                                 [SQZ_BILINEAR] = "bilinear",
+                                                 [SQZ_BICUBIC] = "bicubic",
+                                                 [SQZ_AREA] = "area",
+                                                 [SQZ_PIL_BILINEAR] = "antialiased bilinear",
+                                                 [SQZ_PIL_BICUBIC] = "antialiased bicubic"};
     char resize[64], numbers[96];
     if (p->resize_mode == SQZ_RESIZE_SHORTER)
         snprintf(resize, sizeof resize, "shorter side to %d", p->resize);

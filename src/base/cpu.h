@@ -16,8 +16,8 @@ int sqz_cpu_default_threads(void);
 #define SQZ_MAX_THREADS 1024
 // Processors (hyper-threads counted one by one) that this process may use at once.
 int sqz_cpu_usable(void);
-double sqz_clock_seconds(void);  // monotonic
-long sqz_resident_bytes(void);   // RSS now, 0 if unknown
+double sqz_clock_seconds(void); // monotonic
+long sqz_resident_bytes(void);  // RSS now, 0 if unknown
 long sqz_peak_resident_bytes(void);
 
 #endif

@@ -21,12 +21,12 @@ enum sqz_interpolation {
 
 struct sqz_preprocess {
     enum sqz_resize_mode resize_mode;
-    int resize;      // pixels; see resize_mode
-    int image_size;  // side of the square network input after the centre crop
+    int resize;     // pixels; see resize_mode
+    int image_size; // side of the square network input after the centre crop
     enum sqz_interpolation interpolation;
-    bool apply_exif; // turn the image as its EXIF orientation says
-    bool bgr;        // channel order of the network's input
-    int channels;    // 1 (gray) or 3
+    bool apply_exif;       // turn the image as its EXIF orientation says
+    bool bgr;              // channel order of the network's input
+    int channels;          // 1 (gray) or 3
     float mean[3], std[3]; // on the 0..255 scale, in the network's channel order: (x - mean) / std
 };
 

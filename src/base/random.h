@@ -7,13 +7,13 @@
 
 // One entry per independent use; a new use gets a new number at the end, or old runs change.
 enum sqz_random_use {
-    SQZ_RANDOM_INIT = 1,    // weights: epoch 0, sample = parameter index
-    SQZ_RANDOM_SHUFFLE,     // order of an epoch: sample 0
-    SQZ_RANDOM_AUGMENT,     // one sample's crop, flip, jitter, erasing
-    SQZ_RANDOM_DROPOUT,     // epoch = optimizer micro-step, sample = index in the global batch
-    SQZ_RANDOM_SYNTH,       // the synthetic data set
-    SQZ_RANDOM_SPLIT,       // which files are held out
-    SQZ_RANDOM_MIX,         // mixup and cutmix
+    SQZ_RANDOM_INIT = 1, // weights: epoch 0, sample = parameter index
+    SQZ_RANDOM_SHUFFLE,  // order of an epoch: sample 0
+    SQZ_RANDOM_AUGMENT,  // one sample's crop, flip, jitter, erasing
+    SQZ_RANDOM_DROPOUT,  // epoch = optimizer micro-step, sample = index in the global batch
+    SQZ_RANDOM_SYNTH,    // the synthetic data set
+    SQZ_RANDOM_SPLIT,    // which files are held out
+    SQZ_RANDOM_MIX,      // mixup and cutmix
     SQZ_RANDOM_TEST
 };
 
@@ -26,7 +26,7 @@ uint64_t sqz_random_u64(struct sqz_random *random);
 double sqz_random_uniform(struct sqz_random *random, double low, double high); // [low, high)
 // [low, high), each equally likely; low when nothing lies between.
 int64_t sqz_random_int(struct sqz_random *random, int64_t low, int64_t high);
-double sqz_random_normal(struct sqz_random *random);                          // N(0, 1), two draws
+double sqz_random_normal(struct sqz_random *random); // N(0, 1), two draws
 // A 64-bit finaliser with full avalanche; the value for (key, counter) without any state.
 uint64_t sqz_random_hash(uint64_t key, uint64_t counter);
 // Fisher-Yates over `count` ints.

@@ -15,8 +15,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define SPIN_SECONDS 30e-6          // longer than the gap between two kernels of one network
-#define STACK_BYTES ((size_t)8 << 20)
+#define SPIN_SECONDS 30e-6 // longer than the gap between two kernels of one network
+#define STACK_BYTES  ((size_t)8 << 20)
 
 struct worker {
     struct sqz_pool *pool;

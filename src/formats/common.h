@@ -9,8 +9,8 @@
 #define SQZ_FILE_LIMIT ((size_t)1 << 30)
 // Arrays of one file. Look-ups are linear, so this bounds their cost, too.
 #define SQZ_MAX_ARRAYS 4096
-#define SQZ_MAX_NAME 255
-#define SQZ_MAX_RANK 4
+#define SQZ_MAX_NAME   255
+#define SQZ_MAX_RANK   4
 
 extern const struct sqz_format sqz_format_safetensors, sqz_format_ckpt, sqz_format_pth,
     sqz_format_ncnn, sqz_format_net;

@@ -8,11 +8,11 @@
 // A network, its weights, and everything needed to use it on a picture.
 struct sqz_model {
     struct sqz_net *net;
-    float *weights;               // net->n_weights, HWIO
+    float *weights; // net->n_weights, HWIO
     struct sqz_preprocess preprocess;
-    char **classes;               // net->spec.classes folder names, or NULL if unknown
-    char **labels;                // readable names, or NULL (then the folder names serve)
-    char *made_by;                // what made the file ("squeezenet 0.1.0, converted from ncnn")
+    char **classes; // net->spec.classes folder names, or NULL if unknown
+    char **labels;  // readable names, or NULL (then the folder names serve)
+    char *made_by;  // what made the file ("squeezenet 0.1.0, converted from ncnn")
 };
 void sqz_model_free(struct sqz_model *model);
 // *out owns its new net and (zeroed) weights; preprocess from the dialect.
@@ -29,22 +29,35 @@ enum sqz_status sqz_model_set_classes(struct sqz_model *model, const char *const
 // A bag of named arrays, as the files hold them (weights OIHW): what the readers produce and the
 // writers take. The training state (optimizer, counters, history) travels in it, too.
 enum sqz_dtype {
-    SQZ_F32, SQZ_F16, SQZ_BF16, SQZ_F64, SQZ_I8, SQZ_U8, SQZ_I16, SQZ_U16, SQZ_I32, SQZ_U32,
-    SQZ_I64, SQZ_U64, SQZ_BOOL
+    SQZ_F32,
+    SQZ_F16,
+    SQZ_BF16,
+    SQZ_F64,
+    SQZ_I8,
+    SQZ_U8,
+    SQZ_I16,
+    SQZ_U16,
+    SQZ_I32,
+    SQZ_U32,
+    SQZ_I64,
+    SQZ_U64,
+    SQZ_BOOL
 };
 size_t sqz_dtype_size(enum sqz_dtype dtype);
 struct sqz_array {
     char *name;
     enum sqz_dtype dtype;
-    int rank;                     // 0..4
+    int rank; // 0..4
     size_t shape[4];
-    void *data;                   // owned, C order, little-endian
-    size_t size;                  // bytes
+    void *data;  // owned, C order, little-endian
+    size_t size; // bytes
 };
 struct sqz_archive {
     struct sqz_array *arrays;
     size_t n_arrays;
-    struct sqz_metadata { char *key, *value; } *metadata; // text values
+    struct sqz_metadata {
+        char *key, *value;
+    } * metadata; // text values
     size_t n_metadata;
 };
 void sqz_archive_release(struct sqz_archive *archive);
@@ -58,10 +71,10 @@ enum sqz_status sqz_archive_set(struct sqz_archive *archive, const char *key, co
 const char *sqz_archive_get(const struct sqz_archive *archive, const char *key); // NULL if none
 
 struct sqz_format {
-    const char *name;             // "safetensors", "ckpt", "pth", "ncnn", "net"
-    const char *suffix;           // ".safetensors"
-    const char *dialect;          // usual dialect of bare weights
-    const char *summary;          // for the help
+    const char *name;    // "safetensors", "ckpt", "pth", "ncnn", "net"
+    const char *suffix;  // ".safetensors"
+    const char *dialect; // usual dialect of bare weights
+    const char *summary; // for the help
     bool (*probe)(const char *path, const uint8_t *head, size_t size);
     // `path` is for messages and for sibling files (ncnn's pair). Readers check every count against
     // the file's size before they allocate. Names come out as MindCV's (features.0.weight, ...),
@@ -85,8 +98,8 @@ enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *for
                                   struct sqz_error *err);
 
 // Model <-> archive. Variant, classes and channels come from the metadata, or are deduced from
-// names and shapes; `dialect` NULL = from the metadata, else the format's usual one. image_size 0 = from
-// the metadata or the dialect. Missing, surplus or misshapen arrays and non-finite values are
+// names and shapes; `dialect` NULL = from the metadata, else the format's usual one. image_size 0 =
+// from the metadata or the dialect. Missing, surplus or misshapen arrays and non-finite values are
 // errors; optimizer state and EMA copies are ignored.
 enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const char *path,
                                        const char *dialect, const char *format_dialect,

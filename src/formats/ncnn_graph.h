@@ -4,9 +4,9 @@
 
 #include "formats/formats.h"
 
-#define SQZ_NCNN_MAGIC "7767517"
-#define SQZ_NCNN_KEYS 32
-#define SQZ_NCNN_BLOBS 8
+#define SQZ_NCNN_MAGIC  "7767517"
+#define SQZ_NCNN_KEYS   32
+#define SQZ_NCNN_BLOBS  8
 #define SQZ_NCNN_NO_INT INT64_MIN // a key whose value is no integer
 
 struct sqz_ncnn_span {

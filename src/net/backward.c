@@ -62,8 +62,7 @@ static void maxpool_backward(const struct sqz_backward *backward, int index,
     const struct sqz_layer *layer = &backward->net->layers[index];
     const struct sqz_tensor *in = &backward->net->tensors[layer->input];
     const struct sqz_tensor *out = &backward->net->tensors[layer->output];
-    struct sqz_pool2d pool = {in->h, in->w,         out->h,       out->w,
-                              in->c, layer->kernel, layer->stride};
+    struct sqz_pool2d pool = {in->h, in->w, out->h, out->w, in->c, layer->kernel, layer->stride};
     float *dx = image->grads[layer->input];
     if (!backward->add_input[index])
         memset(dx, 0, tensor_size(in) * sizeof *dx);

@@ -16,10 +16,10 @@ struct sqz_backward { // borrows everything
 
 // This image's share of the work.
 struct sqz_backward_image {
-    float *const *tensors;       // activations, kept by the forward pass
-    float *const *grads;         // of the tensors; the output's is spent (masked) on the way
-    uint8_t *const *indices;     // per MAXPOOL layer
-    float *params;               // leaf's parameter gradient, added to
+    float *const *tensors;   // activations, kept by the forward pass
+    float *const *grads;     // of the tensors; the output's is spent (masked) on the way
+    uint8_t *const *indices; // per MAXPOOL layer
+    float *params;           // leaf's parameter gradient, added to
     void *scratch;
 };
 void sqz_layer_backward(const struct sqz_backward *backward, int layer,

@@ -7,8 +7,8 @@
 // A part of a layer's output that one thread computes; pieces never share an output element.
 struct sqz_piece {
     int layer;
-    int begin, end;           // pixels of the output; rows of it for MAXPOOL
-    int channel0, channel1;   // CONV: output channels of the layer's slice
+    int begin, end;         // pixels of the output; rows of it for MAXPOOL
+    int channel0, channel1; // CONV: output channels of the layer's slice
 };
 struct sqz_piece sqz_piece_whole(const struct sqz_net *net, int layer);
 
@@ -26,10 +26,10 @@ void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece
 
 // How each layer's convolutions are computed, and where its packed weights lie in one buffer.
 struct sqz_packing {
-    size_t *forward, *backward;         // in floats; SIZE_MAX where there are none
-    int *forward_tile, *backward_tile;  // Winograd's, or 0: directly
+    size_t *forward, *backward;        // in floats; SIZE_MAX where there are none
+    int *forward_tile, *backward_tile; // Winograd's, or 0: directly
     size_t size;
-    size_t scratch;                     // bytes that any convolution needs, per thread
+    size_t scratch; // bytes that any convolution needs, per thread
 };
 // backward: also the data gradient's panels, for all convolutions but the one on the image.
 // largest_tile: of Winograd; the larger, the faster and the less accurate.

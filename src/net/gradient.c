@@ -22,13 +22,13 @@ struct sqz_gradient {
     struct sqz_forward forward;
     struct sqz_backward backward;
     struct sqz_reduce *reduce;
-    float *packed;                           // both passes' weights
-    const float **forward_packed, **bias;    // per layer
+    float *packed;                        // both passes' weights
+    const float **forward_packed, **bias; // per layer
     const float **backward_packed;
-    char *arenas, *scratch;                  // one part a worker
+    char *arenas, *scratch; // one part a worker
     struct worker *workers;
-    struct sqz_gradient_step *step;          // the one that runs
-    int leaf;                                // its samples per leaf
+    struct sqz_gradient_step *step; // the one that runs
+    int leaf;                       // its samples per leaf
 };
 
 // --- Making one ---
@@ -118,12 +118,14 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
         sqz_gradient_free(gradient);
         return status;
     }
-    gradient->forward =
-        (struct sqz_forward){net, kernels, gradient->forward_packed, gradient->bias,
-                             plan->packing.forward_tile};
-    gradient->backward = (struct sqz_backward){net, kernels, gradient->backward_packed,
+    gradient->forward = (struct sqz_forward){net, kernels, gradient->forward_packed, gradient->bias,
+                                             plan->packing.forward_tile};
+    gradient->backward = (struct sqz_backward){net,
+                                               kernels,
+                                               gradient->backward_packed,
                                                plan->packing.backward_tile,
-                                               plan->add_input, plan->add_addend};
+                                               plan->add_input,
+                                               plan->add_addend};
     *out = gradient;
     return SQZ_OK;
 }
@@ -166,8 +168,8 @@ static void pack_layer(void *arg, int task, int worker)
 struct pass {
     struct sqz_gradient *gradient;
     struct worker *worker;
-    int first, n;     // samples of the batch
-    float *params;    // the leaf's gradient
+    int first, n;            // samples of the batch
+    float *params;           // the leaf's gradient
     uint64_t zeros, outputs; // of the ReLUs, if count_zeros
     bool count_zeros;
 };
@@ -200,8 +202,8 @@ static void pass_forward(struct pass *pass)
     struct worker *worker = pass->worker;
     const struct sqz_tensor *in = &net->tensors[0];
     for (int s = 0; s < pass->n; s++) // no layer writes tensor 0, so the image may be const
-        worker->tensors[s * net->n_tensors] = (float *)gradient->step->images +
-                                              (size_t)(pass->first + s) * in->h * in->w * in->c;
+        worker->tensors[s * net->n_tensors] =
+            (float *)gradient->step->images + (size_t)(pass->first + s) * in->h * in->w * in->c;
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
         const struct sqz_tensor *out = &net->tensors[layer->output];
@@ -227,10 +229,9 @@ static void pass_backward(struct pass *pass)
         const struct sqz_layer *layer = &net->layers[i];
         const struct sqz_tensor *out = &net->tensors[layer->output];
         for (int s = 0; s < pass->n; s++) {
-            struct sqz_backward_image image = {worker->tensors + s * net->n_tensors,
-                                               worker->grads + s * net->n_tensors,
-                                               worker->indices + s * net->n_layers, pass->params,
-                                               worker->scratch};
+            struct sqz_backward_image image = {
+                worker->tensors + s * net->n_tensors, worker->grads + s * net->n_tensors,
+                worker->indices + s * net->n_layers, pass->params, worker->scratch};
             if (layer->kind == SQZ_LAYER_DROPOUT)
                 dropout(pass, s, image.grads[layer->output], (size_t)out->h * out->w * out->c);
             else

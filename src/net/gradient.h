@@ -20,9 +20,9 @@ void sqz_gradient_free(struct sqz_gradient *gradient);
 // Known before anything is allocated; equal to what sqz_gradient_new takes, but for a few KB of
 // bookkeeping. Bytes.
 struct sqz_gradient_memory {
-    size_t activations;    // one worker's arena: activations and their gradients
-    size_t workers;        // arenas (threads)
-    size_t gradients;      // all parameter gradients of leaves in flight
+    size_t activations; // one worker's arena: activations and their gradients
+    size_t workers;     // arenas (threads)
+    size_t gradients;   // all parameter gradients of leaves in flight
     size_t packed_weights, scratch;
     size_t total;
 };
@@ -37,14 +37,14 @@ typedef double (*sqz_loss_fn)(void *arg, int first, int n, const float *logits, 
 
 struct sqz_gradient_step {
     const float *weights;
-    const float *images;     // n x H x W x C
-    int n;                   // <= max_batch
+    const float *images; // n x H x W x C
+    int n;               // <= max_batch
     sqz_loss_fn loss;
     void *loss_arg;
     uint64_t seed, micro_step; // key of the dropout masks
-    float *gradient;         // out: n_weights, overwritten
-    double loss_value;       // out: leaves' shares added by the same tree
-    double *zero_fraction;   // out, may be NULL: share of zeros among the ReLU outputs of leaf 0
+    float *gradient;           // out: n_weights, overwritten
+    double loss_value;         // out: leaves' shares added by the same tree
+    double *zero_fraction;     // out, may be NULL: share of zeros among the ReLU outputs of leaf 0
 };
 // gradient and loss_value are the same bits for every number of threads.
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step);

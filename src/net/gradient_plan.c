@@ -11,7 +11,7 @@
 // the cache; of small ones (4 at 64 pixels) a few share each reading of the weights, and each
 // updating of their gradients, which then outweigh the activations.
 #define PASS_PIXELS (4 * 64 * 64)
-#define MOST_PASS 8
+#define MOST_PASS   8
 // Winograd's: the largest whose errors are near those of the direct sums.
 #define LARGEST_TILE 4
 

@@ -7,15 +7,15 @@
 #include "net/plan.h"
 
 struct sqz_gradient_plan {
-    int max_leaves, buffers;  // leaves of any batch; gradient buffers
-    int pass;                 // samples that one pass of a worker takes forward and back
+    int max_leaves, buffers;           // leaves of any batch; gradient buffers
+    int pass;                          // samples that one pass of a worker takes forward and back
     struct sqz_block *tensors, *grads; // per tensor, in a worker's arena; `pass` samples each
     struct sqz_block *indices;         // per layer; empty but for MAXPOOL
     struct sqz_block *blocks;          // the three above
     int n_blocks;
     struct sqz_packing packing;
-    bool *add_input, *add_addend;      // see sqz_backward
-    size_t arena, scratch;             // bytes per worker
+    bool *add_input, *add_addend; // see sqz_backward
+    size_t arena, scratch;        // bytes per worker
     struct sqz_gradient_memory memory;
 };
 enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,

@@ -9,12 +9,12 @@
 // A stage is a run of layers that do not read what the stage writes (the two expands of a Fire, and
 // its bypass), so that its pieces may run in any order and at once.
 struct sqz_infer_plan {
-    int *stage;               // per layer
+    int *stage; // per layer
     int n_stages;
     struct sqz_block *blocks; // per tensor; those of the input and the logits are empty
     struct sqz_packing packing;
-    size_t n_bias;            // floats of all biases
-    size_t arena, scratch;    // bytes per worker
+    size_t n_bias;         // floats of all biases
+    size_t arena, scratch; // bytes per worker
     struct sqz_infer_memory memory;
 };
 enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,

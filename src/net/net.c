@@ -9,7 +9,7 @@
 #include <string.h>
 
 // Keep pixel counts within int, which the kernels count in, with room to spare.
-#define MAX_SIDE 16384
+#define MAX_SIDE    16384
 #define MAX_CLASSES (1 << 20)
 
 const char *sqz_layer_kind_name(enum sqz_layer_kind kind)

@@ -10,17 +10,17 @@
 
 // What the word "SqueezeNet" hides (spec 9.5): pooling rounding, paddings, input convention.
 struct sqz_dialect {
-    const char *name;       // "mindcv", "torchvision", "caffe"
+    const char *name; // "mindcv", "torchvision", "caffe"
     bool ceil_pooling;
-    int conv1_pad_v11;      // padding of squeezenet1_1's first convolution
-    int conv10_pad_v10;     // padding of squeezenet1_0's last convolution
+    int conv1_pad_v11;                // padding of squeezenet1_1's first convolution
+    int conv10_pad_v10;               // padding of squeezenet1_0's last convolution
     struct sqz_preprocess preprocess; // the evaluation transform usual for it, at its usual size
 };
 enum sqz_bypass { SQZ_BYPASS_NONE, SQZ_BYPASS_SIMPLE, SQZ_BYPASS_COMPLEX };
 struct sqz_family; // the rows of 1.0 or 1.1: zoo.h
 struct sqz_variant {
-    const char *name;       // "squeezenet1_0", ..., "squeezenet1_1_complex"
-    const char *summary;    // one line for the help
+    const char *name;    // "squeezenet1_0", ..., "squeezenet1_1_complex"
+    const char *summary; // one line for the help
     const struct sqz_family *family;
     enum sqz_bypass bypass;
 };
@@ -32,10 +32,10 @@ const struct sqz_variant *sqz_variant_at(int index);
 struct sqz_net_spec {
     const struct sqz_variant *variant;
     const struct sqz_dialect *dialect;
-    int classes;            // >= 1
-    int channels;           // 1 or 3
+    int classes;  // >= 1
+    int channels; // 1 or 3
     int image_h, image_w;
-    double drop_rate;       // [0, 1); before the last convolution, in training only
+    double drop_rate; // [0, 1); before the last convolution, in training only
 };
 
 // --- The expanded network ---
@@ -51,23 +51,23 @@ const char *sqz_layer_kind_name(enum sqz_layer_kind kind);
 
 struct sqz_layer {
     enum sqz_layer_kind kind;
-    char name[48];          // "features.3.squeeze"; parameters add ".weight" and ".bias"
-    int input, output;      // tensors; DROPOUT works in place (input == output)
-    int addend;             // ADD: the second input, else -1
-    int channel, channels;  // the slice of the output tensor that it writes
+    char name[48];         // "features.3.squeeze"; parameters add ".weight" and ".bias"
+    int input, output;     // tensors; DROPOUT works in place (input == output)
+    int addend;            // ADD: the second input, else -1
+    int channel, channels; // the slice of the output tensor that it writes
     int kernel, stride, pad;
-    bool relu;              // CONV: fused
-    int weight, bias;       // parameters, -1 if none
+    bool relu;        // CONV: fused
+    int weight, bias; // parameters, -1 if none
 };
 struct sqz_tensor {
-    int h, w, c;            // per sample; tensor 0 is the image, the last one the logits (1 x 1)
+    int h, w, c; // per sample; tensor 0 is the image, the last one the logits (1 x 1)
 };
 enum sqz_param_kind { SQZ_PARAM_WEIGHT, SQZ_PARAM_BIAS };
 struct sqz_param {
     char name[64];
     enum sqz_param_kind kind;
-    int out, in, kh, kw;    // a bias is (out, 1, 1, 1)
-    size_t offset, size;    // floats in the flat parameter buffer; weights are HWIO there
+    int out, in, kh, kw; // a bias is (out, 1, 1, 1)
+    size_t offset, size; // floats in the flat parameter buffer; weights are HWIO there
 };
 struct sqz_net {
     struct sqz_net_spec spec;
@@ -75,7 +75,7 @@ struct sqz_net {
     struct sqz_tensor *tensors;
     struct sqz_param *params; // in MindCV's storage order
     int n_layers, n_tensors, n_params;
-    size_t n_weights;       // floats of the whole parameter buffer = number of parameters
+    size_t n_weights; // floats of the whole parameter buffer = number of parameters
 };
 
 // Expands the tables. SQZ_E_USAGE for impossible sizes; the message for a too small image names the
@@ -84,7 +84,7 @@ enum sqz_status sqz_net_new(const struct sqz_net_spec *spec, struct sqz_net **ou
                             struct sqz_error *err);
 void sqz_net_free(struct sqz_net *net);
 int sqz_net_smallest_image(const struct sqz_net_spec *spec);
-uint64_t sqz_layer_macs(const struct sqz_net *net, int layer); // per image
+uint64_t sqz_layer_macs(const struct sqz_net *net, int layer);       // per image
 int sqz_net_find_param(const struct sqz_net *net, const char *name); // -1 if none
 struct sqz_conv sqz_layer_conv(const struct sqz_net *net, int layer);
 

@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 struct sqz_block {
-    size_t size;      // bytes; 0 takes no place
-    int first, last;  // positions in time at which the block is alive, both included
-    size_t offset;    // out; a multiple of SQZ_ALIGNMENT
+    size_t size;     // bytes; 0 takes no place
+    int first, last; // positions in time at which the block is alive, both included
+    size_t offset;   // out; a multiple of SQZ_ALIGNMENT
 };
 
 // Fills the offsets and returns the size of the arena. n is small (one block a tensor).

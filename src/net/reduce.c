@@ -101,7 +101,7 @@ void sqz_reduce_begin(struct sqz_reduce *reduce, int leaves, float *out)
     reduce->n_free = reduce->n_buffers;
     for (int i = 0; i < reduce->n_buffers; i++)
         reduce->free_buffers[i] = reduce->n_buffers - 1 - i; // the first is given out first
-    for (int i = 0; i < leaves; i++) // a tree of n leaves has n - 1 pairs
+    for (int i = 0; i < leaves; i++)                         // a tree of n leaves has n - 1 pairs
         reduce->waiting[i].buffer = -1;
 }
 

@@ -3,19 +3,28 @@
 
 #include <string.h>
 
-#define CONV(i, c, k, s) {SQZ_ROW_CONV, i, .channels = c, .kernel = k, .stride = s}
-#define POOL(i) {SQZ_ROW_POOL, i, .kernel = 3, .stride = 2}
-#define FIRE(i, s, e) {SQZ_ROW_FIRE, i, .squeeze = s, .expand1x1 = e, .expand3x3 = e}
+#define CONV(i, c, k, s)                                                                           \
+    {                                                                                              \
+        SQZ_ROW_CONV, i, .channels = c, .kernel = k, .stride = s                                   \
+    }
+#define POOL(i)                                                                                    \
+    {                                                                                              \
+        SQZ_ROW_POOL, i, .kernel = 3, .stride = 2                                                  \
+    }
+#define FIRE(i, s, e)                                                                              \
+    {                                                                                              \
+        SQZ_ROW_FIRE, i, .squeeze = s, .expand1x1 = e, .expand3x3 = e                              \
+    }
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static const struct sqz_row rows_1_0[] = {
-    CONV(0, 96, 7, 2), POOL(2),          FIRE(3, 16, 64),  FIRE(4, 16, 64),
-    FIRE(5, 32, 128),  POOL(6),          FIRE(7, 32, 128), FIRE(8, 48, 192),
+    CONV(0, 96, 7, 2), POOL(2),           FIRE(3, 16, 64),  FIRE(4, 16, 64),
+    FIRE(5, 32, 128),  POOL(6),           FIRE(7, 32, 128), FIRE(8, 48, 192),
     FIRE(9, 48, 192),  FIRE(10, 64, 256), POOL(11),         FIRE(12, 64, 256),
 };
 static const struct sqz_row rows_1_1[] = {
-    CONV(0, 64, 3, 2), POOL(2),          FIRE(3, 16, 64),   FIRE(4, 16, 64),
-    POOL(5),           FIRE(6, 32, 128), FIRE(7, 32, 128),  POOL(8),
+    CONV(0, 64, 3, 2), POOL(2),           FIRE(3, 16, 64),   FIRE(4, 16, 64),
+    POOL(5),           FIRE(6, 32, 128),  FIRE(7, 32, 128),  POOL(8),
     FIRE(9, 48, 192),  FIRE(10, 48, 192), FIRE(11, 64, 256), FIRE(12, 64, 256),
 };
 static const struct sqz_family family_1_0 = {rows_1_0, COUNT(rows_1_0), false};
@@ -35,8 +44,14 @@ static const struct sqz_variant variants[] = {
      &family_1_1, SQZ_BYPASS_COMPLEX},
 };
 
-#define IMAGENET_MEAN {123.675f, 116.28f, 103.53f}
-#define IMAGENET_STD {58.395f, 57.12f, 57.375f}
+#define IMAGENET_MEAN                                                                              \
+    {                                                                                              \
+        123.675f, 116.28f, 103.53f                                                                 \
+    }
+#define IMAGENET_STD                                                                               \
+    {                                                                                              \
+        58.395f, 57.12f, 57.375f                                                                   \
+    }
 
 static const struct sqz_dialect dialects[] = {
     {.name = "mindcv",

@@ -8,9 +8,9 @@ enum sqz_row_kind { SQZ_ROW_CONV, SQZ_ROW_POOL, SQZ_ROW_FIRE };
 
 struct sqz_row {
     enum sqz_row_kind kind;
-    int index;               // the number in "features.<index>"
-    int channels;            // CONV: outputs
-    int kernel, stride;      // CONV and POOL
+    int index;                         // the number in "features.<index>"
+    int channels;                      // CONV: outputs
+    int kernel, stride;                // CONV and POOL
     int squeeze, expand1x1, expand3x3; // FIRE
 };
 struct sqz_family {

@@ -33,11 +33,11 @@ enum sqz_option_origin {
 // none), options->shuffle (bool), options->model (char *, never NULL; "" = none), options->scale
 // (sqz_list).
 struct sqz_options {
-#define SQZ_BOOL(name, ...) bool name;
-#define SQZ_INT(name, ...) int64_t name;
+#define SQZ_BOOL(name, ...)  bool name;
+#define SQZ_INT(name, ...)   int64_t name;
 #define SQZ_FLOAT(name, ...) double name;
-#define SQZ_TEXT(name, ...) char *name;
-#define SQZ_LIST(name, ...) struct sqz_list name;
+#define SQZ_TEXT(name, ...)  char *name;
+#define SQZ_LIST(name, ...)  struct sqz_list name;
 #include "train/options.def"
 #undef SQZ_BOOL
 #undef SQZ_INT

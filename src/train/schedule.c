@@ -160,15 +160,16 @@ static void add_notes(const struct sqz_options *options, const struct rule *rule
 {
     // MindCV warns whatever the scheduler.
     if (options->warmup_epochs + options->decay_epochs > options->epoch_size)
-        sqz_text_add(notes, "warmup_epochs (%lld) + decay_epochs (%lld) exceed epoch_size (%lld): %s.\n",
-                     (long long)options->warmup_epochs, (long long)options->decay_epochs,
-                     (long long)options->epoch_size,
-                     rule->needs_decay_epochs
-                         ? "the run ends before the learning rate's curve does"
-                         : "harmless, for this scheduler makes no use of decay_epochs");
+        sqz_text_add(
+            notes, "warmup_epochs (%lld) + decay_epochs (%lld) exceed epoch_size (%lld): %s.\n",
+            (long long)options->warmup_epochs, (long long)options->decay_epochs,
+            (long long)options->epoch_size,
+            rule->needs_decay_epochs ? "the run ends before the learning rate's curve does"
+                                     : "harmless, for this scheduler makes no use of decay_epochs");
     if (options->warmup_epochs > 0 && options->lr_epoch_stair && options->warmup_factor == 0)
-        sqz_text_add(notes, "The first epoch trains at a learning rate of 0, because lr_epoch_stair "
-                            "is on and warmup_factor is 0; 0.01 would be better.\n");
+        sqz_text_add(notes,
+                     "The first epoch trains at a learning rate of 0, because lr_epoch_stair "
+                     "is on and warmup_factor is 0; 0.01 would be better.\n");
 }
 
 enum sqz_status sqz_schedule_new(const struct sqz_options *options, size_t steps_per_epoch,

@@ -274,8 +274,8 @@ static void folders(void **state)
     assert_int_equal(sqz_file_write("x/Zebra", "", 0, SQZ_KEEP_EXISTING, &err), SQZ_OK);
     assert_int_equal(sqz_file_write("x/\xc3\xa9t\xc3\xa9", "", 0, SQZ_KEEP_EXISTING, &err), SQZ_OK);
     assert_int_equal(sqz_folder_read("x", &found, &err), SQZ_OK);
-    const char *const names[] = {".dot", "Zebra", "dangling", "file", "link", "y",
-                                 "\xc3\xa9t\xc3\xa9"};
+    const char *const names[] = {".dot", "Zebra", "dangling",         "file",
+                                 "link", "y",     "\xc3\xa9t\xc3\xa9"};
     assert_int_equal(found.count, 7);
     for (size_t i = 0; i < 7; i++) {
         assert_string_equal(found.entries[i].name, names[i]);

@@ -144,9 +144,13 @@ static void long_sentences_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),        cmocka_unit_test(arrays),    cmocka_unit_test(aligned),
-        cmocka_unit_test(strings),      cmocka_unit_test(growing_text),
-        cmocka_unit_test(sentences),    cmocka_unit_test(long_sentences_are_cut),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(arrays),
+        cmocka_unit_test(aligned),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(growing_text),
+        cmocka_unit_test(sentences),
+        cmocka_unit_test(long_sentences_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

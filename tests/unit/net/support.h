@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SQZ_REAL double
+#define SQZ_REAL      double
 #define SQZ_REF(name) name##_double
 #include "kernels/ref_tmpl.h"
 

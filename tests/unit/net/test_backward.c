@@ -42,10 +42,8 @@ static void make_one(struct one_layer *one, enum sqz_layer_kind kind, struct sqz
                                         .kh = kernel,
                                         .kw = kernel,
                                         .size = (size_t)out.c * in.c * kernel * kernel};
-    one->params[1] = (struct sqz_param){.kind = SQZ_PARAM_BIAS,
-                                        .out = out.c,
-                                        .offset = one->params[0].size,
-                                        .size = (size_t)out.c};
+    one->params[1] = (struct sqz_param){
+        .kind = SQZ_PARAM_BIAS, .out = out.c, .offset = one->params[0].size, .size = (size_t)out.c};
     one->net.n_params = 2;
     one->net.n_weights = one->params[0].size + one->params[1].size;
 }
@@ -123,7 +121,7 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
     float *dy = make_floats(n_out, 23); // = grads[3], which the backward step spends
     fill(params, net->n_weights, 0.25f);
 
-    struct sqz_backward backward = {net, kernels, &backward_packed, packing.backward_tile,
+    struct sqz_backward backward = {net,  kernels, &backward_packed, packing.backward_tile,
                                     &add, &add};
     struct sqz_backward_image image = {tensors, grads, &index, params, scratch};
     sqz_layer_backward(&backward, 0, &image);
@@ -160,7 +158,7 @@ static void test_layer_kinds(void **state)
         {SQZ_LAYER_CONV, {5, 7, 16}, {5, 7, 48}, 1, 1, 0, false}, // bypass
         {SQZ_LAYER_CONV, {6, 4, 16}, {6, 4, 16}, 3, 1, 1, true},  // expand3x3
         {SQZ_LAYER_CONV, {1, 1, 48}, {1, 1, 64}, 3, 1, 1, true},
-        {SQZ_LAYER_CONV, {2, 3, 32}, {4, 5, 10}, 1, 1, 1, true},  // Caffe's conv10
+        {SQZ_LAYER_CONV, {2, 3, 32}, {4, 5, 10}, 1, 1, 1, true}, // Caffe's conv10
         {SQZ_LAYER_CONV, {3, 3, 32}, {3, 3, 1}, 1, 1, 0, true},
         {SQZ_LAYER_MAXPOOL, {7, 9, 16}, {3, 4, 16}, 3, 2, 0, false},
         {SQZ_LAYER_MAXPOOL, {8, 6, 16}, {3, 2, 16}, 3, 2, 0, false}, // floor: a rest is left

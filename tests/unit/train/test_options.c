@@ -1,12 +1,12 @@
 // The table of options: defaults, limits, origins, suggestions, refusals.
 #include "train/options.h"
 
+#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 static struct sqz_options *fresh(void)
 {
@@ -366,10 +366,10 @@ static void test_erase_value(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_origins),  cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_accepted), cmocka_unit_test(test_defaults_in_a_recipe_are_no_wish),
-                                       cmocka_unit_test(test_erase_value)};
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_names),
+        cmocka_unit_test(test_values),     cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_origins),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_defaults_in_a_recipe_are_no_wish),
+        cmocka_unit_test(test_erase_value)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
