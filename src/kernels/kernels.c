@@ -4,11 +4,16 @@
 #include <pthread.h>
 
 static struct sqz_kernels tables[3];
+static enum sqz_cpu_level best;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
+// A level that the machine lacks is left out: even its filling is compiled for that level.
 static void fill_tables(void)
 {
-    for (int level = SQZ_CPU_REF; level <= SQZ_CPU_AVX512; level++) {
+    best = sqz_cpu_level(NULL);
+    if (best == SQZ_CPU_NEON) // no kernels of its own: the reference serves
+        best = SQZ_CPU_REF;
+    for (int level = SQZ_CPU_REF; level <= (int)best; level++) {
         struct sqz_kernels *k = &tables[level];
         k->level = (enum sqz_cpu_level)level;
         sqz_gemm_fill_ref(k);
@@ -30,9 +35,8 @@ static void fill_tables(void)
 const struct sqz_kernels *sqz_kernels_get(enum sqz_cpu_level level)
 {
     pthread_once(&tables_once, fill_tables);
-    enum sqz_cpu_level best = sqz_cpu_level(NULL);
-    if (best == SQZ_CPU_NEON || level == SQZ_CPU_NEON) // no NEON kernels: the reference serves
-        return &tables[SQZ_CPU_REF];
+    if (level == SQZ_CPU_NEON)
+        level = SQZ_CPU_REF;
     return &tables[level < best ? level : best];
 }
 

@@ -103,7 +103,8 @@ struct sqz_kernels {
 };
 
 // The table for a level (see sqz_cpu_level); static storage, shared by all threads. A level that
-// this build or machine does not have gives the next lower one.
+// this build or machine does not have gives the next lower one; SQUEEZENET_CPU caps it as it stood
+// at the first call.
 const struct sqz_kernels *sqz_kernels_get(enum sqz_cpu_level level);
 // The calling thread's multiply-add peak at that level, measured for about 20 ms.
 double sqz_kernels_peak_gflops(const struct sqz_kernels *k);
