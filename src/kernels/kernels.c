@@ -43,15 +43,15 @@ const struct sqz_kernels *sqz_kernels_get(enum sqz_cpu_level level)
 double sqz_kernels_peak_gflops(const struct sqz_kernels *k)
 {
     // The best of short bursts: a neighbour's interruption spoils one, not all.
-    double best = 0, start = sqz_clock_seconds(), now = start;
-    for (long n = 20000; best == 0 || now - start < 0.02;) {
+    double fastest = 0, start = sqz_clock_seconds(), now = start;
+    for (long n = 20000; fastest == 0 || now - start < 0.02;) {
         double begin = now;
         double flops = k->fma_burst(n);
         now = sqz_clock_seconds();
         if (now - begin < 0.0005)
             n *= 2;
-        else if (flops / (now - begin) > best)
-            best = flops / (now - begin);
+        else if (flops / (now - begin) > fastest)
+            fastest = flops / (now - begin);
     }
-    return best * 1e-9;
+    return fastest * 1e-9;
 }
