@@ -7,7 +7,11 @@
 #include "kernels/levels.h"
 
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__ // which takes GCC's pragma for a bound, not for an order
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 enum { WINDOW_MOST = 8 };
 
