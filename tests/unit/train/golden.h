@@ -4,12 +4,12 @@
 
 #include "testdata.h"
 
-#include <cmocka.h>
-#include <jansson.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <setjmp.h>
 #include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
 
 // The whole file, or NULL (said on stderr) when the data is not there. json_decref.
 static inline json_t *golden_load(const char *name)

@@ -1,12 +1,12 @@
 // The table of options: defaults, limits, origins, suggestions, refusals.
 #include "train/options.h"
 
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <cmocka.h>
 
 static struct sqz_options *fresh(void)
 {

@@ -1,13 +1,13 @@
 // The recipes that are shipped and built in.
 #include "train/options.h"
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <cmocka.h>
 
 static struct sqz_options *fresh(void)
 {

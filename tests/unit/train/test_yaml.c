@@ -2,12 +2,12 @@
 // files.
 #include "train/options.h"
 
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <cmocka.h>
 
 static struct sqz_options *fresh(void)
 {
