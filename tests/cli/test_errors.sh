@@ -8,7 +8,7 @@ model=run/best.safetensors
 
 # the command line and the recipe
 printf 'batch_sise: 3\n' >misspelt.yaml
-expect_error 78 'misspelt.yaml:1.*batch_sise.*batch_size' train shapes -c misspelt.yaml
+expect_error 78 'misspelt.yaml, line 1.*batch_sise.*batch_size' train shapes -c misspelt.yaml
 printf 'batch_size: [1, 2\n' >broken.yaml
 expect_error 78 'broken.yaml' train shapes -c broken.yaml
 printf 'lr: fast\n' >word.yaml
@@ -31,7 +31,7 @@ expect_error 65 'stub.safetensors' predict stub.safetensors "$picture"
 printf 'hello, this is no model' >text.ckpt
 expect_error 65 'text.ckpt' info text.ckpt
 expect_error 66 'nowhere' train nowhere
-expect_error 65 'README|folder|director' train "$SQZ_SOURCE/README.md"
+expect_error 66 'README.md.*folder' train "$SQZ_SOURCE/README.md"
 mkdir nothing
 expect_error 65 'nothing' train nothing
 expect_error 2 'resume|nowhere|no' info --resume nowhere

@@ -2,8 +2,9 @@
 . "$(dirname "$0")/lib.sh"
 
 expect 0 help
+overview=$out
 for command in train validate predict convert info data bench; do
-    contains "$out" "^  $command" "the help"
+    contains "$overview" "^  $command" "the help"
     expect 0 help $command
     contains "$out" "squeezenet $command" "the examples of $command"
     expect 0 $command --help
