@@ -52,8 +52,8 @@ struct sqz_outer_tile {
     int rows, columns;
 };
 
-// Winograd's transforms of one tile of m x m outputs, m = 2, 4, 5 or 6 (winograd.h). In: channels of
-// the (m + 2)^2 pixels x[], row by row, give as many values v[f * ldv + channel].
+// Winograd's transforms of one tile of m x m outputs, m = 2, 4, 5 or 6 (winograd.h). In: channels
+// of the (m + 2)^2 pixels x[], row by row, give as many values v[f * ldv + channel].
 struct sqz_winograd_input {
     const float *const *x;
     float *v;
@@ -127,7 +127,7 @@ void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, 
                       ptrdiff_t ldx, const float *packed, const float *bias, bool relu, float *y,
                       ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
                       void *scratch);
-// One image: dx (+)= the gradient with respect to x. Stride 1 only (all convolutions but the first).
+// One image: dx (+)= the gradient with respect to x. Stride 1 only (all but the first one).
 void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv,
                             const float *dy, ptrdiff_t lddy, const float *packed, bool accumulate,
                             float *dx, ptrdiff_t lddx, void *scratch);

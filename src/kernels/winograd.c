@@ -1,6 +1,6 @@
-// Winograd's convolution: per block of tiles, transform the windows of the input, multiply them by the
-// transformed weights (one GEMM a frequency, by the micro-kernel of the direct convolution with one
-// tap), transform the products into outputs. A block's values stay in the second-level cache.
+// Winograd's convolution: per block of tiles, transform the windows of the input, multiply them by
+// the transformed weights (one GEMM a frequency, by the micro-kernel of the direct convolution with
+// one tap), transform the products into outputs. A block's values stay in the second-level cache.
 #include "kernels/winograd.h"
 #include "kernels/conv_plan.h"
 
@@ -9,24 +9,24 @@
 enum {
     SIDE_MOST = SQZ_WINOGRAD_LARGEST + 2,
     FREQUENCIES_MOST = SIDE_MOST * SIDE_MOST,
-    DEPTH_MOST = 64,            // input channels that are transformed together
-    BLOCK_FLOATS = 110 << 10,    // of a block's values and products: 440 KB
-    NEAR_FLOATS = 64 << 10,     // of weights that stay there from block to block
-    LINE = 16,                  // floats of a cache line
+    DEPTH_MOST = 64,          // input channels that are transformed together
+    BLOCK_FLOATS = 110 << 10, // of a block's values and products: 440 KB
+    NEAR_FLOATS = 64 << 10,   // of weights that stay there from block to block
+    LINE = 16,                // floats of a cache line
 };
 
 // How a convolution is cut, by its shape and the level only.
 struct plan {
     const struct sqz_conv *conv;
     int m, side, frequencies;
-    struct sqz_split depths;    // input channels in n_depths parts
-    int n_depths, depth;        // depth: of the largest part
-    int across, down;           // tiles of the map
-    int block;                  // most tiles at once
-    ptrdiff_t ldv;              // floats from one frequency's values to the next
-    ptrdiff_t ld_product;       // floats from one tile's products to the next
-    int panels;                 // whose products are kept at once
-    bool far_weights;           // too many for the second-level cache
+    struct sqz_split depths; // input channels in n_depths parts
+    int n_depths, depth;     // depth: of the largest part
+    int across, down;        // tiles of the map
+    int block;               // most tiles at once
+    ptrdiff_t ldv;           // floats from one frequency's values to the next
+    ptrdiff_t ld_product;    // floats from one tile's products to the next
+    int panels;              // whose products are kept at once
+    bool far_weights;        // too many for the second-level cache
 };
 
 // Odd, so that lines at that distance do not fall into the same few sets of a cache.
@@ -54,10 +54,10 @@ static struct plan make_plan(const struct sqz_kernels *k, const struct sqz_conv 
 }
 
 struct block_scratch {
-    const float **rows;  // of the values of one frequency
-    float *zeros;        // what a window reads in the padding
-    float *values;       // [frequency][tile][depth]
-    float *products;     // [panel][tile][frequency][width]
+    const float **rows; // of the values of one frequency
+    float *zeros;       // what a window reads in the padding
+    float *values;      // [frequency][tile][depth]
+    float *products;    // [panel][tile][frequency][width]
 };
 
 static struct block_scratch take_scratch(const struct plan *plan, struct sqz_scratch *scratch)
@@ -65,10 +65,10 @@ static struct block_scratch take_scratch(const struct plan *plan, struct sqz_scr
     struct block_scratch block;
     block.rows = sqz_scratch_take(scratch, (size_t)plan->block, sizeof *block.rows);
     block.zeros = sqz_scratch_take(scratch, (size_t)plan->depth, sizeof *block.zeros);
-    block.values = sqz_scratch_take(scratch, (size_t)(plan->frequencies * plan->ldv),
-                                    sizeof *block.values);
-    block.products = sqz_scratch_take(scratch, (size_t)(plan->panels * plan->block * plan->ld_product),
-                                      sizeof *block.products);
+    block.values =
+        sqz_scratch_take(scratch, (size_t)(plan->frequencies * plan->ldv), sizeof *block.values);
+    block.products = sqz_scratch_take(
+        scratch, (size_t)(plan->panels * plan->block * plan->ld_product), sizeof *block.products);
     return block;
 }
 
@@ -85,8 +85,8 @@ struct task {
 };
 
 // The values of tiles [tile0, tile1), input channels [depth0, depth0 + depth).
-static void transform_input(const struct sqz_kernels *k, const struct task *task, int tile0, int tile1,
-                            int depth0, int depth)
+static void transform_input(const struct sqz_kernels *k, const struct task *task, int tile0,
+                            int tile1, int depth0, int depth)
 {
     const struct plan *plan = &task->plan;
     const struct sqz_conv *conv = plan->conv;
@@ -94,7 +94,8 @@ static void transform_input(const struct sqz_kernels *k, const struct task *task
     struct sqz_winograd_input tile = {
         .x = window, .v = task->block.values, .ldv = plan->ldv, .m = plan->m, .channels = depth};
     for (int t = tile0; t < tile1; t++, tile.v += plan->depth) {
-        int y0 = t / plan->across * plan->m - conv->pad, x0 = t % plan->across * plan->m - conv->pad;
+        int y0 = t / plan->across * plan->m - conv->pad,
+            x0 = t % plan->across * plan->m - conv->pad;
         for (int i = 0; i < plan->side; i++)
             for (int j = 0; j < plan->side; j++) {
                 int y = y0 + i, x = x0 + j;
@@ -123,8 +124,11 @@ static void multiply(const struct sqz_kernels *k, const struct task *task, int t
     void (*gemm)(const struct sqz_gemm_tile *) = width == k->nr ? k->gemm : k->gemm_half;
     const int groups = sqz_ceil_div(tiles, k->mr);
     const struct sqz_split split = sqz_split(tiles, groups);
-    struct sqz_gemm_tile tile = {
-        .taps = 1, .depth = depth, .columns = width, .ldc = plan->ld_product, .accumulate = depth0 > 0};
+    struct sqz_gemm_tile tile = {.taps = 1,
+                                 .depth = depth,
+                                 .columns = width,
+                                 .ldc = plan->ld_product,
+                                 .accumulate = depth0 > 0};
     const ptrdiff_t in_c = plan->conv->in_c;
     tile.b = task->packed + plan->frequencies * in_c * channel + (ptrdiff_t)depth0 * width;
     const int share = sqz_ceil_div(depth * width, groups);
@@ -144,15 +148,19 @@ static void multiply(const struct sqz_kernels *k, const struct task *task, int t
     }
 }
 
-static void transform_output(const struct sqz_kernels *k, const struct task *task, int tile0, int tile1,
-                             int channel, int width, const float *products)
+static void transform_output(const struct sqz_kernels *k, const struct task *task, int tile0,
+                             int tile1, int channel, int width, const float *products)
 {
     const struct plan *plan = &task->plan;
     const struct sqz_conv *conv = plan->conv;
-    struct sqz_winograd_output tile = {
-        .p = products, .ldp = width, .bias = task->bias ? task->bias + channel : NULL, .m = plan->m,
-        .ldy = task->ldy, .ld_row = task->ldy * conv->out_w, .accumulate = task->accumulate,
-        .relu = task->relu};
+    struct sqz_winograd_output tile = {.p = products,
+                                       .ldp = width,
+                                       .bias = task->bias ? task->bias + channel : NULL,
+                                       .m = plan->m,
+                                       .ldy = task->ldy,
+                                       .ld_row = task->ldy * conv->out_w,
+                                       .accumulate = task->accumulate,
+                                       .relu = task->relu};
     tile.channels = task->channel1 - channel < width ? task->channel1 - channel : width;
     for (int t = tile0; t < tile1; t++, tile.p += plan->ld_product) {
         int y0 = t / plan->across * plan->m, x0 = t % plan->across * plan->m;
@@ -192,7 +200,8 @@ static void run(const struct sqz_kernels *k, struct task *task, int row0, int ro
     int n_blocks = sqz_ceil_div(tile1 - tile0, plan->block);
     struct sqz_split blocks = sqz_split(tile1 - tile0, n_blocks);
     for (int b = 0; b < n_blocks; b++)
-        run_block(k, task, tile0 + sqz_split_start(blocks, b), tile0 + sqz_split_start(blocks, b + 1));
+        run_block(k, task, tile0 + sqz_split_start(blocks, b),
+                  tile0 + sqz_split_start(blocks, b + 1));
 }
 
 void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
@@ -200,9 +209,16 @@ void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *co
                           bool relu, float *y, ptrdiff_t ldy, int row0, int row1, int channel0,
                           int channel1, void *scratch)
 {
-    struct task task = {
-        .plan = make_plan(k, conv, m), .x = x, .ldx = ldx, .packed = packed, .bias = bias,
-        .relu = relu, .y = y, .ldy = ldy, .channel0 = channel0, .channel1 = channel1};
+    struct task task = {.plan = make_plan(k, conv, m),
+                        .x = x,
+                        .ldx = ldx,
+                        .packed = packed,
+                        .bias = bias,
+                        .relu = relu,
+                        .y = y,
+                        .ldy = ldy,
+                        .channel0 = channel0,
+                        .channel1 = channel1};
     run(k, &task, row0, row1, scratch);
 }
 
@@ -211,9 +227,14 @@ void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_co
                                 bool accumulate, float *dx, ptrdiff_t lddx, void *scratch)
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
-    struct task task = {
-        .plan = make_plan(k, &transposed, m), .x = dy, .ldx = lddy, .packed = packed,
-        .accumulate = accumulate, .y = dx, .ldy = lddx, .channel1 = conv->in_c};
+    struct task task = {.plan = make_plan(k, &transposed, m),
+                        .x = dy,
+                        .ldx = lddy,
+                        .packed = packed,
+                        .accumulate = accumulate,
+                        .y = dx,
+                        .ldy = lddx,
+                        .channel1 = conv->in_c};
     run(k, &task, 0, conv->in_h, scratch);
 }
 
@@ -225,7 +246,8 @@ size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sq
     return scratch.used;
 }
 
-size_t sqz_winograd_backward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m)
+size_t sqz_winograd_backward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                                     int m)
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
     return sqz_winograd_forward_scratch(k, &transposed, m);
@@ -247,8 +269,8 @@ static int64_t winograd_cycles(const struct sqz_kernels *k, const struct sqz_con
     const struct plan plan = make_plan(k, conv, price->m);
     const int64_t tiles = plan.across * plan.down, lanes = k->nr / 2;
     const int64_t blocks = (tiles + plan.block - 1) / plan.block;
-    const int64_t calls = plan.frequencies * ((tiles + k->mr - 1) / k->mr) *
-                          sqz_ceil_div(conv->out_c, k->nr);
+    const int64_t calls =
+        plan.frequencies * ((tiles + k->mr - 1) / k->mr) * sqz_ceil_div(conv->out_c, k->nr);
     int64_t cycles = calls * ((int64_t)k->mr * conv->in_c + (int64_t)CALL * plan.n_depths);
     cycles += tiles * (conv->in_c * price->input + conv->out_c * price->output) / lanes;
     if (plan.far_weights)
@@ -262,7 +284,8 @@ int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, 
         conv->out_c < 16 || conv->pad < 0)
         return 0;
     // A gain below a tenth is not worth larger errors and weights; nor is it from tile to tile.
-    int64_t least = (int64_t)conv->out_h * conv->out_w * 9 * conv->in_c * conv->out_c / k->nr * 9 / 10;
+    int64_t least =
+        (int64_t)conv->out_h * conv->out_w * 9 * conv->in_c * conv->out_c / k->nr * 9 / 10;
     int best = 0;
     for (size_t i = 0; i < sizeof prices / sizeof prices[0] && prices[i].m <= largest; i++) {
         int64_t cycles = winograd_cycles(k, conv, &prices[i]);
@@ -274,7 +297,8 @@ int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, 
     return best;
 }
 
-int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest)
+int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                               int largest)
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
     return conv->stride == 1 ? sqz_winograd_tile(k, &transposed, largest) : 0;

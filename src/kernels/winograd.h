@@ -1,9 +1,11 @@
-// Winograd's convolution for 3x3 kernels of stride 1: tiles of m x m outputs (m = 2, 4, 5 or 6) from
-// windows of m + 2 pixels a side, with (m + 2)^2 multiplications a channel pair instead of 9 m^2.
+// Winograd's convolution for 3x3 kernels of stride 1: tiles of m x m outputs (m = 2, 4, 5 or 6)
+// from windows of m + 2 pixels a side, with (m + 2)^2 multiplications a channel pair instead of 9
+// m^2.
 //
-// Accuracy: the errors of a tile grow with m and spread over its outputs; sqz_winograd_amplification
-// bounds them. The interpolation points of m = 4 (0, 1, -1, 1/2, -2) make half the errors of the usual
-// ones (0, 1, -1, 2, -2). An infinity or NaN in a window makes NaNs of its tile's outputs.
+// Accuracy: the errors of a tile grow with m and spread over its outputs;
+// sqz_winograd_amplification bounds them. The interpolation points of m = 4 (0, 1, -1, 1/2, -2)
+// make a third of the errors of the usual ones (0, 1, -1, 2, -2). An infinity or NaN in a window
+// makes NaNs of its tile's outputs.
 #ifndef SQZ_KERNELS_WINOGRAD_H
 #define SQZ_KERNELS_WINOGRAD_H
 
@@ -15,16 +17,19 @@ enum { SQZ_WINOGRAD_LARGEST = 6 };
 // least as good or the only one. A function of shape and level only.
 int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest);
 // The same for the data gradient.
-int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest);
-// |error| <= this * (4 + sqrt n) * FLT_EPSILON * (the largest sum of absolute terms in the map), for
-// sums of n = 9 * in_c terms.
+int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                               int largest);
+// |error| <= this * (4 + sqrt n) * FLT_EPSILON * (the largest sum of absolute terms in the map),
+// for sums of n = 9 * in_c terms.
 double sqz_winograd_amplification(int m);
 
 // Floats of the transformed weights; bytes of scratch per thread (64-byte aligned).
 size_t sqz_winograd_forward_pack_size(const struct sqz_conv *conv, int m);
 size_t sqz_winograd_backward_pack_size(const struct sqz_conv *conv, int m);
-size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m);
-size_t sqz_winograd_backward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m);
+size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                                    int m);
+size_t sqz_winograd_backward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                                     int m);
 void sqz_winograd_pack_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                                const float *weights, float *packed);
 void sqz_winograd_pack_backward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,

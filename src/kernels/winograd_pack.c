@@ -43,7 +43,8 @@ static void transform(const struct group *group, int m, double matrix[SIDE_MOST]
     for (int i = 0; i < side; i++)
         for (int x = 0; x < 3; x++)
             for (int j = 0; j < GROUP; j++)
-                half[i][x][j] = matrix[i][0] * group->taps[x][j] + matrix[i][1] * group->taps[3 + x][j] +
+                half[i][x][j] = matrix[i][0] * group->taps[x][j] +
+                                matrix[i][1] * group->taps[3 + x][j] +
                                 matrix[i][2] * group->taps[6 + x][j];
     for (int i = 0; i < side; i++)
         for (int c = 0; c < side; c++, packed += ldf)
@@ -52,15 +53,15 @@ static void transform(const struct group *group, int m, double matrix[SIDE_MOST]
                                     matrix[c][2] * half[i][2][j]);
 }
 
-// Weights of a convolution from in_c to out_c channels: tap t of input channel i and output channel o
-// is at weights[t * ld_tap + i * ld_in + o * ld_out].
+// Weights of a convolution from in_c to out_c channels: tap t of input channel i and output channel
+// o is at weights[t * ld_tap + i * ld_in + o * ld_out].
 struct layout {
     int in_c, out_c;
     ptrdiff_t ld_tap, ld_in, ld_out;
 };
 
-static void pack(const struct sqz_kernels *k, const struct layout *layout, int m, const float *weights,
-                 float *packed)
+static void pack(const struct sqz_kernels *k, const struct layout *layout, int m,
+                 const float *weights, float *packed)
 {
     double matrix[SIDE_MOST][3];
     fill_matrix(m, matrix);
@@ -85,8 +86,11 @@ static void pack(const struct sqz_kernels *k, const struct layout *layout, int m
 void sqz_winograd_pack_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                                const float *weights, float *packed)
 {
-    struct layout layout = {.in_c = conv->in_c, .out_c = conv->out_c, .ld_in = conv->out_c,
-                            .ld_tap = (ptrdiff_t)conv->in_c * conv->out_c, .ld_out = 1};
+    struct layout layout = {.in_c = conv->in_c,
+                            .out_c = conv->out_c,
+                            .ld_in = conv->out_c,
+                            .ld_tap = (ptrdiff_t)conv->in_c * conv->out_c,
+                            .ld_out = 1};
     pack(k, &layout, m, weights, packed);
 }
 
@@ -94,8 +98,11 @@ void sqz_winograd_pack_forward(const struct sqz_kernels *k, const struct sqz_con
 void sqz_winograd_pack_backward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                                 const float *weights, float *packed)
 {
-    struct layout layout = {.in_c = conv->out_c, .out_c = conv->in_c, .ld_in = 1,
-                            .ld_tap = -(ptrdiff_t)conv->in_c * conv->out_c, .ld_out = conv->out_c};
+    struct layout layout = {.in_c = conv->out_c,
+                            .out_c = conv->in_c,
+                            .ld_in = 1,
+                            .ld_tap = -(ptrdiff_t)conv->in_c * conv->out_c,
+                            .ld_out = conv->out_c};
     pack(k, &layout, m, weights - 8 * layout.ld_tap, packed);
 }
 

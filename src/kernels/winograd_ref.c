@@ -2,20 +2,47 @@
 enum { VEC_N = 1 };
 typedef float vec;
 
-static inline vec vec_zero(void) { return 0; }
-static inline vec vec_set1(float x) { return x; }
-static inline vec vec_load(const float *p) { return *p; }
-static inline void vec_store(float *p, vec x) { *p = x; }
-static inline vec vec_load_n(const float *p, int n) { return n > 0 ? *p : 0; }
+static inline vec vec_zero(void)
+{
+    return 0;
+}
+static inline vec vec_set1(float x)
+{
+    return x;
+}
+static inline vec vec_load(const float *p)
+{
+    return *p;
+}
+static inline void vec_store(float *p, vec x)
+{
+    *p = x;
+}
+static inline vec vec_load_n(const float *p, int n)
+{
+    return n > 0 ? *p : 0;
+}
 static inline void vec_store_n(float *p, vec x, int n)
 {
     if (n > 0)
         *p = x;
 }
-static inline vec vec_add(vec a, vec b) { return a + b; }
-static inline vec vec_sub(vec a, vec b) { return a - b; }
-static inline vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
-static inline vec vec_relu(vec x) { return x < 0 ? 0 : x; }
+static inline vec vec_add(vec a, vec b)
+{
+    return a + b;
+}
+static inline vec vec_sub(vec a, vec b)
+{
+    return a - b;
+}
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    return a * b + c;
+}
+static inline vec vec_relu(vec x)
+{
+    return x < 0 ? 0 : x;
+}
 
 #include "kernels/winograd_tmpl.h"
 

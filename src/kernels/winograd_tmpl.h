@@ -1,9 +1,9 @@
 // Winograd's input and output transforms over the vector operations of vec_<level>.h.
 //
-// With points a[0..] and infinity last (winograd.c), input value i is the sum over k of p[k] * d[k],
-// p being the coefficients of the product of all (x - a[j]) but the i-th, and output j is the sum
-// over i of a[i]^j * m[i]. Shared factors are computed once: for a pair of points +-a, `odd` and
-// `even` are the common polynomial at two neighbouring places.
+// With points a[0..] and infinity last (winograd_pack.c), input value i is the sum over k of p[k] *
+// d[k], p being the coefficients of the product of all (x - a[j]) but the i-th, and output j is the
+// sum over i of a[i]^j * m[i]. Shared factors are computed once: for a pair of points +-a, `odd`
+// and `even` are the common polynomial at two neighbouring places.
 #include "kernels/levels.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -34,8 +34,7 @@ INLINE void input_2(const vec *d, vec *v)
 INLINE void input_4(const vec *d, vec *v)
 {
     vec q[4]; // x^2 + 3/2 x - 1 at d[0] to d[3]
-    UNROLL for (int i = 0; i < 4; i++)
-        q[i] = times_plus(1.5f, d[i + 1], vec_sub(d[i + 2], d[i]));
+    UNROLL for (int i = 0; i < 4; i++) q[i] = times_plus(1.5f, d[i + 1], vec_sub(d[i + 2], d[i]));
     vec odd = vec_sub(d[3], d[1]), even = vec_sub(d[4], d[2]);
     v[0] = vec_sub(q[2], q[0]);
     v[1] = vec_add(q[2], q[1]);
@@ -49,19 +48,16 @@ INLINE void input_4(const vec *d, vec *v)
 INLINE void input_5(const vec *d, vec *v)
 {
     vec by_two[5]; // x^2 - 4 at d[0] to d[4]
-    UNROLL for (int i = 0; i < 5; i++)
-        by_two[i] = times_plus(-4, d[i], d[i + 2]);
-    vec both[3];   // (x^2 - 4) (x^2 - 1)
-    UNROLL for (int i = 0; i < 3; i++)
-        both[i] = vec_sub(by_two[i + 2], by_two[i]);
+    UNROLL for (int i = 0; i < 5; i++) by_two[i] = times_plus(-4, d[i], d[i + 2]);
+    vec both[3]; // (x^2 - 4) (x^2 - 1)
+    UNROLL for (int i = 0; i < 3; i++) both[i] = vec_sub(by_two[i + 2], by_two[i]);
     vec odd = times_plus(-0.5f, by_two[1], by_two[2]);
     vec even = times_plus(-0.5f, by_two[2], by_two[3]);
     v[0] = times_plus(-0.5f, both[0], both[1]);
     v[1] = vec_add(even, odd);
     v[2] = vec_sub(even, odd);
     vec by_one[3]; // x^2 - 1 at d[1] to d[3]
-    UNROLL for (int i = 0; i < 3; i++)
-        by_one[i] = vec_sub(d[i + 3], d[i + 1]);
+    UNROLL for (int i = 0; i < 3; i++) by_one[i] = vec_sub(d[i + 3], d[i + 1]);
     odd = times_plus(-0.5f, by_one[0], by_one[1]);
     even = times_plus(-0.5f, by_one[1], by_one[2]);
     v[3] = times_plus(2, odd, even);
@@ -164,7 +160,8 @@ INLINE void input_body(const struct sqz_winograd_input *tile, const int m)
         vec half[WINDOW_MOST][WINDOW_MOST]; // [column][row]
         for (int j = 0; j < side; j++) {
             vec d[WINDOW_MOST];
-            UNROLL for (int i = 0; i < side; i++) {
+            UNROLL for (int i = 0; i < side; i++)
+            {
                 const float *x = tile->x[i * side + j] + c;
                 d[i] = n == VEC_N ? vec_load(x) : vec_load_n(x, n);
             }
@@ -173,10 +170,10 @@ INLINE void input_body(const struct sqz_winograd_input *tile, const int m)
         float *v = tile->v + c;
         for (int i = 0; i < side; i++) {
             vec d[WINDOW_MOST], out[WINDOW_MOST];
-            UNROLL for (int j = 0; j < side; j++)
-                d[j] = half[j][i];
+            UNROLL for (int j = 0; j < side; j++) d[j] = half[j][i];
             input_row(d, out, m);
-            UNROLL for (int j = 0; j < side; j++, v += tile->ldv) {
+            UNROLL for (int j = 0; j < side; j++, v += tile->ldv)
+            {
                 if (n == VEC_N)
                     vec_store(v, out[j]);
                 else
@@ -186,7 +183,8 @@ INLINE void input_body(const struct sqz_winograd_input *tile, const int m)
     }
 }
 
-INLINE void store_output(const struct sqz_winograd_output *tile, float *y, vec value, vec bias, int n)
+INLINE void store_output(const struct sqz_winograd_output *tile, float *y, vec value, vec bias,
+                         int n)
 {
     value = vec_add(value, bias);
     if (tile->accumulate)
@@ -207,38 +205,36 @@ INLINE void output_body(const struct sqz_winograd_output *tile, const int m)
         vec half[WINDOW_MOST][WINDOW_MOST]; // [column][row]
         for (int j = 0; j < side; j++) {
             vec p[WINDOW_MOST];
-            UNROLL for (int i = 0; i < side; i++)
-                p[i] = vec_load(tile->p + (i * side + j) * tile->ldp + c);
+            UNROLL for (int i = 0; i < side; i++) p[i] =
+                vec_load(tile->p + (i * side + j) * tile->ldp + c);
             output_row(p, half[j], m);
         }
         const vec bias = tile->bias ? vec_load_n(tile->bias + c, n) : vec_zero();
         for (int i = 0; i < m && i < tile->rows; i++) {
             vec p[WINDOW_MOST], out[WINDOW_MOST];
-            UNROLL for (int j = 0; j < side; j++)
-                p[j] = half[j][i];
+            UNROLL for (int j = 0; j < side; j++) p[j] = half[j][i];
             output_row(p, out, m);
             float *y = tile->y + i * tile->ld_row + c;
-            UNROLL for (int j = 0; j < m; j++)
-                if (j < tile->columns)
-                    store_output(tile, y + j * tile->ldy, out[j], bias, n);
+            UNROLL for (int j = 0; j < m; j++) if (j < tile->columns)
+                store_output(tile, y + j * tile->ldy, out[j], bias, n);
         }
     }
 }
 
-#define FOR_TILES(body, tile) \
-    switch (tile->m) { \
-    case 2: \
-        body(tile, 2); \
-        break; \
-    case 4: \
-        body(tile, 4); \
-        break; \
-    case 5: \
-        body(tile, 5); \
-        break; \
-    case 6: \
-        body(tile, 6); \
-        break; \
+#define FOR_TILES(body, tile)                                                                      \
+    switch (tile->m) {                                                                             \
+    case 2:                                                                                        \
+        body(tile, 2);                                                                             \
+        break;                                                                                     \
+    case 4:                                                                                        \
+        body(tile, 4);                                                                             \
+        break;                                                                                     \
+    case 5:                                                                                        \
+        body(tile, 5);                                                                             \
+        break;                                                                                     \
+    case 6:                                                                                        \
+        body(tile, 6);                                                                             \
+        break;                                                                                     \
     }
 
 static void winograd_input(const struct sqz_winograd_input *tile)

@@ -1,5 +1,6 @@
-// check_kernels --bench: each 3x3 convolution directly and by every Winograd tile, on one thread. The
-// contestants take turns, so that a busy machine is equally unfair to all; the best rounds count.
+// check_kernels --bench: each 3x3 convolution directly and by every Winograd tile, on one thread.
+// The contestants take turns, so that a busy machine is equally unfair to all; the best rounds
+// count.
 #include "check/check.h"
 #include "kernels/winograd.h"
 
@@ -35,10 +36,10 @@ static void pack(struct contest *c, bool backward)
 {
     for (int i = 0; i < N_TILES; i++) {
         const int m = tiles[i];
-        size_t size = m == 0 ? backward ? sqz_conv_backward_pack_size(c->k, &c->conv)
-                                        : sqz_conv_forward_pack_size(c->k, &c->conv)
-                             : backward ? sqz_winograd_backward_pack_size(&c->conv, m)
-                                        : sqz_winograd_forward_pack_size(&c->conv, m);
+        size_t size = m == 0     ? backward ? sqz_conv_backward_pack_size(c->k, &c->conv)
+                                            : sqz_conv_forward_pack_size(c->k, &c->conv)
+                          : backward ? sqz_winograd_backward_pack_size(&c->conv, m)
+                                 : sqz_winograd_forward_pack_size(&c->conv, m);
         c->packed[i] = small_numbers(size);
         if (m == 0 && backward)
             sqz_conv_pack_backward(c->k, &c->conv, c->w, c->packed[i]);
@@ -56,7 +57,8 @@ static void run(struct contest *c, int i, bool backward)
     const struct sqz_conv *conv = &c->conv;
     const int m = tiles[i], in_c = conv->in_c, out_c = conv->out_c;
     if (m == 0 && backward)
-        sqz_conv_backward_data(c->k, conv, c->y, c->ldy, c->packed[i], false, c->x, in_c, c->scratch);
+        sqz_conv_backward_data(c->k, conv, c->y, c->ldy, c->packed[i], false, c->x, in_c,
+                               c->scratch);
     else if (m == 0)
         sqz_conv_forward(c->k, conv, c->x, in_c, c->packed[i], c->bias, true, c->y, c->ldy, 0,
                          conv->out_h * conv->out_w, 0, out_c, c->scratch);
@@ -64,8 +66,8 @@ static void run(struct contest *c, int i, bool backward)
         sqz_winograd_backward_data(c->k, conv, m, c->y, c->ldy, c->packed[i], false, c->x, in_c,
                                    c->scratch);
     else
-        sqz_winograd_forward(c->k, conv, m, c->x, in_c, c->packed[i], c->bias, true, c->y, c->ldy, 0,
-                             conv->out_h, 0, out_c, c->scratch);
+        sqz_winograd_forward(c->k, conv, m, c->x, in_c, c->packed[i], c->bias, true, c->y, c->ldy,
+                             0, conv->out_h, 0, out_c, c->scratch);
 }
 
 static void compete(struct contest *c, bool backward)
@@ -103,12 +105,14 @@ static void bench_layer(const struct sqz_kernels *k, const struct layer_shape *s
         bytes = larger(bytes, sqz_winograd_forward_scratch(k, conv, tiles[i]));
         bytes = larger(bytes, sqz_winograd_backward_scratch(k, conv, tiles[i]));
     }
-    struct contest c = {
-        .k = k, .conv = *conv, .ldy = shape->ldy,
-        .x = small_numbers((size_t)(conv->in_h * conv->in_w * conv->in_c)),
-        .y = small_numbers((size_t)(conv->out_h * conv->out_w * shape->ldy)),
-        .w = small_numbers(9 * (size_t)(conv->in_c * conv->out_c)),
-        .bias = small_numbers((size_t)conv->out_c), .scratch = small_numbers(bytes / sizeof(float))};
+    struct contest c = {.k = k,
+                        .conv = *conv,
+                        .ldy = shape->ldy,
+                        .x = small_numbers((size_t)(conv->in_h * conv->in_w * conv->in_c)),
+                        .y = small_numbers((size_t)(conv->out_h * conv->out_w * shape->ldy)),
+                        .w = small_numbers(9 * (size_t)(conv->in_c * conv->out_c)),
+                        .bias = small_numbers((size_t)conv->out_c),
+                        .scratch = small_numbers(bytes / sizeof(float))};
     printf("%-18s", shape->name);
     compete(&c, false);
     printf("  ");
@@ -123,8 +127,10 @@ static void bench_layer(const struct sqz_kernels *k, const struct layer_shape *s
 
 void bench_winograd(const struct sqz_kernels *k, const char *part)
 {
-    printf("%s, one thread: direct, and how many times faster the tiles 2, 4, 5, 6 are (*: chosen)\n"
-           "%-18s %-36s   data gradient\n", sqz_cpu_level_name(k->level), "layer", "forward");
+    printf(
+        "%s, one thread: direct, and how many times faster the tiles 2, 4, 5, 6 are (*: chosen)\n"
+        "%-18s %-36s   data gradient\n",
+        sqz_cpu_level_name(k->level), "layer", "forward");
     for (int i = 0; i < n_layer_shapes; i++)
         if (layer_shapes[i].conv.kernel == 3 && layer_shapes[i].conv.stride == 1 &&
             strstr(layer_shapes[i].name, part))

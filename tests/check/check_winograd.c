@@ -67,9 +67,9 @@ static void *make_scratch(size_t bytes) // a multiple of 64, so that it starts a
     return memset(guarded_bytes(bytes), 0xff, bytes);
 }
 
-// A tile's values and products are sums over up to 64 pixels of the window: their errors enter every
-// output, so that the terms of the whole neighbourhood count. Random numbers in (-1, 1) make them
-// alike, and the border's missing terms only lower the errors.
+// A tile's values and products are sums over up to 64 pixels of the window: their errors enter
+// every output, so that the terms of the whole neighbourhood count. Random numbers in (-1, 1) make
+// them alike, and the border's missing terms only lower the errors.
 static double most_terms(const double *terms, size_t size)
 {
     double most = 0;
@@ -88,8 +88,8 @@ static void check_forward(const struct sqz_kernels *k, struct data *d, int m, bo
     float *y = guarded_floats(d->y_size), *pieces = guarded_floats(d->y_size);
     fill_pattern(y, d->y_size);
     fill_pattern(pieces, d->y_size);
-    sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, 0, conv->out_h, 0,
-                         conv->out_c, scratch);
+    sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, 0, conv->out_h,
+                         0, conv->out_c, scratch);
     double terms = most_terms(d->y_terms, d->y_size);
     double c = sqz_winograd_amplification(m) * sum_factor(9 * (size_t)conv->in_c);
     for (size_t i = 0; i < d->y_size; i++) {
@@ -104,8 +104,8 @@ static void check_forward(const struct sqz_kernels *k, struct data *d, int m, bo
         for (int c0 = 0, c1; c0 < conv->out_c; c0 = c1) {
             c1 = c0 + k->nr * (1 + random_below((conv->out_c - c0 + k->nr - 1) / k->nr));
             c1 = c1 < conv->out_c ? c1 : conv->out_c;
-            sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, pieces, d->ldy, r0,
-                                 r1, c0, c1, scratch);
+            sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, pieces, d->ldy,
+                                 r0, r1, c0, c1, scratch);
         }
     }
     check_true(memcmp(y, pieces, d->y_size * sizeof *y) == 0, "pieces differ from the whole", 0);
@@ -138,8 +138,8 @@ static void check_shape(const struct sqz_kernels *k, const char *name, const str
 {
     for (int i = 0; i < N_TILES; i++) {
         check_begin("%s, %s, tile %d (%dx%dx%d to %dx%dx%d, pad %d), ld +%d +%d",
-                    sqz_cpu_level_name(k->level), name, tiles[i], conv->in_h, conv->in_w, conv->in_c,
-                    conv->out_h, conv->out_w, conv->out_c, conv->pad, wider_x, wider_y);
+                    sqz_cpu_level_name(k->level), name, tiles[i], conv->in_h, conv->in_w,
+                    conv->in_c, conv->out_h, conv->out_w, conv->out_c, conv->pad, wider_x, wider_y);
         struct data d = make_data(conv, wider_x, wider_y);
         check_forward(k, &d, tiles[i], flag);
         check_backward(k, &d, tiles[i], flag);
@@ -149,8 +149,14 @@ static void check_shape(const struct sqz_kernels *k, const char *name, const str
 
 static struct sqz_conv make_conv(int h, int w, int in_c, int out_c, int pad)
 {
-    return (struct sqz_conv){.in_h = h, .in_w = w, .in_c = in_c, .out_h = h + 2 * pad - 2,
-                             .out_w = w + 2 * pad - 2, .out_c = out_c, .kernel = 3, .stride = 1,
+    return (struct sqz_conv){.in_h = h,
+                             .in_w = w,
+                             .in_c = in_c,
+                             .out_h = h + 2 * pad - 2,
+                             .out_w = w + 2 * pad - 2,
+                             .out_c = out_c,
+                             .kernel = 3,
+                             .stride = 1,
                              .pad = pad};
 }
 
