@@ -9,8 +9,8 @@
 // A dead start is declared when the loss is at ln(classes) and the activations are dead in every
 // one of this many steps running: a healthy SqueezeNet may sit at ln(classes) for hundreds of
 // steps. The last layer's ReLU is what usually dies: all logits close while half of the other
-// activations still live, and no gradient reaches any weight. Measured on drawn shapes at 32 pixels:
-// a run that crept on kept 9 % of its logits open, one that was dead 0.2 % or less.
+// activations still live, and no gradient reaches any weight. Measured on drawn shapes at 32
+// pixels: a run that crept on kept 9 % of its logits open, one that was dead 0.2 % or less.
 #define SQZ_WATCHDOG_WINDOW      150
 #define SQZ_WATCHDOG_LOSS_MARGIN 0.01 // relative distance from ln(classes)
 #define SQZ_WATCHDOG_ZEROS       0.95 // share of zeros among all activations, or
