@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define SUBPIXELS      3 // a side
-#define MOST_CLUTTER   6
-#define LEAST_CONTRAST 120 // between an object and each background colour, summed over R, G, B
+#define MOST_CLUTTER   3
+#define LEAST_CONTRAST 200 // between an object and each background colour, summed over R, G, B
 
 const char *const sqz_synth_names[SQZ_SYNTH_CLASSES] = {
     "checker", "circle", "cross",    "diagonal_stripes", "dots", "horizontal_stripes",
@@ -108,7 +108,7 @@ static void plan_object(struct scene *scene, struct sqz_random *random)
 {
     struct item *object = &scene->object;
     bool texture = is_texture(scene->what);
-    object->w = object->h = texture ? between(random, 0.30, 0.46) : between(random, 0.22, 0.42);
+    object->w = object->h = texture ? between(random, 0.36, 0.46) : between(random, 0.28, 0.42);
     // At most a tenth of the radius leaves the picture.
     double room = 0.5 - 0.9 * object->w;
     object->x = 0.5 + between(random, -room, room);
@@ -127,14 +127,14 @@ static void plan_texture(struct scene *scene, struct sqz_random *random)
         t = sign * (diagonal + t);
     set_turn(t, &scene->cosine, &scene->sine);
     bool grid = scene->what == SQZ_SYNTH_CHECKER || scene->what == SQZ_SYNTH_DOTS;
-    scene->period = grid ? between(random, 0.20, 0.30) : between(random, 0.14, 0.24);
+    scene->period = grid ? between(random, 0.26, 0.36) : between(random, 0.20, 0.30);
     scene->phase_x = between(random, 0, 1);
     scene->phase_y = between(random, 0, 1);
 }
 
 static void plan_clutter(struct scene *scene, struct sqz_random *random)
 {
-    scene->n_clutter = 2 + draw_below(random, MOST_CLUTTER - 1);
+    scene->n_clutter = draw_below(random, MOST_CLUTTER + 1);
     for (int i = 0; i < scene->n_clutter; i++) {
         struct item *item = &scene->clutter[i];
         item->x = between(random, 0, 1);
@@ -146,11 +146,11 @@ static void plan_clutter(struct scene *scene, struct sqz_random *random)
         item->colour = draw_colour(random);
     }
     struct item *cover = &scene->cover;
-    scene->covered = draw_below(random, 2);
+    scene->covered = draw_below(random, 3) == 0;
     cover->x = scene->object.x + between(random, -0.8, 0.8) * scene->object.w;
     cover->y = scene->object.y + between(random, -0.8, 0.8) * scene->object.w;
     cover->disc = false;
-    cover->w = between(random, 0.08, 0.30);
+    cover->w = between(random, 0.08, 0.20);
     cover->h = between(random, 0.03, 0.06);
     draw_turn(random, &cover->cosine, &cover->sine);
     cover->colour = draw_colour(random);
@@ -177,7 +177,7 @@ static void plan(struct scene *scene, enum sqz_synth_class what, struct sqz_rand
     plan_object(scene, random);
     plan_texture(scene, random);
     plan_clutter(scene, random);
-    scene->noise = between(random, 4, 24);
+    scene->noise = between(random, 2, 10);
 }
 
 static void to_item(const struct item *item, double x, double y, double *u, double *v)

@@ -125,6 +125,16 @@ static enum sqz_status name_classes(struct sqz_setup *setup, char *const *labels
                                  (const char *const *)labels, err);
 }
 
+// A common offset of all logits leaves the softmax as it is, but keeps the last layer's ReLU open
+// until the features are worth something. With MindCV's 0 the first thing that a network learns on
+// hard pictures is to close every logit, and then no gradient is left.
+static void open_classifier(struct sqz_model *model, double bias)
+{
+    const struct sqz_param *param = &model->net->params[model->net->n_params - 1];
+    for (size_t i = 0; i < param->size; i++)
+        model->weights[param->offset + i] = (float)bias;
+}
+
 static enum sqz_status start_fresh(struct sqz_setup *setup, struct sqz_error *err)
 {
     struct sqz_options *options = setup->options;
@@ -143,6 +153,7 @@ static enum sqz_status start_fresh(struct sqz_setup *setup, struct sqz_error *er
     if (status)
         return status;
     sqz_net_initialize(setup->model->net, (uint64_t)options->seed, setup->model->weights);
+    open_classifier(setup->model, options->classifier_bias);
     if (setup->recipe)
         sqz_text_add(&setup->notes,
                      "Training starts from random weights; with few pictures, starting "
@@ -191,6 +202,8 @@ static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error
     if (status)
         goto done;
     int had = file->net->spec.classes;
+    if (had != spec.classes)
+        open_classifier(setup->model, options->classifier_bias);
     if (had != spec.classes)
         sqz_text_add(&setup->notes,
                      "Fine-tuning \"%s\": its classifier for %d classes is replaced by "
