@@ -91,7 +91,7 @@ static enum sqz_status synth(struct cli *cli, const char *dir)
     else
         printf("%s: 10 classes, %d pictures each to train on and %d to validate, %dx%d pixels\n",
                dir, train, val, size, size);
-    cli_next(cli, "squeezenet train %s -c configs/small_images.yaml", dir);
+    cli_next(cli, "squeezenet train %s", dir);
     return SQZ_OK;
 }
 

@@ -50,6 +50,7 @@ void cli_next(const struct cli *cli, const char *format, ...)
     va_list args;
     if (cli->quiet || cli->json)
         return;
+    fflush(stdout); // the result comes first
     fputs("\nnext: ", stderr);
     va_start(args, format);
     vfprintf(stderr, format, args);
