@@ -202,17 +202,17 @@ static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error
     if (status)
         goto done;
     int had = file->net->spec.classes;
-    if (had != spec.classes)
+    if (had != spec.classes) {
         open_classifier(setup->model, options->classifier_bias);
-    if (had != spec.classes)
         sqz_text_add(&setup->notes,
                      "Fine-tuning \"%s\": its classifier for %d classes is replaced by "
                      "a fresh one for %d; every other weight is kept.\n",
                      sqz_path_name(options->ckpt_path), had, spec.classes);
-    else
+    } else {
         sqz_text_add(&setup->notes, "Fine-tuning \"%s\" with its classifier%s.\n",
                      sqz_path_name(options->ckpt_path),
                      keeps_names || !file->classes ? "" : ", though the class names differ");
+    }
     status = name_classes(setup, keeps_names ? file->labels : NULL, err);
 done:
     sqz_model_free(file);
