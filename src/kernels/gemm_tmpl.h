@@ -56,6 +56,10 @@ INLINE void store_tile(float *to, ptrdiff_t ld, int columns, vec sum[MR][2], boo
     }
 }
 
+// Weights that only the third-level cache holds come one page after the other, too short for the
+// hardware to see them coming.
+enum { AHEAD = 1024 };
+
 INLINE void gemm_body(const struct sqz_gemm_tile *tile, const int rows, const int vectors)
 {
     vec c[MR][2];
@@ -76,6 +80,8 @@ INLINE void gemm_body(const struct sqz_gemm_tile *tile, const int rows, const in
             row[i] = a[i];
         for (ptrdiff_t k = 0; k < depth; k++, b += vectors * VEC_N) {
             vec w[2];
+            UNROLL for (int v = 0; v < vectors * VEC_N; v += 16)
+                __builtin_prefetch(b + AHEAD + v);
             UNROLL for (int v = 0; v < vectors; v++)
                 w[v] = vec_load(b + v * VEC_N);
             UNROLL for (int i = 0; i < rows; i++) {

@@ -52,13 +52,13 @@ struct sqz_outer_tile {
     int rows, columns;
 };
 
-// Winograd's transforms of one tile of m x m outputs, m = 2, 4, 5 or 6 (winograd.h). In: channels
-// of the (m + 2)^2 pixels x[], row by row, give as many values v[f * ldv + channel].
+// Winograd's transforms of one tile of m x m outputs from side x side pixels (winograd.h has the
+// pairs). In: channels of the pixels x[], row by row, give as many values v[f * ldv + channel].
 struct sqz_winograd_input {
     const float *const *x;
     float *v;
     ptrdiff_t ldv;
-    int m, channels;
+    int side, channels;
 };
 // Out: the products p[f * ldp + channel] give y[i * ld_row + j * ldy + channel], i < rows and
 // j < columns; ldp covers whole vectors.
@@ -67,8 +67,18 @@ struct sqz_winograd_output {
     ptrdiff_t ldp;
     float *y;
     ptrdiff_t ldy, ld_row;
-    int m, rows, columns, channels;
+    int side, m, rows, columns, channels;
     bool accumulate, relu; // as in sqz_gemm_tile
+};
+// Weights, 16 output channels of one input channel: taps[ky * kernel + kx][column] give
+// packed[f * ldf + column], rows and columns being multiplied by matrix[side][kernel].
+enum { SQZ_WINOGRAD_COLUMNS = 16 };
+struct sqz_winograd_weights {
+    const double (*matrix)[4];
+    const float (*taps)[SQZ_WINOGRAD_COLUMNS];
+    float *packed;
+    ptrdiff_t ldf;
+    int side, kernel; // kernel <= 4
 };
 
 struct sqz_kernels {
@@ -81,6 +91,7 @@ struct sqz_kernels {
     void (*outer_half)(const struct sqz_outer_tile *tile);
     void (*winograd_input)(const struct sqz_winograd_input *tile);
     void (*winograd_output)(const struct sqz_winograd_output *tile);
+    void (*winograd_weights)(const struct sqz_winograd_weights *group);
     // dy = y > 0 ? dy : 0, over n pixels of `channels`.
     void (*relu_backward)(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
                           int channels);

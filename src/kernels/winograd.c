@@ -1,32 +1,15 @@
 // Winograd's convolution: per block of tiles, transform the windows of the input, multiply them by
 // the transformed weights (one GEMM a frequency, by the micro-kernel of the direct convolution with
 // one tap), transform the products into outputs. A block's values stay in the second-level cache.
-#include "kernels/winograd.h"
-#include "kernels/conv_plan.h"
+#include "kernels/winograd_plan.h"
 
 #include <string.h>
 
 enum {
-    SIDE_MOST = SQZ_WINOGRAD_LARGEST + 2,
-    FREQUENCIES_MOST = SIDE_MOST * SIDE_MOST,
+    FREQUENCIES_MOST = SQZ_WINOGRAD_SIDE_MOST * SQZ_WINOGRAD_SIDE_MOST,
     DEPTH_MOST = 64,          // input channels that are transformed together
     BLOCK_FLOATS = 110 << 10, // of a block's values and products: 440 KB
-    NEAR_FLOATS = 64 << 10,   // of weights that stay there from block to block
     LINE = 16,                // floats of a cache line
-};
-
-// How a convolution is cut, by its shape and the level only.
-struct plan {
-    const struct sqz_conv *conv;
-    int m, side, frequencies;
-    struct sqz_split depths; // input channels in n_depths parts
-    int n_depths, depth;     // depth: of the largest part
-    int across, down;        // tiles of the map
-    int block;               // most tiles at once
-    ptrdiff_t ldv;           // floats from one frequency's values to the next
-    ptrdiff_t ld_product;    // floats from one tile's products to the next
-    int panels;              // whose products are kept at once
-    bool far_weights;        // too many for the second-level cache
 };
 
 // Odd, so that lines at that distance do not fall into the same few sets of a cache.
@@ -35,9 +18,12 @@ static ptrdiff_t odd_lines(ptrdiff_t floats)
     return ((floats + LINE - 1) / LINE | 1) * LINE;
 }
 
-static struct plan make_plan(const struct sqz_kernels *k, const struct sqz_conv *conv, int m)
+struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k,
+                                           const struct sqz_conv *conv, int m)
 {
-    struct plan plan = {.conv = conv, .m = m, .side = m + 2};
+    struct sqz_winograd_plan plan = {.source = *conv, .conv = sqz_winograd_dense(conv), .m = m};
+    conv = &plan.conv;
+    plan.side = m + conv->kernel - 1;
     plan.frequencies = plan.side * plan.side;
     plan.n_depths = sqz_ceil_div(conv->in_c, DEPTH_MOST);
     plan.depths = sqz_split(conv->in_c, plan.n_depths);
@@ -48,23 +34,28 @@ static struct plan make_plan(const struct sqz_kernels *k, const struct sqz_conv 
     plan.ld_product = odd_lines((ptrdiff_t)plan.frequencies * k->nr);
     int tiles = BLOCK_FLOATS / (plan.frequencies * (plan.depth + plan.panels * k->nr));
     plan.block = tiles < k->mr ? k->mr : tiles / k->mr * k->mr;
-    plan.far_weights = plan.frequencies * conv->in_c * conv->out_c > NEAR_FLOATS;
     plan.ldv = odd_lines((ptrdiff_t)plan.block * plan.depth);
+    if (sqz_conv_is_polyphase(&plan.source))
+        plan.phase_rows = (sqz_ceil_div(plan.block, plan.across) + 1) * m + conv->kernel - 1;
     return plan;
 }
 
 struct block_scratch {
     const float **rows; // of the values of one frequency
     float *zeros;       // what a window reads in the padding
+    float *phases;      // polyphase: the rows under a block
     float *values;      // [frequency][tile][depth]
     float *products;    // [panel][tile][frequency][width]
 };
 
-static struct block_scratch take_scratch(const struct plan *plan, struct sqz_scratch *scratch)
+static struct block_scratch take_scratch(const struct sqz_winograd_plan *plan, struct sqz_scratch *scratch)
 {
     struct block_scratch block;
     block.rows = sqz_scratch_take(scratch, (size_t)plan->block, sizeof *block.rows);
     block.zeros = sqz_scratch_take(scratch, (size_t)plan->depth, sizeof *block.zeros);
+    block.phases = sqz_scratch_take(
+        scratch, (size_t)plan->phase_rows * (size_t)(plan->conv.in_w * plan->conv.in_c),
+        sizeof *block.phases);
     block.values =
         sqz_scratch_take(scratch, (size_t)(plan->frequencies * plan->ldv), sizeof *block.values);
     block.products = sqz_scratch_take(
@@ -73,9 +64,10 @@ static struct block_scratch take_scratch(const struct plan *plan, struct sqz_scr
 }
 
 struct task {
-    struct plan plan;
+    struct sqz_winograd_plan plan;
     const float *x;
     ptrdiff_t ldx;
+    int x_row; // the row of the map that x begins with
     const float *packed, *bias;
     float *y;
     ptrdiff_t ldy;
@@ -84,15 +76,55 @@ struct task {
     struct block_scratch block;
 };
 
+// One row of the four phases (sqz_conv_is_polyphase): pixels of 4 * in_c channels.
+static void split_row(const struct sqz_conv *source, const float *image, ptrdiff_t ldx, int row,
+                      int width, float *to)
+{
+    const int in_c = source->in_c;
+    for (int part = 0; part < 2; part++) {
+        int y = 2 * row + part - source->pad;
+        float *pixel = to + 2 * part * in_c;
+        for (int x = 0; x < 2 * width; x++) {
+            int from = x - source->pad;
+            bool inside = y >= 0 && y < source->in_h && from >= 0 && from < source->in_w;
+            const float *value = image + ((ptrdiff_t)y * source->in_w + from) * ldx;
+            for (int c = 0; c < in_c; c++)
+                pixel[c] = inside ? value[c] : 0;
+            pixel += x % 2 ? 3 * in_c : in_c;
+        }
+    }
+}
+
+// Puts the phases of the rows under tiles [tile0, tile1) in the place of the image.
+static struct task split_phases(const struct task *task, int tile0, int tile1)
+{
+    const struct sqz_winograd_plan *plan = &task->plan;
+    const struct sqz_conv *conv = &plan->conv;
+    const ptrdiff_t row_floats = (ptrdiff_t)conv->in_w * conv->in_c;
+    struct task split = *task;
+    split.x = task->block.phases;
+    split.ldx = conv->in_c;
+    split.x_row = tile0 / plan->across * plan->m;
+    int end = ((tile1 - 1) / plan->across) * plan->m + plan->side;
+    end = end < conv->in_h ? end : conv->in_h;
+    for (int y = split.x_row; y < end; y++)
+        split_row(&plan->source, task->x, task->ldx, y, conv->in_w,
+                  task->block.phases + (y - split.x_row) * row_floats);
+    return split;
+}
+
 // The values of tiles [tile0, tile1), input channels [depth0, depth0 + depth).
 static void transform_input(const struct sqz_kernels *k, const struct task *task, int tile0,
                             int tile1, int depth0, int depth)
 {
-    const struct plan *plan = &task->plan;
-    const struct sqz_conv *conv = plan->conv;
+    const struct sqz_winograd_plan *plan = &task->plan;
+    const struct sqz_conv *conv = &plan->conv;
     const float *window[FREQUENCIES_MOST];
-    struct sqz_winograd_input tile = {
-        .x = window, .v = task->block.values, .ldv = plan->ldv, .m = plan->m, .channels = depth};
+    struct sqz_winograd_input tile = {.x = window,
+                                      .v = task->block.values,
+                                      .ldv = plan->ldv,
+                                      .side = plan->side,
+                                      .channels = depth};
     for (int t = tile0; t < tile1; t++, tile.v += plan->depth) {
         int y0 = t / plan->across * plan->m - conv->pad,
             x0 = t % plan->across * plan->m - conv->pad;
@@ -100,7 +132,7 @@ static void transform_input(const struct sqz_kernels *k, const struct task *task
             for (int j = 0; j < plan->side; j++) {
                 int y = y0 + i, x = x0 + j;
                 bool inside = y >= 0 && y < conv->in_h && x >= 0 && x < conv->in_w;
-                ptrdiff_t pixel = (ptrdiff_t)y * conv->in_w + x;
+                ptrdiff_t pixel = (ptrdiff_t)(y - task->x_row) * conv->in_w + x;
                 window[i * plan->side + j] =
                     inside ? task->x + pixel * task->ldx + depth0 : task->block.zeros;
             }
@@ -108,19 +140,11 @@ static void transform_input(const struct sqz_kernels *k, const struct task *task
     }
 }
 
-// Weights come from the third-level cache, one page after the other: too short for the hardware to
-// see them coming.
-static void prefetch(const float *from, int floats)
-{
-    for (int i = 0; i < floats; i += LINE)
-        __builtin_prefetch(from + i);
-}
-
 // The products of one panel of `width` channels, added to those of earlier input channels.
 static void multiply(const struct sqz_kernels *k, const struct task *task, int tiles, int depth0,
                      int depth, int channel, int width, float *products)
 {
-    const struct plan *plan = &task->plan;
+    const struct sqz_winograd_plan *plan = &task->plan;
     void (*gemm)(const struct sqz_gemm_tile *) = width == k->nr ? k->gemm : k->gemm_half;
     const int groups = sqz_ceil_div(tiles, k->mr);
     const struct sqz_split split = sqz_split(tiles, groups);
@@ -129,17 +153,13 @@ static void multiply(const struct sqz_kernels *k, const struct task *task, int t
                                  .columns = width,
                                  .ldc = plan->ld_product,
                                  .accumulate = depth0 > 0};
-    const ptrdiff_t in_c = plan->conv->in_c;
+    const ptrdiff_t in_c = plan->conv.in_c;
     tile.b = task->packed + plan->frequencies * in_c * channel + (ptrdiff_t)depth0 * width;
-    const int share = sqz_ceil_div(depth * width, groups);
     for (int f = 0; f < plan->frequencies; f++, tile.b += in_c * width) {
-        const float *next = tile.b + in_c * width;
         for (int t = 0; t < tiles; t++)
             task->block.rows[t] = task->block.values + f * plan->ldv + (ptrdiff_t)t * plan->depth;
         for (int g = 0; g < groups; g++) {
             int first = sqz_split_start(split, g);
-            if (plan->far_weights)
-                prefetch(next + g * share, share);
             tile.a = task->block.rows + first;
             tile.rows = sqz_split_start(split, g + 1) - first;
             tile.c = products + first * plan->ld_product + (ptrdiff_t)f * width;
@@ -151,11 +171,12 @@ static void multiply(const struct sqz_kernels *k, const struct task *task, int t
 static void transform_output(const struct sqz_kernels *k, const struct task *task, int tile0,
                              int tile1, int channel, int width, const float *products)
 {
-    const struct plan *plan = &task->plan;
-    const struct sqz_conv *conv = plan->conv;
+    const struct sqz_winograd_plan *plan = &task->plan;
+    const struct sqz_conv *conv = &plan->conv;
     struct sqz_winograd_output tile = {.p = products,
                                        .ldp = width,
                                        .bias = task->bias ? task->bias + channel : NULL,
+                                       .side = plan->side,
                                        .m = plan->m,
                                        .ldy = task->ldy,
                                        .ld_row = task->ldy * conv->out_w,
@@ -173,14 +194,16 @@ static void transform_output(const struct sqz_kernels *k, const struct task *tas
 
 static void run_block(const struct sqz_kernels *k, const struct task *task, int tile0, int tile1)
 {
-    const struct plan *plan = &task->plan;
+    const struct sqz_winograd_plan *plan = &task->plan;
+    const bool polyphase = sqz_conv_is_polyphase(&plan->source);
+    const struct task input = polyphase ? split_phases(task, tile0, tile1) : *task;
     for (int d = 0; d < plan->n_depths; d++) {
         int depth0 = sqz_split_start(plan->depths, d);
         int depth = sqz_split_start(plan->depths, d + 1) - depth0;
         float *products = task->block.products;
-        transform_input(k, task, tile0, tile1, depth0, depth);
+        transform_input(k, &input, tile0, tile1, depth0, depth);
         for (int c = task->channel0, width; c < task->channel1; c += width) {
-            width = sqz_panel_width(k, plan->conv->out_c, c);
+            width = sqz_panel_width(k, plan->conv.out_c, c);
             multiply(k, task, tile1 - tile0, depth0, depth, c, width, products);
             if (d == plan->n_depths - 1)
                 transform_output(k, task, tile0, tile1, c, width, products);
@@ -192,7 +215,7 @@ static void run_block(const struct sqz_kernels *k, const struct task *task, int 
 
 static void run(const struct sqz_kernels *k, struct task *task, int row0, int row1, void *scratch)
 {
-    const struct plan *plan = &task->plan;
+    const struct sqz_winograd_plan *plan = &task->plan;
     struct sqz_scratch pieces = {scratch, 0};
     task->block = take_scratch(plan, &pieces);
     memset(task->block.zeros, 0, (size_t)plan->depth * sizeof *task->block.zeros);
@@ -209,7 +232,7 @@ void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *co
                           bool relu, float *y, ptrdiff_t ldy, int row0, int row1, int channel0,
                           int channel1, void *scratch)
 {
-    struct task task = {.plan = make_plan(k, conv, m),
+    struct task task = {.plan = sqz_winograd_plan(k, conv, m),
                         .x = x,
                         .ldx = ldx,
                         .packed = packed,
@@ -227,7 +250,7 @@ void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_co
                                 bool accumulate, float *dx, ptrdiff_t lddx, void *scratch)
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
-    struct task task = {.plan = make_plan(k, &transposed, m),
+    struct task task = {.plan = sqz_winograd_plan(k, &transposed, m),
                         .x = dy,
                         .ldx = lddy,
                         .packed = packed,
@@ -240,7 +263,7 @@ void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_co
 
 size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m)
 {
-    struct plan plan = make_plan(k, conv, m);
+    struct sqz_winograd_plan plan = sqz_winograd_plan(k, conv, m);
     struct sqz_scratch scratch = {NULL, 0};
     take_scratch(&plan, &scratch);
     return scratch.used;
@@ -251,55 +274,4 @@ size_t sqz_winograd_backward_scratch(const struct sqz_kernels *k, const struct s
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
     return sqz_winograd_forward_scratch(k, &transposed, m);
-}
-
-// --- The choice of a tile ---
-
-// Clock cycles, from measurements on Zen 3 (docs/performance.md): of one vector's transforms, of a
-// micro-kernel's call beside its multiplications, and for far weights.
-struct price {
-    int m, input, output;
-};
-static const struct price prices[] = {{2, 90, 60}, {4, 200, 150}, {5, 290, 230}, {6, 420, 340}};
-enum { CALL = 30, FAR_FLOATS_PER_CYCLE = 2 };
-
-static int64_t winograd_cycles(const struct sqz_kernels *k, const struct sqz_conv *conv,
-                               const struct price *price)
-{
-    const struct plan plan = make_plan(k, conv, price->m);
-    const int64_t tiles = plan.across * plan.down, lanes = k->nr / 2;
-    const int64_t blocks = (tiles + plan.block - 1) / plan.block;
-    const int64_t calls =
-        plan.frequencies * ((tiles + k->mr - 1) / k->mr) * sqz_ceil_div(conv->out_c, k->nr);
-    int64_t cycles = calls * ((int64_t)k->mr * conv->in_c + (int64_t)CALL * plan.n_depths);
-    cycles += tiles * (conv->in_c * price->input + conv->out_c * price->output) / lanes;
-    if (plan.far_weights)
-        cycles += blocks * plan.frequencies * conv->in_c * conv->out_c / FAR_FLOATS_PER_CYCLE;
-    return cycles;
-}
-
-int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest)
-{
-    if (k->level == SQZ_CPU_REF || conv->kernel != 3 || conv->stride != 1 || conv->in_c < 16 ||
-        conv->out_c < 16 || conv->pad < 0)
-        return 0;
-    // A gain below a tenth is not worth larger errors and weights; nor is it from tile to tile.
-    int64_t least =
-        (int64_t)conv->out_h * conv->out_w * 9 * conv->in_c * conv->out_c / k->nr * 9 / 10;
-    int best = 0;
-    for (size_t i = 0; i < sizeof prices / sizeof prices[0] && prices[i].m <= largest; i++) {
-        int64_t cycles = winograd_cycles(k, conv, &prices[i]);
-        if (cycles < least) {
-            least = cycles * 9 / 10;
-            best = prices[i].m;
-        }
-    }
-    return best;
-}
-
-int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv,
-                               int largest)
-{
-    struct sqz_conv transposed = sqz_conv_transposed(conv);
-    return conv->stride == 1 ? sqz_winograd_tile(k, &transposed, largest) : 0;
 }

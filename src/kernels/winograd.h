@@ -1,9 +1,10 @@
-// Winograd's convolution for 3x3 kernels of stride 1: tiles of m x m outputs (m = 2, 4, 5 or 6)
-// from windows of m + 2 pixels a side, with (m + 2)^2 multiplications a channel pair instead of 9
-// m^2.
+// Winograd's convolution: tiles of m x m outputs from windows of side x side pixels, side = m +
+// kernel - 1, with side^2 multiplications a channel pair instead of kernel^2 m^2. For 3x3 kernels
+// of stride 1 (m = 2, 4, 5 or 6), and for 7x7 kernels of stride 2 on an image (m = 3 or 5): there the
+// image's four phases are the channels of a 4x4 convolution of stride 1.
 //
-// Accuracy: the errors of a tile grow with m and spread over its outputs;
-// sqz_winograd_amplification bounds them. The interpolation points of m = 4 (0, 1, -1, 1/2, -2)
+// Accuracy: the errors of a tile grow with its side and spread over its outputs;
+// sqz_winograd_amplification bounds them. The interpolation points of side 6 (0, 1, -1, 1/2, -2)
 // make a third of the errors of the usual ones (0, 1, -1, 2, -2). An infinity or NaN in a window
 // makes NaNs of its tile's outputs.
 #ifndef SQZ_KERNELS_WINOGRAD_H
@@ -11,17 +12,17 @@
 
 #include "kernels/kernels.h"
 
-enum { SQZ_WINOGRAD_LARGEST = 6 };
+enum { SQZ_WINOGRAD_SIDE_MOST = 8 };
 
-// The tile that costs least among those up to `largest`, or 0 where the direct convolution is at
-// least as good or the only one. A function of shape and level only.
-int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int largest);
+// The m that costs least among those with windows up to `side_most`, or 0 where the direct
+// convolution is about as good or the only one. A function of shape and level only.
+int sqz_winograd_tile(const struct sqz_kernels *k, const struct sqz_conv *conv, int side_most);
 // The same for the data gradient.
 int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_conv *conv,
-                               int largest);
+                               int side_most);
 // |error| <= this * (4 + sqrt n) * FLT_EPSILON * (the largest sum of absolute terms in the map),
-// for sums of n = 9 * in_c terms.
-double sqz_winograd_amplification(int m);
+// for sums of n = kernel^2 * in_c terms.
+double sqz_winograd_amplification(int side);
 
 // Floats of the transformed weights; bytes of scratch per thread (64-byte aligned).
 size_t sqz_winograd_forward_pack_size(const struct sqz_conv *conv, int m);

@@ -20,9 +20,9 @@ INLINE vec times_plus(float a, vec x, vec y)
     return vec_fma(vec_set1(a), x, y);
 }
 
-// --- One row in, m + 2 values each ---
+// --- One row in, `side` values each ---
 
-INLINE void input_2(const vec *d, vec *v)
+INLINE void input_side_4(const vec *d, vec *v)
 {
     v[0] = vec_sub(d[2], d[0]);
     v[1] = vec_add(d[2], d[1]);
@@ -31,7 +31,7 @@ INLINE void input_2(const vec *d, vec *v)
 }
 
 // Points 0, 1, -1, 1/2, -2.
-INLINE void input_4(const vec *d, vec *v)
+INLINE void input_side_6(const vec *d, vec *v)
 {
     vec q[4]; // x^2 + 3/2 x - 1 at d[0] to d[3]
     UNROLL for (int i = 0; i < 4; i++) q[i] = times_plus(1.5f, d[i + 1], vec_sub(d[i + 2], d[i]));
@@ -45,7 +45,7 @@ INLINE void input_4(const vec *d, vec *v)
 }
 
 // Points 0, 1, -1, 2, -2, 1/2.
-INLINE void input_5(const vec *d, vec *v)
+INLINE void input_side_7(const vec *d, vec *v)
 {
     vec by_two[5]; // x^2 - 4 at d[0] to d[4]
     UNROLL for (int i = 0; i < 5; i++) by_two[i] = times_plus(-4, d[i], d[i + 2]);
@@ -67,7 +67,7 @@ INLINE void input_5(const vec *d, vec *v)
 }
 
 // Points 0, 1, -1, 2, -2, 1/2, -1/2.
-INLINE void input_6(const vec *d, vec *v)
+INLINE void input_side_8(const vec *d, vec *v)
 {
     v[0] = times_plus(5.25f, vec_sub(d[2], d[4]), vec_sub(d[6], d[0]));
     vec odd = times_plus(-4.25f, d[3], vec_add(d[5], d[1]));
@@ -85,24 +85,25 @@ INLINE void input_6(const vec *d, vec *v)
     v[7] = times_plus(5.25f, vec_sub(d[3], d[5]), vec_sub(d[7], d[1]));
 }
 
-// --- One row out, m values each ---
+// --- One row out, m values each; p[side - 1], of the point at infinity, enters the last one ---
 
-INLINE void output_2(const vec *p, vec *y)
+INLINE void output_side_4(const vec *p, vec *y)
 {
     y[0] = vec_add(p[0], vec_add(p[1], p[2]));
     y[1] = vec_add(p[3], vec_sub(p[1], p[2]));
 }
 
-INLINE void output_4(const vec *p, vec *y)
+INLINE void output_side_6(const vec *p, vec *y, const int m)
 {
     vec even = vec_add(p[1], p[2]), odd = vec_sub(p[1], p[2]);
     y[0] = vec_add(vec_add(p[0], even), vec_add(p[3], p[4]));
     y[1] = times_plus(-2, p[4], times_plus(0.5f, p[3], odd));
     y[2] = times_plus(4, p[4], times_plus(0.25f, p[3], even));
-    y[3] = times_plus(-8, p[4], times_plus(0.125f, p[3], vec_add(odd, p[5])));
+    y[3] = times_plus(-8, p[4], times_plus(0.125f, p[3], odd));
+    y[m - 1] = vec_add(y[m - 1], p[5]);
 }
 
-INLINE void output_5(const vec *p, vec *y)
+INLINE void output_side_7(const vec *p, vec *y, const int m)
 {
     vec even = vec_add(p[1], p[2]), odd = vec_sub(p[1], p[2]);
     vec even2 = vec_add(p[3], p[4]), odd2 = vec_sub(p[3], p[4]);
@@ -110,10 +111,11 @@ INLINE void output_5(const vec *p, vec *y)
     y[1] = times_plus(2, odd2, times_plus(0.5f, p[5], odd));
     y[2] = times_plus(4, even2, times_plus(0.25f, p[5], even));
     y[3] = times_plus(8, odd2, times_plus(0.125f, p[5], odd));
-    y[4] = times_plus(16, even2, times_plus(0.0625f, p[5], vec_add(even, p[6])));
+    y[4] = times_plus(16, even2, times_plus(0.0625f, p[5], even));
+    y[m - 1] = vec_add(y[m - 1], p[6]);
 }
 
-INLINE void output_6(const vec *p, vec *y)
+INLINE void output_side_8(const vec *p, vec *y, const int m)
 {
     vec even = vec_add(p[1], p[2]), odd = vec_sub(p[1], p[2]);
     vec even2 = vec_add(p[3], p[4]), odd2 = vec_sub(p[3], p[4]);
@@ -123,38 +125,38 @@ INLINE void output_6(const vec *p, vec *y)
     y[2] = times_plus(4, even2, times_plus(0.25f, even_half, even));
     y[3] = times_plus(8, odd2, times_plus(0.125f, odd_half, odd));
     y[4] = times_plus(16, even2, times_plus(0.0625f, even_half, even));
-    y[5] = times_plus(32, odd2, times_plus(0.03125f, odd_half, vec_add(odd, p[7])));
+    y[5] = times_plus(32, odd2, times_plus(0.03125f, odd_half, odd));
+    y[m - 1] = vec_add(y[m - 1], p[7]);
 }
 
 // --- Tiles ---
 
-INLINE void input_row(const vec *d, vec *v, const int m)
+INLINE void input_row(const vec *d, vec *v, const int side)
 {
-    if (m == 2)
-        input_2(d, v);
-    else if (m == 4)
-        input_4(d, v);
-    else if (m == 5)
-        input_5(d, v);
+    if (side == 4)
+        input_side_4(d, v);
+    else if (side == 6)
+        input_side_6(d, v);
+    else if (side == 7)
+        input_side_7(d, v);
     else
-        input_6(d, v);
+        input_side_8(d, v);
 }
 
-INLINE void output_row(const vec *p, vec *y, const int m)
+INLINE void output_row(const vec *p, vec *y, const int side, const int m)
 {
-    if (m == 2)
-        output_2(p, y);
-    else if (m == 4)
-        output_4(p, y);
-    else if (m == 5)
-        output_5(p, y);
+    if (side == 4)
+        output_side_4(p, y);
+    else if (side == 6)
+        output_side_6(p, y, m);
+    else if (side == 7)
+        output_side_7(p, y, m);
     else
-        output_6(p, y);
+        output_side_8(p, y, m);
 }
 
-INLINE void input_body(const struct sqz_winograd_input *tile, const int m)
+INLINE void input_body(const struct sqz_winograd_input *tile, const int side)
 {
-    const int side = m + 2;
     for (int c = 0; c < tile->channels; c += VEC_N) {
         const int n = tile->channels - c < VEC_N ? tile->channels - c : VEC_N;
         vec half[WINDOW_MOST][WINDOW_MOST]; // [column][row]
@@ -165,13 +167,13 @@ INLINE void input_body(const struct sqz_winograd_input *tile, const int m)
                 const float *x = tile->x[i * side + j] + c;
                 d[i] = n == VEC_N ? vec_load(x) : vec_load_n(x, n);
             }
-            input_row(d, half[j], m);
+            input_row(d, half[j], side);
         }
         float *v = tile->v + c;
         for (int i = 0; i < side; i++) {
             vec d[WINDOW_MOST], out[WINDOW_MOST];
             UNROLL for (int j = 0; j < side; j++) d[j] = half[j][i];
-            input_row(d, out, m);
+            input_row(d, out, side);
             UNROLL for (int j = 0; j < side; j++, v += tile->ldv)
             {
                 if (n == VEC_N)
@@ -197,9 +199,8 @@ INLINE void store_output(const struct sqz_winograd_output *tile, float *y, vec v
         vec_store_n(y, value, n);
 }
 
-INLINE void output_body(const struct sqz_winograd_output *tile, const int m)
+INLINE void output_body(const struct sqz_winograd_output *tile, const int side, const int m)
 {
-    const int side = m + 2;
     for (int c = 0; c < tile->channels; c += VEC_N) {
         const int n = tile->channels - c < VEC_N ? tile->channels - c : VEC_N;
         vec half[WINDOW_MOST][WINDOW_MOST]; // [column][row]
@@ -207,13 +208,13 @@ INLINE void output_body(const struct sqz_winograd_output *tile, const int m)
             vec p[WINDOW_MOST];
             UNROLL for (int i = 0; i < side; i++) p[i] =
                 vec_load(tile->p + (i * side + j) * tile->ldp + c);
-            output_row(p, half[j], m);
+            output_row(p, half[j], side, m);
         }
         const vec bias = tile->bias ? vec_load_n(tile->bias + c, n) : vec_zero();
         for (int i = 0; i < m && i < tile->rows; i++) {
             vec p[WINDOW_MOST], out[WINDOW_MOST];
             UNROLL for (int j = 0; j < side; j++) p[j] = half[j][i];
-            output_row(p, out, m);
+            output_row(p, out, side, m);
             float *y = tile->y + i * tile->ld_row + c;
             UNROLL for (int j = 0; j < m; j++) if (j < tile->columns)
                 store_output(tile, y + j * tile->ldy, out[j], bias, n);
@@ -221,34 +222,68 @@ INLINE void output_body(const struct sqz_winograd_output *tile, const int m)
     }
 }
 
-#define FOR_TILES(body, tile)                                                                      \
-    switch (tile->m) {                                                                             \
-    case 2:                                                                                        \
-        body(tile, 2);                                                                             \
-        break;                                                                                     \
-    case 4:                                                                                        \
-        body(tile, 4);                                                                             \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        body(tile, 5);                                                                             \
-        break;                                                                                     \
-    case 6:                                                                                        \
-        body(tile, 6);                                                                             \
-        break;                                                                                     \
-    }
-
+#define INPUT_CASE(side)                                                                           \
+    case side:                                                                                     \
+        input_body(tile, side);                                                                    \
+        break;
 static void winograd_input(const struct sqz_winograd_input *tile)
 {
-    FOR_TILES(input_body, tile)
+    switch (tile->side) {
+        INPUT_CASE(4)
+        INPUT_CASE(6)
+        INPUT_CASE(7)
+        INPUT_CASE(8)
+    }
 }
 
+#define SIDE_AND_M(side, m) ((side) * 16 + (m))
+#define OUTPUT_CASE(side, m)                                                                       \
+    case SIDE_AND_M(side, m):                                                                      \
+        output_body(tile, side, m);                                                                \
+        break;
 static void winograd_output(const struct sqz_winograd_output *tile)
 {
-    FOR_TILES(output_body, tile)
+    switch (SIDE_AND_M(tile->side, tile->m)) {
+        OUTPUT_CASE(4, 2)
+        OUTPUT_CASE(6, 3)
+        OUTPUT_CASE(6, 4)
+        OUTPUT_CASE(7, 5)
+        OUTPUT_CASE(8, 5)
+        OUTPUT_CASE(8, 6)
+    }
+}
+
+// In double, so that the only error of a weight is its last rounding. The compiler vectorises the
+// columns for the level.
+static void winograd_weights(const struct sqz_winograd_weights *group)
+{
+    enum { COLUMNS = SQZ_WINOGRAD_COLUMNS };
+    const int side = group->side, kernel = group->kernel;
+    double half[WINDOW_MOST][4][COLUMNS]; // [frequency row][kernel column]
+    for (int i = 0; i < side; i++)
+        for (int x = 0; x < kernel; x++) {
+            double sum[COLUMNS] = {0};
+            for (int y = 0; y < kernel; y++)
+                for (int j = 0; j < COLUMNS; j++)
+                    sum[j] += group->matrix[i][y] * (double)group->taps[y * kernel + x][j];
+            for (int j = 0; j < COLUMNS; j++)
+                half[i][x][j] = sum[j];
+        }
+    float *packed = group->packed;
+    for (int i = 0; i < side; i++)
+        for (int c = 0; c < side; c++, packed += group->ldf) {
+            double sum[COLUMNS] = {0};
+            for (int x = 0; x < kernel; x++)
+                for (int j = 0; j < COLUMNS; j++)
+                    sum[j] += group->matrix[c][x] * half[i][x][j];
+            for (int j = 0; j < COLUMNS; j++)
+                packed[j] = (float)sum[j];
+        }
 }
 
 static void fill_winograd(struct sqz_kernels *k)
 {
     k->winograd_input = winograd_input;
     k->winograd_output = winograd_output;
+    k->winograd_weights = winograd_weights;
 }

@@ -104,9 +104,9 @@ static void need_scratch(struct sqz_packing *packing, size_t bytes)
 }
 
 static void place_forward(struct sqz_packing *packing, const struct sqz_kernels *kernels,
-                          const struct sqz_conv *conv, int largest_tile, int index)
+                          const struct sqz_conv *conv, int side_most, int index)
 {
-    const int tile = sqz_winograd_tile(kernels, conv, largest_tile);
+    const int tile = sqz_winograd_tile(kernels, conv, side_most);
     packing->forward_tile[index] = tile;
     const size_t size = tile ? sqz_winograd_forward_pack_size(conv, tile)
                              : sqz_conv_forward_pack_size(kernels, conv);
@@ -116,9 +116,9 @@ static void place_forward(struct sqz_packing *packing, const struct sqz_kernels 
 }
 
 static void place_backward(struct sqz_packing *packing, const struct sqz_kernels *kernels,
-                           const struct sqz_conv *conv, int largest_tile, int index)
+                           const struct sqz_conv *conv, int side_most, int index)
 {
-    const int tile = sqz_winograd_backward_tile(kernels, conv, largest_tile);
+    const int tile = sqz_winograd_backward_tile(kernels, conv, side_most);
     packing->backward_tile[index] = tile;
     const size_t size = tile ? sqz_winograd_backward_pack_size(conv, tile)
                              : sqz_conv_backward_pack_size(kernels, conv);
@@ -128,7 +128,7 @@ static void place_backward(struct sqz_packing *packing, const struct sqz_kernels
 }
 
 enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                bool backward, int largest_tile, struct sqz_packing *out,
+                                bool backward, int side_most, struct sqz_packing *out,
                                 struct sqz_error *err)
 {
     size_t n = (size_t)net->n_layers;
@@ -146,9 +146,9 @@ enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kern
             continue;
         struct sqz_conv conv = sqz_layer_conv(net, i);
         need_scratch(&packing, sqz_conv_scratch_size(kernels, &conv));
-        place_forward(&packing, kernels, &conv, largest_tile, i);
+        place_forward(&packing, kernels, &conv, side_most, i);
         if (backward && net->layers[i].input != 0)
-            place_backward(&packing, kernels, &conv, largest_tile, i);
+            place_backward(&packing, kernels, &conv, side_most, i);
     }
     *out = packing;
     return SQZ_OK;

@@ -32,9 +32,9 @@ struct sqz_packing {
     size_t scratch; // bytes that any convolution needs, per thread
 };
 // backward: also the data gradient's panels, for all convolutions but the one on the image.
-// largest_tile: of Winograd; the larger, the faster and the less accurate.
+// side_most: the largest window of Winograd; the larger, the faster and the less accurate.
 enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                bool backward, int largest_tile, struct sqz_packing *out,
+                                bool backward, int side_most, struct sqz_packing *out,
                                 struct sqz_error *err);
 void sqz_packing_release(struct sqz_packing *packing);
 // Packs one layer; does nothing for layers without weights.

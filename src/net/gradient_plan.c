@@ -12,8 +12,8 @@
 // updating of their gradients, which then outweigh the activations.
 #define PASS_PIXELS (4 * 64 * 64)
 #define MOST_PASS   8
-// Winograd's: the largest whose errors are near those of the direct sums.
-#define LARGEST_TILE 4
+// Winograd's: the largest window whose errors are near those of the direct sums.
+#define SIDE_MOST 6
 
 static int pass_samples(const struct sqz_net *net, int max_batch)
 {
@@ -143,7 +143,7 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         status = sqz_fail_memory(err, "the plan of training",
                                  (size_t)plan->n_blocks * sizeof *plan->blocks);
     if (!status)
-        status = sqz_packing_new(net, kernels, true, LARGEST_TILE, &plan->packing, err);
+        status = sqz_packing_new(net, kernels, true, SIDE_MOST, &plan->packing, err);
     if (!status) {
         plan->tensors = plan->blocks;
         plan->grads = plan->blocks + tensors;

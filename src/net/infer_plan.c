@@ -82,7 +82,7 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
         status = sqz_fail_memory(err, "the plan of inference",
                                  (size_t)net->n_tensors * sizeof *plan->blocks);
     if (!status)
-        status = sqz_packing_new(net, kernels, false, SQZ_WINOGRAD_LARGEST, &plan->packing, err);
+        status = sqz_packing_new(net, kernels, false, SQZ_WINOGRAD_SIDE_MOST, &plan->packing, err);
     if (!status) {
         plan_stages(net, plan);
         plan_tensors(net, plan);

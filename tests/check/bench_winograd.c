@@ -83,8 +83,8 @@ static void compete(struct contest *c, bool backward)
             double seconds = sqz_clock_seconds() - begin;
             best[i] = seconds < best[i] ? seconds : best[i];
         }
-    int chosen = backward ? sqz_winograd_backward_tile(c->k, &c->conv, SQZ_WINOGRAD_LARGEST)
-                          : sqz_winograd_tile(c->k, &c->conv, SQZ_WINOGRAD_LARGEST);
+    int chosen = backward ? sqz_winograd_backward_tile(c->k, &c->conv, SQZ_WINOGRAD_SIDE_MOST)
+                          : sqz_winograd_tile(c->k, &c->conv, SQZ_WINOGRAD_SIDE_MOST);
     printf(" %8.1f us", best[0] * 1e6);
     for (int i = 1; i < N_TILES; i++)
         printf(" %5.2f%c", best[0] / best[i], tiles[i] == chosen ? '*' : ' ');
