@@ -16,18 +16,18 @@ static int block_pixels(const struct sqz_conv *conv)
 
 static int conv_taps(const struct sqz_conv *conv)
 {
-    return sqz_conv_is_narrow(conv) ? conv->kernel : conv->kernel * conv->kernel;
+    return sqz_conv_is_narrow(conv) ? 1 : conv->kernel * conv->kernel;
 }
 
 static int conv_depth(const struct sqz_conv *conv)
 {
-    return sqz_conv_is_narrow(conv) ? conv->kernel * conv->in_c : conv->in_c;
+    return sqz_conv_is_narrow(conv) ? conv->kernel * conv->kernel * conv->in_c : conv->in_c;
 }
 
 struct block_scratch {
     const float **table; // per tile taps * mr pointers
     float *zeros;        // what a tap in the padding reads
-    float *windows;      // narrow: kernel rows that cross the image's border, zero-filled
+    float *windows;      // narrow: the windows of a block's pixels
 };
 
 static struct block_scratch take_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv,
@@ -42,7 +42,7 @@ static struct block_scratch take_scratch(const struct sqz_kernels *k, const stru
     block.zeros = sqz_scratch_take(scratch, depth, sizeof *block.zeros);
     block.windows = NULL;
     if (sqz_conv_is_narrow(conv))
-        block.windows = sqz_scratch_take(scratch, rows * taps * depth, sizeof *block.windows);
+        block.windows = sqz_scratch_take(scratch, rows * depth, sizeof *block.windows);
     return block;
 }
 
@@ -72,50 +72,90 @@ static void point_at_taps(const struct sqz_conv_task *task, int oy, int ox, int 
         }
 }
 
-// The same for a narrow input, a tap being a kernel row. Returns the window storage not used up.
-static float *point_at_rows(const struct sqz_conv_task *task, int oy, int ox, int mr,
-                            const float *zeros, float *windows, const float **table)
+// Copies the window of a narrow input, zeros for the padding.
+static void copy_window(const struct sqz_conv_task *task, int oy, int ox, float *window)
 {
     const struct sqz_conv *conv = task->conv;
-    const int kernel = conv->kernel, in_c = conv->in_c;
+    const int kernel = conv->kernel, in_c = conv->in_c, row_floats = kernel * in_c;
     const int y0 = oy * conv->stride - conv->pad, x0 = ox * conv->stride - conv->pad;
-    const bool whole = x0 >= 0 && x0 + kernel <= conv->in_w && task->ldx == in_c;
-    for (int ky = 0; ky < kernel; ky++, table += mr) {
-        if (y0 + ky < 0 || y0 + ky >= conv->in_h) {
-            *table = zeros;
-            continue;
+    for (int ky = 0; ky < kernel; ky++, window += row_floats) {
+        const int y = y0 + ky;
+        const float *row = task->x + (ptrdiff_t)y * conv->in_w * task->ldx;
+        for (int i = 0; i < row_floats; i++) {
+            int x = x0 + i / in_c;
+            bool inside = y >= 0 && y < conv->in_h && x >= 0 && x < conv->in_w;
+            window[i] = inside ? row[x * task->ldx + i % in_c] : 0;
         }
-        const float *row = task->x + (ptrdiff_t)(y0 + ky) * conv->in_w * task->ldx;
-        if (whole) {
-            *table = row + (ptrdiff_t)x0 * in_c;
-            continue;
-        }
-        for (int kx = 0; kx < kernel; kx++)
-            for (int c = 0; c < in_c; c++)
-                windows[kx * in_c + c] =
-                    x0 + kx >= 0 && x0 + kx < conv->in_w ? row[(x0 + kx) * task->ldx + c] : 0;
-        *table = windows;
-        windows += kernel * in_c;
     }
-    return windows;
+}
+
+// The same for `n` pixels of one output row whose windows lie inside the image, dense pixels.
+static void copy_inner_windows(const struct sqz_conv_task *task, int oy, int ox, int n,
+                               float *window)
+{
+    const struct sqz_conv *conv = task->conv;
+    const int kernel = conv->kernel, row_floats = kernel * conv->in_c;
+    const int step = conv->stride * conv->in_c;
+    const ptrdiff_t ld_row = (ptrdiff_t)conv->in_w * conv->in_c;
+    const float *from = task->x + (oy * conv->stride - conv->pad) * ld_row +
+                        (ptrdiff_t)ox * step - (ptrdiff_t)conv->pad * conv->in_c;
+    if (row_floats == 9 && kernel == 3) { // a constant size becomes plain moves
+        for (int i = 0; i < n; i++, from += step, window += 27) {
+            memcpy(window, from, 9 * sizeof *window);
+            memcpy(window + 9, from + ld_row, 9 * sizeof *window);
+            memcpy(window + 18, from + 2 * ld_row, 9 * sizeof *window);
+        }
+        return;
+    }
+    for (int i = 0; i < n; i++, from += step)
+        for (int ky = 0; ky < kernel; ky++, window += row_floats)
+            memcpy(window, from + ky * ld_row, (size_t)row_floats * sizeof *window);
+}
+
+// The windows of pixels [pixel, end), one behind the other.
+static void copy_windows(const struct sqz_conv_task *task, int pixel, int end, float *windows)
+{
+    const struct sqz_conv *conv = task->conv;
+    const int reach = conv->kernel - conv->pad, depth = conv_depth(conv);
+    // Columns [left, right) of the output see only columns inside the image; the same for rows.
+    const int left = sqz_ceil_div(conv->pad, conv->stride);
+    const int right = (conv->in_w - reach) / conv->stride + 1;
+    const int bottom = (conv->in_h - reach) / conv->stride + 1;
+    while (pixel < end) {
+        const int oy = pixel / conv->out_w, ox = pixel % conv->out_w;
+        int n = right - ox < end - pixel ? right - ox : end - pixel;
+        if (oy < left || oy >= bottom || ox < left || n < 1 || task->ldx != conv->in_c) {
+            copy_window(task, oy, ox, windows);
+            n = 1;
+        } else {
+            copy_inner_windows(task, oy, ox, n, windows);
+        }
+        pixel += n;
+        windows += (ptrdiff_t)n * depth;
+    }
 }
 
 static void fill_table(const struct sqz_conv_task *task, int mr, struct sqz_split tiles, int tile0,
                        int tile1, const struct block_scratch *block)
 {
-    const int taps = conv_taps(task->conv), out_w = task->conv->out_w;
+    const int taps = conv_taps(task->conv), depth = conv_depth(task->conv);
+    const int out_w = task->conv->out_w, start = sqz_split_start(tiles, tile0);
     const bool narrow = sqz_conv_is_narrow(task->conv);
-    float *windows = block->windows;
-    int oy = (task->pixel0 + sqz_split_start(tiles, tile0)) / out_w;
-    int ox = (task->pixel0 + sqz_split_start(tiles, tile0)) % out_w;
+    const float *window = block->windows;
+    int oy = (task->pixel0 + start) / out_w, ox = (task->pixel0 + start) % out_w;
+    if (narrow)
+        copy_windows(task, task->pixel0 + start, task->pixel0 + sqz_split_start(tiles, tile1),
+                     block->windows);
     for (int t = tile0; t < tile1; t++) {
         const float **table = block->table + (ptrdiff_t)(t - tile0) * taps * mr;
         int rows = sqz_split_start(tiles, t + 1) - sqz_split_start(tiles, t);
+        if (narrow) {
+            for (int i = 0; i < rows; i++, window += depth)
+                table[i] = window;
+            continue;
+        }
         for (int i = 0; i < rows; i++) {
-            if (narrow)
-                windows = point_at_rows(task, oy, ox, mr, block->zeros, windows, table + i);
-            else
-                point_at_taps(task, oy, ox, mr, block->zeros, table + i);
+            point_at_taps(task, oy, ox, mr, block->zeros, table + i);
             if (++ox == out_w) {
                 ox = 0;
                 oy++;

@@ -34,9 +34,12 @@ struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k,
     plan.ld_product = odd_lines((ptrdiff_t)plan.frequencies * k->nr);
     int tiles = BLOCK_FLOATS / (plan.frequencies * (plan.depth + plan.panels * k->nr));
     plan.block = tiles < k->mr ? k->mr : tiles / k->mr * k->mr;
-    plan.ldv = odd_lines((ptrdiff_t)plan.block * plan.depth);
-    if (sqz_conv_is_polyphase(&plan.source))
+    if (sqz_conv_is_polyphase(&plan.source)) { // whole rows of tiles share their phases
+        int rows = (plan.block + plan.across / 2) / plan.across;
+        plan.block = (rows < 1 ? 1 : rows) * plan.across;
         plan.phase_rows = (sqz_ceil_div(plan.block, plan.across) + 1) * m + conv->kernel - 1;
+    }
+    plan.ldv = odd_lines((ptrdiff_t)plan.block * plan.depth);
     return plan;
 }
 
@@ -76,22 +79,33 @@ struct task {
     struct block_scratch block;
 };
 
-// One row of the four phases (sqz_conv_is_polyphase): pixels of 4 * in_c channels.
+// One value of a padded image, or the padding.
+static float padded(const struct sqz_conv *source, const float *image, ptrdiff_t ldx, int y, int x,
+                    int channel)
+{
+    y -= source->pad;
+    x -= source->pad;
+    bool inside = y >= 0 && y < source->in_h && x >= 0 && x < source->in_w;
+    return inside ? image[((ptrdiff_t)y * source->in_w + x) * ldx + channel] : 0;
+}
+
+// One row of the four phases (sqz_conv_is_polyphase): pixels of 4 * in_c channels, of which each
+// half lies in one piece in the image.
 static void split_row(const struct sqz_conv *source, const float *image, ptrdiff_t ldx, int row,
                       int width, float *to)
 {
-    const int in_c = source->in_c;
-    for (int part = 0; part < 2; part++) {
-        int y = 2 * row + part - source->pad;
-        float *pixel = to + 2 * part * in_c;
-        for (int x = 0; x < 2 * width; x++) {
-            int from = x - source->pad;
-            bool inside = y >= 0 && y < source->in_h && from >= 0 && from < source->in_w;
-            const float *value = image + ((ptrdiff_t)y * source->in_w + from) * ldx;
-            for (int c = 0; c < in_c; c++)
-                pixel[c] = inside ? value[c] : 0;
-            pixel += x % 2 ? 3 * in_c : in_c;
-        }
+    const int half = 2 * source->in_c;
+    for (int y = 2 * row; y < 2 * row + 2; y++, to += half) {
+        const float *from = image + (ptrdiff_t)(y - source->pad) * source->in_w * ldx;
+        bool plain = source->pad == 0 && y < source->in_h && ldx == 3 && half == 6;
+        for (int x = 0; x < width; x++)
+            if (plain && 2 * x + 1 < source->in_w)
+                memcpy(to + (ptrdiff_t)2 * half * x, from + (ptrdiff_t)half * x,
+                       6 * sizeof *to); // a constant size becomes plain moves
+            else
+                for (int c = 0; c < half; c++)
+                    to[(ptrdiff_t)2 * half * x + c] = padded(
+                        source, image, ldx, y, 2 * x + c / source->in_c, c % source->in_c);
     }
 }
 
