@@ -17,8 +17,8 @@ struct sqz_piece sqz_piece_whole(const struct sqz_net *net, int index)
 
 // Rows [begin, end) of the output are the pooling of a smaller image: the input from the first row
 // that they look at.
-static void maxpool(const struct sqz_forward *forward, const struct sqz_piece *piece,
-                    float *const *tensors, uint8_t *index)
+void sqz_piece_maxpool(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                       const float *x, float *y, uint8_t *index)
 {
     const struct sqz_layer *layer = &forward->net->layers[piece->layer];
     const struct sqz_tensor *in = &forward->net->tensors[layer->input];
@@ -32,21 +32,20 @@ static void maxpool(const struct sqz_forward *forward, const struct sqz_piece *p
                               .channels = in->c,
                               .kernel = layer->kernel,
                               .stride = layer->stride};
-    forward->kernels->maxpool(&pool, tensors[layer->input] + (size_t)skipped * in->w * in->c, in->c,
-                              tensors[layer->output] + done, out->c, index ? index + done : NULL);
+    forward->kernels->maxpool(&pool, x + (size_t)skipped * in->w * in->c, in->c, y + done, out->c,
+                              index ? index + done : NULL);
 }
 
-static void conv_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
-                         float *const *tensors, void *scratch)
+void sqz_piece_conv(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                    const float *x, float *y, void *scratch)
 {
     const struct sqz_net *net = forward->net;
     const struct sqz_layer *layer = &net->layers[piece->layer];
     const struct sqz_conv conv = sqz_layer_conv(net, piece->layer);
     const int ldx = net->tensors[layer->input].c, ldy = net->tensors[layer->output].c;
     const float *packed = forward->packed[piece->layer], *bias = forward->bias[piece->layer];
-    const float *x = tensors[layer->input];
-    float *y = tensors[layer->output] + layer->channel;
     const int tile = forward->tile[piece->layer];
+    y += layer->channel;
     if (tile > 0)
         sqz_winograd_forward(forward->kernels, &conv, tile, x, ldx, packed, bias, layer->relu, y,
                              ldy, piece->begin / conv.out_w, piece->end / conv.out_w,
@@ -68,10 +67,10 @@ void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece
     float *y = tensors[layer->output];
     switch (layer->kind) {
     case SQZ_LAYER_CONV:
-        conv_forward(forward, piece, tensors, scratch);
+        sqz_piece_conv(forward, piece, x, y, scratch);
         break;
     case SQZ_LAYER_MAXPOOL:
-        maxpool(forward, piece, tensors, index);
+        sqz_piece_maxpool(forward, piece, x, y, index);
         break;
     case SQZ_LAYER_ADD: {
         size_t at = (size_t)piece->begin * out->c;

@@ -8,7 +8,7 @@
 struct sqz_piece {
     int layer;
     int begin, end;         // pixels of the output; rows of it for MAXPOOL
-    int channel0, channel1; // CONV: output channels of the layer's slice
+    int channel0, channel1; // CONV: output channels of the layer's slice; a fused MEAN's channels
 };
 struct sqz_piece sqz_piece_whole(const struct sqz_net *net, int layer);
 
@@ -23,6 +23,11 @@ struct sqz_forward { // borrows everything
 // kernels.h) or NULL. DROPOUT does nothing here: training applies its mask itself.
 void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
                        float *const *tensors, uint8_t *index, void *scratch);
+// The same for one kind of layer, between the beginnings of any two buffers.
+void sqz_piece_conv(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                    const float *x, float *y, void *scratch);
+void sqz_piece_maxpool(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                       const float *x, float *y, uint8_t *index);
 
 // How each layer's convolutions are computed, and where its packed weights lie in one buffer.
 struct sqz_packing {

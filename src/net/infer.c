@@ -4,6 +4,7 @@
 #include "net/infer.h"
 
 #include "base/memory.h"
+#include "net/fused.h"
 #include "net/infer_plan.h"
 
 #include <string.h>
@@ -140,25 +141,36 @@ static float **bind_image(const struct run *run, int image, int worker)
     return tensors;
 }
 
+static void run_piece(const struct sqz_infer *infer, const struct sqz_piece *piece,
+                      float *const *tensors, int worker)
+{
+    const struct sqz_infer_plan *plan = &infer->plan;
+    char *scratch = infer->scratch + (size_t)worker * plan->scratch;
+    if (plan->strip[piece->layer])
+        sqz_fused_forward(&infer->forward, piece, tensors, (float *)(scratch + plan->packing.scratch),
+                          scratch);
+    else
+        sqz_piece_forward(&infer->forward, piece, tensors, NULL, scratch);
+}
+
 static void run_image(void *arg, int task, int worker)
 {
     struct run *run = arg;
     const struct sqz_infer *infer = run->infer;
     float **tensors = bind_image(run, task, worker);
-    char *scratch = infer->scratch + (size_t)worker * infer->plan.scratch;
     for (int i = 0; i < infer->net->n_layers; i++) {
         struct sqz_piece piece = sqz_piece_whole(infer->net, i);
-        sqz_piece_forward(&infer->forward, &piece, tensors, NULL, scratch);
+        if (!infer->plan.taken[i])
+            run_piece(infer, &piece, tensors, worker);
     }
 }
 
-static void run_piece(void *arg, int task, int worker)
+static void run_task(void *arg, int task, int worker)
 {
     const struct run *run = arg;
-    const struct sqz_infer *infer = run->infer;
-    const struct sqz_piece *piece = &infer->pieces.pieces[infer->pieces.first[run->stage] + task];
-    sqz_piece_forward(&infer->forward, piece, infer->tensors, NULL,
-                      infer->scratch + (size_t)worker * infer->plan.scratch);
+    const struct sqz_pieces *pieces = &run->infer->pieces;
+    run_piece(run->infer, &pieces->pieces[pieces->first[run->stage] + task], run->infer->tensors,
+              worker);
 }
 
 void sqz_infer_run(struct sqz_infer *infer, const float *images, int n, float *logits)
@@ -172,6 +184,6 @@ void sqz_infer_run(struct sqz_infer *infer, const float *images, int n, float *l
     for (int image = 0; image < n; image++) {
         bind_image(&run, image, 0);
         for (run.stage = 0; run.stage < infer->plan.n_stages; run.stage++)
-            sqz_pool_run(infer->pool, first[run.stage + 1] - first[run.stage], run_piece, &run);
+            sqz_pool_run(infer->pool, first[run.stage + 1] - first[run.stage], run_task, &run);
     }
 }

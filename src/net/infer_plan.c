@@ -3,12 +3,27 @@
 
 #include "base/memory.h"
 #include "kernels/winograd.h"
+#include "net/fused.h"
 
 #include <string.h>
 
-static bool reads(const struct sqz_layer *layer, int tensor)
+static void plan_fused(const struct sqz_net *net, struct sqz_infer_plan *plan)
 {
-    return layer->input == tensor || layer->addend == tensor;
+    size_t most = 0;
+    for (int i = 0; i < net->n_layers; i++) {
+        plan->strip[i] = sqz_fused_strip(net, &plan->packing, i);
+        if (plan->strip[i])
+            plan->taken[sqz_fused_conv(net, i)] = true;
+        most = plan->strip[i] > most ? plan->strip[i] : most;
+    }
+    plan->strips = most * sizeof(float);
+    plan->scratch = plan->packing.scratch + plan->strips;
+}
+
+static bool reads(const struct sqz_infer_plan *plan, const struct sqz_layer *layer, int writer,
+                  int tensor)
+{
+    return !plan->taken[writer] && (layer->input == tensor || layer->addend == tensor);
 }
 
 static void plan_stages(const struct sqz_net *net, struct sqz_infer_plan *plan)
@@ -16,7 +31,7 @@ static void plan_stages(const struct sqz_net *net, struct sqz_infer_plan *plan)
     int first = 0, stage = 0;
     for (int i = 0; i < net->n_layers; i++) {
         for (int j = first; j < i; j++) {
-            if (reads(&net->layers[i], net->layers[j].output)) {
+            if (reads(plan, &net->layers[i], j, net->layers[j].output)) {
                 first = i;
                 stage++;
                 break;
@@ -36,6 +51,9 @@ static void plan_tensors(const struct sqz_net *net, struct sqz_infer_plan *plan)
         if (t > 0 && t < net->n_tensors - 1)
             plan->blocks[t].size = (size_t)tensor->h * tensor->w * tensor->c * sizeof(float);
     }
+    for (int i = 0; i < net->n_layers; i++)
+        if (plan->taken[i])
+            plan->blocks[net->layers[i].output].size = 0;
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
         int used[] = {layer->input, layer->output, layer->addend};
@@ -76,17 +94,19 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
 {
     memset(plan, 0, sizeof *plan);
     plan->stage = sqz_new_array((size_t)net->n_layers, sizeof *plan->stage);
+    plan->taken = sqz_new_array((size_t)net->n_layers, sizeof *plan->taken);
+    plan->strip = sqz_new_array((size_t)net->n_layers, sizeof *plan->strip);
     plan->blocks = sqz_new_array((size_t)net->n_tensors, sizeof *plan->blocks);
     enum sqz_status status = SQZ_OK;
-    if (!plan->stage || !plan->blocks)
+    if (!plan->stage || !plan->taken || !plan->strip || !plan->blocks)
         status = sqz_fail_memory(err, "the plan of inference",
                                  (size_t)net->n_tensors * sizeof *plan->blocks);
     if (!status)
         status = sqz_packing_new(net, kernels, false, SQZ_WINOGRAD_SIDE_MOST, &plan->packing, err);
     if (!status) {
+        plan_fused(net, plan);
         plan_stages(net, plan);
         plan_tensors(net, plan);
-        plan->scratch = plan->packing.scratch;
         status = plan_memory(net, threads, plan, err);
     }
     if (status)
@@ -97,6 +117,8 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
 void sqz_infer_plan_release(struct sqz_infer_plan *plan)
 {
     sqz_free(plan->stage);
+    sqz_free(plan->taken);
+    sqz_free(plan->strip);
     sqz_free(plan->blocks);
     sqz_packing_release(&plan->packing);
     memset(plan, 0, sizeof *plan);

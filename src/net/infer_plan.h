@@ -7,14 +7,17 @@
 #include "net/plan.h"
 
 // A stage is a run of layers that do not read what the stage writes (the two expands of a Fire, and
-// its bypass), so that its pieces may run in any order and at once.
+// its bypass), so that its pieces may run in any order and at once. A convolution that its reader
+// takes in (fused.h) belongs to that one's stage and has no pieces.
 struct sqz_infer_plan {
-    int *stage; // per layer
+    int *stage;    // per layer
+    bool *taken;   // per layer: its only reader computes it
+    size_t *strip; // per layer: floats that it needs if it takes a convolution in, else 0
     int n_stages;
     struct sqz_block *blocks; // per tensor; those of the input and the logits are empty
     struct sqz_packing packing;
     size_t n_bias;         // floats of all biases
-    size_t arena, scratch; // bytes per worker
+    size_t arena, strips, scratch; // bytes per worker; scratch covers the strips, which lie last
     struct sqz_infer_memory memory;
 };
 enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,

@@ -1,99 +1,139 @@
-// Cuts the layers of one image into pieces for several threads. How finely has no influence on the
-// bits, only on the time.
+// Cuts the layers of one image into pieces for several threads. How has no influence on the bits,
+// only on the time.
 #include "base/memory.h"
+#include "net/fused.h"
 #include "net/infer_plan.h"
 
 #include <string.h>
 
-// Below this a piece costs more to hand out than it saves.
-#define PIECE_MACS 300000
+// Below this a piece costs more to hand out than it saves: about 5 microseconds.
+#define PIECE_COST 300000
 // More pieces than threads, so that a late thread holds up the others for less.
 #define PIECES_PER_THREAD 3
 
 struct cut {
-    int step, n;                 // pixels or rows of a piece, and how many pieces
-    int channel_step, n_channel; // the same for output channels
+    int units, granule, n;                  // pixels or rows, in n pieces of whole granules
+    int channels, channel_granule, n_channel; // the same for output channels
 };
 
 struct cutter {
     const struct sqz_net *net;
     const struct sqz_kernels *kernels;
     const struct sqz_infer_plan *plan;
-    int most; // pieces of a stage
+    int threads;
 };
 
-static void even_cut(int units, int granule, int wanted, int *step, int *n)
+static int cut_into(int units, int granule, int64_t wanted)
 {
     int granules = (units + granule - 1) / granule;
-    int pieces = wanted < 1 ? 1 : wanted > granules ? granules : wanted;
-    *step = (granules + pieces - 1) / pieces * granule;
-    *n = (units + *step - 1) / *step;
+    return wanted < 1 ? 1 : wanted > granules ? granules : (int)wanted;
+}
+
+static int cut_at(int units, int granule, int n, int i)
+{
+    int granules = (units + granule - 1) / granule, at = granules * i / n * granule;
+    return at < units ? at : units;
+}
+
+// In multiplications, those of a pooling being comparisons; Winograd's with what its transforms
+// take.
+static int64_t layer_cost(const struct cutter *cutter, int index)
+{
+    const struct sqz_layer *layer = &cutter->net->layers[index];
+    const struct sqz_tensor *out = &cutter->net->tensors[layer->output];
+    if (cutter->plan->taken[index] || layer->kind == SQZ_LAYER_DROPOUT)
+        return 0;
+    if (cutter->plan->strip[index])
+        index = sqz_fused_conv(cutter->net, index);
+    int64_t macs = (int64_t)sqz_layer_macs(cutter->net, index);
+    const int m = cutter->plan->packing.forward_tile[index];
+    if (macs == 0)
+        return (int64_t)out->h * out->w * layer->channels * 9;
+    return m > 0 ? macs * (m + 2) * (m + 2) / (m * m) / 6 : macs;
 }
 
 // A convolution whose weights outweigh its input is cut by output channels first: every thread then
 // reads its own share of the weights.
-static void cut_conv(const struct cutter *cutter, int index, int wanted, struct cut *cut)
+static void cut_conv(const struct cutter *cutter, int index, int64_t wanted, struct cut *cut)
 {
     struct sqz_conv conv = sqz_layer_conv(cutter->net, index);
     size_t weights = (size_t)conv.kernel * conv.kernel * conv.in_c * conv.out_c;
     size_t input = (size_t)conv.in_h * conv.in_w * conv.in_c;
+    cut->channel_granule = cutter->kernels->nr;
     if (weights > input)
-        even_cut(conv.out_c, cutter->kernels->nr, wanted, &cut->channel_step, &cut->n_channel);
+        cut->n_channel = cut_into(conv.out_c, cut->channel_granule, wanted);
     const int tile = cutter->plan->packing.forward_tile[index];
-    const int granule = tile > 0 ? tile * conv.out_w : cutter->kernels->mr; // whole rows of tiles
-    even_cut(conv.out_h * conv.out_w, granule, wanted / cut->n_channel, &cut->step, &cut->n);
+    cut->granule = tile > 0 ? tile * conv.out_w : cutter->kernels->mr; // whole rows of tiles
+    cut->n = cut_into(cut->units, cut->granule, wanted / cut->n_channel);
 }
 
-static struct cut cut_layer(const struct cutter *cutter, int index, uint64_t stage_macs)
+// A multiple of the threads, or 1.
+static int64_t wanted_pieces(const struct cutter *cutter, int64_t cost, int64_t stage_cost)
+{
+    const int threads = cutter->threads;
+    int64_t piece = stage_cost / (threads * PIECES_PER_THREAD);
+    if (piece < PIECE_COST)
+        piece = PIECE_COST;
+    int64_t rounds = (cost + piece * threads / 2) / (piece * threads);
+    return rounds > 0 ? rounds * threads : cost > PIECE_COST ? threads : 1;
+}
+
+static struct cut cut_layer(const struct cutter *cutter, int index, int64_t stage_cost)
 {
     const struct sqz_layer *layer = &cutter->net->layers[index];
     struct sqz_piece whole = sqz_piece_whole(cutter->net, index);
-    struct cut cut = {whole.end, 1, layer->channels, 1};
-    if (layer->kind == SQZ_LAYER_CONV) {
-        uint64_t piece = stage_macs / (uint64_t)cutter->most;
-        if (piece < PIECE_MACS)
-            piece = PIECE_MACS;
-        cut_conv(cutter, index, (int)(sqz_layer_macs(cutter->net, index) / piece), &cut);
-    } else if (layer->kind == SQZ_LAYER_MAXPOOL || layer->kind == SQZ_LAYER_ADD) {
-        even_cut(whole.end, 1, cutter->most, &cut.step, &cut.n);
-    }
+    struct cut cut = {whole.end, 1, 1, whole.channel1, 1, 1};
+    int64_t wanted = wanted_pieces(cutter, layer_cost(cutter, index), stage_cost);
+    if (layer->kind == SQZ_LAYER_CONV)
+        cut_conv(cutter, index, wanted, &cut);
+    else if (layer->kind == SQZ_LAYER_MEAN && cutter->plan->strip[index]) {
+        cut.channel_granule = cutter->kernels->nr;
+        cut.n_channel = cut_into(cut.channels, cut.channel_granule, wanted);
+    } else if (cutter->plan->strip[index]) // pieces compute the rows between them twice
+        cut.n = cut_into(cut.units, 1, wanted < cutter->threads ? wanted : cutter->threads);
+    else if (layer->kind != SQZ_LAYER_MEAN)
+        cut.n = cut_into(cut.units, 1, wanted);
     return cut;
 }
 
-static void fill_pieces(struct sqz_piece *piece, const struct sqz_piece *whole, struct cut cut)
+static void fill_pieces(struct sqz_piece *piece, int index, struct cut cut)
 {
-    for (int c = 0; c < cut.n_channel; c++) {
-        for (int p = 0; p < cut.n; p++, piece++) {
-            *piece = *whole;
-            piece->begin = p * cut.step;
-            if (p + 1 < cut.n)
-                piece->end = piece->begin + cut.step;
-            piece->channel0 = c * cut.channel_step;
-            if (c + 1 < cut.n_channel)
-                piece->channel1 = piece->channel0 + cut.channel_step;
-        }
-    }
+    for (int c = 0; c < cut.n_channel; c++)
+        for (int p = 0; p < cut.n; p++, piece++)
+            *piece = (struct sqz_piece){
+                .layer = index,
+                .begin = cut_at(cut.units, cut.granule, cut.n, p),
+                .end = cut_at(cut.units, cut.granule, cut.n, p + 1),
+                .channel0 = cut_at(cut.channels, cut.channel_granule, cut.n_channel, c),
+                .channel1 = cut_at(cut.channels, cut.channel_granule, cut.n_channel, c + 1)};
 }
 
-// Walks the layers and counts the pieces; writes them if `pieces` is there.
+// Walks the layers and counts the pieces; writes them if `pieces` is there. Of a stage's layers the
+// costliest goes first, so that the small pieces fill up the end.
 static int cut_layers(const struct cutter *cutter, int *first_piece, struct sqz_piece *pieces)
 {
     const struct sqz_net *net = cutter->net;
     const int *stage = cutter->plan->stage;
     int n = 0;
     for (int first = 0, end; first < net->n_layers; first = end) {
-        uint64_t macs = 0;
+        int64_t cost = 0, below = INT64_MAX;
         for (end = first; end < net->n_layers && stage[end] == stage[first]; end++)
-            macs += sqz_layer_macs(net, end);
+            cost += layer_cost(cutter, end);
         first_piece[stage[first]] = n;
-        for (int i = first; i < end; i++) {
-            if (net->layers[i].kind == SQZ_LAYER_DROPOUT)
-                continue;
-            struct sqz_piece whole = sqz_piece_whole(net, i);
-            struct cut cut = cut_layer(cutter, i, macs);
-            if (pieces)
-                fill_pieces(pieces + n, &whole, cut);
-            n += cut.n * cut.n_channel;
+        while (below > 0) {
+            int64_t next = 0; // the largest cost that was not yet its turn
+            for (int i = first; i < end; i++)
+                if (layer_cost(cutter, i) < below && layer_cost(cutter, i) > next)
+                    next = layer_cost(cutter, i);
+            for (int i = first; i < end; i++) {
+                if (next == 0 || layer_cost(cutter, i) != next)
+                    continue;
+                struct cut cut = cut_layer(cutter, i, cost);
+                if (pieces)
+                    fill_pieces(pieces + n, i, cut);
+                n += cut.n * cut.n_channel;
+            }
+            below = next;
         }
     }
     first_piece[cutter->plan->n_stages] = n;
@@ -104,7 +144,7 @@ enum sqz_status sqz_pieces_new(const struct sqz_net *net, const struct sqz_kerne
                                const struct sqz_infer_plan *plan, int threads,
                                struct sqz_pieces *out, struct sqz_error *err)
 {
-    struct cutter cutter = {net, kernels, plan, threads * PIECES_PER_THREAD};
+    struct cutter cutter = {net, kernels, plan, threads};
     struct sqz_pieces pieces = {0};
     size_t n = 0;
     pieces.first = sqz_new_array((size_t)plan->n_stages + 1, sizeof *pieces.first);

@@ -1,5 +1,6 @@
 // Greedy best fit: the largest block first, each into the tightest gap between the placed blocks
-// that live at the same time.
+// that live at the same time. Blocks of one size go in the order of time or against it, whichever
+// takes less.
 #include "net/plan.h"
 
 #include "base/memory.h"
@@ -16,12 +17,14 @@ static bool meet(const struct sqz_block *a, const struct sqz_block *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
-// The largest block that is not placed yet, the earlier one of equals; -1 when all are.
-static int next_block(const struct sqz_block *blocks, int n)
+// The largest block that is not placed yet, of equals the first or the last; -1 when all are.
+static int next_block(const struct sqz_block *blocks, int n, bool last)
 {
     int best = -1;
     for (int i = 0; i < n; i++) {
-        if (blocks[i].offset == (size_t)-1 && (best < 0 || blocks[i].size > blocks[best].size))
+        if (blocks[i].offset == (size_t)-1 &&
+            (best < 0 || blocks[i].size > blocks[best].size ||
+             (last && blocks[i].size == blocks[best].size)))
             best = i;
     }
     return best;
@@ -69,12 +72,12 @@ static size_t best_offset(const struct sqz_block *blocks, int n, const struct sq
     }
 }
 
-size_t sqz_plan_blocks(struct sqz_block *blocks, int n)
+static size_t place_blocks(struct sqz_block *blocks, int n, bool last)
 {
     size_t arena = 0;
     for (int i = 0; i < n; i++)
         blocks[i].offset = (size_t)-1;
-    for (int i = next_block(blocks, n); i >= 0; i = next_block(blocks, n)) {
+    for (int i = next_block(blocks, n, last); i >= 0; i = next_block(blocks, n, last)) {
         struct sqz_block *block = &blocks[i];
         block->offset = block->size ? best_offset(blocks, n, block) : 0;
         size_t end = block->offset + round_up(block->size);
@@ -82,4 +85,10 @@ size_t sqz_plan_blocks(struct sqz_block *blocks, int n)
             arena = end;
     }
     return arena;
+}
+
+size_t sqz_plan_blocks(struct sqz_block *blocks, int n)
+{
+    size_t backwards = place_blocks(blocks, n, true), forwards = place_blocks(blocks, n, false);
+    return forwards <= backwards ? forwards : place_blocks(blocks, n, true);
 }

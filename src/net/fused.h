@@ -1,0 +1,20 @@
+// A convolution together with the one layer that reads it: the max pooling behind conv1, the mean
+// behind conv10. The convolution's whole output, the largest tensor of the network, never exists:
+// a strip of it stays in a worker's cache. The bits are those of the two layers one after the
+// other.
+#ifndef SQZ_NET_FUSED_H
+#define SQZ_NET_FUSED_H
+
+#include "net/forward.h"
+
+// The convolution that layer `index` takes in, or -1: that of a pooling on the image's convolution,
+// and of a mean, where nothing else reads it.
+int sqz_fused_conv(const struct sqz_net *net, int index);
+// Floats of the strip that layer `index` needs, whatever the piece; 0 if it takes none in.
+size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_packing *packing, int index);
+// Computes a piece of the layer from the convolution's input. A MAXPOOL's piece is output rows, a
+// MEAN's channels [channel0, channel1), channel0 a multiple of the kernels' nr.
+void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                       float *const *tensors, float *strip, void *scratch);
+
+#endif
