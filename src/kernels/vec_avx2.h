@@ -7,6 +7,7 @@
 #endif
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -50,6 +51,12 @@ static inline vec vec_relu(vec x) { return _mm256_max_ps(_mm256_setzero_ps(), x)
 static inline vec vec_where_positive(vec y, vec x)
 {
     return _mm256_and_ps(_mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_GT_OQ), x);
+}
+// The larger one, if neither is NaN.
+static inline vec vec_max(vec a, vec b) { return _mm256_max_ps(a, b); }
+static inline bool vec_has_nan(vec x)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) != 0;
 }
 // x > best or x is NaN
 static inline vec_mask vec_wins(vec x, vec best)

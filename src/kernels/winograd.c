@@ -51,7 +51,8 @@ struct block_scratch {
     float *products;    // [panel][tile][frequency][width]
 };
 
-static struct block_scratch take_scratch(const struct sqz_winograd_plan *plan, struct sqz_scratch *scratch)
+static struct block_scratch take_scratch(const struct sqz_winograd_plan *plan,
+                                         struct sqz_scratch *scratch)
 {
     struct block_scratch block;
     block.rows = sqz_scratch_take(scratch, (size_t)plan->block, sizeof *block.rows);
@@ -96,16 +97,19 @@ static void split_row(const struct sqz_conv *source, const float *image, ptrdiff
 {
     const int half = 2 * source->in_c;
     for (int y = 2 * row; y < 2 * row + 2; y++, to += half) {
-        const float *from = image + (ptrdiff_t)(y - source->pad) * source->in_w * ldx;
-        bool plain = source->pad == 0 && y < source->in_h && ldx == 3 && half == 6;
-        for (int x = 0; x < width; x++)
-            if (plain && 2 * x + 1 < source->in_w)
-                memcpy(to + (ptrdiff_t)2 * half * x, from + (ptrdiff_t)half * x,
-                       6 * sizeof *to); // a constant size becomes plain moves
+        const int line = y - source->pad;
+        const bool plain = line >= 0 && line < source->in_h && ldx == 3 && half == 6;
+        for (int x = 0; x < width; x++) {
+            const int pixel = 2 * x - source->pad;
+            float *pair = to + (ptrdiff_t)2 * half * x;
+            if (plain && pixel >= 0 && pixel + 1 < source->in_w)
+                memcpy(pair, image + ((ptrdiff_t)line * source->in_w + pixel) * 3,
+                       6 * sizeof *pair); // a constant size becomes plain moves
             else
                 for (int c = 0; c < half; c++)
-                    to[(ptrdiff_t)2 * half * x + c] = padded(
-                        source, image, ldx, y, 2 * x + c / source->in_c, c % source->in_c);
+                    pair[c] = padded(source, image, ldx, y, 2 * x + c / source->in_c,
+                                     c % source->in_c);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 // Winograd's convolution: tiles of m x m outputs from windows of side x side pixels, side = m +
 // kernel - 1, with side^2 multiplications a channel pair instead of kernel^2 m^2. For 3x3 kernels
-// of stride 1 (m = 2, 4, 5 or 6), and for 7x7 kernels of stride 2 on an image (m = 3 or 5): there the
-// image's four phases are the channels of a 4x4 convolution of stride 1.
+// of stride 1 (m = 2, 4, 5 or 6), and for 7x7 kernels of stride 2 on an image (m = 3 or 5), whose
+// four phases are the channels of a 4x4 convolution of stride 1.
 //
 // Accuracy: the errors of a tile grow with its side and spread over its outputs;
 // sqz_winograd_amplification bounds them. The interpolation points of side 6 (0, 1, -1, 1/2, -2)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-// The finite interpolation points of each window, in the order of winograd_tmpl.h; side - 1 of them.
+// The side - 1 finite interpolation points of each window, in the order of winograd_tmpl.h.
 static const double *points(int side)
 {
     static const double four[] = {0, 1, -1}, six[] = {0, 1, -1, 0.5, -2};

@@ -147,8 +147,8 @@ static void run_piece(const struct sqz_infer *infer, const struct sqz_piece *pie
     const struct sqz_infer_plan *plan = &infer->plan;
     char *scratch = infer->scratch + (size_t)worker * plan->scratch;
     if (plan->strip[piece->layer])
-        sqz_fused_forward(&infer->forward, piece, tensors, (float *)(scratch + plan->packing.scratch),
-                          scratch);
+        sqz_fused_forward(&infer->forward, piece, tensors,
+                          (float *)(scratch + plan->packing.scratch), scratch);
     else
         sqz_piece_forward(&infer->forward, piece, tensors, NULL, scratch);
 }

@@ -6,11 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The tiles of a convolution: those of 3x3 kernels, and those of 7x7 kernels of stride 2.
-static const int tiles_3x3[] = {2, 4, 5, 6}, tiles_7x7[] = {3, 5};
+// The tiles of a convolution, up to a 0.
+static const int *tiles_of(const struct sqz_conv *conv)
+{
+    static const int dense[] = {2, 4, 5, 6, 0}, strided[] = {3, 5, 0};
+    return conv->stride == 1 ? dense : strided;
+}
 static int window_side(const struct sqz_conv *conv, int m)
 {
-    return m + (conv->stride == 2 ? 4 : 3) - 1;
+    return m - 1 + (conv->stride == 2 ? (conv->kernel + 1) / 2 : conv->kernel);
 }
 static size_t taps(const struct sqz_conv *conv)
 {
@@ -147,15 +151,14 @@ static void check_backward(const struct sqz_kernels *k, struct data *d, int m, b
 static void check_shape(const struct sqz_kernels *k, const char *name, const struct sqz_conv *conv,
                         int wider_x, int wider_y, bool flag)
 {
-    const bool strided = conv->stride == 2;
-    const int *tiles = strided ? tiles_7x7 : tiles_3x3, n_tiles = strided ? 2 : 4;
-    for (int i = 0; i < n_tiles; i++) {
+    const int *tiles = tiles_of(conv);
+    for (int i = 0; tiles[i]; i++) {
         check_begin("%s, %s, tile %d (%dx%dx%d to %dx%dx%d, pad %d), ld +%d +%d",
                     sqz_cpu_level_name(k->level), name, tiles[i], conv->in_h, conv->in_w,
                     conv->in_c, conv->out_h, conv->out_w, conv->out_c, conv->pad, wider_x, wider_y);
         struct data d = make_data(conv, wider_x, wider_y);
         check_forward(k, &d, tiles[i], flag);
-        if (!strided)
+        if (conv->stride == 1)
             check_backward(k, &d, tiles[i], flag);
         free_data(&d);
     }
@@ -210,12 +213,12 @@ static void check_odd(const struct sqz_kernels *k)
     }
 }
 
-// First convolutions of 1.0: odd and even sizes, gray, padded, small and several blocks high.
+// First convolutions: odd and even sizes, gray, padded, small and several blocks high.
 static void check_strided(const struct sqz_kernels *k)
 {
     static const int sizes[] = {7, 8, 9, 16, 29, 34, 61, 90};
     for (int i = 0; i < (check_reduced ? 5 : 8); i++)
-        for (int pad = 0; pad < 3; pad += 2) {
+        for (int pad = 0; pad < 3; pad++) {
             struct sqz_conv conv = {.in_h = sizes[i],
                                     .in_w = sizes[i] + 3 * (i % 3),
                                     .in_c = i % 4 == 3 ? 1 : 3,
