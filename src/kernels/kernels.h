@@ -81,6 +81,24 @@ struct sqz_winograd_weights {
     int side, kernel; // kernel <= 4
 };
 
+// Backwards, side 6. The output's gradients, m x m of which rows x columns are there, give
+// p[f * ldp + channel]; whole vectors are written.
+struct sqz_winograd_gradient {
+    const float *dy;
+    ptrdiff_t ldy, ld_row;
+    float *p;
+    ptrdiff_t ldp;
+    int m, rows, columns, channels;
+};
+// Sums over tiles du[f * ldf + column] give taps[ky * kernel + kx][column] +=; NULL: not wanted.
+struct sqz_winograd_gather {
+    const float *du;
+    ptrdiff_t ldf;
+    const float (*matrix)[4]; // as sqz_winograd_weights'
+    float *const *taps;
+    int kernel, columns;
+};
+
 struct sqz_kernels {
     enum sqz_cpu_level level;
     int mr;       // rows of a GEMM tile
@@ -92,6 +110,8 @@ struct sqz_kernels {
     void (*winograd_input)(const struct sqz_winograd_input *tile);
     void (*winograd_output)(const struct sqz_winograd_output *tile);
     void (*winograd_weights)(const struct sqz_winograd_weights *group);
+    void (*winograd_gradient)(const struct sqz_winograd_gradient *tile);
+    void (*winograd_gather)(const struct sqz_winograd_gather *sums);
     // dy = y > 0 ? dy : 0, over n pixels of `channels`.
     void (*relu_backward)(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
                           int channels);

@@ -12,7 +12,7 @@ static const double *points(int side)
 }
 
 // Row i: 1, a, a^2, ... over the product of a's distances to the other points; infinity: 0, ..., 1.
-static void fill_matrix(int side, int kernel, double matrix[SQZ_WINOGRAD_SIDE_MOST][4])
+void sqz_winograd_matrix(int side, int kernel, double matrix[SQZ_WINOGRAD_SIDE_MOST][4])
 {
     const double *a = points(side);
     for (int i = 0; i < side - 1; i++) {
@@ -26,38 +26,34 @@ static void fill_matrix(int side, int kernel, double matrix[SQZ_WINOGRAD_SIDE_MO
         matrix[side - 1][x] = x == kernel - 1;
 }
 
-// Weights of a convolution from in_c to out_c channels: tap t of input channel i and output channel
-// o is at weights[t * ld_tap + i * ld_in + o * ld_out].
+int sqz_winograd_tap(const struct sqz_winograd_plan *plan, int ky, int kx, int i)
+{
+    const struct sqz_conv *source = &plan->source;
+    if (!sqz_conv_is_polyphase(source))
+        return ky * source->kernel + kx;
+    const int phase = i / source->in_c;
+    ky = 2 * ky + phase / 2;
+    kx = 2 * kx + phase % 2;
+    return ky < source->kernel && kx < source->kernel ? ky * source->kernel + kx : -1;
+}
+
+// Tap t of input channel i and output channel o is at weights[t * ld_tap + i * ld_in + o * ld_out].
 struct layout {
     const float *weights;
     ptrdiff_t ld_tap, ld_in, ld_out;
-    struct sqz_conv source; // whose weights they are, where it is polyphase
-    bool polyphase;
 };
 
-// Where the weights of tap (ky, kx) of input channel i begin, or NULL where that tap is zero.
-static const float *find_tap(const struct layout *layout, int kernel, int ky, int kx, int i)
-{
-    if (!layout->polyphase)
-        return layout->weights + (ky * kernel + kx) * layout->ld_tap + i * layout->ld_in;
-    const int in_c = layout->source.in_c, phase = i / in_c;
-    ky = 2 * ky + phase / 2;
-    kx = 2 * kx + phase % 2;
-    kernel = layout->source.kernel;
-    if (ky >= kernel || kx >= kernel)
-        return NULL;
-    return layout->weights + (ky * kernel + kx) * layout->ld_tap + i % in_c * layout->ld_in;
-}
-
-static void pack(const struct sqz_kernels *k, const struct layout *layout,
-                 const struct sqz_conv *conv, int m, float *packed)
+static void pack(const struct sqz_kernels *k, const struct sqz_conv *source,
+                 const struct layout *layout, int m, float *packed)
 {
     double matrix[SQZ_WINOGRAD_SIDE_MOST][4];
     float taps[16][SQZ_WINOGRAD_COLUMNS];
-    const int kernel = conv->kernel, side = m + kernel - 1;
-    fill_matrix(side, kernel, matrix);
+    const struct sqz_winograd_plan plan = sqz_winograd_plan(k, source, m);
+    const struct sqz_conv *conv = &plan.conv;
+    const int kernel = conv->kernel;
+    sqz_winograd_matrix(plan.side, kernel, matrix);
     struct sqz_winograd_weights group = {
-        .matrix = matrix, .taps = taps, .side = side, .kernel = kernel};
+        .matrix = matrix, .taps = taps, .side = plan.side, .kernel = kernel};
     for (int c0 = 0, width; c0 < conv->out_c; c0 += width) {
         width = sqz_panel_width(k, conv->out_c, c0);
         group.ldf = (ptrdiff_t)conv->in_c * width;
@@ -67,14 +63,16 @@ static void pack(const struct sqz_kernels *k, const struct layout *layout,
                 columns = columns < SQZ_WINOGRAD_COLUMNS ? columns : SQZ_WINOGRAD_COLUMNS;
                 memset(taps, 0, sizeof taps);
                 for (int t = 0; t < kernel * kernel; t++) {
-                    const float *from = find_tap(layout, kernel, t / kernel, t % kernel, i);
-                    for (int j = 0; from && j < columns; j++)
+                    int tap = sqz_winograd_tap(&plan, t / kernel, t % kernel, i);
+                    const float *from = layout->weights + tap * layout->ld_tap +
+                                        i % source->in_c * layout->ld_in;
+                    for (int j = 0; tap >= 0 && j < columns; j++)
                         taps[t][j] = from[(c0 + g + j) * layout->ld_out];
                 }
                 group.packed = packed + (ptrdiff_t)i * width + g;
                 k->winograd_weights(&group);
             }
-        packed += side * side * group.ldf;
+        packed += plan.frequencies * group.ldf;
     }
 }
 
@@ -84,11 +82,8 @@ void sqz_winograd_pack_forward(const struct sqz_kernels *k, const struct sqz_con
     struct layout layout = {.weights = weights,
                             .ld_tap = (ptrdiff_t)conv->in_c * conv->out_c,
                             .ld_in = conv->out_c,
-                            .ld_out = 1,
-                            .source = *conv,
-                            .polyphase = sqz_conv_is_polyphase(conv)};
-    struct sqz_conv dense = sqz_winograd_dense(conv);
-    pack(k, &layout, &dense, m, packed);
+                            .ld_out = 1};
+    pack(k, conv, &layout, m, packed);
 }
 
 // Channels exchanged, and the kernel flipped: from the last tap backwards.
@@ -101,7 +96,7 @@ void sqz_winograd_pack_backward(const struct sqz_kernels *k, const struct sqz_co
                             .ld_in = 1,
                             .ld_out = conv->out_c};
     struct sqz_conv transposed = sqz_conv_transposed(conv);
-    pack(k, &layout, &transposed, m, packed);
+    pack(k, &transposed, &layout, m, packed);
 }
 
 static size_t pack_size(const struct sqz_conv *dense, int m)

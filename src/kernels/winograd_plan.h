@@ -42,5 +42,38 @@ struct sqz_winograd_plan {
 };
 struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k,
                                            const struct sqz_conv *conv, int m);
+// With blocks of about so many tiles.
+void sqz_winograd_plan_block(struct sqz_winograd_plan *plan, int tiles);
+
+// Floats to the next line but an odd number of lines, so that lines at that distance do not fall
+// into the same few sets of a cache.
+static inline ptrdiff_t sqz_odd_lines(ptrdiff_t floats)
+{
+    const ptrdiff_t line = 16;
+    return ((floats + line - 1) / line | 1) * line;
+}
+
+// What the windows of some tiles look at.
+struct sqz_winograd_map {
+    const float *x;
+    ptrdiff_t ldx;
+    int row;       // of the map, the one that x begins with
+    float *zeros;  // what a window reads in the padding
+    float *phases; // polyphase: the rows under a block
+};
+struct sqz_winograd_map sqz_winograd_map_take(const struct sqz_winograd_plan *plan,
+                                              struct sqz_scratch *scratch);
+// Prepares tiles [tile0, tile1), at most plan->block of them, of the image x.
+void sqz_winograd_map_set(const struct sqz_winograd_plan *plan, struct sqz_winograd_map *map,
+                          const float *x, ptrdiff_t ldx, int tile0, int tile1);
+// Their values for input channels [depth0, depth0 + depth): [frequency, plan->ldv apart][tile,
+// plan->depth apart][channel].
+void sqz_winograd_transform(const struct sqz_kernels *k, const struct sqz_winograd_plan *plan,
+                            const struct sqz_winograd_map *map, int tile0, int tile1, int depth0,
+                            int depth, float *values);
+// Which of the source's taps (ky * kernel + kx) is tap (ky, kx) of input channel i, or -1: none.
+int sqz_winograd_tap(const struct sqz_winograd_plan *plan, int ky, int kx, int i);
+// The matrix that kernels are multiplied by, [side][kernel].
+void sqz_winograd_matrix(int side, int kernel, double matrix[SQZ_WINOGRAD_SIDE_MOST][4]);
 
 #endif

@@ -72,6 +72,21 @@ int sqz_winograd_backward_tile(const struct sqz_kernels *k, const struct sqz_con
     return conv->stride == 1 ? sqz_winograd_tile(k, &transposed, side_most) : 0;
 }
 
+int sqz_winograd_weights_tile(const struct sqz_kernels *k, const struct sqz_conv *conv)
+{
+    enum { FREQUENCIES = 36, GATHER = 250, DEPTH_MOST = 64 };
+    if (!is_possible(k, conv))
+        return 0;
+    const int m = sqz_conv_is_polyphase(conv) ? 3 : 4;
+    const struct sqz_winograd_plan plan = sqz_winograd_plan(k, conv, m);
+    // Vector operations an output channel and vector of input channels.
+    const int64_t tiles = plan.across * plan.down;
+    const int64_t winograd = (tiles * FREQUENCIES * 5 / 4 + GATHER) * plan.conv.in_c;
+    const int64_t direct =
+        (int64_t)conv->out_h * conv->out_w * conv->kernel * conv->kernel * conv->in_c;
+    return plan.conv.in_c <= DEPTH_MOST && winograd < direct ? m : 0;
+}
+
 // About three times the worst that the checker meets, by the window's side: 0.2, 1.2, 4.3 and 5.8
 // for small inputs with one to three channels, 0.05, 0.3, 0.8 and 1.2 at the network's shapes.
 double sqz_winograd_amplification(int side)

@@ -281,9 +281,94 @@ static void winograd_weights(const struct sqz_winograd_weights *group)
         }
 }
 
+// --- Backwards, side 6: the transposes of output_side_6 and of the weights' transform ---
+
+// The polynomial of d[0] to d[3] at the points 0, 1, -1, 1/2, -2, and its coefficient m - 1.
+INLINE void spread_row(const vec *d, vec *v, const int m)
+{
+    vec even = vec_add(d[0], d[2]), odd = vec_add(d[1], d[3]);
+    v[0] = d[0];
+    v[1] = vec_add(even, odd);
+    v[2] = vec_sub(even, odd);
+    v[3] = times_plus(0.125f, d[3], times_plus(0.25f, d[2], times_plus(0.5f, d[1], d[0])));
+    v[4] = times_plus(-8, d[3], times_plus(4, d[2], times_plus(-2, d[1], d[0])));
+    v[5] = d[m - 1];
+}
+
+INLINE void gradient_body(const struct sqz_winograd_gradient *tile, const int m)
+{
+    for (int c = 0; c < tile->channels; c += VEC_N) {
+        const int n = tile->channels - c < VEC_N ? tile->channels - c : VEC_N;
+        vec half[6][4]; // [frequency row][column]
+        for (int j = 0; j < m; j++) {
+            vec d[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()}, v[6];
+            if (j < tile->columns)
+                UNROLL for (int i = 0; i < m; i++) if (i < tile->rows)
+                {
+                    const float *dy = tile->dy + i * tile->ld_row + j * tile->ldy + c;
+                    d[i] = n == VEC_N ? vec_load(dy) : vec_load_n(dy, n);
+                }
+            spread_row(d, v, m);
+            UNROLL for (int i = 0; i < 6; i++) half[i][j] = v[i];
+        }
+        float *p = tile->p + c;
+        for (int i = 0; i < 6; i++) {
+            vec d[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()}, v[6];
+            UNROLL for (int j = 0; j < m; j++) d[j] = half[i][j];
+            spread_row(d, v, m);
+            UNROLL for (int j = 0; j < 6; j++, p += tile->ldp) vec_store(p, v[j]);
+        }
+    }
+}
+
+static void winograd_gradient(const struct sqz_winograd_gradient *tile)
+{
+    if (tile->m == 4)
+        gradient_body(tile, 4);
+    else
+        gradient_body(tile, 3);
+}
+
+INLINE void gather_body(const struct sqz_winograd_gather *sums, const int kernel)
+{
+    for (int c = 0; c < sums->columns; c += VEC_N) {
+        const int n = sums->columns - c < VEC_N ? sums->columns - c : VEC_N;
+        vec half[4][6]; // [kernel row][frequency column]
+        for (int j = 0; j < 6; j++) {
+            const float *du = sums->du + j * sums->ldf + c;
+            UNROLL for (int y = 0; y < kernel; y++) half[y][j] = vec_zero();
+            for (int i = 0; i < 6; i++) {
+                vec d = vec_load(du + 6 * i * sums->ldf);
+                UNROLL for (int y = 0; y < kernel; y++) half[y][j] =
+                    times_plus(sums->matrix[i][y], d, half[y][j]);
+            }
+        }
+        for (int y = 0; y < kernel; y++)
+            for (int x = 0; x < kernel; x++) {
+                float *tap = sums->taps[y * kernel + x];
+                if (!tap)
+                    continue;
+                vec sum = vec_load_n(tap + c, n);
+                UNROLL for (int j = 0; j < 6; j++) sum =
+                    times_plus(sums->matrix[j][x], half[y][j], sum);
+                vec_store_n(tap + c, sum, n);
+            }
+    }
+}
+
+static void winograd_gather(const struct sqz_winograd_gather *sums)
+{
+    if (sums->kernel == 3)
+        gather_body(sums, 3);
+    else
+        gather_body(sums, 4);
+}
+
 static void fill_winograd(struct sqz_kernels *k)
 {
     k->winograd_input = winograd_input;
     k->winograd_output = winograd_output;
     k->winograd_weights = winograd_weights;
+    k->winograd_gradient = winograd_gradient;
+    k->winograd_gather = winograd_gather;
 }

@@ -41,13 +41,18 @@ static void conv_backward(const struct sqz_backward *backward, int index,
     if (layer->relu)
         k->relu_backward(image->tensors[layer->output] + layer->channel, ldy, dy, ldy,
                          conv.out_h * conv.out_w, layer->channels);
-    sqz_conv_backward_weights(k, &conv, image->tensors[layer->input], ldx, dy, ldy,
-                              image->params + net->params[layer->weight].offset,
-                              image->params + net->params[layer->bias].offset, image->scratch);
+    const float *x = image->tensors[layer->input];
+    float *dw = image->params + net->params[layer->weight].offset;
+    float *db = image->params + net->params[layer->bias].offset;
+    int tile = backward->weights_tile[index];
+    if (tile > 0)
+        sqz_winograd_backward_weights(k, &conv, tile, x, ldx, dy, ldy, dw, db, image->scratch);
+    else
+        sqz_conv_backward_weights(k, &conv, x, ldx, dy, ldy, dw, db, image->scratch);
     if (layer->input == 0)
         return;
     float *dx = image->grads[layer->input];
-    const int tile = backward->tile[index];
+    tile = backward->tile[index];
     if (tile > 0)
         sqz_winograd_backward_data(k, &conv, tile, dy, ldy, backward->packed[index],
                                    backward->add_input[index], dx, ldx, image->scratch);

@@ -126,6 +126,15 @@ static void place_backward(struct sqz_packing *packing, const struct sqz_kernels
         need_scratch(packing, sqz_winograd_backward_scratch(kernels, conv, tile));
 }
 
+static void choose_weights_tile(struct sqz_packing *packing, const struct sqz_kernels *kernels,
+                                const struct sqz_conv *conv, int index)
+{
+    const int tile = sqz_winograd_weights_tile(kernels, conv);
+    packing->weights_tile[index] = tile;
+    if (tile)
+        need_scratch(packing, sqz_winograd_weights_scratch(kernels, conv, tile));
+}
+
 enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
                                 bool backward, int side_most, struct sqz_packing *out,
                                 struct sqz_error *err)
@@ -134,8 +143,10 @@ enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kern
     struct sqz_packing packing = {.forward = sqz_new_array(n, sizeof(size_t)),
                                   .backward = sqz_new_array(n, sizeof(size_t)),
                                   .forward_tile = sqz_new_array(n, sizeof(int)),
-                                  .backward_tile = sqz_new_array(n, sizeof(int))};
-    if (!packing.forward || !packing.backward || !packing.forward_tile || !packing.backward_tile) {
+                                  .backward_tile = sqz_new_array(n, sizeof(int)),
+                                  .weights_tile = sqz_new_array(n, sizeof(int))};
+    if (!packing.forward || !packing.backward || !packing.forward_tile || !packing.backward_tile ||
+        !packing.weights_tile) {
         sqz_packing_release(&packing);
         return sqz_fail_memory(err, "the plan of the packed weights", n * sizeof(size_t));
     }
@@ -146,6 +157,8 @@ enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kern
         struct sqz_conv conv = sqz_layer_conv(net, i);
         need_scratch(&packing, sqz_conv_scratch_size(kernels, &conv));
         place_forward(&packing, kernels, &conv, side_most, i);
+        if (backward)
+            choose_weights_tile(&packing, kernels, &conv, i);
         if (backward && net->layers[i].input != 0)
             place_backward(&packing, kernels, &conv, side_most, i);
     }
@@ -159,6 +172,7 @@ void sqz_packing_release(struct sqz_packing *packing)
     sqz_free(packing->backward);
     sqz_free(packing->forward_tile);
     sqz_free(packing->backward_tile);
+    sqz_free(packing->weights_tile);
     memset(packing, 0, sizeof *packing);
 }
 

@@ -33,6 +33,7 @@ void sqz_piece_maxpool(const struct sqz_forward *forward, const struct sqz_piece
 struct sqz_packing {
     size_t *forward, *backward;        // in floats; SIZE_MAX where there are none
     int *forward_tile, *backward_tile; // Winograd's, or 0: directly
+    int *weights_tile;                 // the same for the weight gradient
     size_t size;
     size_t scratch; // bytes that any convolution needs, per thread
 };

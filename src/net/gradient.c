@@ -124,6 +124,7 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
                                                kernels,
                                                gradient->backward_packed,
                                                plan->packing.backward_tile,
+                                               plan->packing.weights_tile,
                                                plan->add_input,
                                                plan->add_addend};
     *out = gradient;

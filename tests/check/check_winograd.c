@@ -148,6 +148,38 @@ static void check_backward(const struct sqz_kernels *k, struct data *d, int m, b
     free(before);
 }
 
+// The weight gradient has windows of side 6 only.
+static void check_weights(const struct sqz_kernels *k, struct data *d, int m)
+{
+    const struct sqz_conv *conv = &d->conv;
+    const size_t out_c = (size_t)conv->out_c;
+    const size_t n_weights = taps(conv) * (size_t)conv->in_c * out_c;
+    void *scratch = make_scratch(sqz_winograd_weights_scratch(k, conv, m));
+    float *dw = random_floats(n_weights), *db = random_floats(out_c);
+    double *want[2], *bias[2]; // the sums, and those of the absolute terms
+    for (int absolute = 0; absolute < 2; absolute++) {
+        double *x = to_double(d->x, d->x_size, absolute);
+        double *dy = to_double(d->dy, d->y_size, absolute);
+        want[absolute] = to_double(dw, n_weights, absolute);
+        bias[absolute] = to_double(db, out_c, absolute);
+        conv_backward_weights_truth(conv, x, d->ldx, dy, d->ldy, want[absolute], bias[absolute]);
+        free(x);
+        free(dy);
+    }
+    sqz_winograd_backward_weights(k, conv, m, d->x, d->ldx, d->dy, d->ldy, dw, db, scratch);
+    const size_t pixels = (size_t)(conv->out_h * conv->out_w);
+    const double c = sqz_winograd_amplification(6) * sum_factor(pixels);
+    const double terms = most_terms(want[1], n_weights);
+    for (size_t i = 0; i < n_weights; i++)
+        check_close(dw[i], want[0][i], terms, c, "dw", i);
+    for (size_t i = 0; i < out_c; i++)
+        check_close(db[i], bias[0][i], bias[1][i], sum_factor(pixels), "db", i);
+    for (int i = 0; i < 2; i++) {
+        free(want[i]);
+        free(bias[i]);
+    }
+}
+
 static void check_shape(const struct sqz_kernels *k, const char *name, const struct sqz_conv *conv,
                         int wider_x, int wider_y, bool flag)
 {
@@ -160,6 +192,8 @@ static void check_shape(const struct sqz_kernels *k, const char *name, const str
         check_forward(k, &d, tiles[i], flag);
         if (conv->stride == 1)
             check_backward(k, &d, tiles[i], flag);
+        if (window_side(conv, tiles[i]) == 6 && conv->in_c <= 64)
+            check_weights(k, &d, tiles[i]);
         free_data(&d);
     }
 }
@@ -216,9 +250,9 @@ static void check_odd(const struct sqz_kernels *k)
 // First convolutions: odd and even sizes, gray, padded, small and several blocks high.
 static void check_strided(const struct sqz_kernels *k)
 {
-    static const int sizes[] = {7, 8, 9, 16, 29, 34, 61, 90};
-    for (int i = 0; i < (check_reduced ? 5 : 8); i++)
-        for (int pad = 0; pad < 3; pad++) {
+    static const int sizes[] = {7, 8, 9, 16, 29, 34, 61, 90, 99, 112, 127, 150};
+    for (int i = 0; i < (check_reduced ? 5 : 12); i++)
+        for (int pad = 0; pad < (i < 8 ? 3 : 1); pad++) {
             struct sqz_conv conv = {.in_h = sizes[i],
                                     .in_w = sizes[i] + 3 * (i % 3),
                                     .in_c = i % 4 == 3 ? 1 : 3,
