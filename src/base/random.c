@@ -4,22 +4,6 @@
 
 #include <math.h>
 
-#define GOLDEN 0x9e3779b97f4a7c15u // 2^64 / golden ratio: consecutive counters land far apart
-
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
-
-// The key enters twice, so that two keys whose difference is a multiple of GOLDEN do not give the
-// same numbers at shifted counters.
-uint64_t sqz_random_hash(uint64_t key, uint64_t counter)
-{
-    return mix(mix(key + (counter + 1) * GOLDEN) ^ (key << 32 | key >> 32));
-}
-
 void sqz_random_init(struct sqz_random *random, uint64_t seed, uint64_t epoch, uint64_t sample,
                      enum sqz_random_use use)
 {

@@ -132,7 +132,12 @@ void sqz_dropout(const struct sqz_net *net, uint64_t key, float *x, size_t n)
     float scale = 65536.0f / (float)(65536 - threshold);
     for (size_t i = 0; i < n; i += 4) {
         uint64_t bits = sqz_random_hash(key, i / 4);
-        for (size_t j = i; j < n && j < i + 4; j++, bits >>= 16)
-            x[j] = (int)(bits & 0xffff) < threshold ? 0.0f : x[j] * scale;
+        for (size_t j = i; j < n && j < i + 4; j++, bits >>= 16) {
+            float scaled = x[j] * scale;
+            uint32_t kept = (int)(bits & 0xffff) < threshold ? 0 : UINT32_MAX, word;
+            memcpy(&word, &scaled, sizeof word);
+            word &= kept; // no branch: half of them would be mispredicted
+            memcpy(&x[j], &word, sizeof word);
+        }
     }
 }
