@@ -23,7 +23,7 @@ struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k,
     plan.panels = plan.n_depths == 1 ? 1 : sqz_ceil_div(conv->out_c, k->nr);
     plan.ld_product = sqz_odd_lines((ptrdiff_t)plan.frequencies * k->nr);
     int tiles = BLOCK_FLOATS / (plan.frequencies * (plan.depth + plan.panels * k->nr));
-    sqz_winograd_plan_block(&plan, tiles < k->mr ? k->mr : tiles / k->mr * k->mr);
+    sqz_winograd_plan_block(&plan, tiles < k->mr ? k->mr : tiles);
     return plan;
 }
 
@@ -116,10 +116,12 @@ static void transform_output(const struct sqz_kernels *k, const struct task *tas
                                        .relu = task->relu};
     tile.channels = task->channel1 - channel < width ? task->channel1 - channel : width;
     for (int t = tile0; t < tile1; t++, tile.p += plan->ld_product) {
-        int y0 = t / plan->across * plan->m, x0 = t % plan->across * plan->m;
+        int row = t / plan->across, image = row / plan->down;
+        int y0 = (row - image * plan->down) * plan->m, x0 = t % plan->across * plan->m;
         tile.rows = conv->out_h - y0 < plan->m ? conv->out_h - y0 : plan->m;
         tile.columns = conv->out_w - x0 < plan->m ? conv->out_w - x0 : plan->m;
-        tile.y = task->y + ((ptrdiff_t)y0 * conv->out_w + x0) * task->ldy + channel;
+        ptrdiff_t pixel = ((ptrdiff_t)image * conv->out_h + y0) * conv->out_w + x0;
+        tile.y = task->y + pixel * task->ldy + channel;
         k->winograd_output(&tile);
     }
 }
@@ -145,12 +147,11 @@ static void run_block(const struct sqz_kernels *k, struct task *task, int tile0,
     }
 }
 
-static void run(const struct sqz_kernels *k, struct task *task, int row0, int row1, void *scratch)
+static void run(const struct sqz_kernels *k, struct task *task, int tile0, int tile1, void *scratch)
 {
     const struct sqz_winograd_plan *plan = &task->plan;
     struct sqz_scratch pieces = {scratch, 0};
     task->block = take_scratch(plan, &pieces);
-    int tile0 = row0 / plan->m * plan->across, tile1 = sqz_ceil_div(row1, plan->m) * plan->across;
     int n_blocks = sqz_ceil_div(tile1 - tile0, plan->block);
     struct sqz_split blocks = sqz_split(tile1 - tile0, n_blocks);
     for (int b = 0; b < n_blocks; b++)
@@ -173,7 +174,25 @@ void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *co
                         .ldy = ldy,
                         .channel0 = channel0,
                         .channel1 = channel1};
-    run(k, &task, row0, row1, scratch);
+    const int across = task.plan.across;
+    run(k, &task, row0 / m * across, sqz_ceil_div(row1, m) * across, scratch);
+}
+
+void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
+                                 int images, const float *x, ptrdiff_t ldx, const float *packed,
+                                 const float *bias, bool relu, float *y, ptrdiff_t ldy,
+                                 void *scratch)
+{
+    struct task task = {.plan = sqz_winograd_plan(k, conv, m),
+                        .x = x,
+                        .ldx = ldx,
+                        .packed = packed,
+                        .bias = bias,
+                        .relu = relu,
+                        .y = y,
+                        .ldy = ldy,
+                        .channel1 = conv->out_c};
+    run(k, &task, 0, images * task.plan.down * task.plan.across, scratch);
 }
 
 void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
@@ -189,7 +208,7 @@ void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_co
                         .y = dx,
                         .ldy = lddx,
                         .channel1 = conv->in_c};
-    run(k, &task, 0, conv->in_h, scratch);
+    run(k, &task, 0, task.plan.down * task.plan.across, scratch);
 }
 
 size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m)

@@ -41,6 +41,12 @@ void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *co
                           const float *x, ptrdiff_t ldx, const float *packed, const float *bias,
                           bool relu, float *y, ptrdiff_t ldy, int row0, int row1, int channel0,
                           int channel1, void *scratch);
+// The same for several whole images, one behind the other in x and in y, which read the weights
+// together. Not for kernels of stride 2.
+void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
+                                 int images, const float *x, ptrdiff_t ldx, const float *packed,
+                                 const float *bias, bool relu, float *y, ptrdiff_t ldy,
+                                 void *scratch);
 // As sqz_conv_backward_data.
 void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                                 const float *dy, ptrdiff_t lddy, const float *packed,

@@ -77,15 +77,17 @@ void sqz_winograd_transform(const struct sqz_kernels *k, const struct sqz_winogr
     struct sqz_winograd_input tile = {
         .x = window, .v = values, .ldv = plan->ldv, .side = plan->side, .channels = depth};
     for (int t = tile0; t < tile1; t++, tile.v += plan->depth) {
-        int y0 = t / plan->across * plan->m - conv->pad,
-            x0 = t % plan->across * plan->m - conv->pad;
+        int row = t / plan->across, image = row / plan->down;
+        int y0 = (row - image * plan->down) * plan->m - conv->pad;
+        int x0 = t % plan->across * plan->m - conv->pad;
+        const float *map_x = map->x + (ptrdiff_t)image * conv->in_h * conv->in_w * map->ldx;
         for (int i = 0; i < plan->side; i++)
             for (int j = 0; j < plan->side; j++) {
                 int y = y0 + i, x = x0 + j;
                 bool inside = y >= 0 && y < conv->in_h && x >= 0 && x < conv->in_w;
                 ptrdiff_t pixel = (ptrdiff_t)(y - map->row) * conv->in_w + x;
                 window[i * plan->side + j] =
-                    inside ? map->x + pixel * map->ldx + depth0 : map->zeros;
+                    inside ? map_x + pixel * map->ldx + depth0 : map->zeros;
             }
         k->winograd_input(&tile);
     }

@@ -33,7 +33,7 @@ struct sqz_winograd_plan {
     int m, side, frequencies;
     struct sqz_split depths; // input channels in n_depths parts
     int n_depths, depth;     // depth: of the largest part
-    int across, down;        // tiles of the map
+    int across, down;        // tiles of an image's map; several images' follow each other
     int block;               // most tiles at once
     int phase_rows;          // polyphase: most rows under a block
     ptrdiff_t ldv;           // floats from one frequency's values to the next

@@ -55,16 +55,16 @@ void sqz_piece_conv(const struct sqz_forward *forward, const struct sqz_piece *p
                          piece->begin, piece->end, piece->channel0, piece->channel1, scratch);
 }
 
-void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
-                       float *const *tensors, uint8_t *index, void *scratch)
+// A piece of a layer between the beginnings of its buffers.
+static void forward_between(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                            const float *x, const float *addend, float *y, uint8_t *index,
+                            void *scratch)
 {
     const struct sqz_net *net = forward->net;
     const struct sqz_kernels *k = forward->kernels;
     const struct sqz_layer *layer = &net->layers[piece->layer];
     const struct sqz_tensor *in = &net->tensors[layer->input];
     const struct sqz_tensor *out = &net->tensors[layer->output];
-    const float *x = tensors[layer->input];
-    float *y = tensors[layer->output];
     switch (layer->kind) {
     case SQZ_LAYER_CONV:
         sqz_piece_conv(forward, piece, x, y, scratch);
@@ -75,7 +75,7 @@ void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece
     case SQZ_LAYER_ADD: {
         size_t at = (size_t)piece->begin * out->c;
         size_t n = (size_t)(piece->end - piece->begin) * out->c;
-        k->add(x + at, tensors[layer->addend] + at, y + at, n);
+        k->add(x + at, addend + at, y + at, n);
         break;
     }
     case SQZ_LAYER_MEAN:
@@ -83,6 +83,59 @@ void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece
         break;
     case SQZ_LAYER_DROPOUT:
         break;
+    }
+}
+
+void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
+                       float *const *tensors, uint8_t *index, void *scratch)
+{
+    const struct sqz_layer *layer = &forward->net->layers[piece->layer];
+    forward_between(forward, piece, tensors[layer->input],
+                    layer->addend < 0 ? NULL : tensors[layer->addend], tensors[layer->output],
+                    index, scratch);
+}
+
+// 1x1 convolutions do not see where an image ends: several are one tall image.
+static void tall_conv(const struct sqz_forward *forward, int index, int images,
+                      float *const *tensors, void *scratch)
+{
+    const struct sqz_net *net = forward->net;
+    const struct sqz_layer *layer = &net->layers[index];
+    struct sqz_conv conv = sqz_layer_conv(net, index);
+    conv.in_h *= images;
+    conv.out_h *= images;
+    sqz_conv_forward(forward->kernels, &conv, tensors[layer->input], conv.in_c,
+                     forward->packed[index], forward->bias[index], layer->relu,
+                     tensors[layer->output] + layer->channel, net->tensors[layer->output].c, 0,
+                     conv.out_h * conv.out_w, 0, conv.out_c, scratch);
+}
+
+void sqz_images_forward(const struct sqz_forward *forward, int index, int images,
+                        float *const *tensors, void *scratch)
+{
+    const struct sqz_net *net = forward->net;
+    const struct sqz_layer *layer = &net->layers[index];
+    const struct sqz_conv conv = sqz_layer_conv(net, index);
+    const int tile = forward->tile[index];
+    if (layer->kind == SQZ_LAYER_CONV && tile > 0 && conv.stride == 1) {
+        sqz_winograd_forward_images(forward->kernels, &conv, tile, images, tensors[layer->input],
+                                    conv.in_c, forward->packed[index], forward->bias[index],
+                                    layer->relu, tensors[layer->output] + layer->channel,
+                                    net->tensors[layer->output].c, scratch);
+        return;
+    }
+    if (layer->kind == SQZ_LAYER_CONV && conv.kernel == 1 && conv.pad == 0 && conv.stride == 1) {
+        tall_conv(forward, index, images, tensors, scratch);
+        return;
+    }
+    const struct sqz_piece whole = sqz_piece_whole(net, index);
+    for (int i = 0; i < images; i++) {
+        const float *x = tensors[layer->input] + i * sqz_tensor_size(net, layer->input);
+        const float *addend = NULL;
+        if (layer->addend >= 0)
+            addend = tensors[layer->addend] + i * sqz_tensor_size(net, layer->addend);
+        float *y = tensors[layer->output] + i * sqz_tensor_size(net, layer->output);
+        forward_between(forward, &whole, x, addend, y, NULL, scratch);
     }
 }
 

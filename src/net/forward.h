@@ -23,7 +23,10 @@ struct sqz_forward { // borrows everything
 // kernels.h) or NULL. DROPOUT does nothing here: training applies its mask itself.
 void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
                        float *const *tensors, uint8_t *index, void *scratch);
-// The same for one kind of layer, between the beginnings of any two buffers.
+// The whole layer for several images, which lie one behind the other in each tensor.
+void sqz_images_forward(const struct sqz_forward *forward, int layer, int images,
+                        float *const *tensors, void *scratch);
+// A piece of one kind of layer, between the beginnings of any two buffers.
 void sqz_piece_conv(const struct sqz_forward *forward, const struct sqz_piece *piece,
                     const float *x, float *y, void *scratch);
 void sqz_piece_maxpool(const struct sqz_forward *forward, const struct sqz_piece *piece,

@@ -54,9 +54,10 @@ static float *rebase(float *strip, int row, ptrdiff_t row_floats)
 // The convolution's rows, a granule at a time from a multiple of it; behind each as many rows of
 // the pooling as are complete. Rows that the next ones need again move to the strip's front.
 static void conv_and_pool(const struct sqz_forward *forward, const struct sqz_piece *piece,
-                          int conv, float *const *tensors, float *strip, void *scratch)
+                          float *const *tensors, float *strip, void *scratch)
 {
     const struct sqz_net *net = forward->net;
+    const int conv = sqz_fused_conv(net, piece->layer);
     const struct sqz_layer *pool = &net->layers[piece->layer];
     const struct sqz_tensor *in = &net->tensors[pool->input];
     const ptrdiff_t row_floats = (ptrdiff_t)in->w * in->c;
@@ -87,30 +88,40 @@ static void conv_and_pool(const struct sqz_forward *forward, const struct sqz_pi
 
 // Some channels as a convolution of their own, whose panels, weights and sums are the whole one's.
 static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_piece *piece,
-                          int index, float *const *tensors, float *strip, void *scratch)
+                          int images, float *const *tensors, float *strip, void *scratch)
 {
     const struct sqz_net *net = forward->net;
     const struct sqz_kernels *k = forward->kernels;
+    const int index = sqz_fused_conv(net, piece->layer);
     const struct sqz_layer *layer = &net->layers[index];
-    const float *x = tensors[layer->input], *packed = forward->packed[index];
-    float *mean = tensors[net->layers[piece->layer].output];
+    const float *packed = forward->packed[index];
     struct sqz_conv conv = sqz_layer_conv(net, index);
     const int pixels = conv.out_h * conv.out_w, depth = conv.kernel * conv.kernel * conv.in_c;
     for (int c = piece->channel0; c < piece->channel1; c += conv.out_c) {
         conv.out_c = piece->channel1 - c < MEAN_CHANNELS ? piece->channel1 - c : MEAN_CHANNELS;
-        sqz_conv_forward(k, &conv, x, conv.in_c, packed + (ptrdiff_t)depth * c,
-                         forward->bias[index] + c, layer->relu, strip, conv.out_c, 0, pixels, 0,
-                         conv.out_c, scratch);
-        k->channel_mean(strip, conv.out_c, pixels, conv.out_c, mean + c);
+        for (int i = 0; i < images; i++) { // while the weights are near
+            const float *x = tensors[layer->input] + i * sqz_tensor_size(net, layer->input);
+            float *mean = tensors[net->layers[piece->layer].output] + i * net->spec.classes;
+            sqz_conv_forward(k, &conv, x, conv.in_c, packed + (ptrdiff_t)depth * c,
+                             forward->bias[index] + c, layer->relu, strip, conv.out_c, 0, pixels,
+                             0, conv.out_c, scratch);
+            k->channel_mean(strip, conv.out_c, pixels, conv.out_c, mean + c);
+        }
     }
 }
 
 void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
                        float *const *tensors, float *strip, void *scratch)
 {
-    int conv = sqz_fused_conv(forward->net, piece->layer);
     if (forward->net->layers[piece->layer].kind == SQZ_LAYER_MEAN)
-        conv_and_mean(forward, piece, conv, tensors, strip, scratch);
+        conv_and_mean(forward, piece, 1, tensors, strip, scratch);
     else
-        conv_and_pool(forward, piece, conv, tensors, strip, scratch);
+        conv_and_pool(forward, piece, tensors, strip, scratch);
+}
+
+void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images,
+                    float *const *tensors, float *strip, void *scratch)
+{
+    const struct sqz_piece whole = sqz_piece_whole(forward->net, layer);
+    conv_and_mean(forward, &whole, images, tensors, strip, scratch);
 }

@@ -1,5 +1,5 @@
 // Inference: weights packed once, and two ways to run. As many images as threads or more: every
-// thread takes whole images, each in its own arena. Fewer: image by image, each stage cut into
+// thread takes groups of whole images, in its own arena. Fewer: image by image, each stage cut into
 // pieces for all threads.
 #include "net/infer.h"
 
@@ -126,6 +126,7 @@ struct run {
     struct sqz_infer *infer;
     const float *images;
     float *logits;
+    int n, group; // images: all, and of a task
     int stage;
 };
 
@@ -153,16 +154,35 @@ static void run_piece(const struct sqz_infer *infer, const struct sqz_piece *pie
         sqz_piece_forward(&infer->forward, piece, tensors, NULL, scratch);
 }
 
-static void run_image(void *arg, int task, int worker)
+static void run_group(void *arg, int task, int worker)
 {
     struct run *run = arg;
     const struct sqz_infer *infer = run->infer;
-    float **tensors = bind_image(run, task, worker);
-    for (int i = 0; i < infer->net->n_layers; i++) {
-        struct sqz_piece piece = sqz_piece_whole(infer->net, i);
-        if (!infer->plan.taken[i])
-            run_piece(infer, &piece, tensors, worker);
+    const struct sqz_infer_plan *plan = &infer->plan;
+    const struct sqz_net *net = infer->net;
+    const int first = task * run->group, meeting = net->layers[plan->late - 1].output;
+    const int images = run->n - first < run->group ? run->n - first : run->group;
+    char *scratch = infer->scratch + (size_t)worker * plan->scratch;
+    float **tensors = NULL, *met = NULL;
+    for (int image = 0; image < images; image++) {
+        tensors = bind_image(run, first + image, worker);
+        if (image == 0)
+            met = tensors[meeting];
+        tensors[meeting] = met + image * sqz_tensor_size(net, meeting);
+        for (int i = 0; i < plan->late; i++) {
+            struct sqz_piece piece = sqz_piece_whole(net, i);
+            if (!plan->taken[i])
+                run_piece(infer, &piece, tensors, worker);
+        }
     }
+    tensors = bind_image(run, first, worker);
+    tensors[meeting] = met;
+    for (int i = plan->late; i < net->n_layers; i++)
+        if (plan->strip[i])
+            sqz_fused_mean(&infer->forward, i, images, tensors,
+                           (float *)(scratch + plan->packing.scratch), scratch);
+        else if (!plan->taken[i])
+            sqz_images_forward(&infer->forward, i, images, tensors, scratch);
 }
 
 static void run_task(void *arg, int task, int worker)
@@ -175,9 +195,11 @@ static void run_task(void *arg, int task, int worker)
 
 void sqz_infer_run(struct sqz_infer *infer, const float *images, int n, float *logits)
 {
-    struct run run = {infer, images, logits, 0};
-    if (n >= sqz_pool_size(infer->pool)) {
-        sqz_pool_run(infer->pool, n, run_image, &run);
+    struct run run = {.infer = infer, .images = images, .logits = logits, .n = n};
+    const int threads = sqz_pool_size(infer->pool);
+    if (n >= threads) {
+        run.group = n / threads < SQZ_INFER_GROUP ? n / threads : SQZ_INFER_GROUP;
+        sqz_pool_run(infer->pool, (n + run.group - 1) / run.group, run_group, &run);
         return;
     }
     const int *first = infer->pieces.first;

@@ -11,6 +11,8 @@ static void plan_fused(const struct sqz_net *net, struct sqz_infer_plan *plan)
 {
     size_t most = 0;
     for (int i = 0; i < net->n_layers; i++) {
+        if (net->layers[i].kind == SQZ_LAYER_MAXPOOL)
+            plan->late = i + 1;
         plan->strip[i] = sqz_fused_strip(net, &plan->packing, i);
         if (plan->strip[i])
             plan->taken[sqz_fused_conv(net, i)] = true;
@@ -45,11 +47,12 @@ static void plan_stages(const struct sqz_net *net, struct sqz_infer_plan *plan)
 // Lifetimes in stages, not layers: the layers of one stage run at the same time.
 static void plan_tensors(const struct sqz_net *net, struct sqz_infer_plan *plan)
 {
+    const int meeting = net->layers[plan->late - 1].output; // tensors are numbered in order
     for (int t = 0; t < net->n_tensors; t++) {
-        const struct sqz_tensor *tensor = &net->tensors[t];
         plan->blocks[t] = (struct sqz_block){.first = plan->n_stages, .last = -1};
         if (t > 0 && t < net->n_tensors - 1)
-            plan->blocks[t].size = (size_t)tensor->h * tensor->w * tensor->c * sizeof(float);
+            plan->blocks[t].size = sqz_tensor_size(net, t) * sizeof(float) *
+                                   (t >= meeting ? SQZ_INFER_GROUP : 1);
     }
     for (int i = 0; i < net->n_layers; i++)
         if (plan->taken[i])
@@ -67,6 +70,8 @@ static void plan_tensors(const struct sqz_net *net, struct sqz_infer_plan *plan)
                 block->last = plan->stage[i];
         }
     }
+    // The images of a group pass the early layers one after the other, and meet behind them.
+    plan->blocks[meeting].first = 0;
     plan->arena = sqz_plan_blocks(plan->blocks, net->n_tensors);
 }
 

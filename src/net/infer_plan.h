@@ -6,6 +6,10 @@
 #include "net/infer.h"
 #include "net/plan.h"
 
+// Images that one thread takes through the late layers together: there the weights outweigh the
+// maps, and each reading of them serves the whole group.
+enum { SQZ_INFER_GROUP = 2 };
+
 // A stage is a run of layers that do not read what the stage writes (the two expands of a Fire, and
 // its bypass), so that its pieces may run in any order and at once. A convolution that its reader
 // takes in (fused.h) belongs to that one's stage and has no pieces.
@@ -13,6 +17,7 @@ struct sqz_infer_plan {
     int *stage;    // per layer
     bool *taken;   // per layer: its only reader computes it
     size_t *strip; // per layer: floats that it needs if it takes a convolution in, else 0
+    int late; // the first layer behind the last pooling: there, groups of images run together
     int n_stages;
     struct sqz_block *blocks; // per tensor; those of the input and the logits are empty
     struct sqz_packing packing;

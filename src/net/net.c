@@ -280,6 +280,12 @@ uint64_t sqz_layer_macs(const struct sqz_net *net, int index)
     return (uint64_t)conv.out_h * conv.out_w * conv.out_c * conv.in_c * conv.kernel * conv.kernel;
 }
 
+size_t sqz_tensor_size(const struct sqz_net *net, int tensor)
+{
+    const struct sqz_tensor *shape = &net->tensors[tensor];
+    return (size_t)shape->h * shape->w * shape->c;
+}
+
 int sqz_net_find_param(const struct sqz_net *net, const char *name)
 {
     for (int i = 0; i < net->n_params; i++) {

@@ -87,6 +87,7 @@ int sqz_net_smallest_image(const struct sqz_net_spec *spec);
 uint64_t sqz_layer_macs(const struct sqz_net *net, int layer);       // per image
 int sqz_net_find_param(const struct sqz_net *net, const char *name); // -1 if none
 struct sqz_conv sqz_layer_conv(const struct sqz_net *net, int layer);
+size_t sqz_tensor_size(const struct sqz_net *net, int tensor); // floats per sample
 
 // MindCV's initialisation (spec 9.3), drawn in OIHW order from (seed, parameter).
 void sqz_net_initialize(const struct sqz_net *net, uint64_t seed, float *weights);
