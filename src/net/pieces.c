@@ -10,6 +10,7 @@
 #define PIECE_COST 300000
 // More pieces than threads, so that a late thread holds up the others for less.
 #define PIECES_PER_THREAD 3
+#define LEAST_GRANULES    4 // of a piece
 
 struct cut {
     int units, granule, n;                  // pixels or rows, in n pieces of whole granules
@@ -64,7 +65,11 @@ static void cut_conv(const struct cutter *cutter, int index, int64_t wanted, str
         cut->n_channel = cut_into(conv.out_c, cut->channel_granule, wanted);
     const int tile = cutter->plan->packing.forward_tile[index];
     cut->granule = tile > 0 ? tile * conv.out_w : cutter->kernels->mr; // whole rows of tiles
-    cut->n = cut_into(cut->units, cut->granule, wanted / cut->n_channel);
+    wanted /= cut->n_channel;
+    // Of a few granules the pieces would be too unequal.
+    if (wanted > cutter->threads && cut->units / cut->granule < LEAST_GRANULES * wanted)
+        wanted = cutter->threads;
+    cut->n = cut_into(cut->units, cut->granule, wanted);
 }
 
 // A multiple of the threads, or 1.
