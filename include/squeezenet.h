@@ -259,6 +259,7 @@ struct sqz_bench {
 };
 struct sqz_bench_result {
     double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)
+    double latency_ms_first; // of the first of all, which the others leave out
     double images_per_second, gflops, peak_gflops, peak_fraction, rss_mb;
     int64_t runs;
 };

@@ -214,8 +214,12 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
     double *times = sqz_new_array(capacity, sizeof *times), begin, total = 0;
     if (!times)
         return sqz_fail_memory(err, "the timings", capacity * sizeof *times);
-    for (int warm = 0; !status && warm < 2; warm++)
+    for (int warm = 0; !status && warm < 2; warm++) {
+        begin = sqz_clock_seconds();
         status = work->run(work, err);
+        if (warm == 0)
+            out->latency_ms_first = 1e3 * (sqz_clock_seconds() - begin);
+    }
     begin = sqz_clock_seconds();
     while (!status && !context->stop && n < MAX_RUNS &&
            (n < 3 || sqz_clock_seconds() - begin < seconds)) {
