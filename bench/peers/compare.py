@@ -14,6 +14,7 @@ from importlib import metadata
 import report
 from contestants import HERE, Ours, Peer, run_json, start_ours, start_peer
 from engines import TABLES
+from machine import Machine
 from start import ENGINES as START_ENGINES
 
 TASKS = ("infer", "batch", "train", "load", "start")
@@ -54,13 +55,16 @@ def parse_arguments():
         setattr(args, name, [word for word in getattr(args, name).split(",") if word])
     args.threads = [int(n) for n in args.threads.split(",")]
     args.env = dict(os.environ, **CAPS.get(args.cpu, {}))
+    args.machine = Machine(args.squeezenet, args.env)
     return args
 
 
 def summary(samples):
     """The median over the rounds of every figure that all samples have."""
-    return {key: statistics.median(s[key] for s in samples) for key in FIGURES
-            if all(key in s for s in samples)}
+    figures = {key: statistics.median(s[key] for s in samples) for key in FIGURES
+               if all(key in s for s in samples)}
+    figures["disturbed"] = sum("disturbed" in s for s in samples)
+    return figures
 
 
 def interleaved(contestants, args):
@@ -68,7 +72,7 @@ def interleaved(contestants, args):
     samples = {c.name: [] for c in contestants}
     for turn in range(args.rounds):
         for c in contestants[turn % len(contestants):] + contestants[:turn % len(contestants)]:
-            sample = None if c.failed else c.time(args.seconds)
+            sample = None if c.failed else args.machine.sample(c, args.seconds)
             if sample:
                 samples[c.name].append(sample)
             elif c.failed:
@@ -101,6 +105,8 @@ def measure(task, variant, batch, contestants, args, folder):
     begin = time.perf_counter()
     figures = interleaved(contestants, args)
     check_idle(contestants, time.perf_counter() - begin)
+    for c in contestants:
+        c.close()
     ours = figures["squeezenet"]
     record = {"task": task, "variant": variant, "batch": batch, "threads": threads,
               "errors": errors, "figures": figures}
@@ -108,48 +114,25 @@ def measure(task, variant, batch, contestants, args, folder):
         record["gflop_batch"] = ours["gflops"] * ours["latency_ms_median"] * 1e-3
         record["peak_gflops"] = ours["peak_gflops"]
     for name, f in figures.items():
-        say(f"  {name:26} {f['latency_ms_median']:9.2f} ms {f['images_per_second']:8.1f} img/s")
+        say(f"  {name:26} {f['latency_ms_median']:9.2f} ms {f['images_per_second']:8.1f} img/s"
+            f"{', disturbed' * bool(f['disturbed'])}")
     return record
 
 
-def make_contestants(task, threads, args, log):
-    ours = [Ours(args.squeezenet, task, threads, args.env)]
-    return ours + [Peer(task, name, threads, args.env, log) for name in TABLES[task]
-                   if name not in args.without]
+def make_contestants(task, batch, threads, args, log):
+    contestants = [Ours(args.squeezenet, task, threads, args.env)]
+    contestants += [Peer(task, name, threads, args.env, log) for name in TABLES[task]
+                    if name not in args.without and (batch > 1 or name != "OpenVINO throughput")]
+    if task == "infer" and batch == 1 and threads == 2:
+        contestants.append(Ours(args.squeezenet, task, 4, args.env, "squeezenet, 4 threads"))
+    return contestants
 
 
-def infer_records(args, folder, log):
-    """The peers' processes live through all networks and batches of one number of threads."""
-    for threads in args.threads:
-        contestants = make_contestants("infer", threads, args, log)
-        four = Ours(args.squeezenet, "infer", 4, args.env, "squeezenet, 4 threads")
-        for task, batch in (("infer", 1), ("batch", args.batch)):
-            for variant in args.variants if task in args.only else ():
-                taking_part = [c for c in contestants
-                               if batch > 1 or c.name != "OpenVINO throughput"]
-                if batch == 1 and threads == 2:
-                    taking_part.append(four)
-                yield measure("infer", variant, batch, taking_part, args, folder)
-        for c in contestants:
-            c.close()
-
-
-def train_records(args, folder, log):
-    """Fresh processes for each figure, so that their peak memory is that of this work."""
-    for threads in args.threads:
-        for variant in args.variants:
-            contestants = make_contestants("train", threads, args, log)
-            yield measure("train", variant, args.batch, contestants, args, folder)
-            for c in contestants:
-                c.close()
-
-
-def load_records(args, folder, log):
-    for threads in args.threads:
-        contestants = make_contestants("load", threads, args, log)
-        yield measure("load", args.variants[-1], args.batch, contestants, args, folder)
-        for c in contestants:
-            c.close()
+def bench_records(task, batch, variants, args, folder, log):
+    for variant in variants:
+        for threads in args.threads:
+            yield measure(task, variant, batch, make_contestants(task, batch, threads, args, log),
+                          args, folder)
 
 
 def start_records(args, folder, log):
@@ -179,8 +162,15 @@ def first_photo(folder):
                 in os.walk(f"{folder}/photos", followlinks=True) if names)
 
 
-SECTIONS = ((("infer", "batch"), infer_records), (("train",), train_records),
-            (("load",), load_records), (("start",), start_records))
+def all_records(args, folder, log):
+    for task, work, batch, variants in (("infer", "infer", 1, args.variants),
+                                        ("batch", "infer", args.batch, args.variants),
+                                        ("train", "train", args.batch, args.variants),
+                                        ("load", "load", args.batch, args.variants[-1:])):
+        if task in args.only:
+            yield from bench_records(work, batch, variants, args, folder, log)
+    if "start" in args.only:
+        yield from start_records(args, folder, log)
 
 
 def describe(args):
@@ -199,7 +189,6 @@ def describe(args):
 
 def main():
     args = parse_arguments()
-    records = []
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         log_path = os.path.join(os.environ.get("TMPDIR", "/tmp"), "squeezenet-peers.log")
         with open(log_path, "w") as log:
@@ -208,9 +197,7 @@ def main():
             subprocess.run([sys.executable, f"{HERE}/models.py", folder, args.squeezenet,
                             ",".join(args.variants), batches, args.data],
                            check=True, stdout=log, stderr=log)
-            for tasks, section in SECTIONS:
-                if set(tasks) & set(args.only):
-                    records += section(args, folder, log)
+            records = list(all_records(args, folder, log))
     print(report.render(describe(args), records))
     if args.json:
         with open(args.json, "w") as file:

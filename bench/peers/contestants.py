@@ -1,11 +1,12 @@
 """What compare.py lets run in turn: this program, and peers in processes of their own.
 
 A contestant has a name, load(folder, variant, batch), which returns the largest error of its logits
-(None where there are none), and time(seconds), which returns a sample with the keys of
-`squeezenet bench --json`."""
+(None where there are none), time(seconds), which returns a sample with the keys of
+`squeezenet bench --json`, and cpu_seconds(), what its processes have used."""
 import glob
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -34,7 +35,7 @@ class Ours:
         self.words = [self.program, "bench", model, "--dialect", "torchvision",
                       "--task", self.task, "--threads", str(self.threads), "--batch", str(batch)]
         if self.task == "load":
-            self.words += ["--data_dir", f"{folder}/photos"]
+            self.words += ["--data_dir", f"{folder}/photos", "--train_split", "val"]
         if self.task != "infer":
             return None
         return self.logit_error(folder, model, f"{folder}/{variant}-reference.json", batch)
@@ -52,35 +53,44 @@ class Ours:
     def time(self, seconds):
         return run_json([*self.words, "--seconds", str(seconds), "--json"], self.env)
 
+    def cpu_seconds(self):
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     def close(self):
         pass
 
 
 class Peer:
-    """A process of engines.py, which waits without a running thread while others are timed."""
+    """A process of engines.py, which waits without a running thread while others are timed. Each
+    load starts a fresh one: its peak memory is that of this work, and nothing is left of the last
+    (ncnn's second network in a process runs on one thread only)."""
 
     def __init__(self, task, name, threads, env, log):
-        self.task, self.name, self.failed, self.batch = task, name, None, 0
-        self.idle_seconds = self.cpu_seconds = 0.0
-        env = dict(env, OMP_NUM_THREADS=str(threads))
-        self.process = subprocess.Popen(
-            [sys.executable, f"{HERE}/engines.py", task, name, str(threads)], env=env, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        self.task, self.name, self.threads, self.log = task, name, threads, log
+        self.env = dict(env, OMP_NUM_THREADS=str(threads))
+        self.failed = self.process = None
 
     def ask(self, request):
         print(json.dumps(request), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         answer = json.loads(line) if line else {"failed": "the process died"}
         self.failed = answer.get("failed", self.failed)
-        self.cpu_seconds = self.cpu_time()
+        self.last_cpu = self.cpu_seconds()
         return answer
 
     def load(self, folder, variant, batch):
+        self.close()
         self.batch, self.failed = batch, None
+        self.idle_seconds = self.last_cpu = 0.0
+        self.process = subprocess.Popen(
+            [sys.executable, f"{HERE}/engines.py", self.task, self.name, str(self.threads)],
+            env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
+            start_new_session=True)
         return self.ask({"folder": folder, "variant": variant, "batch": batch}).get("error")
 
     def time(self, seconds):
-        self.idle_seconds += self.cpu_time() - self.cpu_seconds  # what it spun since its last turn
+        self.idle_seconds += self.cpu_seconds() - self.last_cpu  # what it spun since its last turn
         times = sorted(self.ask({"seconds": seconds}).get("ms", []))
         if not times:
             return None
@@ -91,21 +101,28 @@ class Peer:
                 "latency_ms_p99": times[int((len(times) - 1) * 0.99)],
                 "images_per_second": 1e3 * self.batch / typical, "rss_mb": self.peak_mb()}
 
-    def cpu_time(self):
-        try:
-            with open(f"/proc/{self.process.pid}/stat") as stat:
-                fields = stat.read().rsplit(")", 1)[1].split()
-        except OSError:
-            return self.cpu_seconds
-        return (int(fields[11]) + int(fields[12])) / TICK
+    def cpu_seconds(self):
+        """Of the whole session: a DataLoader's worker processes, too."""
+        ticks = 0
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                with open(path) as stat:
+                    fields = stat.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[3]) == self.process.pid:
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / TICK
 
     def peak_mb(self):
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait()
+            self.process = None
 
 
 def start_peer(engine, folder, variant, image, env, log):

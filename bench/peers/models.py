@@ -46,17 +46,18 @@ def drawn_photo(random, width, height):
 def photos(folder, data, count=64):
     """Paths of JPEG files: the samples in DATA, or drawn ones."""
     samples = os.path.join(data or "", "imagenet-samples", "val")
+    here = os.path.join(folder, "photos", "val")
     if os.path.isdir(samples):
-        os.symlink(os.path.abspath(samples), os.path.join(folder, "photos"))
+        os.mkdir(os.path.dirname(here))
+        os.symlink(samples, here)
     else:
         random = numpy.random.default_rng(1)
-        os.makedirs(os.path.join(folder, "photos", "drawn"))
+        os.makedirs(os.path.join(here, "drawn"))
         for i in range(count):
-            drawn_photo(random, 500, 375).save(
-                os.path.join(folder, "photos", "drawn", f"{i:03}.jpg"), quality=90)
+            drawn_photo(random, 500, 375).save(os.path.join(here, "drawn", f"{i:03}.jpg"),
+                                               quality=90)
     return sorted(os.path.join(where, name)
-                  for where, _, names in os.walk(os.path.join(folder, "photos"), followlinks=True)
-                  for name in names)
+                  for where, _, names in os.walk(here, followlinks=True) for name in names)
 
 
 def pictures(folder, files, count):

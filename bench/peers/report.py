@@ -25,9 +25,12 @@ def engines_in(records):
 
 
 def rows_of(records, cell):
-    """One row an engine, one cell a record; a dash where the engine did not run."""
-    return [(f"**{name}**" if name == OURS else name,
-             [cell(r, r["figures"][name]) if name in r["figures"] else "–" for r in records])
+    """One row an engine, one cell a record; a dash where the engine did not run, a star where
+    other programs disturbed it."""
+    def marked(record, name):
+        figure = record["figures"].get(name)
+        return cell(record, figure) + "*" * bool(figure["disturbed"]) if figure else "–"
+    return [(f"**{name}**" if name == OURS else name, [marked(r, name) for r in records])
             for name in engines_in(records)]
 
 
