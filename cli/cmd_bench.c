@@ -23,6 +23,7 @@ const struct cli_flag cli_bench_flags[] = {
     {"dialect", 0, "NAME", "of a VARIANT [torchvision, as the peers have it]"},
     {"num_classes", 0, "N", "of a VARIANT [1000]"},
     {"classes", 0, "FILE", "class names of the model"},
+    {"low_memory", 0, NULL, "infer, start: the least memory rather than the least time"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -78,9 +79,15 @@ static double seconds_now(void)
 }
 
 // One `squeezenet predict MODEL IMAGE` from exec to its end.
-static enum sqz_status start_once(const char *model, const char *image, double *ms, double *rss_mb)
+static enum sqz_status start_once(const struct cli *cli, double *ms, double *rss_mb)
 {
-    const char *const argv[] = {"squeezenet", "predict", model, image, "-q", NULL};
+    const char *const argv[] = {"squeezenet",
+                                "predict",
+                                cli->positional[0],
+                                cli_value(cli, "image"),
+                                "-q",
+                                cli_has(cli, "low_memory") ? "--low_memory" : NULL,
+                                NULL};
     posix_spawn_file_actions_t actions;
     struct rusage usage;
     int wait_status = 0;
@@ -111,13 +118,11 @@ static enum sqz_status bench_start(struct cli *cli, double seconds, struct sqz_b
     enum { MOST = 1000 };
     double times[MOST], rss = 0, begin = seconds_now();
     int n = 0;
-    const char *image = cli_value(cli, "image");
-    if (!cli->n_positional || !image)
+    if (!cli->n_positional || !cli_has(cli, "image"))
         return cli_complain(SQZ_E_USAGE, "--task start needs a MODEL file and --image FILE.");
-    enum sqz_status status =
-        start_once(cli->positional[0], image, &r->latency_ms_first, &rss); // warms the cache
+    enum sqz_status status = start_once(cli, &r->latency_ms_first, &rss); // warms the cache
     while (!status && n < MOST && (n < 5 || seconds_now() - begin < seconds)) {
-        status = start_once(cli->positional[0], image, &times[n++], &rss);
+        status = start_once(cli, &times[n++], &rss);
         r->rss_mb = fmax(r->rss_mb, rss);
     }
     if (status)

@@ -20,7 +20,7 @@ static struct sqz_infer *make_infer(const struct sqz_net *net, const float *weig
 {
     struct sqz_infer *infer = NULL;
     struct sqz_error err = {0};
-    assert_int_equal(sqz_infer_new(net, weights, kernels, pool, &infer, &err), SQZ_OK);
+    assert_int_equal(sqz_infer_new(net, weights, kernels, pool, false, &infer, &err), SQZ_OK);
     return infer;
 }
 
