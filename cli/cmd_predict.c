@@ -15,6 +15,7 @@ const struct cli_flag cli_predict_flags[] = {
     {"split", 0, "NAME", "which split of it [val, else test]"},
     {"samples", 0, "N", "how many samples, evenly spaced [5]"},
     {"threads", 0, "N", "compute threads [physical cores]"},
+    {"low_memory", 0, NULL, "the least memory rather than the least time"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -141,7 +142,6 @@ enum sqz_status cli_predict(struct cli *cli)
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    struct sqz_model *model = NULL;
     struct sqz_samples *samples = NULL;
     struct sqz_model_info info;
     struct prediction *p = calloc(1, sizeof *p);
@@ -165,9 +165,8 @@ enum sqz_status cli_predict(struct cli *cli)
         status = cli_context(cli, &context);
     if (status)
         goto done;
-    if (sqz_model_open(cli->positional[0], &how, &model, &err) ||
-        sqz_model_describe(model, &info, &err) ||
-        sqz_classifier_new(context, model, &p->classifier, &err) ||
+    if (sqz_classifier_open(context, cli->positional[0], &how, &p->classifier, &err) ||
+        sqz_classifier_describe(p->classifier, &info, &err) ||
         (dir && sqz_samples_open(dir, cli_value(cli, "split"), &samples, &err))) {
         status = cli_fail(&err);
         goto done;
@@ -190,7 +189,6 @@ done:
         json_decref(p->results);
     sqz_classifier_free(p->classifier);
     sqz_samples_free(samples);
-    sqz_model_free(model);
     sqz_context_free(context);
     free(p->logits);
     free(p);

@@ -162,6 +162,7 @@ enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out)
     screen.is_terminal = cli->stderr_is_terminal;
     screen.last_plain = now();
     sqz_context_on_event(*out, show_event, NULL);
+    sqz_context_low_memory(*out, cli_has(cli, "low_memory"));
     return SQZ_OK;
 }
 

@@ -4,18 +4,16 @@
 //
 //     struct sqz_error err = {0};
 //     struct sqz_context *context = NULL;
-//     struct sqz_model *model = NULL;
 //     struct sqz_classifier *classifier = NULL;
 //     struct sqz_class_score best[5];
 //     int n = 5;
 //     enum sqz_status status = sqz_context_new(0, &context, &err);
-//     if (!status) status = sqz_model_open("model.safetensors", NULL, &model, &err);
-//     if (!status) status = sqz_classifier_new(context, model, &classifier, &err);
+//     if (!status)
+//         status = sqz_classifier_open(context, "model.safetensors", NULL, &classifier, &err);
 //     if (!status) status = sqz_classify_file(classifier, "photo.jpg", best, &n, NULL, &err);
 //     if (!status) printf("%s %.1f %%\n", best[0].name, 100 * best[0].probability);
 //     else fprintf(stderr, "%s\n", err.text);
 //     sqz_classifier_free(classifier);
-//     sqz_model_free(model);
 //     sqz_context_free(context);
 #ifndef SQUEEZENET_H
 #define SQUEEZENET_H
@@ -81,6 +79,9 @@ SQZ_API void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, 
 // Asks the long call that runs on this context to stop at the next step: it saves and returns
 // SQZ_E_STOPPED. Async-signal-safe.
 SQZ_API void sqz_context_stop(struct sqz_context *context);
+// What is made ready to classify or to measure from now on takes as little memory as it can, and
+// more time: weights are not enlarged. Logits differ in their last bits.
+SQZ_API void sqz_context_low_memory(struct sqz_context *context, bool low);
 struct sqz_machine {
     const char *cpu;  // model name
     const char *simd; // "ref", "avx2", "avx512", "neon": the level in use
@@ -149,7 +150,15 @@ struct sqz_classifier;
 SQZ_API enum sqz_status sqz_classifier_new(struct sqz_context *context,
                                            const struct sqz_model *model,
                                            struct sqz_classifier **out, struct sqz_error *err);
+// Opens a model only to classify with (options may be NULL): it is kept inside, and its weights
+// leave memory once they are packed.
+SQZ_API enum sqz_status sqz_classifier_open(struct sqz_context *context, const char *path,
+                                            const struct sqz_model_options *options,
+                                            struct sqz_classifier **out, struct sqz_error *err);
 SQZ_API void sqz_classifier_free(struct sqz_classifier *classifier); // NULL too
+// Of its model; strings live as long as the classifier and the model.
+SQZ_API enum sqz_status sqz_classifier_describe(const struct sqz_classifier *classifier,
+                                                struct sqz_model_info *out, struct sqz_error *err);
 // The *n most probable classes of a picture file, best first; *n is cut to the number of classes.
 // logits (may be NULL): one float per class.
 SQZ_API enum sqz_status sqz_classify_file(struct sqz_classifier *classifier, const char *path,
@@ -259,6 +268,7 @@ struct sqz_bench {
 };
 struct sqz_bench_result {
     double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)
+    double latency_ms_first; // of the first of all, which the others leave out
     double images_per_second, gflops, peak_gflops, peak_fraction, rss_mb;
     int64_t runs;
 };

@@ -12,6 +12,7 @@ enum { PICTURE_LIMIT = 256 << 20 }; // bytes of one picture file
 
 struct sqz_classifier {
     const struct sqz_model *model;
+    struct sqz_model *own; // the same, without weights, where the classifier opened it; else NULL
     struct sqz_infer *infer;
     float *input, *logits, *probabilities;
     int *order;
@@ -30,6 +31,7 @@ void sqz_classifier_free(struct sqz_classifier *classifier)
     sqz_free(classifier->order);
     sqz_free(classifier->numbers);
     sqz_transform_scratch_release(&classifier->scratch);
+    sqz_model_free(classifier->own);
     sqz_free(classifier);
 }
 
@@ -56,12 +58,36 @@ enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz
         snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
     if (!status)
         status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               &classifier->infer, err);
+                               context->low_memory, &classifier->infer, err);
     if (status)
         sqz_classifier_free(classifier);
     else
         *out = classifier;
     return status;
+}
+
+enum sqz_status sqz_classifier_open(struct sqz_context *context, const char *path,
+                                    const struct sqz_model_options *options,
+                                    struct sqz_classifier **out, struct sqz_error *err)
+{
+    struct sqz_model *model = NULL;
+    enum sqz_status status = sqz_model_open(path, options, &model, err);
+    if (!status)
+        status = sqz_classifier_new(context, model, out, err);
+    if (status) {
+        sqz_model_free(model);
+        return status;
+    }
+    sqz_free(model->weights);
+    model->weights = NULL;
+    (*out)->own = model;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_classifier_describe(const struct sqz_classifier *classifier,
+                                        struct sqz_model_info *out, struct sqz_error *err)
+{
+    return sqz_model_describe(classifier->model, out, err);
 }
 
 // The n most probable classes; equal probabilities keep the lower index first.

@@ -44,6 +44,11 @@ void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, void *ar
     context->event_arg = arg;
 }
 
+void sqz_context_low_memory(struct sqz_context *context, bool low)
+{
+    context->low_memory = low;
+}
+
 void sqz_context_stop(struct sqz_context *context)
 {
     context->stop = 1;

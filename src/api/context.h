@@ -13,6 +13,7 @@ struct sqz_context {
     sqz_event_fn on_event; // NULL: nobody listens
     void *event_arg;
     volatile sig_atomic_t stop;
+    bool low_memory;
     char tile[16]; // "6x16"
 };
 

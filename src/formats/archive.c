@@ -35,7 +35,8 @@ void sqz_archive_release(struct sqz_archive *archive)
 {
     for (size_t i = 0; i < archive->n_arrays; i++) {
         sqz_free(archive->arrays[i].name);
-        sqz_free(archive->arrays[i].data);
+        if (!archive->arrays[i].borrowed)
+            sqz_free(archive->arrays[i].data);
     }
     for (size_t i = 0; i < archive->n_metadata; i++) {
         sqz_free(archive->metadata[i].key);
@@ -43,6 +44,7 @@ void sqz_archive_release(struct sqz_archive *archive)
     }
     sqz_free(archive->arrays);
     sqz_free(archive->metadata);
+    sqz_bytes_release(&archive->file);
     memset(archive, 0, sizeof *archive);
 }
 
@@ -54,9 +56,9 @@ static void *make_room(void *items, size_t n, size_t size)
     return sqz_grow_array(items, n, n ? 2 * n : 1, size);
 }
 
-struct sqz_array *sqz_archive_add(struct sqz_archive *archive, const char *name,
-                                  enum sqz_dtype dtype, int rank, const size_t *shape,
-                                  const void *data)
+// Appends an array that owns zeroed memory, or borrows `data`.
+static struct sqz_array *append(struct sqz_archive *archive, const char *name, enum sqz_dtype dtype,
+                                int rank, const size_t *shape, void *data)
 {
     size_t bytes;
     if (rank < 0 || rank > SQZ_MAX_RANK || !sqz_array_bytes(dtype, rank, shape, &bytes))
@@ -69,19 +71,29 @@ struct sqz_array *sqz_archive_add(struct sqz_archive *archive, const char *name,
     struct sqz_array array = {.name = sqz_copy_string(name),
                               .dtype = dtype,
                               .rank = rank,
-                              .data = sqz_new_array(bytes, 1),
+                              .data = data ? data : sqz_new_array(bytes, 1),
+                              .borrowed = data != NULL,
                               .size = bytes};
     if (!array.name || !array.data) {
         sqz_free(array.name);
-        sqz_free(array.data);
+        if (!data)
+            sqz_free(array.data);
         return NULL;
     }
     for (int i = 0; i < rank; i++)
         array.shape[i] = shape[i];
-    if (data && bytes)
-        memcpy(array.data, data, bytes);
     arrays[archive->n_arrays] = array;
     return &arrays[archive->n_arrays++];
+}
+
+struct sqz_array *sqz_archive_add(struct sqz_archive *archive, const char *name,
+                                  enum sqz_dtype dtype, int rank, const size_t *shape,
+                                  const void *data)
+{
+    struct sqz_array *array = append(archive, name, dtype, rank, shape, NULL);
+    if (array && data && array->size)
+        memcpy(array->data, data, array->size);
+    return array;
 }
 
 const struct sqz_array *sqz_archive_find(const struct sqz_archive *archive, const char *name)
@@ -152,7 +164,7 @@ enum sqz_status sqz_fail_name(struct sqz_error *err, const char *path, size_t in
 }
 
 enum sqz_status sqz_archive_put(struct sqz_archive *archive, const char *path, const char *name,
-                                enum sqz_dtype dtype, int rank, const size_t *shape,
+                                enum sqz_dtype dtype, int rank, const size_t *shape, void *data,
                                 struct sqz_array **out, struct sqz_error *err)
 {
     size_t bytes;
@@ -170,7 +182,7 @@ enum sqz_status sqz_archive_put(struct sqz_archive *archive, const char *path, c
     if (!sqz_array_bytes(dtype, rank, shape, &bytes))
         return sqz_fail(err, SQZ_E_DATA, "The shape of the array %s of %s is impossibly large.",
                         name, path);
-    struct sqz_array *array = sqz_archive_add(archive, name, dtype, rank, shape, NULL);
+    struct sqz_array *array = append(archive, name, dtype, rank, shape, data);
     if (!array)
         return sqz_fail_memory(err, name, bytes);
     if (out)

@@ -199,8 +199,8 @@ static enum sqz_status read_value(struct reading *r, const SqzPb__Value *value, 
         return status;
     if (!sqz_array_bytes((enum sqz_dtype)dtype, rank, shape, &bytes) || bytes > file_size)
         return fail_entry(err, r, tag, "has a shape larger than the file (is it truncated?)");
-    status =
-        sqz_archive_put(r->out, r->path, tag, (enum sqz_dtype)dtype, rank, shape, &r->open, err);
+    status = sqz_archive_put(r->out, r->path, tag, (enum sqz_dtype)dtype, rank, shape, NULL,
+                             &r->open, err);
     if (status)
         return status;
     r->filled = 0;

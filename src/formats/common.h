@@ -27,10 +27,11 @@ int sqz_dtype_by_name(const char *const *names, const char *name);
 bool sqz_name_is_clean(const char *name);
 // The sentence for a name that is not.
 enum sqz_status sqz_fail_name(struct sqz_error *err, const char *path, size_t index);
-// Checks an array's name and shape and appends the array, zeroed; *out is valid until the next
-// array is added. The size is for the caller to compare with what its file holds, before this.
+// Checks an array's name and shape and appends the array; *out is valid until the next array is
+// added. It borrows `data`, a place in the file's bytes, or with NULL owns zeroed memory. The size
+// is for the caller to compare with what its file holds, before this.
 enum sqz_status sqz_archive_put(struct sqz_archive *archive, const char *path, const char *name,
-                                enum sqz_dtype dtype, int rank, const size_t *shape,
+                                enum sqz_dtype dtype, int rank, const size_t *shape, void *data,
                                 struct sqz_array **out, struct sqz_error *err);
 
 float sqz_float_from_half(uint16_t bits);

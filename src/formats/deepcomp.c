@@ -76,7 +76,7 @@ static enum sqz_status read_conv(const char *path, struct sqz_cursor *cursor, in
         return sqz_fail(err, SQZ_E_DATA, "%s is truncated inside convolution %d of %d.", path,
                         conv + 1, SQZ_N_CONVS);
     snprintf(name, sizeof name, "%s.weight", layer);
-    enum sqz_status status = sqz_archive_put(out, path, name, SQZ_F32, 4, shape, &array, err);
+    enum sqz_status status = sqz_archive_put(out, path, name, SQZ_F32, 4, shape, NULL, &array, err);
     if (status)
         return status;
     if (!decode(codebook, codes, runs, n, array->data, array->size / sizeof(float)))
@@ -84,7 +84,7 @@ static enum sqz_status read_conv(const char *path, struct sqz_cursor *cursor, in
                         "%s is damaged: the runs of convolution %d of %d leave its weights.", path,
                         conv + 1, SQZ_N_CONVS);
     snprintf(name, sizeof name, "%s.bias", layer);
-    status = sqz_archive_put(out, path, name, SQZ_F32, 1, shape, &array, err);
+    status = sqz_archive_put(out, path, name, SQZ_F32, 1, shape, NULL, &array, err);
     if (!status)
         memcpy(array->data, bias, array->size);
     return status;

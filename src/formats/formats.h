@@ -49,10 +49,12 @@ struct sqz_array {
     enum sqz_dtype dtype;
     int rank; // 0..4
     size_t shape[4];
-    void *data;  // owned, C order, little-endian
-    size_t size; // bytes
+    void *data;    // C order, little-endian, aligned to the element
+    bool borrowed; // `data` lies in the archive's file; else the array owns it
+    size_t size;   // bytes
 };
 struct sqz_archive {
+    struct sqz_bytes file; // what borrowed arrays lie in, or nothing
     struct sqz_array *arrays;
     size_t n_arrays;
     struct sqz_metadata {
@@ -77,8 +79,8 @@ struct sqz_format {
     const char *summary; // for the help
     bool (*probe)(const char *path, const uint8_t *head, size_t size);
     // `path` is for messages and for sibling files (ncnn's pair). Readers check every count against
-    // the file's size before they allocate. Names come out as MindCV's (features.0.weight, ...),
-    // arrays OIHW, conv1's channel order as in the file.
+    // the file's size before they allocate. Arrays may borrow from `data`. Names come out as
+    // MindCV's (features.0.weight, ...), arrays OIHW, conv1's channel order as in the file.
     enum sqz_status (*read)(const char *path, const uint8_t *data, size_t size,
                             struct sqz_archive *out, struct sqz_error *err);
     // NULL: cannot be written.

@@ -64,19 +64,36 @@ done:
 
 // --- From an archive ---
 
+// The index of the first value that is not finite, or n. The first loop has no way out, so that it
+// becomes vector code.
+static size_t find_not_finite(const float *values, size_t n)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        found |= (bits & 0x7f800000) == 0x7f800000;
+    }
+    for (size_t i = 0; found && i < n; i++)
+        if (!isfinite(values[i]))
+            return i;
+    return n;
+}
+
 static enum sqz_status read_parameter(const char *path, const struct sqz_array *array,
                                       const struct sqz_param *param, float *scratch, float *weights,
                                       struct sqz_error *err)
 {
-    if (!sqz_array_to_floats(array, scratch))
+    const float *values = array->dtype == SQZ_F32 ? array->data : scratch;
+    if (values == scratch && !sqz_array_to_floats(array, scratch))
         return sqz_fail(err, SQZ_E_DATA, "The array %s of %s does not hold floating-point numbers.",
                         array->name, path);
-    for (size_t i = 0; i < param->size; i++)
-        if (!isfinite(scratch[i]))
-            return sqz_fail(err, SQZ_E_DATA,
-                            "The array %s of %s holds a value that is not finite (element %zu).",
-                            array->name, path, i);
-    sqz_param_from_oihw(param, scratch, weights);
+    size_t bad = find_not_finite(values, param->size);
+    if (bad < param->size)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "The array %s of %s holds a value that is not finite (element %zu).",
+                        array->name, path, bad);
+    sqz_param_from_oihw(param, values, weights);
     return SQZ_OK;
 }
 
@@ -87,9 +104,12 @@ static enum sqz_status read_weights(const struct sqz_archive *archive, const cha
     const struct sqz_net *net = model->net;
     int version = net->params[0].kh == 3 ? 1 : 0;
     enum sqz_status status = SQZ_OK;
-    float *scratch = sqz_new_array(net->n_weights, sizeof *scratch);
+    size_t largest = 0;
+    for (int i = 0; i < net->n_params; i++)
+        largest = net->params[i].size > largest ? net->params[i].size : largest;
+    float *scratch = sqz_new_array(largest, sizeof *scratch);
     if (!scratch)
-        return sqz_fail_memory(err, "weights", net->n_weights * sizeof *scratch);
+        return sqz_fail_memory(err, "weights", largest * sizeof *scratch);
     for (int i = 0; i < net->n_params && !status; i++) {
         const struct sqz_param *param = &net->params[i];
         const struct sqz_array *array = sqz_find_parameter(archive, param, naming, version);

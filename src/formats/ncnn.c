@@ -140,12 +140,12 @@ static enum sqz_status read_conv(const char *path, const struct sqz_ncnn_layer *
                         "The convolution in line %d of %s has 8-bit weights without scales.",
                         layer->line, path);
     snprintf(full, sizeof full, "%s.weight", name);
-    enum sqz_status status = sqz_archive_put(out, path, full, SQZ_F32, 4, shape, &array, err);
+    enum sqz_status status = sqz_archive_put(out, path, full, SQZ_F32, 4, shape, NULL, &array, err);
     if (status)
         return status;
     expand_weights(&weights, scales, count / shape[0], array->data);
     snprintf(full, sizeof full, "%s.bias", name);
-    status = sqz_archive_put(out, path, full, SQZ_F32, 1, shape, &array, err);
+    status = sqz_archive_put(out, path, full, SQZ_F32, 1, shape, NULL, &array, err);
     if (!status)
         memcpy(array->data, bias, array->size);
     return status;

@@ -163,7 +163,8 @@ static enum sqz_status read_tensor(struct sqz_pth *r, const char *name,
     if (!view_fits(&view, storage->size / sqz_dtype_size(view.dtype)))
         return sqz_fail(err, SQZ_E_DATA, "The tensor %s of %s reaches beyond its storage.", name,
                         r->path);
-    status = sqz_archive_put(r->out, r->path, name, view.dtype, view.rank, view.shape, &array, err);
+    status = sqz_archive_put(r->out, r->path, name, view.dtype, view.rank, view.shape, NULL, &array,
+                             err);
     if (!status)
         gather(&view, storage->data, array->data);
     return status;

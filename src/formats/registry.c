@@ -106,7 +106,7 @@ enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
     status = sqz_file_read(path, SQZ_FILE_LIMIT, &bytes, err);
     if (!status)
         status = found->read(path, bytes.data, bytes.size, out, err);
-    sqz_bytes_release(&bytes);
+    out->file = bytes;
     if (status)
         sqz_archive_release(out);
     else if (format)

@@ -112,6 +112,15 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+// Where an array's data lies in the file, if it may stay there; NULL if it must be copied to be
+// aligned. The archive keeps the file, so casting const away gives nothing to others.
+static void *place_in_file(const struct entry *entry, const uint8_t *buffer)
+{
+    uintptr_t place = (uintptr_t)(buffer + entry->begin);
+    bool fits = entry->end > entry->begin && place % sqz_dtype_size(entry->dtype) == 0;
+    return fits ? (void *)place : NULL;
+}
+
 static enum sqz_status read_arrays(const char *path, const struct entry *entries, size_t n,
                                    const uint8_t *buffer, uint64_t buffer_size,
                                    struct sqz_archive *out, struct sqz_error *err)
@@ -124,11 +133,12 @@ static enum sqz_status read_arrays(const char *path, const struct entry *entries
             return bad_entry(err, path, entry->name,
                              entry->begin < at ? "data that overlaps another array's"
                                                : "unused bytes before its data");
-        enum sqz_status status = sqz_archive_put(out, path, entry->name, entry->dtype, entry->rank,
-                                                 entry->shape, &array, err);
+        enum sqz_status status =
+            sqz_archive_put(out, path, entry->name, entry->dtype, entry->rank, entry->shape,
+                            place_in_file(entry, buffer), &array, err);
         if (status)
             return status;
-        if (array->size)
+        if (!array->borrowed && array->size)
             memcpy(array->data, buffer + entry->begin, array->size);
         at = entry->end;
     }

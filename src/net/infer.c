@@ -80,7 +80,7 @@ static enum sqz_status take_memory(struct sqz_infer *infer, struct sqz_error *er
 
 enum sqz_status sqz_infer_new(const struct sqz_net *net, const float *weights,
                               const struct sqz_kernels *kernels, struct sqz_pool *pool,
-                              struct sqz_infer **out, struct sqz_error *err)
+                              bool low_memory, struct sqz_infer **out, struct sqz_error *err)
 {
     struct sqz_infer *infer = sqz_new_array(1, sizeof *infer);
     if (!infer)
@@ -89,7 +89,8 @@ enum sqz_status sqz_infer_new(const struct sqz_net *net, const float *weights,
     infer->net = net;
     infer->kernels = kernels;
     infer->pool = pool;
-    enum sqz_status status = sqz_infer_plan_new(net, kernels, threads, &infer->plan, err);
+    enum sqz_status status =
+        sqz_infer_plan_new(net, kernels, threads, low_memory, &infer->plan, err);
     if (!status)
         status = sqz_pieces_new(net, kernels, &infer->plan, threads, &infer->pieces, err);
     if (!status)

@@ -7,10 +7,11 @@
 
 struct sqz_infer;
 
-// Borrows net and pool; copies what it needs of weights. Memory is all taken here.
+// Borrows net and pool; copies what it needs of weights. Memory is all taken here. low_memory: no
+// enlarged weights.
 enum sqz_status sqz_infer_new(const struct sqz_net *net, const float *weights,
                               const struct sqz_kernels *kernels, struct sqz_pool *pool,
-                              struct sqz_infer **out, struct sqz_error *err);
+                              bool low_memory, struct sqz_infer **out, struct sqz_error *err);
 void sqz_infer_free(struct sqz_infer *infer);
 // images: n x H x W x C; logits: n x classes. An image's logits are the same bits for every n and
 // number of threads.

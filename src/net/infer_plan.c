@@ -95,7 +95,8 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
 }
 
 enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                   int threads, struct sqz_infer_plan *plan, struct sqz_error *err)
+                                   int threads, bool low_memory, struct sqz_infer_plan *plan,
+                                   struct sqz_error *err)
 {
     memset(plan, 0, sizeof *plan);
     plan->stage = sqz_new_array((size_t)net->n_layers, sizeof *plan->stage);
@@ -107,7 +108,8 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
         status = sqz_fail_memory(err, "the plan of inference",
                                  (size_t)net->n_tensors * sizeof *plan->blocks);
     if (!status)
-        status = sqz_packing_new(net, kernels, false, SQZ_WINOGRAD_SIDE_MOST, &plan->packing, err);
+        status = sqz_packing_new(net, kernels, false, low_memory ? 0 : SQZ_WINOGRAD_SIDE_MOST,
+                                 &plan->packing, err);
     if (!status) {
         plan_fused(net, plan);
         plan_stages(net, plan);
@@ -133,7 +135,7 @@ enum sqz_status sqz_infer_memory(const struct sqz_net *net, const struct sqz_ker
                                  int threads, struct sqz_infer_memory *out, struct sqz_error *err)
 {
     struct sqz_infer_plan plan;
-    enum sqz_status status = sqz_infer_plan_new(net, kernels, threads, &plan, err);
+    enum sqz_status status = sqz_infer_plan_new(net, kernels, threads, false, &plan, err);
     if (status)
         return status;
     *out = plan.memory;

@@ -26,7 +26,8 @@ struct sqz_infer_plan {
     struct sqz_infer_memory memory;
 };
 enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                   int threads, struct sqz_infer_plan *out, struct sqz_error *err);
+                                   int threads, bool low_memory, struct sqz_infer_plan *out,
+                                   struct sqz_error *err);
 void sqz_infer_plan_release(struct sqz_infer_plan *plan);
 
 // The stages' layers cut for several threads (pieces.c).

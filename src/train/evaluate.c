@@ -58,7 +58,7 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
     double start = sqz_clock_seconds(), told = start;
     *out = (struct sqz_evaluation){0};
     enum sqz_status status =
-        sqz_infer_new(net, weights, environment->kernels, environment->pool, &infer, err);
+        sqz_infer_new(net, weights, environment->kernels, environment->pool, false, &infer, err);
     if (!status)
         status = sqz_loader_start(loader, 0, 0, err);
     int room = 0;

@@ -23,6 +23,7 @@ expect 0 predict run/best.safetensors "$picture" -k 3
 [ "$(grep -c '%' out.txt)" -eq 3 ] || fail "not three classes: $out"
 expect 0 infer run/best.safetensors "$picture" --json -k 2 --logits
 contains "$out" '"logits":\[' "predict --logits"
+expect 0 predict run/best.safetensors "$picture" --low_memory
 expect 0 predict run/best.safetensors --show "$picture"
 expect 0 predict run/best.safetensors --data_dir shapes --samples 4 --show
 [ "$(grep -c '^sample\|val/' out.txt)" -ge 4 ] || fail "not four samples: $out"

@@ -34,7 +34,7 @@ echo "$header compiles alone with $cc and $cxx"
 
 # The first comment's indented lines are the example.
 sed '/^[^/]/,$d' "$header" | sed -n 's|^//     ||p' >"$scratch/example"
-grep -q sqz_model_open "$scratch/example" || { echo "the header's example was not found"; exit 1; }
+grep -q sqz_classifier_open "$scratch/example" || { echo "the header's example was not found"; exit 1; }
 {
     printf '#include <squeezenet.h>\n#include <stdio.h>\nint main(void)\n{\n'
     cat "$scratch/example"
@@ -44,7 +44,7 @@ compile_c "$scratch/example.c"
 echo "its example compiles"
 
 # The test must be able to fail.
-sed 's/sqz_model_open(/sqz_model_open(1, /' "$scratch/example.c" >"$scratch/wrong.c"
+sed 's/sqz_classifier_open(/sqz_classifier_open(1, /' "$scratch/example.c" >"$scratch/wrong.c"
 if compile_c "$scratch/wrong.c" 2>/dev/null; then
     echo "a wrong example compiles, too"
     exit 1

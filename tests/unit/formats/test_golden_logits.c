@@ -32,7 +32,7 @@ static void check_logits(const char *variant, int side, int n)
         images[(image * pixels + pixel) * 3 + c] = ((float)bytes[i] - 127.5f) / 64;
     }
     if (sqz_model_read(path, NULL, side, &model, &err) || sqz_pool_new(2, &pool, &err) ||
-        sqz_infer_new(model->net, model->weights, sqz_kernels_get(sqz_cpu_level(NULL)), pool,
+        sqz_infer_new(model->net, model->weights, sqz_kernels_get(sqz_cpu_level(NULL)), pool, false,
                       &infer, &err))
         fail_msg("%s", err.text);
     assert_string_equal(model->net->spec.variant->name, variant);

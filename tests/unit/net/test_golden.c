@@ -74,7 +74,7 @@ static void check_logits(const char *variant, int side, int n)
     struct sqz_pool *pool = make_pool();
     struct sqz_infer *infer = NULL;
     struct sqz_error err = {0};
-    assert_int_equal(sqz_infer_new(net, weights, kernels, pool, &infer, &err), SQZ_OK);
+    assert_int_equal(sqz_infer_new(net, weights, kernels, pool, false, &infer, &err), SQZ_OK);
     sqz_infer_run(infer, images, n, logits);
     double worst = 0;
     for (int i = 0; i < n * CLASSES; i++)

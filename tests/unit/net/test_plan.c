@@ -77,7 +77,7 @@ static void test_networks(void **state)
         struct sqz_net *net = make_net(&spec);
         struct sqz_infer_plan plan;
         struct sqz_error err = {0};
-        assert_int_equal(sqz_infer_plan_new(net, kernels, 2, &plan, &err), SQZ_OK);
+        assert_int_equal(sqz_infer_plan_new(net, kernels, 2, false, &plan, &err), SQZ_OK);
         assert_int_equal(check_blocks(plan.blocks, net->n_tensors, plan.arena), plan.arena);
         sqz_infer_plan_release(&plan);
         sqz_net_free(net);

@@ -145,7 +145,7 @@ static void check_weights(const char *file)
     const int top = (int)sqz_kernels_get(SQZ_CPU_AVX512)->level;
     for (int level = SQZ_CPU_AVX2; level <= top; level++)
         if (sqz_infer_new(net, model->weights, sqz_kernels_get((enum sqz_cpu_level)level), pool,
-                          &infers[level], &err))
+                          false, &infers[level], &err))
             fail_msg("%s", err.text);
     double *weights = new_doubles(net->n_weights), **tensors = NULL;
     for (size_t i = 0; i < net->n_weights; i++)
