@@ -1,6 +1,6 @@
-// The logits of the published weights on real pictures, at every SIMD level of this machine, against
-// direct convolutions in double. Ordinarily a few pictures; SQZ_TEST_PICTURES=500 takes them all and
-// prints what docs/performance.md quotes.
+// The logits of the published weights on real pictures, at every SIMD level of this machine,
+// against direct convolutions in double. Ordinarily a few pictures; SQZ_TEST_PICTURES=500 takes
+// them all and prints what docs/performance.md quotes.
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "formats/formats.h"
