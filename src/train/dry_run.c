@@ -101,6 +101,8 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
     int n =
         run->setup.options->batch_size < LARGEST ? (int)run->setup.options->batch_size : LARGEST;
+    if (run->loss.kind == SQZ_LOSS_JSD)
+        n = n / SQZ_JSD_SPLITS * SQZ_JSD_SPLITS + (n < SQZ_JSD_SPLITS ? SQZ_JSD_SPLITS : 0);
     size_t floats =
         (size_t)n * (size_t)spec->image_h * (size_t)spec->image_w * (size_t)spec->channels;
     float *images = sqz_new_aligned(floats, sizeof *images);
@@ -117,10 +119,11 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
     for (int i = 0; i < n; i++)
         labels[i] = i % spec->classes;
     *seconds = INFINITY;
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = n};
     for (int i = 0; i <= REPEATS; i++) { // the first one warms caches and page tables
         struct sqz_step_result result;
         double start = sqz_clock_seconds();
-        sqz_stepper_run(&run->stepper, images, labels, n, 0, &result);
+        sqz_stepper_run(&run->stepper, &batch, 0, &result);
         double took = (sqz_clock_seconds() - start) / n;
         if (i > 0 && took < *seconds)
             *seconds = took;
@@ -225,10 +228,10 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     sqz_text_add(
         out,
         "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
-        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of ln(%d) = "
-        "%.4f and %.0f %% of the activations or %.0f %% of the logits zero.\n",
-        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, run->setup.model->net->spec.classes,
-        log(run->setup.model->net->spec.classes), 100 * SQZ_WATCHDOG_ZEROS,
+        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of %.4f, "
+        "which closed logits give, and %.0f %% of the activations or %.0f %% of the logits zero.\n",
+        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, sqz_loss_at_zero(&run->loss),
+        100 * SQZ_WATCHDOG_ZEROS,
         100 * SQZ_WATCHDOG_ZERO_LOGITS);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));

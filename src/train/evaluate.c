@@ -17,9 +17,12 @@ static int rank_of(const float *logits, int classes, int label)
     return before;
 }
 
-static void count_batch(const struct sqz_batch *batch, const float *logits, int classes,
-                        double smoothing, struct sqz_evaluation *out)
+static void count_batch(const struct sqz_batch *batch, const float *logits,
+                        const struct sqz_loss *loss, struct sqz_evaluation *out)
 {
+    int classes = loss->classes;
+    struct sqz_loss unweighted = *loss;
+    unweighted.class_weights = NULL;
     for (int i = 0; i < batch->n; i++) {
         const float *row = logits + (size_t)i * (size_t)classes;
         int label = batch->labels[i];
@@ -27,7 +30,9 @@ static void count_batch(const struct sqz_batch *batch, const float *logits, int 
         out->samples++;
         out->correct1 += rank < 1;
         out->correct5 += rank < 5 && rank < classes;
-        out->loss_sum += sqz_loss_cross_entropy(row, &label, 1, classes, 1, smoothing, 1.0, NULL);
+        struct sqz_loss_batch one;
+        sqz_loss_begin(&unweighted, &label, NULL, 1, &one);
+        out->loss_sum += sqz_loss_rows(&one, 0, 1, row, 1, NULL);
     }
 }
 
@@ -48,7 +53,8 @@ static void report(const struct sqz_environment *environment, const struct sqz_l
 }
 
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
-                             const float *weights, struct sqz_loader *loader, double smoothing,
+                             const float *weights, struct sqz_loader *loader,
+                             const struct sqz_loss *loss,
                              struct sqz_evaluation *out, struct sqz_error *err)
 {
     int classes = net->spec.classes;
@@ -81,7 +87,7 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
             }
         }
         sqz_infer_run(infer, batch.images, batch.n, logits);
-        count_batch(&batch, logits, classes, smoothing, out);
+        count_batch(&batch, logits, loss, out);
         double now = sqz_clock_seconds();
         if (environment->on_event && now - told >= 0.1) {
             told = now;
@@ -168,7 +174,10 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
     struct sqz_model *resized = NULL;
     struct sqz_preprocess preprocess = model->preprocess;
     struct sqz_evaluation result = {0};
+    struct sqz_loss loss = {.kind = SQZ_LOSS_CE, .classes = model->net->spec.classes};
     char kind[16];
+    if (use_recipe)
+        loss = sqz_loss_of(options, loss.classes);
     enum sqz_status status = sqz_options_check(options, NULL, err);
     if (!status)
         status = open_val(environment, options, kind, &set, err);
@@ -186,8 +195,7 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
         status = sqz_setup_val_loader(options, set, &preprocess, sqz_pool_size(environment->pool),
                                       &loader, err);
     if (!status)
-        status = sqz_evaluate(environment, runs->net, runs->weights, loader,
-                              use_recipe ? options->label_smoothing : 0, &result, err);
+        status = sqz_evaluate(environment, runs->net, runs->weights, loader, &loss, &result, err);
     if (!status)
         *out =
             (struct sqz_validate_result){.samples = result.samples,

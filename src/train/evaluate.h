@@ -4,6 +4,7 @@
 
 #include "data/loader.h"
 #include "formats/formats.h"
+#include "train/loss.h"
 #include "train/trainer.h"
 
 struct sqz_evaluation {
@@ -11,10 +12,12 @@ struct sqz_evaluation {
     double loss_sum;                     // over samples, in their order
 };
 
-// Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. `smoothing` is
-// that of the loss. PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen.
+// Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. The loss is
+// taken without its class weights (and jsd as the cross-entropy that it is on clean pictures).
+// PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen.
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
-                             const float *weights, struct sqz_loader *loader, double smoothing,
+                             const float *weights, struct sqz_loader *loader,
+                             const struct sqz_loss *loss,
                              struct sqz_evaluation *out, struct sqz_error *err);
 
 // What sqz_validate calls: data_dir and val_split of the options (a folder without splits is taken

@@ -1,5 +1,6 @@
 // What single values cannot tell: combinations that cannot be, and what is not supported yet.
 #include "net/net.h"
+#include "train/loss_scale.h"
 #include "train/option_value.h"
 
 #include <math.h>
@@ -136,6 +137,14 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
             err, SQZ_E_CONFIG,
             "Option ckpt_save_policy is top_k, but without "
             "val_while_train there is no accuracy to choose by; add \"--val_while_train true\".");
+    if (strcmp(options->loss, "jsd") == 0 && options->aug_splits != 3)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option loss is jsd, which compares three views of every picture; add "
+                        "\"--aug_splits 3\" with an auto_augment.");
+    if (strcmp(options->loss, "asl_single_label") == 0 && (options->mixup > 0 || options->cutmix > 0))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option loss is asl_single_label, which knows one true class, but mixup "
+                        "or cutmix gives pictures two.");
     if (strcmp(options->opt, "sgd") == 0 && options->use_nesterov && options->momentum == 0)
         return sqz_fail(err, SQZ_E_CONFIG, "Option use_nesterov needs a momentum above 0.");
     if (*options->resume && *options->ckpt_path &&
@@ -182,8 +191,11 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
 {
     float value[3];
     bool random;
+    struct sqz_loss_scale unused;
     enum sqz_status status = check_support(options, err);
 
+    if (status == SQZ_OK)
+        status = sqz_loss_scale_init(options, &unused, err);
     if (status == SQZ_OK)
         status = check_data(options, err);
     if (status == SQZ_OK)

@@ -173,7 +173,7 @@ static enum sqz_status open_folder(struct sqz_run *run, struct sqz_error *err)
         status = sqz_run_folder_start(&run->folder, sqz_text_get(&state->step_rows),
                                       sqz_text_get(&state->history), err);
     if (!status && state->displaced_best) {
-        status = sqz_run_restore_best(run, state->displaced_best, err);
+        status = sqz_run_save_best(run, state->displaced_best, err);
         sqz_free(state->displaced_best);
         state->displaced_best = NULL;
     }

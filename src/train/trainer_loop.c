@@ -82,14 +82,18 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     if (batch.n == 0)
         return sqz_fail(err, SQZ_E_INTERNAL, "The loader ended epoch %" PRId64 " too early.",
                         state->epoch + 1);
-    double rate = sqz_run_rate(run, state->steps);
-    sqz_stepper_run(&run->stepper, batch.images, batch.labels, batch.n, rate, &result);
+    double rate = sqz_run_rate(run);
+    struct sqz_step_batch rows = {.images = batch.images, .labels = batch.labels, .n = batch.n};
+    sqz_stepper_run(&run->stepper, &rows, rate, &result);
     if (!result.finite)
         return diverged(run, &result, rate, err);
     state->steps++;
     state->batch++;
-    state->loss_sum += result.loss * batch.n;
-    state->loss_samples += batch.n;
+    // The loss of a step that overflowed may be no number; it was left out of the training, too.
+    if (!result.skipped) {
+        state->loss_sum += result.loss * batch.n;
+        state->loss_samples += batch.n;
+    }
     double seconds = sqz_clock_seconds() - start;
     run->train_seconds += seconds;
     run->epoch_seconds += seconds;
@@ -98,7 +102,9 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     run->steps_here++;
     log_step(run, &result, rate);
     sqz_run_progress(run, rate);
-    struct sqz_watchdog watchdog = {run->setup.model->net->spec.classes, state->suspicious};
+    if (result.skipped)
+        return SQZ_OK;
+    struct sqz_watchdog watchdog = {sqz_loss_at_zero(&run->loss), state->suspicious};
     status =
         sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, result.zero_logits, err);
     state->suspicious = watchdog.suspicious;
@@ -108,9 +114,8 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
 static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
                                 struct sqz_error *err)
 {
-    const struct sqz_model *model = run->setup.model;
-    return sqz_evaluate(run->environment, model->net, model->weights, run->val_loader,
-                        run->setup.options->label_smoothing, out, err);
+    return sqz_evaluate(run->environment, run->setup.model->net, sqz_stepper_judged(&run->stepper),
+                        run->val_loader, &run->loss, out, err);
 }
 
 static double top1_of(const struct sqz_evaluation *result)
@@ -125,14 +130,14 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
     struct sqz_train_state *state = &run->state;
     *is_best = false;
     if (!result)
-        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, err) : SQZ_OK;
+        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err) : SQZ_OK;
     if (state->best_epoch > 0 && !(top1_of(result) > state->best_top1))
         return SQZ_OK;
     *is_best = true;
     state->best_epoch = state->epoch;
     state->best_top1 = top1_of(result);
     state->best_top5 = (double)result->correct5 / (double)result->samples;
-    return sqz_run_save_best(run, err);
+    return sqz_run_save_best(run, NULL, err);
 }
 
 // Epochs 1, 1 + v, 1 + 2v, ... (spec 14.1); `epoch` is 0-based.
@@ -154,7 +159,7 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     struct sqz_text row = {0};
     bool last = state->epoch + 1 >= options->epoch_size, is_best = false;
     bool due = run->val_loader && (last || validates_in(options, state->epoch));
-    double rate = sqz_run_rate(run, state->steps - 1);
+    double rate = sqz_run_last_rate(run);
     double loss = state->loss_sum / (double)state->loss_samples;
     enum sqz_status status = SQZ_OK;
     if (due)
@@ -216,7 +221,7 @@ static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
 {
     const struct sqz_train_state *state = &run->state;
     struct sqz_text row = {0};
-    double rate = sqz_run_rate(run, state->steps - 1);
+    double rate = sqz_run_last_rate(run);
     double loss =
         state->batch > 0 ? state->loss_sum / (double)state->loss_samples : state->final_loss;
     sqz_run_history_row(run, epoch, loss, rate, result, &row);
@@ -246,7 +251,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_save_last(run, err);
     if (!status && (is_best || !run->val_loader))
-        status = sqz_run_save_best(run, err);
+        status = sqz_run_save_best(run, NULL, err);
     if (!status && (partial || judge))
         status = report_early(run, epoch, judge ? &result : NULL, is_best, err);
     if (!status)

@@ -14,6 +14,7 @@ struct sqz_run {
     struct sqz_setup setup;
     struct sqz_run_folder folder;
     struct sqz_train_state state;
+    struct sqz_loss loss;
     struct sqz_optimizer *optimizer;
     struct sqz_stepper stepper;
     struct sqz_loader *loader;
@@ -38,18 +39,20 @@ void sqz_run_release(struct sqz_run *run); // trainer.c
 // trainer_plan.c: what a run is made of, once options and data are known; `setup` is filled.
 enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err);
 struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run);
-// Learning rate of the update that the micro-batch with this number belongs to.
-double sqz_run_rate(const struct sqz_run *run, int64_t step);
+// Learning rate of the update that the next micro-batch belongs to, and that of the last one's.
+double sqz_run_rate(const struct sqz_run *run);
+double sqz_run_last_rate(const struct sqz_run *run);
+// The same for the micro-batch after `counted` ones, from a table with one entry a batch.
+double sqz_rate_at(const struct sqz_options *options, const double *rates, size_t n_rates,
+                   int64_t counted);
 
 // trainer_loop.c
 enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_save.c
 enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err);
-enum sqz_status sqz_run_save_best(struct sqz_run *run, struct sqz_error *err);
-// Writes best.safetensors from weights other than the model's present ones.
-enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights,
-                                     struct sqz_error *err);
+// Writes best.safetensors: the weights that the run is judged by, or `weights` if not NULL.
+enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err);
 // Keeps the weights of best.safetensors in the state, because the file is about to be replaced by a
 // model that an uninterrupted run would not have validated.
 enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err);
