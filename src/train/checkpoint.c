@@ -61,10 +61,7 @@ static const struct field counters[] = {
     COUNTER(FIELD_INT, "loss_scale_mark", scale.mark),
 #undef COUNTER
 };
-enum {
-    N_FIELDS = sizeof fields / sizeof *fields,
-    N_COUNTERS = sizeof counters / sizeof *counters
-};
+enum { N_FIELDS = sizeof fields / sizeof *fields, N_COUNTERS = sizeof counters / sizeof *counters };
 
 static enum sqz_status set_number(struct sqz_archive *archive, const char *key, const char *format,
                                   ...) __attribute__((format(printf, 3, 4)));

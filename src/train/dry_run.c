@@ -231,8 +231,7 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
         "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of %.4f, "
         "which closed logits give, and %.0f %% of the activations or %.0f %% of the logits zero.\n",
         SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, sqz_loss_at_zero(&run->loss),
-        100 * SQZ_WATCHDOG_ZEROS,
-        100 * SQZ_WATCHDOG_ZERO_LOGITS);
+        100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
     if (out->failed)

@@ -54,8 +54,8 @@ static void report(const struct sqz_environment *environment, const struct sqz_l
 
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
                              const float *weights, struct sqz_loader *loader,
-                             const struct sqz_loss *loss,
-                             struct sqz_evaluation *out, struct sqz_error *err)
+                             const struct sqz_loss *loss, struct sqz_evaluation *out,
+                             struct sqz_error *err)
 {
     int classes = net->spec.classes;
     struct sqz_infer *infer = NULL;

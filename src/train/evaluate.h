@@ -17,8 +17,8 @@ struct sqz_evaluation {
 // PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen.
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
                              const float *weights, struct sqz_loader *loader,
-                             const struct sqz_loss *loss,
-                             struct sqz_evaluation *out, struct sqz_error *err);
+                             const struct sqz_loss *loss, struct sqz_evaluation *out,
+                             struct sqz_error *err);
 
 // What sqz_validate calls: data_dir and val_split of the options (a folder without splits is taken
 // whole). use_recipe false: the model's own preprocessing and plain cross-entropy; true: the

@@ -31,7 +31,8 @@ void sqz_loss_begin(const struct sqz_loss *loss, const int *labels, const float 
     double divisor = n;
     if (loss->kind == SQZ_LOSS_BCE)
         divisor *= loss->classes;
-    // With integer labels a weighted mean is divided by the weights, with dense targets by the rows.
+    // With integer labels a weighted mean is divided by the weights, with dense targets by the
+    // rows.
     if (loss->kind == SQZ_LOSS_CE && loss->class_weights && !dense) {
         divisor = 0;
         for (int i = 0; i < n; i++)

@@ -31,8 +31,8 @@ enum sqz_status sqz_loss_scale_init(const struct sqz_options *options, struct sq
                             "gradient_accumulation_steps or amp_cast_list; use fixed or dynamic.");
         // MindSpore: no scale, but for O2, which begins at 2^24.
         bool half = strcmp(options->amp_level, "O2") == 0;
-        *out = (struct sqz_loss_scale){
-            .scale = half ? 16777216 : 1, .drops = half, .dynamic = half};
+        *out =
+            (struct sqz_loss_scale){.scale = half ? 16777216 : 1, .drops = half, .dynamic = half};
     }
     return SQZ_OK;
 }

@@ -107,10 +107,10 @@ static struct rates rates_of(const struct sqz_options *options)
     // no groups, so that layer_decay does nothing. In groups of layers biases never decay.
     bool layers = options->layer_decay == options->layer_decay && // NAN: not given
                   strcmp(options->weight_decay_filter, "auto") != 0;
-    return (struct rates){
-        .decay_biases = !layers && strcmp(options->weight_decay_filter, "norm_and_bias") != 0,
-        .has_layers = layers,
-        .layer_decay = options->layer_decay};
+    return (struct rates){.decay_biases =
+                              !layers && strcmp(options->weight_decay_filter, "norm_and_bias") != 0,
+                          .has_layers = layers,
+                          .layer_decay = options->layer_decay};
 }
 
 static enum sqz_status cut(struct sqz_optimizer *optimizer, const struct sqz_net *net,

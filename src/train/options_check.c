@@ -141,7 +141,8 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is jsd, which compares three views of every picture; add "
                         "\"--aug_splits 3\" with an auto_augment.");
-    if (strcmp(options->loss, "asl_single_label") == 0 && (options->mixup > 0 || options->cutmix > 0))
+    if (strcmp(options->loss, "asl_single_label") == 0 &&
+        (options->mixup > 0 || options->cutmix > 0))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is asl_single_label, which knows one true class, but mixup "
                         "or cutmix gives pictures two.");

@@ -58,10 +58,8 @@ enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper,
                                  struct sqz_optimizer *optimizer, float *weights,
                                  struct sqz_error *err)
 {
-    *stepper = (struct sqz_stepper){.config = *config,
-                                    .optimizer = optimizer,
-                                    .weights = weights,
-                                    .counters.scale = *scale};
+    *stepper = (struct sqz_stepper){
+        .config = *config, .optimizer = optimizer, .weights = weights, .counters.scale = *scale};
     if (stepper->counters.scale.scale == 0)
         stepper->counters.scale.scale = 1;
     enum sqz_status status = sqz_gradient_new(config->net, config->kernels, config->pool,
@@ -203,9 +201,8 @@ bool sqz_all_finite(struct sqz_pool *pool, const float *values, size_t n)
 
 static void scale_gradient(struct sqz_stepper *stepper, double factor)
 {
-    struct pass pass = {.out = stepper->gradient,
-                        .n = stepper->config.net->n_weights,
-                        .factor = (float)factor};
+    struct pass pass = {
+        .out = stepper->gradient, .n = stepper->config.net->n_weights, .factor = (float)factor};
     sqz_pool_run(stepper->config.pool, pass_tasks(&pass), scale_task, &pass);
 }
 

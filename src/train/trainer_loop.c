@@ -130,7 +130,8 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
     struct sqz_train_state *state = &run->state;
     *is_best = false;
     if (!result)
-        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err) : SQZ_OK;
+        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err)
+                                                         : SQZ_OK;
     if (state->best_epoch > 0 && !(top1_of(result) > state->best_top1))
         return SQZ_OK;
     *is_best = true;

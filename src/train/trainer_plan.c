@@ -47,15 +47,13 @@ double sqz_rate_at(const struct sqz_options *options, const double *rates, size_
 
 double sqz_run_rate(const struct sqz_run *run)
 {
-    return sqz_rate_at(run->setup.options, run->rates, run->n_rates,
-                       run->stepper.counters.counted);
+    return sqz_rate_at(run->setup.options, run->rates, run->n_rates, run->stepper.counters.counted);
 }
 
 double sqz_run_last_rate(const struct sqz_run *run)
 {
     int64_t counted = run->stepper.counters.counted;
-    return sqz_rate_at(run->setup.options, run->rates, run->n_rates,
-                       counted > 0 ? counted - 1 : 0);
+    return sqz_rate_at(run->setup.options, run->rates, run->n_rates, counted > 0 ? counted - 1 : 0);
 }
 
 static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error *err)

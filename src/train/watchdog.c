@@ -17,7 +17,8 @@ enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog, double loss, do
         return SQZ_OK;
     return sqz_fail(
         err, SQZ_E_DIVERGED,
-        "Dead start: for %d steps the loss has stayed at %.4f, what closed logits give, with %.0f %% of the "
+        "Dead start: for %d steps the loss has stayed at %.4f, what closed logits give, with %.0f "
+        "%% of the "
         "activations and %.1f %% of the logits at zero, so no gradient flows any more; "
         "lower --lr, lengthen --warmup_epochs, add --clip_grad true --clip_value 5, or try "
         "another --seed.",

@@ -12,8 +12,8 @@
 // activations still live, and no gradient reaches any weight. Measured on drawn shapes at 32
 // pixels: a run that crept on kept 9 % of its logits open, one that was dead 0.2 % or less.
 #define SQZ_WATCHDOG_WINDOW      150
-#define SQZ_WATCHDOG_LOSS_MARGIN 0.01 // relative distance from that loss
-#define SQZ_WATCHDOG_ZEROS       0.95 // share of zeros among all activations, or
+#define SQZ_WATCHDOG_LOSS_MARGIN 0.01  // relative distance from that loss
+#define SQZ_WATCHDOG_ZEROS       0.95  // share of zeros among all activations, or
 #define SQZ_WATCHDOG_ZERO_LOGITS 0.995 // among the logits
 
 struct sqz_watchdog {

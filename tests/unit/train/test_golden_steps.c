@@ -105,15 +105,15 @@ static void start_stepper(struct golden_run *run, double clip, double ema_decay,
     if (sqz_optimizer_new(run->options, run->model->net, &run->optimizer, &err) ||
         sqz_loss_scale_init(run->options, &scale, &err))
         fail_msg("%s", err.text);
-    struct sqz_stepper_config config = {
-        .net = run->model->net,
-        .kernels = sqz_kernels_get(level),
-        .pool = run->pool,
-        .max_batch = BATCH,
-        .loss = sqz_loss_of(run->options, CLASSES),
-        .clip_value = clip,
-        .accumulate = (int)run->options->gradient_accumulation_steps,
-        .ema_decay = ema_decay};
+    struct sqz_stepper_config config = {.net = run->model->net,
+                                        .kernels = sqz_kernels_get(level),
+                                        .pool = run->pool,
+                                        .max_batch = BATCH,
+                                        .loss = sqz_loss_of(run->options, CLASSES),
+                                        .clip_value = clip,
+                                        .accumulate =
+                                            (int)run->options->gradient_accumulation_steps,
+                                        .ema_decay = ema_decay};
     if (sqz_stepper_init(&run->stepper, &config, &scale, run->optimizer, run->model->weights, &err))
         fail_msg("%s", err.text);
 }
@@ -172,8 +172,7 @@ static void one_step(struct golden_run *run, int step, struct sqz_step_result *r
     struct sqz_step_batch batch = {.images = run->images + (size_t)step * BATCH * image,
                                    .labels = run->labels + step * BATCH,
                                    .n = BATCH};
-    double rate =
-        sqz_rate_at(run->options, run->rates, STEPS, run->stepper.counters.counted);
+    double rate = sqz_rate_at(run->options, run->rates, STEPS, run->stepper.counters.counted);
     sqz_stepper_run(&run->stepper, &batch, rate, result);
     assert_true(result->finite);
 }
@@ -218,7 +217,8 @@ static void check_steps(struct golden_run *run, double late_loss_tolerance, bool
                 "loss", i + 1);
         // MindCV's own adamw counts batches, also where it does not update.
         bool batches = strcmp(run->options->opt, "adamw") == 0;
-        assert_int_equal(batches ? (uint64_t)run->stepper.counters.counted : run->optimizer->updates,
+        assert_int_equal(batches ? (uint64_t)run->stepper.counters.counted
+                                 : run->optimizer->updates,
                          (int)number_of(golden, "global_step", -1));
         if (!biases)
             continue;
@@ -326,10 +326,10 @@ static void test_o2(void **state)
     for (int i = 0; i < STEPS; i++) {
         struct sqz_step_result result;
         one_step(&run, i, &result);
-        near_to(result.loss,
-                number_of(json_array_get(json_object_get(run.json, "steps"), (size_t)i), "loss",
-                          NAN),
-                1e-3, "loss", i + 1);
+        near_to(
+            result.loss,
+            number_of(json_array_get(json_object_get(run.json, "steps"), (size_t)i), "loss", NAN),
+            1e-3, "loss", i + 1);
     }
     check_final(&run, 1e-3, 1e-3);
     close_run(&run);

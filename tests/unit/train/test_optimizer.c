@@ -346,9 +346,8 @@ static void test_freeze(void **state)
         make_names(&fixture, "features.0.weight", "classifier.1.bias");
         assert_int_equal(
             sqz_options_set(fixture.options, "freeze", cases[c].freeze, SQZ_FROM_YAML, NULL), 0);
-        assert_int_equal(
-            sqz_optimizer_new(fixture.options, &fixture.net, &fixture.optimizer, &err),
-            cases[c].status);
+        assert_int_equal(sqz_optimizer_new(fixture.options, &fixture.net, &fixture.optimizer, &err),
+                         cases[c].status);
         if (cases[c].status) {
             assert_non_null(strstr(err.text, "freeze"));
         } else {
@@ -406,7 +405,8 @@ static void test_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_scalar),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden),
+                                       cmocka_unit_test(test_scalar),
                                        cmocka_unit_test(test_threads_and_resume),
                                        cmocka_unit_test(test_nan_shows),
                                        cmocka_unit_test(test_lamb_in_double),
