@@ -1,6 +1,8 @@
 // From options, data and model to everything that a run needs in memory.
 #include "train/trainer_run.h"
 
+#include "train/recipe_tools.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -94,6 +96,9 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
                                       &run->val_loader, err);
     if (status)
         return status;
+    struct sqz_recipe_facts facts = {.train_images = (int64_t)setup->train->count,
+                                     .steps_per_epoch = run->steps_per_epoch};
+    sqz_recipe_lint(options, &facts, &setup->notes);
     struct sqz_train_state *state = &run->state;
     state->train_images = (int64_t)setup->train->count;
     state->train_fingerprint = setup->train->fingerprint;

@@ -1,6 +1,8 @@
 // Options, data sets and model brought together before a run.
 #include "train/trainer_setup.h"
 
+#include "train/recipe_tools.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -177,6 +179,8 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = open_data(environment, out, err);
     if (!status && !given->has_recipe)
         status = merge_builtin(out, err);
+    if (!status)
+        status = sqz_recipe_fit_batch(out->options, 1, &out->notes, err);
     if (!status && !out->val)
         status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
     if (!status)

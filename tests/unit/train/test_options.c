@@ -256,7 +256,6 @@ static void test_refusals(void **state)
                                              {"aug_repeats", "3"},
                                              {"loss", "jsd"},
                                              {"loss_scale_type", "dynamic"},
-                                             {"resume_opt", "true"},
                                              {"pretrained", "true"},
                                              {"drop_path_rate", "0.1"},
                                              {"scale", "1,0.5"},
