@@ -146,6 +146,10 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option early_stopping waits for better validations, but there are none; "
                         "add \"--val_while_train true\".");
+    if (options->balanced_sampling && (!options->shuffle || options->aug_repeats > 0))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option balanced_sampling draws at random, so it needs shuffle, and it "
+                        "cannot be combined with aug_repeats.");
     if (options->keep_global_batch && options->scale_lr)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options keep_global_batch and scale_lr exclude each other: with the same "

@@ -177,7 +177,7 @@ static void average_task(void *arg, int task, int worker)
     const struct pass *pass = arg;
     (void)worker;
     for (size_t i = (size_t)task * CHUNK, end = pass_end(pass, task); i < end; i++)
-        pass->out[i] = pass->factor * pass->out[i] + (1 - pass->factor) * pass->in[i];
+        pass->out[i] += (1 - pass->factor) * (pass->in[i] - pass->out[i]); // exact when equal
 }
 
 static void finite_task(void *arg, int task, int worker)

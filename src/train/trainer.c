@@ -14,6 +14,7 @@ void sqz_run_release(struct sqz_run *run)
     sqz_stepper_release(&run->stepper);
     sqz_optimizer_free(run->optimizer);
     sqz_free(run->rates);
+    sqz_free(run->class_weights);
     sqz_train_state_release(&run->state);
     sqz_run_folder_release(&run->folder);
     sqz_setup_release(&run->setup);
@@ -83,7 +84,8 @@ static enum sqz_status check_position(const struct sqz_run *run, const struct sq
     int64_t epochs = run->setup.options->epoch_size, per_epoch = run->steps_per_epoch;
     if (old->epoch <= epochs && old->batch <= per_epoch &&
         old->steps == old->epoch * per_epoch + old->batch &&
-        (old->finished != 0) == (old->epoch == epochs))
+        (old->finished ? old->epoch == epochs || run->setup.options->early_stopping > 0
+                       : old->epoch < epochs))
         return SQZ_OK;
     return sqz_fail(err, SQZ_E_DATA,
                     "\"%s\" stands at step %lld of epoch %lld, which this run does not "
@@ -97,6 +99,8 @@ static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *
     enum sqz_status status = sqz_setup_open(run->environment, given, NULL, &run->setup, err);
     if (!status)
         status = sqz_run_prepare(run, err);
+    if (!status)
+        status = sqz_run_take_over(run, err);
     if (!status)
         status = sqz_run_folder_create(run->setup.options, &run->folder, err);
     return status;
@@ -147,6 +151,8 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     if (!status && path)
         status = adopt(run, &old, path, &archive, err);
     else if (!status)
+        status = sqz_run_take_over(run, err);
+    if (!status && !path)
         sqz_text_add(&run->setup.notes,
                      "There is no checkpoint in \"%s\" yet: the run starts again "
                      "from its recipe.yaml.\n",
@@ -227,6 +233,8 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
         sqz_run_note(&run, SQZ_EVENT_NOTE, "Continuing in epoch %lld after step %lld.",
                      (long long)run.state.epoch + 1, (long long)run.state.steps);
     status = sqz_run_loop(&run, err);
+    if (status == SQZ_OK)
+        sqz_run_show_history(&run);
     if (status == SQZ_OK || status == SQZ_E_STOPPED)
         fill_result(&run, out);
     else if (err)

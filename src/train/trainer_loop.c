@@ -147,6 +147,28 @@ static bool validates_in(const struct sqz_options *options, int64_t epoch)
     return options->val_while_train && epoch % options->val_interval == 0;
 }
 
+// Validations of the first `epoch` epochs.
+static int64_t count_validations(const struct sqz_options *options, int64_t epoch)
+{
+    return epoch > 0 ? (epoch - 1) / options->val_interval + 1 : 0;
+}
+
+// Ends the run when the validations since the best one are as many as early_stopping allows.
+static void stop_early(struct sqz_run *run)
+{
+    struct sqz_train_state *state = &run->state;
+    const struct sqz_options *options = run->setup.options;
+    int64_t since =
+        count_validations(options, state->epoch) - count_validations(options, state->best_epoch);
+    if (state->finished || options->early_stopping == 0 || since < options->early_stopping)
+        return;
+    state->finished = 1;
+    sqz_run_note(run, SQZ_EVENT_NOTE,
+                 "Ended after epoch %" PRId64 ": top-1 has not risen since epoch %" PRId64
+                 " (early_stopping %" PRId64 ").",
+                 state->epoch, state->best_epoch, options->early_stopping);
+}
+
 static double speed(const struct sqz_run *run)
 {
     return run->epoch_seconds > 0 ? (double)run->epoch_images / run->epoch_seconds : 0;
@@ -176,6 +198,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     state->final_loss = loss;
     state->finished = last;
     status = take_best(run, due ? &result : NULL, &is_best, err);
+    if (due)
+        stop_early(run);
     sqz_run_history_row(run, state->epoch, loss, rate, due ? &result : NULL, &row);
     sqz_text_add(&state->history, "%s\n", sqz_text_get(&row));
     if (!status)
@@ -185,6 +209,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
                                       speed(run), err);
+    if (!status)
+        status = sqz_run_plot_history(run, err);
     if (!status)
         sqz_run_epoch_line(run, state->epoch, loss, rate, due ? &result : NULL, is_best);
     if (is_best) {

@@ -187,7 +187,7 @@ static enum sqz_status take_from_file(struct sqz_setup *setup, const struct sqz_
 }
 
 // With option ema the moving average of a checkpoint that holds one is the better start; MindCV
-// takes it, too (and refuses files without one).
+// takes it, too (and refuses files without one). resume_opt goes on with both.
 static enum sqz_status take_average(struct sqz_setup *setup, struct sqz_model *file,
                                     struct sqz_error *err)
 {
@@ -210,7 +210,7 @@ static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error
     const char *dialect = *options->dialect ? options->dialect : NULL;
     bool keeps_names = false;
     enum sqz_status status = sqz_model_read(options->ckpt_path, dialect, 0, &file, err);
-    if (!status && options->ema)
+    if (!status && options->ema && !options->resume_opt)
         status = take_average(setup, file, err);
     if (!status)
         status = take_from_file(setup, file, err);

@@ -1,6 +1,7 @@
 // From options, data and model to everything that a run needs in memory.
 #include "train/trainer_run.h"
 
+#include "train/balance.h"
 #include "train/recipe_tools.h"
 
 #include <math.h>
@@ -82,6 +83,10 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     if (status)
         return status;
     run->loss = sqz_loss_of(options, setup->model->net->spec.classes);
+    status = sqz_class_weights(options, setup->train, run->loss.classes, &run->class_weights, err);
+    if (status)
+        return status;
+    run->loss.class_weights = run->class_weights;
     struct sqz_stepper_config config = sqz_run_stepper_config(run);
     run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
     status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,

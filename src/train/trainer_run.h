@@ -15,6 +15,7 @@ struct sqz_run {
     struct sqz_run_folder folder;
     struct sqz_train_state state;
     struct sqz_loss loss;
+    float *class_weights; // of the loss; NULL: none
     struct sqz_optimizer *optimizer;
     struct sqz_stepper stepper;
     struct sqz_loader *loader;
@@ -71,12 +72,18 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
 void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, double rate,
                          const struct sqz_evaluation *validated, struct sqz_text *row);
 
+// history.c: history.svg from the state's rows, and the same as lines of blocks.
+enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err);
+void sqz_run_show_history(struct sqz_run *run);
+
 // trainer_resume.c: options of the run to continue, with what the command line may change; the
 // checkpoint's model and state if there is one (else *model NULL), its arrays for the restoring.
 enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_folder *folder,
                                 struct sqz_options **options, struct sqz_archive *archive,
                                 struct sqz_model **model, struct sqz_train_state *state,
                                 char **checkpoint, struct sqz_error *err);
+// trainer_takeover.c: with option resume_opt, optimizer state and position of ckpt_path's file.
+enum sqz_status sqz_run_take_over(struct sqz_run *run, struct sqz_error *err);
 // The part of the configuration that decides the result: no paths, threads or limits.
 void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
 

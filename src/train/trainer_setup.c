@@ -1,6 +1,7 @@
 // Options, data sets and model brought together before a run.
 #include "train/trainer_setup.h"
 
+#include "train/balance.h"
 #include "train/recipe_tools.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@
 void sqz_setup_release(struct sqz_setup *setup)
 {
     sqz_options_free(setup->options);
+    sqz_free_view(setup->balanced);
     sqz_dataset_free(setup->train);
     sqz_dataset_free(setup->val);
     sqz_model_free(setup->model);
@@ -189,6 +191,9 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = sqz_setup_model(out, err);
     if (!status)
         status = sqz_options_check(out->options, &out->notes, err);
+    // Behind the model, for that may renumber the labels.
+    if (!status && out->options->balanced_sampling)
+        status = sqz_balanced_view(out->train, &out->balanced, err);
     if (!status && out->notes.failed)
         status = sqz_fail_memory(err, "messages", out->notes.length);
     if (status)
@@ -212,17 +217,20 @@ static enum sqz_bad_image bad_image(const struct sqz_options *options)
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
 {
     const struct sqz_options *options = setup->options;
-    return (struct sqz_loader_config){
-        .dataset = setup->train,
-        .preprocess = setup->model->preprocess,
-        .augment = &setup->augment,
-        .batch = (int)options->batch_size,
-        .shuffle = options->shuffle,
-        .drop_remainder = options->drop_remainder,
-        .num_samples = options->num_samples > 0 ? (size_t)options->num_samples : 0,
-        .seed = (uint64_t)options->seed,
-        .workers = loader_workers(options, threads),
-        .on_bad = bad_image(options)};
+    size_t samples = options->num_samples > 0 ? (size_t)options->num_samples : 0;
+    // A balanced epoch is as long as an ordinary one: so many draws from the longer list.
+    if (setup->balanced && samples == 0)
+        samples = setup->train->count;
+    return (struct sqz_loader_config){.dataset = setup->balanced ? setup->balanced : setup->train,
+                                      .preprocess = setup->model->preprocess,
+                                      .augment = &setup->augment,
+                                      .batch = (int)options->batch_size,
+                                      .shuffle = options->shuffle,
+                                      .drop_remainder = options->drop_remainder,
+                                      .num_samples = samples,
+                                      .seed = (uint64_t)options->seed,
+                                      .workers = loader_workers(options, threads),
+                                      .on_bad = bad_image(options)};
 }
 
 enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
