@@ -2,6 +2,7 @@
 #include "train/trainer_run.h"
 
 #include "net/infer.h"
+#include "train/plot.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -211,6 +212,43 @@ static void describe_data(const struct sqz_run *run, struct sqz_text *out)
                  spec->drop_rate);
 }
 
+// The curve as a picture, if there is a folder to put it in.
+static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *out,
+                                   struct sqz_error *err)
+{
+    enum { POINTS = 2000 }; // more than the picture's width
+    const struct sqz_options *options = run->setup.options;
+    struct sqz_text svg = {0};
+    size_t stride = run->n_rates / POINTS + 1, n = 0;
+    if (!*options->run_dir)
+        return SQZ_OK;
+    enum sqz_status status = sqz_folder_make(options->run_dir, err);
+    double *epochs = sqz_new_array(run->n_rates / stride + 1, sizeof *epochs);
+    double *rates = sqz_new_array(run->n_rates / stride + 1, sizeof *rates);
+    char *path = sqz_path_join(options->run_dir, "learning_rate.svg");
+    bool made = epochs && rates && path;
+    for (size_t i = 0; made && i < run->n_rates; i += stride) {
+        epochs[n] = (double)i / (double)run->steps_per_epoch;
+        rates[n++] = run->rates[i];
+    }
+    struct sqz_panel panel = {.title = "learning rate",
+                              .curves = {{options->scheduler, epochs, rates, n}},
+                              .n_curves = 1,
+                              .from_zero = true};
+    sqz_plot_svg(options->model, "epoch", &panel, 1, &svg);
+    if (!status && (!made || svg.failed))
+        status = sqz_fail_memory(err, "the curve", svg.length);
+    if (!status)
+        status = sqz_file_write(path, sqz_text_get(&svg), svg.length, SQZ_REPLACE_EXISTING, err);
+    if (!status)
+        sqz_text_add(out, "  %s\n", path);
+    sqz_text_release(&svg);
+    sqz_free(epochs);
+    sqz_free(rates);
+    sqz_free(path);
+    return status;
+}
+
 static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
 {
     sqz_text_add(
@@ -220,7 +258,9 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     describe_data(run, out);
     sqz_text_add(out, "\nLearning rate\n");
     draw_curve(run, out);
-    enum sqz_status status = describe_memory(run, out, err);
+    enum sqz_status status = write_curve(run, out, err);
+    if (!status)
+        status = describe_memory(run, out, err);
     if (!status)
         status = describe_time(run, out, err);
     if (status)
@@ -259,7 +299,8 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
     if (!status)
         status = sqz_run_prepare(&run, err);
     if (!status)
-        status = describe(&run, out, err);
+        status =
+            run.setup.options->find_lr ? sqz_run_find_lr(&run, out, err) : describe(&run, out, err);
     sqz_model_free(model);
     sqz_options_free(resumed);
     sqz_archive_release(&archive);

@@ -178,7 +178,7 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     const struct sqz_options *options = run->setup.options;
-    struct sqz_evaluation result;
+    struct sqz_evaluation result = {0};
     struct sqz_text row = {0};
     bool last = state->epoch + 1 >= options->epoch_size, is_best = false;
     bool due = run->val_loader && (last || validates_in(options, state->epoch));
@@ -266,7 +266,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     const struct sqz_options *options = run->setup.options;
-    struct sqz_evaluation result;
+    struct sqz_evaluation result = {0};
     bool partial = state->batch > 0;
     int64_t epoch = partial ? state->epoch + 1 : state->epoch;
     bool judge = run->val_loader && (partial || !validates_in(options, state->epoch - 1));

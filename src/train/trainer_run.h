@@ -72,6 +72,10 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
 void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, double rate,
                          const struct sqz_evaluation *validated, struct sqz_text *row);
 
+// find_lr.c: raises the learning rate on a fresh run and says which one fits; changes the weights
+// in memory, writes nothing.
+enum sqz_status sqz_run_find_lr(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err);
+
 // history.c: history.svg from the state's rows, and the same as lines of blocks.
 enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err);
 void sqz_run_show_history(struct sqz_run *run);

@@ -376,7 +376,8 @@ static void test_dry_run(void **state)
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         if (!strstr(sqz_text_get(&text), expected[i]))
             fail_msg("the plan does not say \"%s\":\n%s", expected[i], sqz_text_get(&text));
-    assert_false(exists("planned", ""));
+    assert_true(exists("planned", "learning_rate.svg"));
+    assert_false(exists("planned", "recipe.yaml"));
     sqz_text_release(&text);
     sqz_options_free(options);
     sqz_pool_free(pool);
