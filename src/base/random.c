@@ -67,6 +67,33 @@ double sqz_random_normal(struct sqz_random *random)
     return radius * cos(2 * 3.14159265358979323846 * unit(random));
 }
 
+double sqz_random_gamma(struct sqz_random *random, double alpha)
+{
+    // Below 1: Gamma(alpha) = Gamma(alpha + 1) * U^(1 / alpha).
+    double boost = 1, d, c;
+    if (alpha < 1) {
+        boost = pow(1 - unit(random), 1 / alpha);
+        alpha += 1;
+    }
+    d = alpha - 1.0 / 3;
+    c = 1 / sqrt(9 * d);
+    for (;;) {
+        double x = sqz_random_normal(random), v = 1 + c * x, u = 1 - unit(random);
+        if (v <= 0)
+            continue;
+        v = v * v * v;
+        if (log(u) < 0.5 * x * x + d - d * v + d * log(v))
+            return boost * d * v;
+    }
+}
+
+double sqz_random_beta(struct sqz_random *random, double a, double b)
+{
+    double x = sqz_random_gamma(random, a), y = sqz_random_gamma(random, b);
+    // With tiny parameters both may vanish; then one of the ends is as likely as the other.
+    return x + y > 0 ? x / (x + y) : unit(random) < a / (a + b);
+}
+
 void sqz_random_shuffle(struct sqz_random *random, int *values, int count)
 {
     for (int i = count - 1; i > 0; i--) {
