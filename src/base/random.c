@@ -29,6 +29,14 @@ void sqz_random_init(struct sqz_random *random, uint64_t seed, uint64_t epoch, u
     random->counter = 0;
 }
 
+void sqz_random_branch(const struct sqz_random *from, enum sqz_random_use use, uint64_t number,
+                       struct sqz_random *out)
+{
+    // Counters of draws stay small, so the complement of a use is never one.
+    uint64_t key = sqz_random_hash(from->key, ~(uint64_t)use);
+    *out = (struct sqz_random){sqz_random_hash(key, number), 0};
+}
+
 uint64_t sqz_random_u64(struct sqz_random *random)
 {
     return sqz_random_hash(random->key, random->counter++);

@@ -23,6 +23,9 @@ struct sqz_random {
 };
 void sqz_random_init(struct sqz_random *random, uint64_t seed, uint64_t epoch, uint64_t sample,
                      enum sqz_random_use use);
+// Another stream of the same key, independent of it and of those with other uses and numbers.
+void sqz_random_branch(const struct sqz_random *from, enum sqz_random_use use, uint64_t number,
+                       struct sqz_random *out);
 uint64_t sqz_random_u64(struct sqz_random *random);
 double sqz_random_uniform(struct sqz_random *random, double low, double high); // [low, high)
 // [low, high), each equally likely; low when nothing lies between.

@@ -208,7 +208,7 @@ static enum sqz_bad_image bad_image(const struct sqz_options *options)
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
 {
     const struct sqz_options *options = setup->options;
-    return (struct sqz_loader_config){
+    struct sqz_loader_config config = {
         .dataset = setup->train,
         .preprocess = setup->model->preprocess,
         .augment = &setup->augment,
@@ -219,6 +219,8 @@ struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, 
         .seed = (uint64_t)options->seed,
         .workers = loader_workers(options, threads),
         .on_bad = bad_image(options)};
+    sqz_transforms_batches(options, &config);
+    return config;
 }
 
 enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
