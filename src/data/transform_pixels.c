@@ -4,8 +4,8 @@
 #include "base/cpu.h"
 
 const struct sqz_pixel_ops sqz_pixel_ops_ref = {
-    linear_row, linear_blend, filter_row, filter_blend, brighten,
-    mix_one,    mix_gray,     sum_gray,   normalize,
+    linear_row, linear_blend, filter_row,  filter_blend, brighten,   mix_one,  mix_gray, mix,
+    sum_gray,   normalize,    invert_from, mask,         smooth_row, blur_row, warp_row,
 };
 
 const struct sqz_pixel_ops *sqz_pixel_ops(void)

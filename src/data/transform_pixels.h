@@ -22,6 +22,18 @@ struct sqz_filter_bank {
 };
 #define SQZ_FILTER_BITS 22
 
+// A row of a turned picture whose results all lie inside it: four neighbours each, beginning at the
+// place (x0 + xs[i], y0 + ys[i]) in 1/1024 pixel, of which 1/32 counts.
+struct sqz_warp_row {
+    const uint8_t *pixels; // followed by two more readable bytes
+    size_t stride;
+    int c;
+    const int *xs, *ys;
+    int x0, y0, n;
+};
+#define SQZ_WARP_PLACE_BITS 10
+#define SQZ_WARP_STEP_BITS  5
+
 #define SQZ_NORMALIZE_BLOCK 48 // values: whole vectors, and whole pixels of 1 or 3 channels
 
 struct sqz_pixel_ops {
@@ -39,9 +51,22 @@ struct sqz_pixel_ops {
     void (*mix_one)(uint8_t *x, size_t n, float factor, uint8_t other);
     // x = fma(x, factor, gray * (1 - factor)) for n pixels of three channels
     void (*mix_gray)(uint8_t *rgb, size_t n, float factor);
+    // x = fma(x, factor, other * (1 - factor))
+    void (*mix)(uint8_t *x, const uint8_t *other, size_t n, float factor);
     uint64_t (*sum_gray)(const uint8_t *rgb, size_t n);
     // (x - mean) / std for n <= SQZ_NORMALIZE_BLOCK values
     void (*normalize)(const uint8_t *in, int n, const float *mean, const float *std, float *out);
+    // x = x >= threshold ? 255 - x : x
+    void (*invert_from)(uint8_t *x, size_t n, uint8_t threshold);
+    void (*mask)(uint8_t *x, size_t n, uint8_t mask); // x = x & mask
+    // n values beginning with the second pixel of c channels: their nine neighbours, the centre
+    // five times, by 13.
+    void (*smooth_row)(const uint8_t *above, const uint8_t *row, const uint8_t *below, size_t n,
+                       size_t c, uint8_t *out);
+    // The same neighbours with the weights outer, centre, outer (of 256) in both directions.
+    void (*blur_row)(const uint8_t *const rows[3], size_t n, size_t c, uint16_t outer,
+                     uint16_t centre, uint8_t *out);
+    void (*warp_row)(const struct sqz_warp_row *row, uint8_t *out);
 };
 // The best that this processor has and SQUEEZENET_CPU allows.
 const struct sqz_pixel_ops *sqz_pixel_ops(void);

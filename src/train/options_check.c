@@ -2,6 +2,7 @@
 #include "net/net.h"
 #include "train/loss_scale.h"
 #include "train/option_value.h"
+#include "train/transforms.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -237,6 +238,8 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
         status = check_data(options, err);
     if (status == SQZ_OK)
         status = sqz_options_erase_value(options, value, &random, err);
+    if (status == SQZ_OK)
+        status = sqz_transforms_check(options, err);
     if (status == SQZ_OK)
         status = check_model(options, err);
     if (status == SQZ_OK)

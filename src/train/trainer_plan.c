@@ -88,6 +88,11 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
         return status;
     run->loss.class_weights = run->class_weights;
     struct sqz_stepper_config config = sqz_run_stepper_config(run);
+    if (run->loss.classes > setup->train->n_classes)
+        run->targets = sqz_new_array((size_t)config.max_batch * (size_t)run->loss.classes,
+                                     sizeof *run->targets);
+    if (run->loss.classes > setup->train->n_classes && !run->targets)
+        return sqz_fail_memory(err, "targets", (size_t)run->loss.classes * sizeof *run->targets);
     run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
     status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
                               &setup->notes, err);

@@ -221,16 +221,18 @@ struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, 
     // A balanced epoch is as long as an ordinary one: so many draws from the longer list.
     if (setup->balanced && samples == 0)
         samples = setup->train->count;
-    return (struct sqz_loader_config){.dataset = setup->balanced ? setup->balanced : setup->train,
-                                      .preprocess = setup->model->preprocess,
-                                      .augment = &setup->augment,
-                                      .batch = (int)options->batch_size,
-                                      .shuffle = options->shuffle,
-                                      .drop_remainder = options->drop_remainder,
-                                      .num_samples = samples,
-                                      .seed = (uint64_t)options->seed,
-                                      .workers = loader_workers(options, threads),
-                                      .on_bad = bad_image(options)};
+    struct sqz_loader_config config = {.dataset = setup->balanced ? setup->balanced : setup->train,
+                                       .preprocess = setup->model->preprocess,
+                                       .augment = &setup->augment,
+                                       .batch = (int)options->batch_size,
+                                       .shuffle = options->shuffle,
+                                       .drop_remainder = options->drop_remainder,
+                                       .num_samples = samples,
+                                       .seed = (uint64_t)options->seed,
+                                       .workers = loader_workers(options, threads),
+                                       .on_bad = bad_image(options)};
+    sqz_transforms_batches(options, &config);
+    return config;
 }
 
 enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,

@@ -70,6 +70,49 @@ static void test_everything_resumes(void **state)
     sqz_model_free(last);
 }
 
+// The issue's own list: moving average, mixup, RandAugment, accumulation, dropout; CutMix, erasing
+// and more outputs than classes on top.
+static void test_augmented_resumes(void **state)
+{
+    (void)state;
+    const char *const whole[] = {run_dir("mixed"),
+                                 "ema=true",
+                                 "mixup=0.4",
+                                 "cutmix=1",
+                                 "auto_augment=randaug-m7-mstd0.5-inc1",
+                                 "gradient_accumulation_steps=3",
+                                 "drop_rate=0.5",
+                                 "re_prob=0.5",
+                                 "label_smoothing=0.1",
+                                 "num_classes=13",
+                                 NULL};
+    const char *cut[16];
+    memcpy(cut, whole, sizeof whole);
+    run_well(whole, 2, NULL, NULL);
+    cut[0] = run_dir("mixed-cut");
+    size_t n = sizeof whole / sizeof *whole;
+    cut[n - 1] = "max_steps=7";
+    cut[n] = NULL;
+    run_well(cut, 1, NULL, NULL);
+    resume("mixed-cut");
+    same_run("mixed", "mixed-cut");
+}
+
+// jsd on three views of every picture, in groups, cut and resumed.
+static void test_jsd_resumes(void **state)
+{
+    (void)state;
+    const char *const whole[] = {run_dir("views"),      "loss=jsd",     "aug_splits=3",
+                                 "auto_augment=augmix", "batch_size=6", NULL};
+    const char *const cut[] = {
+        run_dir("views-cut"), "loss=jsd", "aug_splits=3", "auto_augment=augmix", "batch_size=6",
+        "max_steps=9",        NULL};
+    run_well(whole, 2, NULL, NULL);
+    run_well(cut, 2, NULL, NULL);
+    resume("views-cut");
+    same_run("views", "views-cut");
+}
+
 // A new folder that goes on from MindCV's checkpoint ends where the uninterrupted run does.
 static void test_resume_opt(void **state)
 {
@@ -156,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_resumes),
+        cmocka_unit_test(test_augmented_resumes),
+        cmocka_unit_test(test_jsd_resumes),
         cmocka_unit_test(test_resume_opt),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_keep_global_batch),
