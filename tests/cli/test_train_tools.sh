@@ -30,6 +30,14 @@ contains "$out" 'scaled from 0.01 to 0.0025' "the scaled rate"
 expect_error 78 'exclude each other' $plan --scale_lr --keep_global_batch
 expect_error 78 'mode, dataset_sink_mode' $plan --strict_recipe --mode 1 --dataset_sink_mode false
 
+# MindCV's four recipes as they are, on class folders; a step each.
+for name in 1.0_ascend 1.0_gpu 1.1_ascend 1.1_gpu; do
+    expect 0 train -c "$SQZ_SOURCE/configs/squeezenet_$name.yaml" --data_dir shapes --max_steps 1 \
+        --run_dir "recipe-$name" --json
+    contains "$out" '"steps":1,' "a step of $name"
+    contains "$(cat "recipe-$name/recipe.yaml")" '^num_classes: 1000$' "the recipe of $name"
+done
+
 # A whole run with curves, then the tables of validate.
 expect 0 train shapes $small --run_dir run
 contains "$err" '^Loss      ' "the curves at the end"

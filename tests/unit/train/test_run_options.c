@@ -164,6 +164,70 @@ static void test_early_stopping(void **state)
     assert_non_null(strstr(heard.notes, "already reached its end"));
 }
 
+// Top-1 after every epoch, from history.csv.
+static int read_top1(const char *name, double *out, int room)
+{
+    struct sqz_text rows = history_of(name);
+    const char *line = strchr(sqz_text_get(&rows), '\n');
+    int n = 0;
+    while (line && line[1] && n < room) {
+        const char *at = ++line;
+        for (int column = 0; column < 5; column++)
+            at = strchr(at, ',') + 1;
+        out[n++] = *at == ',' ? 0 : atof(at);
+        line = strchr(line, '\n');
+    }
+    sqz_text_release(&rows);
+    return n;
+}
+
+// Of every epoch's checkpoint the best are kept: a new one is written only if it beats the worst.
+static void test_top_k(void **state)
+{
+    (void)state;
+    enum { EPOCHS = 6, KEEP = 2 };
+    const char *const pairs[] = {run_dir("top"),
+                                 "ckpt_format=ckpt",
+                                 "epoch_size=6",
+                                 "ckpt_save_policy=top_k",
+                                 "decay_epochs=5",
+                                 "keep_checkpoint_max=2",
+                                 "val_interval=2",
+                                 "lr=0.01",
+                                 "clip_grad=true",
+                                 "clip_value=1",
+                                 NULL};
+    double top1[EPOCHS];
+    int kept[KEEP] = {0};
+    run_well(pairs, 2, NULL, NULL);
+    assert_int_equal(read_top1("top", top1, EPOCHS), EPOCHS);
+    // Epochs without a validation count as 0, but the first ones fill the list.
+    for (int e = 1; e <= EPOCHS; e++) {
+        int free_one = !kept[0] ? 0 : !kept[1] ? 1 : -1, worst = 0;
+        if (free_one < 0 && top1[kept[1] - 1] < top1[kept[0] - 1])
+            worst = 1;
+        if (free_one >= 0)
+            kept[free_one] = e;
+        else if (top1[e - 1] > top1[kept[worst] - 1])
+            kept[worst] = e;
+    }
+    for (int e = 1; e <= EPOCHS; e++) {
+        char name[64];
+        snprintf(name, sizeof name, "squeezenet1_1-%d_10.ckpt", e);
+        if (exists("top", name) != (kept[0] == e || kept[1] == e))
+            fail_msg("%s is%s there", name, exists("top", name) ? "" : " not");
+    }
+    const char *const all[] = {run_dir("keep-all"),     "ckpt_format=ckpt",      "epoch_size=5",
+                               "decay_epochs=4",        "ckpt_save_interval=2",  "lr=0.0001",
+                               "keep_checkpoint_max=1", "ckpt_save_policy=none", NULL};
+    run_well(all, 2, NULL, NULL);
+    assert_true(exists("keep-all", "squeezenet1_1-2_10.ckpt") &&
+                exists("keep-all", "squeezenet1_1-4_10.ckpt") &&
+                exists("keep-all", "squeezenet1_1-5_10.ckpt"));
+    assert_false(exists("keep-all", "squeezenet1_1-1_10.ckpt") ||
+                 exists("keep-all", "squeezenet1_1-3_10.ckpt"));
+}
+
 static void test_keep_global_batch(void **state)
 {
     (void)state;
@@ -205,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_keep_global_batch),
         cmocka_unit_test(test_history),
+        cmocka_unit_test(test_top_k),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
