@@ -2,6 +2,7 @@
 #include "train/trainer_run.h"
 
 #include "net/infer.h"
+#include "train/mosaic.h"
 #include "train/plot.h"
 #include <inttypes.h>
 #include <math.h>
@@ -249,6 +250,33 @@ static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *o
     return status;
 }
 
+// The first batch as the network will get it.
+static enum sqz_status write_first_batch(struct sqz_run *run, struct sqz_text *out,
+                                         struct sqz_error *err)
+{
+    struct sqz_setup *setup = &run->setup;
+    struct sqz_image mosaic = {0};
+    struct sqz_batch batch;
+    if (!*setup->options->run_dir)
+        return SQZ_OK;
+    char *path = sqz_path_join(setup->options->run_dir, "first_batch.png");
+    enum sqz_status status =
+        path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(setup->options->run_dir));
+    if (!status)
+        status = sqz_loader_start(run->loader, 0, 0, err);
+    if (!status)
+        status = sqz_loader_next(run->loader, &batch, err);
+    if (!status)
+        status = sqz_mosaic(&batch, &setup->model->preprocess, setup->train->classes, &mosaic, err);
+    if (!status)
+        status = sqz_image_write_png(path, &mosaic, err);
+    if (!status)
+        sqz_text_add(out, "  %s\n", path);
+    sqz_image_release(&mosaic);
+    sqz_free(path);
+    return status;
+}
+
 static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
 {
     sqz_text_add(
@@ -259,6 +287,8 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     sqz_text_add(out, "\nLearning rate\n");
     draw_curve(run, out);
     enum sqz_status status = write_curve(run, out, err);
+    if (!status)
+        status = write_first_batch(run, out, err);
     if (!status)
         status = describe_memory(run, out, err);
     if (!status)

@@ -10,7 +10,7 @@ expect 0 train shapes $small --dry_run
 contains "$out" '# from the command line' "the origins"
 contains "$out" '# from the built-in recipe' "the origins"
 expect 0 train shapes $small --dry_run --run_dir plan
-[ "$(ls plan)" = learning_rate.svg ] || fail "--dry_run wrote $(ls plan)"
+[ "$(ls plan | tr '\n' ' ')" = "first_batch.png learning_rate.svg " ] || fail "--dry_run wrote $(ls plan)"
 contains "$(cat plan/learning_rate.svg)" '</svg>' "the curve"
 
 # --find_lr says a rate and writes nothing.
