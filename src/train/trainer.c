@@ -1,6 +1,7 @@
 // A training run from its options to its end.
 #include "train/trainer.h"
 
+#include "train/events.h"
 #include "train/trainer_run.h"
 #include <limits.h>
 #include <math.h>
@@ -164,6 +165,16 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     return status;
 }
 
+static enum sqz_status open_events(struct sqz_run *run, struct sqz_error *err)
+{
+    char *path = sqz_run_folder_file(&run->folder, SQZ_EVENTS_FOLDER);
+    if (!path)
+        return sqz_fail_memory(err, "a path", strlen(run->folder.path));
+    enum sqz_status status = sqz_events_open(path, &run->folder.events, err);
+    sqz_free(path);
+    return status;
+}
+
 // The run folder's text files, made to agree with the state.
 static enum sqz_status open_folder(struct sqz_run *run, struct sqz_error *err)
 {
@@ -180,6 +191,8 @@ static enum sqz_status open_folder(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_folder_start(&run->folder, sqz_text_get(&state->step_rows),
                                       sqz_text_get(&state->history), err);
+    if (!status && run->setup.options->tensorboard)
+        status = open_events(run, err);
     if (!status && state->displaced_best) {
         status = sqz_run_save_best(run, state->displaced_best, err);
         sqz_free(state->displaced_best);

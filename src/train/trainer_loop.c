@@ -1,4 +1,5 @@
 // The epochs and steps of a run.
+#include "train/events.h"
 #include "train/trainer_run.h"
 
 #include <inttypes.h>
@@ -63,6 +64,9 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
                  result->zero_fraction, result->zero_logits);
     if (!state->step_rows.failed)
         sqz_run_folder_step(&run->folder, state->step_rows.data + start);
+    struct sqz_scalar scalars[] = {
+        {"loss", result->loss}, {"learning_rate", rate}, {"gradient_norm", result->gradient_norm}};
+    sqz_events_add(run->folder.events, state->steps, scalars, 3);
     sqz_run_folder_log(&run->folder,
                        "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
                        " loss %.6f lr %.6g",
@@ -187,6 +191,20 @@ static double speed(const struct sqz_run *run)
     return run->epoch_seconds > 0 ? (double)run->epoch_images / run->epoch_seconds : 0;
 }
 
+// MindCV's names; 0 is the rank.
+static void add_epoch_events(struct sqz_run *run, double loss, const struct sqz_evaluation *result)
+{
+    struct sqz_scalar scalars[4] = {{"train_loss_0", loss}};
+    if (result) {
+        double samples = (double)result->samples;
+        scalars[1] = (struct sqz_scalar){"val_loss_0", result->loss_sum / samples};
+        scalars[2] = (struct sqz_scalar){"val_Top_1_Accuracy_0", top1_of(result)};
+        scalars[3] =
+            (struct sqz_scalar){"val_Top_5_Accuracy_0", (double)result->correct5 / samples};
+    }
+    sqz_events_add(run->folder.events, run->state.steps, scalars, result ? 4 : 1);
+}
+
 static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
@@ -224,6 +242,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
                                       speed(run), err);
     if (!status)
         status = sqz_run_plot_history(run, err);
+    if (!status)
+        add_epoch_events(run, loss, due ? &result : NULL);
     if (!status)
         sqz_run_epoch_line(run, state->epoch, loss, rate, due ? &result : NULL, is_best);
     if (is_best) {
