@@ -35,8 +35,7 @@ static enum sqz_status make_absolute(struct sqz_options *options, const char *na
     return sqz_options_set(options, name, path, sqz_options_origin(options, name), err);
 }
 
-// recipe.yaml, from which the run can be repeated from any working directory.
-static enum sqz_status write_recipe(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_options *options = NULL;
     struct sqz_text text = {0};
@@ -185,7 +184,7 @@ static enum sqz_status open_folder(struct sqz_run *run, struct sqz_error *err)
     sqz_recipe_portable(run->setup.options, &state->recipe);
     if (!run->last_path || !run->best_path || state->recipe.failed)
         return sqz_fail_memory(err, "the run folder", state->recipe.length);
-    enum sqz_status status = write_recipe(run, err);
+    enum sqz_status status = sqz_run_write_recipe(run, err);
     if (!status && run->setup.divided)
         status = sqz_run_folder_write_split(&run->folder, run->setup.train, run->setup.val, err);
     if (!status)

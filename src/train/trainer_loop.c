@@ -14,11 +14,7 @@ static bool stop_asked(const struct sqz_run *run)
 static bool limit_reached(const struct sqz_run *run)
 {
     const struct sqz_options *options = run->setup.options;
-    if (options->max_steps > 0 && run->state.steps >= options->max_steps)
-        return true;
-    // At least one step, so that every run gets somewhere.
-    return options->max_seconds > 0 && run->steps_here > 0 &&
-           sqz_clock_seconds() - run->started >= options->max_seconds;
+    return options->max_steps > 0 && run->state.steps >= options->max_steps;
 }
 
 static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
@@ -318,9 +314,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Ended after %" PRId64 " steps, as %s asks; to go on: "
                      "squeezenet train --resume %s",
-                     state->steps,
-                     options->max_steps > 0 && state->steps >= options->max_steps ? "max_steps"
-                                                                                  : "max_seconds",
+                     state->steps, run->time_planned ? "max_seconds" : "max_steps",
                      run->folder.path);
     return status;
 }
@@ -334,6 +328,9 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
         if (state->batch < run->steps_per_epoch)
             status = sqz_loader_start(run->loader, (int)state->epoch, (size_t)state->batch, err);
         while (!status && state->batch < run->steps_per_epoch) {
+            status = sqz_run_plan_time(run, err);
+            if (status)
+                return status;
             if (limit_reached(run))
                 return end_early(run, err);
             status = run_step(run, err);

@@ -119,3 +119,36 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
                                     "this is one rank of one.\n");
     return SQZ_OK;
 }
+
+// Steps that fit into `seconds`, with the validations between and after them. A forward pass is
+// about a third of a step.
+static int64_t steps_within(const struct sqz_run *run, double seconds)
+{
+    const struct sqz_options *options = run->setup.options;
+    double step = run->train_seconds / (double)run->steps_here;
+    double picture = run->train_seconds / (double)run->images;
+    double validation = run->val_loader ? (double)run->setup.val->count * picture / 3 : 0;
+    double between = options->val_while_train
+                         ? validation / (double)(run->steps_per_epoch * options->val_interval)
+                         : 0;
+    return (int64_t)fmax((seconds - validation) / (step + between), 0);
+}
+
+enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err)
+{
+    enum { MEASURED = 8 };
+    struct sqz_options *options = run->setup.options;
+    double elapsed = sqz_clock_seconds() - run->started;
+    // At least one step, so that every run gets somewhere; with a short budget no more than needed.
+    if (options->max_seconds == 0 || run->time_planned || run->steps_here == 0 ||
+        (elapsed < 0.1 * options->max_seconds &&
+         (run->steps_here < MEASURED || elapsed < 0.03 * options->max_seconds)))
+        return SQZ_OK;
+    int64_t limit = run->state.steps + steps_within(run, options->max_seconds - elapsed);
+    if (options->max_steps == 0 || limit < options->max_steps)
+        options->max_steps = limit;
+    run->time_planned = true;
+    sqz_run_note(run, SQZ_EVENT_NOTE, "In %g seconds the run gets to step %lld.",
+                 options->max_seconds, (long long)options->max_steps);
+    return sqz_run_write_recipe(run, err);
+}

@@ -130,7 +130,7 @@ void sqz_run_progress(struct sqz_run *run, double rate)
     run->told = now;
     double per_step = run->train_seconds / (double)run->steps_here;
     double left = per_step * (double)steps_left(run);
-    if (options->max_seconds > 0 && options->max_seconds - (now - run->started) < left)
+    if (options->max_seconds > 0 && !run->time_planned)
         left = options->max_seconds - (now - run->started);
     struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
                               .text = "train",

@@ -96,11 +96,11 @@ static enum sqz_status overlay_one(const struct sqz_options *given, int index,
     return status;
 }
 
-// Once past it, the limit of an earlier command has done its work.
+// Once past it, the limit of an earlier command has done its work; a new time limit replaces it.
 static enum sqz_status drop_old_limit(struct sqz_options *options, int64_t steps,
                                       struct sqz_error *err)
 {
-    if (options->max_steps == 0 || options->max_steps > steps ||
+    if ((options->max_seconds == 0 && options->max_steps > steps) ||
         sqz_options_origin(options, "max_steps") == SQZ_FROM_COMMAND_LINE)
         return SQZ_OK;
     return sqz_options_set(options, "max_steps", "0", SQZ_FROM_YAML, err);

@@ -25,7 +25,8 @@ struct sqz_run {
     size_t n_rates;
     int64_t steps_per_epoch;
     char *last_path, *best_path;
-    bool saved; // last.safetensors is there
+    bool saved;        // last.safetensors is there
+    bool time_planned; // max_steps was set from max_seconds
 
     // Of this process only; nothing of it is saved.
     double started, told; // clock: start of the training, last progress event
@@ -36,7 +37,10 @@ struct sqz_run {
     int64_t shown_epoch;
 };
 
-void sqz_run_release(struct sqz_run *run); // trainer.c
+// trainer.c
+void sqz_run_release(struct sqz_run *run);
+// recipe.yaml, from which the run can be repeated from any working directory.
+enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_plan.c: what a run is made of, once options and data are known; `setup` is filled.
 enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err);
@@ -47,6 +51,10 @@ double sqz_run_last_rate(const struct sqz_run *run);
 // The same for the micro-batch after `counted` ones, from a table with one entry a batch.
 double sqz_rate_at(const struct sqz_options *options, const double *rates, size_t n_rates,
                    int64_t counted);
+
+// Turns max_seconds into max_steps once a few steps have been timed, and writes that into
+// recipe.yaml, so that an interrupted run ends at the same step.
+enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_loop.c
 // A batch's mixed targets (NULL: none): the loader's are as wide as the data set has classes, and

@@ -228,6 +228,42 @@ static void test_top_k(void **state)
                  exists("keep-all", "squeezenet1_1-3_10.ckpt"));
 }
 
+// The time becomes a number of steps, which recipe.yaml keeps: an interrupted run ends at the same
+// one, with the same files as a run that was told the number.
+static void test_max_seconds(void **state)
+{
+    (void)state;
+    struct sqz_error err = {0};
+    struct heard heard = {.stop_after = 1}, went = {0};
+    struct sqz_train_result result;
+    const char *const timed[] = {run_dir("timed"), "max_seconds=0.2", "epoch_size=1000",
+                                 "val_while_train=false", NULL};
+    // Stopped at the first step that is told after the plan was made, or the run would never plan.
+    enum sqz_status status = run_with(options_of(timed), 1, &heard, NULL, &err);
+    assert_true(status == SQZ_E_STOPPED || status == SQZ_OK);
+    struct sqz_options *options = NULL;
+    assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
+    put(options, "resume", in_root("timed"));
+    if (status == SQZ_E_STOPPED && strstr(heard.notes, "the run gets to step"))
+        put(options, "max_seconds", "0"); // the plan of the first command stands
+    else
+        put(options, "max_seconds", "0.2");
+    if (run_with(options, 1, &went, &result, &err))
+        fail_msg("%s", err.text);
+    assert_true(result.steps > 0 && result.steps < 10000);
+    struct sqz_bytes yaml = slurp("timed", "recipe.yaml");
+    char line[64], steps[64];
+    snprintf(line, sizeof line, "\nmax_steps: %lld\n", (long long)result.steps);
+    assert_non_null(memmem(yaml.data, yaml.size, line, strlen(line)));
+    sqz_bytes_release(&yaml);
+    snprintf(steps, sizeof steps, "max_steps=%lld", (long long)result.steps);
+    const char *const told[] = {run_dir("told"), steps, "epoch_size=1000", "val_while_train=false",
+                                NULL};
+    run_well(told, 2, NULL, NULL);
+    same_file("timed", "told", "last.safetensors");
+    same_file("timed", "told", "best.safetensors");
+}
+
 static void test_keep_global_batch(void **state)
 {
     (void)state;
@@ -270,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_keep_global_batch),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_top_k),
+        cmocka_unit_test(test_max_seconds),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
