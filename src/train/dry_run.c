@@ -1,7 +1,7 @@
 // What a run would do, as text: configuration, network, learning-rate curve, memory, time.
 #include "train/trainer_run.h"
 
-#include "net/infer.h"
+#include "train/memory_plan.h"
 #include "train/mosaic.h"
 #include "train/plot.h"
 #include <inttypes.h>
@@ -61,38 +61,26 @@ static double megabytes(size_t bytes)
 static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_text *out,
                                        struct sqz_error *err)
 {
-    const struct sqz_setup *setup = &run->setup;
-    const struct sqz_net *net = setup->model->net;
-    int threads = sqz_pool_size(run->environment->pool);
-    struct sqz_stepper_config config = sqz_run_stepper_config(run);
-    struct sqz_gradient_memory engine;
-    struct sqz_infer_memory infer = {0};
-    struct sqz_loader_config loader = sqz_setup_loader_config(setup, threads);
-    size_t step = 0, weights = net->n_weights * sizeof(float);
-    enum sqz_status status = sqz_stepper_memory(&config, &engine, &step, err);
-    if (!status && setup->val)
-        status = sqz_infer_memory(net, run->environment->kernels, threads, &infer, err);
+    struct sqz_memory_plan plan;
+    enum sqz_status status = sqz_memory_plan(run, run->optimizer->rule->n_states, &plan, err);
     if (status)
         return status;
-    size_t optimizer = weights * (size_t)run->optimizer->rule->n_states;
-    size_t pictures = sqz_loader_memory(&loader);
+    const struct sqz_gradient_memory *engine = &plan.engine;
     sqz_text_add(out, "\nMemory\n");
-    sqz_text_add(out, "  weights and optimizer  %9.1f MB\n", megabytes(weights + optimizer));
+    sqz_text_add(out, "  weights and optimizer  %9.1f MB\n",
+                 megabytes(plan.weights + plan.optimizer));
     sqz_text_add(out,
                  "  training step          %9.1f MB  (activations %.1f on each of %zu threads, "
                  "gradients %.1f, packed weights %.1f, scratch %.1f)\n",
-                 megabytes(step), megabytes(engine.activations), engine.workers,
-                 megabytes(engine.gradients), megabytes(engine.packed_weights),
-                 megabytes(engine.scratch));
-    sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(pictures));
-    if (setup->val)
-        sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(infer.total));
-    if (setup->train->pixels)
-        sqz_text_add(out, "  data set               %9.1f MB\n",
-                     megabytes(setup->train->count * (size_t)setup->train->w *
-                               (size_t)setup->train->h * (size_t)setup->train->c));
-    sqz_text_add(out, "  in all                 %9.1f MB\n",
-                 megabytes(weights + optimizer + step + pictures + infer.total));
+                 megabytes(plan.step), megabytes(engine->activations), engine->workers,
+                 megabytes(engine->gradients), megabytes(engine->packed_weights),
+                 megabytes(engine->scratch));
+    sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(plan.pictures));
+    if (plan.validation > 0)
+        sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(plan.validation));
+    if (plan.data_set > 0)
+        sqz_text_add(out, "  data set               %9.1f MB\n", megabytes(plan.data_set));
+    sqz_text_add(out, "  in all                 %9.1f MB\n", megabytes(plan.total));
     return SQZ_OK;
 }
 

@@ -46,8 +46,8 @@ enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
         status = make_absolute(options, "ckpt_path", err);
     // Orders for this one command are none for a later --resume.
     static const char *const orders[][2] = {
-        {"resume", "none"},   {"force", "false"},    {"dry_run", "false"}, {"max_seconds", "0"},
-        {"find_lr", "false"}, {"confusion", "none"}, {"per_class", "none"}};
+        {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},
+        {"find_lr", "false"}, {"memory", "none"}, {"confusion", "none"}, {"per_class", "none"}};
     for (size_t i = 0; i < sizeof orders / sizeof *orders && !status; i++)
         status = sqz_options_set(options, orders[i][0], orders[i][1], SQZ_FROM_COMMAND_LINE, err);
     if (!status) {

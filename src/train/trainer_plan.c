@@ -2,6 +2,7 @@
 #include "train/trainer_run.h"
 
 #include "train/balance.h"
+#include "train/memory_plan.h"
 #include "train/recipe_tools.h"
 
 #include <math.h>
@@ -69,6 +70,34 @@ static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error
     return SQZ_OK;
 }
 
+static enum sqz_status prepare_loss(struct sqz_run *run, struct sqz_error *err)
+{
+    const struct sqz_setup *setup = &run->setup;
+    run->loss = sqz_loss_of(setup->options, setup->model->net->spec.classes);
+    enum sqz_status status = sqz_class_weights(setup->options, setup->train, run->loss.classes,
+                                               &run->class_weights, err);
+    run->loss.class_weights = run->class_weights;
+    if (!status)
+        status = sqz_memory_fit(run, err);
+    if (status || run->loss.classes == setup->train->n_classes)
+        return status;
+    run->targets = sqz_new_array((size_t)batch_rows(setup->options) * (size_t)run->loss.classes,
+                                 sizeof(float));
+    if (!run->targets)
+        return sqz_fail_memory(err, "targets", (size_t)run->loss.classes * sizeof(float));
+    return SQZ_OK;
+}
+
+static void describe_data(struct sqz_run *run)
+{
+    const struct sqz_setup *setup = &run->setup;
+    struct sqz_train_state *state = &run->state;
+    state->train_images = (int64_t)setup->train->count;
+    state->train_fingerprint = setup->train->fingerprint;
+    state->val_images = setup->val ? (int64_t)setup->val->count : 0;
+    state->val_fingerprint = setup->val ? setup->val->fingerprint : 0;
+}
+
 enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_setup *setup = &run->setup;
@@ -79,20 +108,12 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_loss_scale_init(options, &scale, err);
     if (!status)
+        status = prepare_loss(run, err);
+    if (!status)
         status = sqz_setup_train_loader(setup, threads, &run->loader, err);
     if (status)
         return status;
-    run->loss = sqz_loss_of(options, setup->model->net->spec.classes);
-    status = sqz_class_weights(options, setup->train, run->loss.classes, &run->class_weights, err);
-    if (status)
-        return status;
-    run->loss.class_weights = run->class_weights;
     struct sqz_stepper_config config = sqz_run_stepper_config(run);
-    if (run->loss.classes > setup->train->n_classes)
-        run->targets = sqz_new_array((size_t)config.max_batch * (size_t)run->loss.classes,
-                                     sizeof *run->targets);
-    if (run->loss.classes > setup->train->n_classes && !run->targets)
-        return sqz_fail_memory(err, "targets", (size_t)run->loss.classes * sizeof *run->targets);
     run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
     status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
                               &setup->notes, err);
@@ -106,14 +127,10 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
                                       &run->val_loader, err);
     if (status)
         return status;
+    describe_data(run);
     struct sqz_recipe_facts facts = {.train_images = (int64_t)setup->train->count,
                                      .steps_per_epoch = run->steps_per_epoch};
     sqz_recipe_lint(options, &facts, &setup->notes);
-    struct sqz_train_state *state = &run->state;
-    state->train_images = (int64_t)setup->train->count;
-    state->train_fingerprint = setup->train->fingerprint;
-    state->val_images = setup->val ? (int64_t)setup->val->count : 0;
-    state->val_fingerprint = setup->val ? setup->val->fingerprint : 0;
     if (options->distribute)
         sqz_text_add(&setup->notes, "distribute is on, but the program was not started under MPI: "
                                     "this is one rank of one.\n");

@@ -18,8 +18,8 @@ static enum option_role role_of(const char *name)
                                           "save_steps",    "on_bad",         "keep_checkpoint_max",
                                           "distribute",    "ckpt_path",      "ckpt_format",
                                           "strict_recipe", "recipe_devices", "tensorboard"};
-    static const char *const order[] = {"resume",  "force",     "dry_run",  "max_seconds",
-                                        "find_lr", "confusion", "per_class"};
+    static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
+                                        "find_lr", "memory", "confusion", "per_class"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
         if (strcmp(name, machine[i]) == 0)
             return ROLE_MACHINE;

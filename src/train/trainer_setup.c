@@ -242,18 +242,30 @@ enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int thread
     return sqz_loader_new(&config, out, err);
 }
 
+struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
+                                                     const struct sqz_dataset *set,
+                                                     const struct sqz_preprocess *preprocess,
+                                                     int threads)
+{
+    // The batch decides nothing here but memory: enough to keep the threads busy.
+    enum { SMALLEST = 16, LARGEST = 64, A_THREAD = 4 };
+    int batch = threads * A_THREAD;
+    batch = batch < SMALLEST ? SMALLEST : batch > LARGEST ? LARGEST : batch;
+    return (struct sqz_loader_config){
+        .dataset = set,
+        .preprocess = *preprocess,
+        .batch = options->batch_size < batch ? (int)options->batch_size : batch,
+        .seed = (uint64_t)options->seed,
+        .workers = loader_workers(options, threads),
+        .on_bad = bad_image(options)};
+}
+
 enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
                                      const struct sqz_dataset *set,
                                      const struct sqz_preprocess *preprocess, int threads,
                                      struct sqz_loader **out, struct sqz_error *err)
 {
-    enum { LARGEST = 64 }; // the batch decides nothing here but memory
-    struct sqz_loader_config config = {
-        .dataset = set,
-        .preprocess = *preprocess,
-        .batch = options->batch_size < LARGEST ? (int)options->batch_size : LARGEST,
-        .seed = (uint64_t)options->seed,
-        .workers = loader_workers(options, threads),
-        .on_bad = bad_image(options)};
+    struct sqz_loader_config config =
+        sqz_setup_val_loader_config(options, set, preprocess, threads);
     return sqz_loader_new(&config, out, err);
 }

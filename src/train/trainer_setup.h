@@ -40,6 +40,10 @@ enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
                                      const struct sqz_dataset *set,
                                      const struct sqz_preprocess *preprocess, int threads,
                                      struct sqz_loader **out, struct sqz_error *err);
+struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
+                                                     const struct sqz_dataset *set,
+                                                     const struct sqz_preprocess *preprocess,
+                                                     int threads);
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads);
 
 #endif
