@@ -212,7 +212,9 @@ struct sqz_train_result {
 SQZ_API enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
                                   struct sqz_train_result *out, struct sqz_error *err);
 // What sqz_train would do: configuration with origins, network, learning-rate curve, memory, time
-// estimate, as text (free with sqz_text_free). Writes no files.
+// estimate, as text (free with sqz_text_free). Writes no files but the curve as SVG into run_dir,
+// if that option is given. With option `find_lr`: the outcome of a search for a learning rate
+// instead.
 SQZ_API enum sqz_status sqz_train_dry_run(struct sqz_context *context,
                                           const struct sqz_options *options, char **text,
                                           struct sqz_error *err);

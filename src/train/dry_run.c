@@ -2,6 +2,7 @@
 #include "train/trainer_run.h"
 
 #include "net/infer.h"
+#include "train/plot.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -101,6 +102,8 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
     int n =
         run->setup.options->batch_size < LARGEST ? (int)run->setup.options->batch_size : LARGEST;
+    if (run->loss.kind == SQZ_LOSS_JSD)
+        n = n / SQZ_JSD_SPLITS * SQZ_JSD_SPLITS + (n < SQZ_JSD_SPLITS ? SQZ_JSD_SPLITS : 0);
     size_t floats =
         (size_t)n * (size_t)spec->image_h * (size_t)spec->image_w * (size_t)spec->channels;
     float *images = sqz_new_aligned(floats, sizeof *images);
@@ -117,10 +120,11 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
     for (int i = 0; i < n; i++)
         labels[i] = i % spec->classes;
     *seconds = INFINITY;
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = n};
     for (int i = 0; i <= REPEATS; i++) { // the first one warms caches and page tables
         struct sqz_step_result result;
         double start = sqz_clock_seconds();
-        sqz_stepper_run(&run->stepper, images, labels, n, 0, &result);
+        sqz_stepper_run(&run->stepper, &batch, 0, &result);
         double took = (sqz_clock_seconds() - start) / n;
         if (i > 0 && took < *seconds)
             *seconds = took;
@@ -208,6 +212,43 @@ static void describe_data(const struct sqz_run *run, struct sqz_text *out)
                  spec->drop_rate);
 }
 
+// The curve as a picture, if there is a folder to put it in.
+static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *out,
+                                   struct sqz_error *err)
+{
+    enum { POINTS = 2000 }; // more than the picture's width
+    const struct sqz_options *options = run->setup.options;
+    struct sqz_text svg = {0};
+    size_t stride = run->n_rates / POINTS + 1, n = 0;
+    if (!*options->run_dir)
+        return SQZ_OK;
+    enum sqz_status status = sqz_folder_make(options->run_dir, err);
+    double *epochs = sqz_new_array(run->n_rates / stride + 1, sizeof *epochs);
+    double *rates = sqz_new_array(run->n_rates / stride + 1, sizeof *rates);
+    char *path = sqz_path_join(options->run_dir, "learning_rate.svg");
+    bool made = epochs && rates && path;
+    for (size_t i = 0; made && i < run->n_rates; i += stride) {
+        epochs[n] = (double)i / (double)run->steps_per_epoch;
+        rates[n++] = run->rates[i];
+    }
+    struct sqz_panel panel = {.title = "learning rate",
+                              .curves = {{options->scheduler, epochs, rates, n}},
+                              .n_curves = 1,
+                              .from_zero = true};
+    sqz_plot_svg(options->model, "epoch", &panel, 1, &svg);
+    if (!status && (!made || svg.failed))
+        status = sqz_fail_memory(err, "the curve", svg.length);
+    if (!status)
+        status = sqz_file_write(path, sqz_text_get(&svg), svg.length, SQZ_REPLACE_EXISTING, err);
+    if (!status)
+        sqz_text_add(out, "  %s\n", path);
+    sqz_text_release(&svg);
+    sqz_free(epochs);
+    sqz_free(rates);
+    sqz_free(path);
+    return status;
+}
+
 static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
 {
     sqz_text_add(
@@ -217,7 +258,9 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     describe_data(run, out);
     sqz_text_add(out, "\nLearning rate\n");
     draw_curve(run, out);
-    enum sqz_status status = describe_memory(run, out, err);
+    enum sqz_status status = write_curve(run, out, err);
+    if (!status)
+        status = describe_memory(run, out, err);
     if (!status)
         status = describe_time(run, out, err);
     if (status)
@@ -225,11 +268,10 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     sqz_text_add(
         out,
         "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
-        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of ln(%d) = "
-        "%.4f and %.0f %% of the activations or %.0f %% of the logits zero.\n",
-        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, run->setup.model->net->spec.classes,
-        log(run->setup.model->net->spec.classes), 100 * SQZ_WATCHDOG_ZEROS,
-        100 * SQZ_WATCHDOG_ZERO_LOGITS);
+        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of %.4f, "
+        "which closed logits give, and %.0f %% of the activations or %.0f %% of the logits zero.\n",
+        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, sqz_loss_at_zero(&run->loss),
+        100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
     if (out->failed)
@@ -257,7 +299,8 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
     if (!status)
         status = sqz_run_prepare(&run, err);
     if (!status)
-        status = describe(&run, out, err);
+        status =
+            run.setup.options->find_lr ? sqz_run_find_lr(&run, out, err) : describe(&run, out, err);
     sqz_model_free(model);
     sqz_options_free(resumed);
     sqz_archive_release(&archive);

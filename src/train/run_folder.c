@@ -14,9 +14,9 @@
 #define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits\n"
 
 // What a run leaves; --force removes exactly these from an older run.
-static const char *const run_files[] = {"recipe.yaml",      "history.csv", "steps.csv",
-                                        "split.csv",        "train.log",   SQZ_LAST_CHECKPOINT,
-                                        SQZ_BEST_CHECKPOINT};
+static const char *const run_files[] = {"recipe.yaml",       "history.csv",      "steps.csv",
+                                        "split.csv",         "history.svg",      "train.log",
+                                        SQZ_LAST_CHECKPOINT, SQZ_BEST_CHECKPOINT};
 
 void sqz_run_folder_release(struct sqz_run_folder *folder)
 {

@@ -82,14 +82,18 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     if (batch.n == 0)
         return sqz_fail(err, SQZ_E_INTERNAL, "The loader ended epoch %" PRId64 " too early.",
                         state->epoch + 1);
-    double rate = sqz_run_rate(run, state->steps);
-    sqz_stepper_run(&run->stepper, batch.images, batch.labels, batch.n, rate, &result);
+    double rate = sqz_run_rate(run);
+    struct sqz_step_batch rows = {batch.images, batch.labels, batch.targets, batch.n};
+    sqz_stepper_run(&run->stepper, &rows, rate, &result);
     if (!result.finite)
         return diverged(run, &result, rate, err);
     state->steps++;
     state->batch++;
-    state->loss_sum += result.loss * batch.n;
-    state->loss_samples += batch.n;
+    // The loss of a step that overflowed may be no number; it was left out of the training, too.
+    if (!result.skipped) {
+        state->loss_sum += result.loss * batch.n;
+        state->loss_samples += batch.n;
+    }
     double seconds = sqz_clock_seconds() - start;
     run->train_seconds += seconds;
     run->epoch_seconds += seconds;
@@ -98,7 +102,9 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     run->steps_here++;
     log_step(run, &result, rate);
     sqz_run_progress(run, rate);
-    struct sqz_watchdog watchdog = {run->setup.model->net->spec.classes, state->suspicious};
+    if (result.skipped)
+        return SQZ_OK;
+    struct sqz_watchdog watchdog = {sqz_loss_at_zero(&run->loss), state->suspicious};
     status =
         sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, result.zero_logits, err);
     state->suspicious = watchdog.suspicious;
@@ -108,9 +114,8 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
 static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
                                 struct sqz_error *err)
 {
-    const struct sqz_model *model = run->setup.model;
-    return sqz_evaluate(run->environment, model->net, model->weights, run->val_loader,
-                        run->setup.options->label_smoothing, out, err);
+    return sqz_evaluate(run->environment, run->setup.model->net, sqz_stepper_judged(&run->stepper),
+                        run->val_loader, &run->loss, out, err);
 }
 
 static double top1_of(const struct sqz_evaluation *result)
@@ -125,20 +130,43 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
     struct sqz_train_state *state = &run->state;
     *is_best = false;
     if (!result)
-        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, err) : SQZ_OK;
+        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err)
+                                                         : SQZ_OK;
     if (state->best_epoch > 0 && !(top1_of(result) > state->best_top1))
         return SQZ_OK;
     *is_best = true;
     state->best_epoch = state->epoch;
     state->best_top1 = top1_of(result);
     state->best_top5 = (double)result->correct5 / (double)result->samples;
-    return sqz_run_save_best(run, err);
+    return sqz_run_save_best(run, NULL, err);
 }
 
 // Epochs 1, 1 + v, 1 + 2v, ... (spec 14.1); `epoch` is 0-based.
 static bool validates_in(const struct sqz_options *options, int64_t epoch)
 {
     return options->val_while_train && epoch % options->val_interval == 0;
+}
+
+// Validations of the first `epoch` epochs.
+static int64_t count_validations(const struct sqz_options *options, int64_t epoch)
+{
+    return epoch > 0 ? (epoch - 1) / options->val_interval + 1 : 0;
+}
+
+// Ends the run when the validations since the best one are as many as early_stopping allows.
+static void stop_early(struct sqz_run *run)
+{
+    struct sqz_train_state *state = &run->state;
+    const struct sqz_options *options = run->setup.options;
+    int64_t since =
+        count_validations(options, state->epoch) - count_validations(options, state->best_epoch);
+    if (state->finished || options->early_stopping == 0 || since < options->early_stopping)
+        return;
+    state->finished = 1;
+    sqz_run_note(run, SQZ_EVENT_NOTE,
+                 "Ended after epoch %" PRId64 ": top-1 has not risen since epoch %" PRId64
+                 " (early_stopping %" PRId64 ").",
+                 state->epoch, state->best_epoch, options->early_stopping);
 }
 
 static double speed(const struct sqz_run *run)
@@ -150,11 +178,11 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     const struct sqz_options *options = run->setup.options;
-    struct sqz_evaluation result;
+    struct sqz_evaluation result = {0};
     struct sqz_text row = {0};
     bool last = state->epoch + 1 >= options->epoch_size, is_best = false;
     bool due = run->val_loader && (last || validates_in(options, state->epoch));
-    double rate = sqz_run_rate(run, state->steps - 1);
+    double rate = sqz_run_last_rate(run);
     double loss = state->loss_sum / (double)state->loss_samples;
     enum sqz_status status = SQZ_OK;
     if (due)
@@ -170,6 +198,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     state->final_loss = loss;
     state->finished = last;
     status = take_best(run, due ? &result : NULL, &is_best, err);
+    if (due)
+        stop_early(run);
     sqz_run_history_row(run, state->epoch, loss, rate, due ? &result : NULL, &row);
     sqz_text_add(&state->history, "%s\n", sqz_text_get(&row));
     if (!status)
@@ -179,6 +209,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
                                       speed(run), err);
+    if (!status)
+        status = sqz_run_plot_history(run, err);
     if (!status)
         sqz_run_epoch_line(run, state->epoch, loss, rate, due ? &result : NULL, is_best);
     if (is_best) {
@@ -216,7 +248,7 @@ static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
 {
     const struct sqz_train_state *state = &run->state;
     struct sqz_text row = {0};
-    double rate = sqz_run_rate(run, state->steps - 1);
+    double rate = sqz_run_last_rate(run);
     double loss =
         state->batch > 0 ? state->loss_sum / (double)state->loss_samples : state->final_loss;
     sqz_run_history_row(run, epoch, loss, rate, result, &row);
@@ -234,7 +266,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     const struct sqz_options *options = run->setup.options;
-    struct sqz_evaluation result;
+    struct sqz_evaluation result = {0};
     bool partial = state->batch > 0;
     int64_t epoch = partial ? state->epoch + 1 : state->epoch;
     bool judge = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
@@ -246,7 +278,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_save_last(run, err);
     if (!status && (is_best || !run->val_loader))
-        status = sqz_run_save_best(run, err);
+        status = sqz_run_save_best(run, NULL, err);
     if (!status && (partial || judge))
         status = report_early(run, epoch, judge ? &result : NULL, is_best, err);
     if (!status)

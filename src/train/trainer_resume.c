@@ -13,11 +13,13 @@ enum option_role {
 
 static enum option_role role_of(const char *name)
 {
-    static const char *const machine[] = {"threads",       "data_dir",  "num_parallel_workers",
-                                          "ckpt_save_dir", "run_dir",   "max_steps",
-                                          "save_steps",    "on_bad",    "keep_checkpoint_max",
-                                          "distribute",    "ckpt_path", "ckpt_format"};
-    static const char *const order[] = {"resume", "force", "dry_run", "max_seconds"};
+    static const char *const machine[] = {"threads",       "data_dir",      "num_parallel_workers",
+                                          "ckpt_save_dir", "run_dir",       "max_steps",
+                                          "save_steps",    "on_bad",        "keep_checkpoint_max",
+                                          "distribute",    "ckpt_path",     "ckpt_format",
+                                          "strict_recipe", "recipe_devices"};
+    static const char *const order[] = {"resume",  "force",     "dry_run",  "max_seconds",
+                                        "find_lr", "confusion", "per_class"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
         if (strcmp(name, machine[i]) == 0)
             return ROLE_MACHINE;

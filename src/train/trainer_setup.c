@@ -1,12 +1,16 @@
 // Options, data sets and model brought together before a run.
 #include "train/trainer_setup.h"
 
+#include "train/balance.h"
+#include "train/recipe_tools.h"
+
 #include <string.h>
 #include <strings.h>
 
 void sqz_setup_release(struct sqz_setup *setup)
 {
     sqz_options_free(setup->options);
+    sqz_free_view(setup->balanced);
     sqz_dataset_free(setup->train);
     sqz_dataset_free(setup->val);
     sqz_model_free(setup->model);
@@ -177,6 +181,8 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = open_data(environment, out, err);
     if (!status && !given->has_recipe)
         status = merge_builtin(out, err);
+    if (!status)
+        status = sqz_recipe_fit_batch(out->options, 1, &out->notes, err);
     if (!status && !out->val)
         status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
     if (!status)
@@ -185,6 +191,9 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = sqz_setup_model(out, err);
     if (!status)
         status = sqz_options_check(out->options, &out->notes, err);
+    // Behind the model, for that may renumber the labels.
+    if (!status && out->options->balanced_sampling)
+        status = sqz_balanced_view(out->train, &out->balanced, err);
     if (!status && out->notes.failed)
         status = sqz_fail_memory(err, "messages", out->notes.length);
     if (status)
@@ -208,17 +217,21 @@ static enum sqz_bad_image bad_image(const struct sqz_options *options)
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
 {
     const struct sqz_options *options = setup->options;
-    struct sqz_loader_config config = {
-        .dataset = setup->train,
-        .preprocess = setup->model->preprocess,
-        .augment = &setup->augment,
-        .batch = (int)options->batch_size,
-        .shuffle = options->shuffle,
-        .drop_remainder = options->drop_remainder,
-        .num_samples = options->num_samples > 0 ? (size_t)options->num_samples : 0,
-        .seed = (uint64_t)options->seed,
-        .workers = loader_workers(options, threads),
-        .on_bad = bad_image(options)};
+    size_t samples = options->num_samples > 0 ? (size_t)options->num_samples : 0;
+    // A balanced epoch is as long as an ordinary one: so many draws from the longer list.
+    if (setup->balanced && samples == 0)
+        samples = setup->train->count;
+    struct sqz_loader_config config = {.dataset = setup->balanced ? setup->balanced : setup->train,
+                                       .preprocess = setup->model->preprocess,
+                                       .augment = &setup->augment,
+                                       .classes = setup->model->net->spec.classes,
+                                       .batch = (int)options->batch_size,
+                                       .shuffle = options->shuffle,
+                                       .drop_remainder = options->drop_remainder,
+                                       .num_samples = samples,
+                                       .seed = (uint64_t)options->seed,
+                                       .workers = loader_workers(options, threads),
+                                       .on_bad = bad_image(options)};
     sqz_transforms_batches(options, &config);
     return config;
 }

@@ -10,8 +10,9 @@
 struct sqz_setup {
     struct sqz_options *options; // merged and resolved: what recipe.yaml says
     struct sqz_dataset *train;
-    struct sqz_dataset *val; // NULL: nothing to validate on
-    struct sqz_model *model; // the starting point, with its preprocessing and class names
+    struct sqz_dataset *balanced; // what the training loader draws from, if not `train` itself
+    struct sqz_dataset *val;      // NULL: nothing to validate on
+    struct sqz_model *model;      // the starting point, with its preprocessing and class names
     struct sqz_augment augment;
     const char *kind;      // of the data set
     bool divided;          // train and val are parts of one folder
