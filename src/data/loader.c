@@ -103,7 +103,7 @@ static void mix(const struct sqz_loader *loader, struct slot *slot)
 {
     const struct sqz_loader_config *config = &loader->config;
     int n = slot->n * loader->plan.views, side = config->preprocess.image_size;
-    size_t classes = (size_t)config->dataset->n_classes;
+    size_t classes = loader->plan.classes;
     struct sqz_random random;
     struct sqz_mix_draw draw;
     sqz_random_init(&random, config->seed, (uint64_t)loader->epoch, slot->step, SQZ_RANDOM_MIX);

@@ -13,6 +13,7 @@ struct sqz_loader_config {
     struct sqz_preprocess preprocess;
     const struct sqz_augment *augment; // NULL: evaluation transform (copied)
     struct sqz_mix mix;                // training only; zero: nothing is mixed
+    int classes;                       // columns of the targets; 0: the data set's
     int batch;                         // samples; their augmentation splits come on top
     bool shuffle, drop_remainder;
     int repeats; // > 1: every sample comes so often in a row, and an epoch sees fewer (spec 2.3)

@@ -15,13 +15,14 @@ static bool count(const struct sqz_loader_config *config, struct sqz_loader_plan
     out->ring = out->steps < SQZ_LOADER_RING ? out->steps : SQZ_LOADER_RING;
     out->views = augment && augment->splits > 1 ? augment->splits : 1;
     out->target_floats = 0;
+    out->classes = (size_t)(config->classes > 0 ? config->classes : config->dataset->n_classes);
     if (!sqz_size_mul(batch, (size_t)out->views, &out->rows) || out->rows > INT_MAX ||
         !sqz_size_mul(side, side, &out->image_floats) ||
         !sqz_size_mul(out->image_floats, (size_t)config->preprocess.channels, &out->image_floats) ||
         !sqz_size_mul(out->image_floats, out->rows, &floats))
         return false;
     if (sqz_mix_is_on(&config->mix, config->batch) &&
-        (!sqz_size_mul(out->rows, (size_t)config->dataset->n_classes, &out->target_floats) ||
+        (!sqz_size_mul(out->rows, out->classes, &out->target_floats) ||
          !sqz_size_add(floats, out->target_floats, &floats)))
         return false;
     return sqz_size_mul(floats, sizeof(float), &bytes) &&

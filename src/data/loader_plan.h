@@ -13,6 +13,7 @@ struct sqz_loader_plan {
     int views;             // rows a sample (augmentation splits)
     size_t rows;           // of a full batch
     size_t image_floats;   // a row
+    size_t classes;        // columns of the targets
     size_t target_floats;  // a batch; 0: nothing is ever mixed
     size_t memory;         // bytes
 };

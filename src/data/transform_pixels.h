@@ -19,8 +19,16 @@ struct sqz_filter_bank {
     int32_t *weights; // `taps` are kept for every result, 22-bit fixed point
     size_t taps;
     int n;
+    // The same in groups of four (the last filled up with zeros), as 16-bit halves: four low ones,
+    // four high ones. weight = high * 2^SQZ_FILTER_LOW_BITS + low.
+    int16_t *halves;
+    size_t groups; // a result
 };
-#define SQZ_FILTER_BITS 22
+#define SQZ_FILTER_BITS     22
+#define SQZ_FILTER_LOW_BITS 11
+#define SQZ_FILTER_GROUP    8 // halves
+// Fills `halves`, which has room for all taps, from `weights`, and sets `groups`.
+void sqz_filter_split(struct sqz_filter_bank *bank);
 
 // A row of a turned picture whose results all lie inside it: four neighbours each, beginning at the
 // place (x0 + xs[i], y0 + ys[i]) in 1/1024 pixel, of which 1/32 counts.
@@ -41,10 +49,11 @@ struct sqz_pixel_ops {
     void (*linear_row)(const struct sqz_linear_columns *columns, const uint8_t *row, int16_t *out);
     void (*linear_blend)(const int16_t *above, const int16_t *below, int n, int16_t w0, int16_t w1,
                          uint8_t *out);
+    // Writes n * c values, and may write one more.
     void (*filter_row)(const struct sqz_filter_bank *bank, const uint8_t *row, int c, uint8_t *out);
-    // Row k of `rows` counts with weights[k]; `sums` has room for n.
-    void (*filter_blend)(const uint8_t *rows, size_t n, const int32_t *weights, int count,
-                         int32_t *sums, uint8_t *out);
+    // The first n of each row's `stride` values: row k counts with weights[k].
+    void (*filter_blend)(const uint8_t *rows, size_t stride, size_t n, const int32_t *weights,
+                         int count, uint8_t *out);
     // x = x * factor
     void (*brighten)(uint8_t *x, size_t n, float factor);
     // x = fma(other, 1 - factor, x * factor)

@@ -58,19 +58,24 @@ static inline void filter_row(const struct sqz_filter_bank *bank, const uint8_t 
                      bank->counts[i], c, out + (ptrdiff_t)i * c);
 }
 
-static void filter_blend(const uint8_t *rows, size_t n, const int32_t *weights, int count,
-                         int32_t *restrict sums, uint8_t *restrict out)
+#define BLOCK 64 // values that stay near
+
+static void filter_blend(const uint8_t *rows, size_t stride, size_t n, const int32_t *weights,
+                         int count, uint8_t *restrict out)
 {
-    for (size_t i = 0; i < n; i++)
-        sums[i] = FILTER_HALF;
-    for (int k = 0; k < count; k++) {
-        const uint8_t *restrict row = rows + (size_t)k * n;
-        int32_t weight = weights[k];
-        for (size_t i = 0; i < n; i++)
-            sums[i] += row[i] * weight;
+    for (size_t first = 0; first < n; first += BLOCK) {
+        size_t size = n - first < BLOCK ? n - first : BLOCK;
+        int32_t sums[BLOCK];
+        for (size_t i = 0; i < size; i++)
+            sums[i] = FILTER_HALF;
+        for (int k = 0; k < count; k++) {
+            const uint8_t *restrict row = rows + (size_t)k * stride + first;
+            for (size_t i = 0; i < size; i++)
+                sums[i] += row[i] * weights[k];
+        }
+        for (size_t i = 0; i < size; i++)
+            out[first + i] = clamp(sums[i] >> SQZ_FILTER_BITS);
     }
-    for (size_t i = 0; i < n; i++)
-        out[i] = clamp(sums[i] >> SQZ_FILTER_BITS);
 }
 
 // Adding 1.5 * 2^23 rounds to even at the last integer bit, a whole vector at once.
@@ -94,8 +99,6 @@ static void mix_one(uint8_t *x, size_t n, float factor, uint8_t other)
     for (size_t i = 0; i < n; i++)
         x[i] = clamp(round_even((float)(other_part + (double)((float)x[i] * factor))));
 }
-
-#define BLOCK 64 // pixels whose gray is kept
 
 static void gray_of_block(const uint8_t *restrict rgb, int n, uint8_t *restrict gray)
 {

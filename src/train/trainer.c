@@ -16,7 +16,6 @@ void sqz_run_release(struct sqz_run *run)
     sqz_optimizer_free(run->optimizer);
     sqz_free(run->rates);
     sqz_free(run->class_weights);
-    sqz_free(run->targets);
     sqz_train_state_release(&run->state);
     sqz_run_folder_release(&run->folder);
     sqz_setup_release(&run->setup);

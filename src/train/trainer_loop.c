@@ -70,16 +70,6 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
                        result->loss, rate);
 }
 
-const float *sqz_run_targets(struct sqz_run *run, const struct sqz_batch *batch)
-{
-    size_t from = (size_t)run->setup.train->n_classes, to = (size_t)run->loss.classes;
-    if (!batch->targets || from == to)
-        return batch->targets;
-    for (size_t row = 0; row < (size_t)batch->n; row++)
-        memcpy(run->targets + row * to, batch->targets + row * from, from * sizeof(float));
-    return run->targets;
-}
-
 static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
@@ -93,10 +83,7 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
         return sqz_fail(err, SQZ_E_INTERNAL, "The loader ended epoch %" PRId64 " too early.",
                         state->epoch + 1);
     double rate = sqz_run_rate(run);
-    struct sqz_step_batch rows = {.images = batch.images,
-                                  .labels = batch.labels,
-                                  .targets = sqz_run_targets(run, &batch),
-                                  .n = batch.n};
+    struct sqz_step_batch rows = {batch.images, batch.labels, batch.targets, batch.n};
     sqz_stepper_run(&run->stepper, &rows, rate, &result);
     if (!result.finite)
         return diverged(run, &result, rate, err);

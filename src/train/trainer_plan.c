@@ -77,15 +77,7 @@ static enum sqz_status prepare_loss(struct sqz_run *run, struct sqz_error *err)
     enum sqz_status status = sqz_class_weights(setup->options, setup->train, run->loss.classes,
                                                &run->class_weights, err);
     run->loss.class_weights = run->class_weights;
-    if (!status)
-        status = sqz_memory_fit(run, err);
-    if (status || run->loss.classes == setup->train->n_classes)
-        return status;
-    run->targets = sqz_new_array((size_t)batch_rows(setup->options) * (size_t)run->loss.classes,
-                                 sizeof(float));
-    if (!run->targets)
-        return sqz_fail_memory(err, "targets", (size_t)run->loss.classes * sizeof(float));
-    return SQZ_OK;
+    return status ? status : sqz_memory_fit(run, err);
 }
 
 static void describe_data(struct sqz_run *run)

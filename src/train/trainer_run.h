@@ -16,7 +16,6 @@ struct sqz_run {
     struct sqz_train_state state;
     struct sqz_loss loss;
     float *class_weights; // of the loss; NULL: none
-    float *targets; // max_batch x outputs, where a network has more outputs than there are classes
     struct sqz_optimizer *optimizer;
     struct sqz_stepper stepper;
     struct sqz_loader *loader;
@@ -57,9 +56,6 @@ double sqz_rate_at(const struct sqz_options *options, const double *rates, size_
 enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_loop.c
-// A batch's mixed targets (NULL: none): the loader's are as wide as the data set has classes, and
-// the network may have more outputs, as num_classes asks.
-const float *sqz_run_targets(struct sqz_run *run, const struct sqz_batch *batch);
 enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_save.c

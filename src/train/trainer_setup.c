@@ -33,14 +33,6 @@ static const char *kind_of(const char *dataset)
     return "imagenet";
 }
 
-static bool split_exists(const char *dir, const char *split)
-{
-    char *path = sqz_path_join(dir, split);
-    bool exists = path && sqz_path_is_folder(path);
-    sqz_free(path);
-    return exists;
-}
-
 enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *err)
 {
     struct sqz_options *options = setup->options;
@@ -99,7 +91,7 @@ static bool has_val(const struct sqz_setup *setup)
     if (setup->divided || asked)
         return true;
     if (is_class_folders(setup->kind))
-        return *options->val_split && split_exists(options->data_dir, options->val_split);
+        return *options->val_split && sqz_dataset_has_split(options->data_dir, options->val_split);
     return strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
 }
 
@@ -134,23 +126,13 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
 // Longest side of the largest of some evenly spaced pictures; 0 when none can be looked at.
 static int typical_side(const struct sqz_dataset *set)
 {
-    enum { LOOKS = 24, HEAD = 1 << 16 };
-    if (set->w > 0)
-        return set->w > set->h ? set->w : set->h;
-    uint8_t *head = sqz_new_array(HEAD, 1);
-    int largest = 0;
-    for (int i = 0; head && i < LOOKS; i++) {
-        const struct sqz_sample *sample = &set->samples[set->count * (size_t)i / LOOKS];
-        struct sqz_image_header header;
-        size_t got = 0;
-        if (!sample->path || sqz_file_read_head(sample->path, head, HEAD, &got, NULL) ||
-            sqz_image_probe(head, got, &header, NULL))
-            continue;
-        int side = header.w > header.h ? header.w : header.h;
-        if (side > largest)
-            largest = side;
-    }
-    sqz_free(head);
+    enum { LOOKS = 24 };
+    int largest = 0, w, h;
+    for (size_t i = 0; i < LOOKS; i++)
+        if (sqz_dataset_peek(set, set->count * i / LOOKS, &w, &h)) {
+            int side = w > h ? w : h;
+            largest = side > largest ? side : largest;
+        }
     return largest;
 }
 
@@ -224,6 +206,7 @@ struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, 
     struct sqz_loader_config config = {.dataset = setup->balanced ? setup->balanced : setup->train,
                                        .preprocess = setup->model->preprocess,
                                        .augment = &setup->augment,
+                                       .classes = setup->model->net->spec.classes,
                                        .batch = (int)options->batch_size,
                                        .shuffle = options->shuffle,
                                        .drop_remainder = options->drop_remainder,

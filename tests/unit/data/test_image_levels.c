@@ -63,7 +63,7 @@ static void test_filter(void **state)
         for (int c = 1; c <= 3; c += 2) {
             int offsets[MOST], counts[MOST], width = draw(TAPS, 2 * MOST);
             int32_t weights[MOST * TAPS];
-            uint8_t *row = random_bytes((size_t)(width * c)), out[2][3 * MOST];
+            uint8_t *row = random_bytes((size_t)(width * c)), out[2][3 * MOST + 1];
             for (int i = 0; i < n; i++) {
                 int first = n > 1 ? (int)((int64_t)i * (width - 1) / (n - 1)) : 0;
                 counts[i] = first + TAPS > width ? width - first : draw(1, TAPS);
@@ -71,14 +71,15 @@ static void test_filter(void **state)
                 for (int k = 0; k < TAPS; k++)
                     weights[i * TAPS + k] = draw(-(1 << 17), 1 << 19);
             }
-            struct sqz_filter_bank bank = {offsets, counts, weights, TAPS, n};
+            int16_t halves[MOST * 3 * SQZ_FILTER_GROUP];
+            struct sqz_filter_bank bank = {offsets, counts, weights, TAPS, n, halves, 0};
+            sqz_filter_split(&bank);
             sqz_pixel_ops_ref.filter_row(&bank, row, c, out[0]);
             best->filter_row(&bank, row, c, out[1]);
             assert_memory_equal(out[0], out[1], (size_t)(n * c));
             uint8_t *rows = random_bytes((size_t)(n * TAPS));
-            int32_t sums[MOST];
-            sqz_pixel_ops_ref.filter_blend(rows, (size_t)n, weights, TAPS, sums, out[0]);
-            best->filter_blend(rows, (size_t)n, weights, TAPS, sums, out[1]);
+            sqz_pixel_ops_ref.filter_blend(rows, (size_t)n, (size_t)n, weights, TAPS, out[0]);
+            best->filter_blend(rows, (size_t)n, (size_t)n, weights, TAPS, out[1]);
             assert_memory_equal(out[0], out[1], (size_t)n);
             free(rows);
             free(row);
