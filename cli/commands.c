@@ -21,7 +21,10 @@ const struct cli_command cli_commands[] = {
      "  squeezenet validate best.safetensors --data_dir photos/\n"
      "  squeezenet validate v11.safetensors --data_dir imagenet --classes synset_words.txt --json\n"
      "  squeezenet validate best.safetensors --data_dir photos/ --require top1=0.9   exit status 1 "
-     "if missed",
+     "if missed\n"
+     "  squeezenet validate best.safetensors --data_dir photos/ --per_class classes.csv "
+     "--confusion "
+     "matrix.csv",
      cli_validate_flags, true, 1, 1, cli_validate},
     {"predict", "infer", "the most probable classes of pictures", "MODEL IMAGE...",
      "Classifies pictures with the preprocessing and the class names of the model file.\n\n"

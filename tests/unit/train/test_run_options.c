@@ -143,6 +143,39 @@ static void test_resume_opt(void **state)
     assert_false(exists("without", "recipe.yaml"));
 }
 
+// With ema a new run starts from a checkpoint's average, without it from its weights; a learning
+// rate of 0 shows where it started. The checkpoint is test_resume_opt's.
+static void test_start_from_average(void **state)
+{
+    (void)state;
+    char path[320];
+    struct sqz_error err = {0};
+    struct sqz_archive archive = {0};
+    snprintf(path, sizeof path, "ckpt_path=%s", in_root("long/squeezenet1_1-2_10.ckpt"));
+    if (sqz_archive_read(path + 10, &archive, NULL, &err))
+        fail_msg("%s", err.text);
+    for (int with = 0; with < 2; with++) {
+        struct sqz_model *best = NULL;
+        const char *name = with ? "from-average" : "from-weights";
+        char file[64];
+        const char *const pairs[] = {run_dir(name),  path,   with ? "ema=true" : "ema=false",
+                                     "epoch_size=1", "lr=0", "warmup_epochs=0",
+                                     "min_lr=0",     NULL};
+        run_well(pairs, 2, NULL, NULL);
+        snprintf(file, sizeof file, "%s/best.safetensors", name);
+        if (sqz_model_read(in_root(file), NULL, 0, &best, &err))
+            fail_msg("%s", err.text);
+        size_t bytes = best->net->n_weights * sizeof(float);
+        float *average = sqz_new_array(bytes, 1);
+        if (sqz_checkpoint_take("test", &archive, best->net, "ema", average, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(memcmp(average, best->weights, bytes) == 0, with);
+        sqz_free(average);
+        sqz_model_free(best);
+    }
+    sqz_archive_release(&archive);
+}
+
 // At a learning rate of 0 no validation is better than the first.
 static void test_early_stopping(void **state)
 {
@@ -302,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_augmented_resumes),
         cmocka_unit_test(test_jsd_resumes),
         cmocka_unit_test(test_resume_opt),
+        cmocka_unit_test(test_start_from_average),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_keep_global_batch),
         cmocka_unit_test(test_history),
