@@ -292,7 +292,8 @@ void cli_help(void)
                  c->alias ? c->alias : "");
         printf("  %-18s %s\n", names, c->summary);
     }
-    printf("\n\"squeezenet help COMMAND\" explains one, with examples.\n");
+    printf("\n\"squeezenet help COMMAND\" explains one, with examples; \"squeezenet help options\" "
+           "lists the\noptions of training as a Markdown page.\n");
 }
 
 void cli_command_help(const struct cli_command *command)

@@ -56,6 +56,7 @@ enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallbac
                             int high, int *out);
 enum sqz_status cli_number(const struct cli *cli, const char *flag, double fallback, double *out);
 void cli_help(void);
+void cli_options_page(void); // docs/options.md
 void cli_command_help(const struct cli_command *command);
 // The candidate nearest to `word` when it is near enough to suggest, else NULL.
 struct cli_nearest {

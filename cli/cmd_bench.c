@@ -19,6 +19,9 @@ const struct cli_flag cli_bench_flags[] = {
     {"seconds", 0, "S", "how long to measure [5]"},
     {"data_dir", 0, "DIR", "load: the data set"},
     {"train_split", 0, "NAME", "load: which split of it [train]"},
+    {"config", 'c', "FILE", "load: a recipe [the built-in one, without colour jitter]"},
+    {"scale", 0, "A,B", "load: area range of the random crop [the recipe's]"},
+    {"auto_augment", 0, "POLICY", "load: with a policy [the recipe's]"},
     {"image", 0, "FILE", "start: the picture to classify"},
     {"dialect", 0, "NAME", "of a VARIANT [torchvision, as the peers have it]"},
     {"num_classes", 0, "N", "of a VARIANT [1000]"},
@@ -139,19 +142,24 @@ static enum sqz_status bench_start(struct cli *cli, double seconds, struct sqz_b
 static enum sqz_status loader_options(const struct cli *cli, int batch, int image_size,
                                       struct sqz_options **out)
 {
+    static const char *const passed_on[] = {"data_dir", "train_split", "scale", "auto_augment"};
     struct sqz_error err = {0};
     char size[16], images[16];
-    const char *split = cli_value(cli, "train_split"), *dir = cli_value(cli, "data_dir");
-    if (!dir)
+    const char *recipe = cli_value(cli, "config");
+    if (!cli_value(cli, "data_dir"))
         return cli_complain(SQZ_E_USAGE, "--task load needs --data_dir DIR.");
     snprintf(size, sizeof size, "%d", image_size ? image_size : 224);
     snprintf(images, sizeof images, "%d", batch);
-    if (sqz_options_new(out, &err) || sqz_options_put(*out, "data_dir", dir, &err) ||
-        sqz_options_put(*out, "batch_size", images, &err) ||
+    if (sqz_options_new(out, &err) || sqz_options_put(*out, "batch_size", images, &err) ||
+        (recipe && sqz_options_load(*out, recipe, &err)) ||
         sqz_options_put(*out, "image_resize", size, &err) ||
-        sqz_options_put(*out, "color_jitter", "none", &err) ||
-        (split && sqz_options_put(*out, "train_split", split, &err)))
+        (!recipe && sqz_options_put(*out, "color_jitter", "none", &err)))
         return cli_fail(&err);
+    for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) {
+        const char *value = cli_value(cli, passed_on[i]);
+        if (value && sqz_options_put(*out, passed_on[i], value, &err))
+            return cli_fail(&err);
+    }
     return SQZ_OK;
 }
 

@@ -1,4 +1,4 @@
-// squeezenet data: check and synth.
+// squeezenet data: check, pack, imagenet and synth.
 #include "cli/commands.h"
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,11 @@ const struct cli_flag cli_data_flags[] = {
     {"val_per_class", 0, "N", "synth: pictures a class in val/ [100]"},
     {"image_size", 0, "N", "synth: their side in pixels [32]"},
     {"seed", 0, "N", "synth: another seed, other pictures [1]"},
-    {"threads", 0, "N", "check: decoding threads [physical cores]"},
+    {"shorter", 0, "N", "pack: shrink pictures until their shorter side has N pixels [256]"},
+    {"quality", 0, "N", "pack: JPEG quality of those that are shrunk [90]"},
+    {"raw", 0, NULL, "pack: store pixels instead of JPEG files"},
+    {"force", 'f', NULL, "pack: replace an existing file"},
+    {"threads", 0, "N", "check, pack: decoding threads [physical cores]"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -95,13 +99,92 @@ static enum sqz_status synth(struct cli *cli, const char *dir)
     return SQZ_OK;
 }
 
+static enum sqz_status pack(struct cli *cli, const char *dir, const char *out)
+{
+    struct sqz_error err = {0};
+    struct sqz_context *context = NULL;
+    struct sqz_data_packing how = {.raw = cli_has(cli, "raw"), .force = cli_has(cli, "force")};
+    struct sqz_data_packing_result result;
+    enum sqz_status status = cli_integer(cli, "shorter", 256, 1, 65500, &how.shorter);
+    if (!status)
+        status = cli_integer(cli, "quality", 90, 1, 100, &how.quality);
+    if (!status)
+        status = cli_context(cli, &context);
+    if (status)
+        return status;
+    if (sqz_pack_data(context, dir, out, &how, &result, &err)) {
+        status = cli_fail(&err);
+    } else {
+        cli_events_end();
+        if (cli->json)
+            cli_print_json(json_pack(
+                "{s:i,s:s,s:I,s:I,s:I,s:I}", "schema", 1, "file", out, "pictures",
+                (json_int_t)result.pictures, "shrunk", (json_int_t)result.shrunk, "skipped",
+                (json_int_t)result.skipped, "bytes", (json_int_t)result.bytes));
+        else
+            printf("%s: %zu pictures, %zu of them shrunk, %.1f MB\n", out, result.pictures,
+                   result.shrunk, (double)result.bytes / 1e6);
+        cli_next(cli, "squeezenet train %s", out);
+    }
+    sqz_context_free(context);
+    return status;
+}
+
+static enum sqz_status imagenet(struct cli *cli, const char *const *archives, const char *out)
+{
+    struct sqz_error err = {0};
+    struct sqz_context *context = NULL;
+    struct sqz_imagenet_result result;
+    enum sqz_status status = cli_context(cli, &context);
+    if (status)
+        return status;
+    if (sqz_lay_out_imagenet(context, archives[0], archives[1], archives[2], out, &result, &err)) {
+        status = cli_fail(&err);
+    } else {
+        cli_events_end();
+        if (cli->json)
+            cli_print_json(json_pack("{s:i,s:s,s:I,s:I,s:i}", "schema", 1, "dir", out, "train",
+                                     (json_int_t)result.train, "val", (json_int_t)result.val,
+                                     "classes", result.classes));
+        else
+            printf("%s: %d classes, %zu pictures to train on and %zu to validate\n", out,
+                   result.classes, result.train, result.val);
+        cli_next(cli, "squeezenet data pack %s %s.pack", out, out);
+    }
+    sqz_context_free(context);
+    return status;
+}
+
 enum sqz_status cli_data(struct cli *cli)
 {
+    static const struct {
+        const char *name, *operands;
+        int n;
+    } kinds[] = {{"check", "DIR", 1},
+                 {"synth", "DIR", 1},
+                 {"pack", "DIR OUT", 2},
+                 {"imagenet", "TRAIN.tar VAL.tar DEVKIT.tar.gz OUT", 4}};
+    enum { N = sizeof kinds / sizeof *kinds };
     const char *what = cli->positional[0];
-    if (strcmp(what, "check") == 0)
-        return check(cli, cli->positional[1]);
-    if (strcmp(what, "synth") == 0)
-        return synth(cli, cli->positional[1]);
-    return cli_complain(SQZ_E_USAGE, "squeezenet data knows check and synth, not \"%s\".",
-                        cli_clean(what));
+    const char *const *operands = (const char *const *)cli->positional + 1;
+    int which = 0;
+    while (which < N && strcmp(what, kinds[which].name) != 0)
+        which++;
+    if (which == N)
+        return cli_complain(SQZ_E_USAGE,
+                            "squeezenet data knows check, pack, imagenet and synth, not \"%s\".",
+                            cli_clean(what));
+    if (cli->n_positional != kinds[which].n + 1)
+        return cli_complain(SQZ_E_USAGE, "squeezenet data %s is followed by %s.", what,
+                            kinds[which].operands);
+    switch (which) {
+    case 0:
+        return check(cli, operands[0]);
+    case 1:
+        return synth(cli, operands[0]);
+    case 2:
+        return pack(cli, operands[0], operands[1]);
+    default:
+        return imagenet(cli, operands, operands[3]);
+    }
 }

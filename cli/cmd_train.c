@@ -54,6 +54,13 @@ static void print_text(const struct sqz_train_result *r)
     printf("model: %s\n", r->best_checkpoint);
 }
 
+static bool is_on(const struct cli *cli, const char *option)
+{
+    char value[8] = "";
+    sqz_options_get(cli->options, option, value, sizeof value);
+    return strcmp(value, "true") == 0;
+}
+
 static enum sqz_status plan(struct sqz_context *context, const struct cli *cli)
 {
     struct sqz_error err = {0};
@@ -63,7 +70,8 @@ static enum sqz_status plan(struct sqz_context *context, const struct cli *cli)
     cli_events_end();
     fputs(text, stdout);
     sqz_text_free(text);
-    cli_next(cli, "the same command without --dry_run");
+    cli_next(cli, is_on(cli, "find_lr") ? "the same command with that --lr, without --find_lr"
+                                        : "the same command without --dry_run");
     return SQZ_OK;
 }
 
@@ -71,7 +79,6 @@ enum sqz_status cli_train(struct cli *cli)
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    char dry_run[8] = "", data_dir[4096] = "";
     if (cli_value(cli, "config") && sqz_options_load(cli->options, cli_value(cli, "config"), &err))
         return cli_fail(&err);
     if (cli->n_positional && sqz_options_put(cli->options, "data_dir", cli->positional[0], &err))
@@ -81,9 +88,7 @@ enum sqz_status cli_train(struct cli *cli)
     enum sqz_status status = cli_context(cli, &context);
     if (status)
         return status;
-    sqz_options_get(cli->options, "dry_run", dry_run, sizeof dry_run);
-    sqz_options_get(cli->options, "data_dir", data_dir, sizeof data_dir);
-    if (strcmp(dry_run, "true") == 0) {
+    if (is_on(cli, "dry_run") || is_on(cli, "find_lr")) {
         status = plan(context, cli);
     } else {
         struct sqz_train_result *result = calloc(1, sizeof *result);

@@ -21,7 +21,10 @@ const struct cli_command cli_commands[] = {
      "  squeezenet validate best.safetensors --data_dir photos/\n"
      "  squeezenet validate v11.safetensors --data_dir imagenet --classes synset_words.txt --json\n"
      "  squeezenet validate best.safetensors --data_dir photos/ --require top1=0.9   exit status 1 "
-     "if missed",
+     "if missed\n"
+     "  squeezenet validate best.safetensors --data_dir photos/ --per_class classes.csv "
+     "--confusion "
+     "matrix.csv",
      cli_validate_flags, true, 1, 1, cli_validate},
     {"predict", "infer", "the most probable classes of pictures", "MODEL IMAGE...",
      "Classifies pictures with the preprocessing and the class names of the model file.\n\n"
@@ -45,14 +48,21 @@ const struct cli_command cli_commands[] = {
      "  squeezenet info squeezenet1_1 --num_classes 10\n"
      "  squeezenet info best.safetensors",
      cli_info_flags, false, 0, 1, cli_info},
-    {"data", NULL, "look after a data set: check, synth", "check DIR | synth DIR",
+    {"data", NULL, "look after a data set: check, pack, imagenet, synth",
+     "check DIR | pack DIR OUT | imagenet TRAIN.tar VAL.tar DEVKIT.tar.gz OUT | synth DIR",
      "check decodes every picture and lists what is corrupt, no picture, tiny, or an empty class, "
      "with the\n"
-     "number of pictures of each class. synth draws a data set of shapes and textures to play "
-     "with.\n\n"
+     "number of pictures of each class. pack writes class folders as one file of shrunk pictures, "
+     "which is\n"
+     "taken wherever a data set is. imagenet lays out ImageNet-1K from its published archives. "
+     "synth draws a\n"
+     "data set of shapes and textures to play with.\n\n"
      "  squeezenet data check photos/\n"
+     "  squeezenet data pack photos/ photos.pack --shorter 256\n"
+     "  squeezenet data imagenet ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar \\\n"
+     "      ILSVRC2012_devkit_t12.tar.gz imagenet/\n"
      "  squeezenet data synth shapes/ --seed 1 --train_per_class 500 --val_per_class 100",
-     cli_data_flags, false, 2, 2, cli_data},
+     cli_data_flags, false, 2, 5, cli_data},
     {"bench", NULL, "latency, throughput, training step, loader, start-up", "[MODEL | VARIANT]",
      "Measures on this machine, beside the FMA peak found in the same run. A VARIANT gets random "
      "weights.\n\n"

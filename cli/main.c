@@ -30,6 +30,10 @@ static enum sqz_status help(int argc, char **argv)
         cli_help();
         return SQZ_OK;
     }
+    if (strcmp(argv[2], "options") == 0) {
+        cli_options_page();
+        return SQZ_OK;
+    }
     const struct cli_command *command = find_command(argv[2]);
     if (!command)
         return unknown_command(argv[2]);

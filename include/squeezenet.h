@@ -221,7 +221,9 @@ struct sqz_train_result {
 SQZ_API enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
                                   struct sqz_train_result *out, struct sqz_error *err);
 // What sqz_train would do: configuration with origins, network, learning-rate curve, memory, time
-// estimate, as text (free with sqz_text_free). Writes no files.
+// estimate, as text (free with sqz_text_free). Writes no files but the curve (SVG) and the first
+// batch (PNG) into run_dir, if that option is given. With option `find_lr`: the outcome of a search
+// for a learning rate instead.
 SQZ_API enum sqz_status sqz_train_dry_run(struct sqz_context *context,
                                           const struct sqz_options *options, char **text,
                                           struct sqz_error *err);
@@ -252,6 +254,31 @@ struct sqz_check_result {
 SQZ_API enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
                                        struct sqz_check_result *out, struct sqz_error *err);
 SQZ_API void sqz_check_result_release(struct sqz_check_result *result);
+// Writes a data set of class folders as one file, which is taken wherever a data set is.
+struct sqz_data_packing {
+    int shorter; // larger pictures are shrunk until their shorter side has so many pixels; 0: 256
+    int quality; // JPEG quality of those that are shrunk, 1 to 100; 0: 90
+    int raw;     // 1: store pixels instead of JPEG files: larger, but nothing to decode
+    int force;   // 1: replace an existing file
+};
+struct sqz_data_packing_result {
+    size_t pictures, shrunk, skipped; // skipped: files that are no pictures; the first is a warning
+    uint64_t bytes;
+};
+SQZ_API enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir,
+                                      const char *out, const struct sqz_data_packing *how,
+                                      struct sqz_data_packing_result *result,
+                                      struct sqz_error *err);
+// Lays out ImageNet-1K from its three published archives as out/train and out/val, one folder a
+// class, with out/synset_words.txt. What is there already and whole is kept.
+struct sqz_imagenet_result {
+    size_t train, val; // pictures written
+    int classes;
+};
+SQZ_API enum sqz_status sqz_lay_out_imagenet(struct sqz_context *context, const char *train_tar,
+                                             const char *val_tar, const char *devkit_tar_gz,
+                                             const char *out, struct sqz_imagenet_result *result,
+                                             struct sqz_error *err);
 // Draws the synthetic data set: 10 classes of shapes and textures; 0 = defaults (500 train and 100
 // val a class, 32 pixels).
 SQZ_API enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class, int val_per_class,

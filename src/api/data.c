@@ -2,6 +2,7 @@
 #include "api/context.h"
 #include "base/memory.h"
 #include "data/dataset.h"
+#include "data/imagenet.h"
 #include <stdio.h>
 
 static void report_problem(void *arg, const char *path, const char *problem)
@@ -55,6 +56,50 @@ void sqz_check_result_release(struct sqz_check_result *result)
     sqz_free(result->classes);
     result->classes = NULL;
     result->n_classes = 0;
+}
+
+enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, const char *out,
+                              const struct sqz_data_packing *how,
+                              struct sqz_data_packing_result *result, struct sqz_error *err)
+{
+    struct sqz_pack_report report = {0};
+    if (how->shorter < 0 || how->quality < 0 || how->quality > 100)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "A shorter side of %d pixels or a quality of %d cannot be.", how->shorter,
+                        how->quality);
+    struct sqz_pack_how packing = {.shorter = how->shorter,
+                                   .quality = how->quality,
+                                   .raw = how->raw != 0,
+                                   .overwrite =
+                                       how->force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING,
+                                   .stop = &context->stop};
+    context->stop = 0;
+    enum sqz_status status = sqz_data_pack(dir, out, &packing, sqz_pool_size(context->pool),
+                                           report_problem, context, &report, err);
+    if (!status)
+        *result = (struct sqz_data_packing_result){report.pictures, report.shrunk, report.skipped,
+                                                   report.bytes};
+    return status;
+}
+
+static void report_note(void *arg, const char *text)
+{
+    sqz_context_say(arg, SQZ_EVENT_NOTE, text);
+}
+
+enum sqz_status sqz_lay_out_imagenet(struct sqz_context *context, const char *train_tar,
+                                     const char *val_tar, const char *devkit_tar_gz,
+                                     const char *out, struct sqz_imagenet_result *result,
+                                     struct sqz_error *err)
+{
+    struct sqz_imagenet_report report = {0};
+    struct sqz_imagenet_archives archives = {train_tar,      val_tar,     devkit_tar_gz,
+                                             &context->stop, report_note, context};
+    context->stop = 0;
+    enum sqz_status status = sqz_imagenet_lay_out(&archives, out, &report, err);
+    if (!status)
+        *result = (struct sqz_imagenet_result){report.train, report.val, report.classes};
+    return status;
 }
 
 enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class, int val_per_class,

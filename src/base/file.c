@@ -213,8 +213,29 @@ static int sync_folder(const char *folder)
     return reason;
 }
 
-enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
-                               enum sqz_overwrite overwrite, struct sqz_error *err)
+struct sqz_writer {
+    char *path, *folder, *temporary;
+    enum sqz_overwrite overwrite;
+    bool unsynced;
+    int fd;
+};
+
+void sqz_writer_abort(struct sqz_writer *writer)
+{
+    if (!writer)
+        return;
+    if (writer->fd >= 0)
+        close(writer->fd);
+    if (writer->temporary)
+        unlink(writer->temporary);
+    sqz_free(writer->temporary);
+    sqz_free(writer->folder);
+    sqz_free(writer->path);
+    sqz_free(writer);
+}
+
+enum sqz_status sqz_writer_open(const char *path, enum sqz_overwrite overwrite,
+                                struct sqz_writer **out, struct sqz_error *err)
 {
     struct stat info;
     bool exists = stat(path, &info) == 0;
@@ -224,26 +245,82 @@ enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
         return fail_write(err, path, EEXIST);
     if (exists && !S_ISREG(info.st_mode)) // renaming over /dev/null would take it from everybody
         return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: it is not a regular file.", path);
+    struct sqz_writer *writer = sqz_new_array(1, sizeof *writer);
+    if (!writer)
+        return fail_write(err, path, ENOMEM);
+    *writer =
+        (struct sqz_writer){sqz_copy_string(path), folder_of(path), NULL, overwrite, false, -1};
+    int reason = writer->path && writer->folder
+                     ? open_temporary(writer->folder, &writer->temporary, &writer->fd)
+                     : ENOMEM;
+    if (reason) {
+        sqz_writer_abort(writer);
+        return fail_write(err, path, reason);
+    }
+    *out = writer;
+    return SQZ_OK;
+}
 
-    char *temporary = NULL, *folder = folder_of(path);
-    int fd = -1, reason = folder ? open_temporary(folder, &temporary, &fd) : ENOMEM;
-    if (reason)
-        goto done;
-    reason = write_fully(fd, data, size);
-    if (!reason)
-        reason = sync_checked(fd);
-    if (close(fd) != 0 && !reason && errno != EINTR)
+enum sqz_status sqz_writer_add(struct sqz_writer *writer, const void *data, size_t size,
+                               struct sqz_error *err)
+{
+    int reason = write_fully(writer->fd, data, size);
+    return reason ? fail_write(err, writer->path, reason) : SQZ_OK;
+}
+
+enum sqz_status sqz_writer_replace(struct sqz_writer *writer, uint64_t offset, const void *data,
+                                   size_t size, struct sqz_error *err)
+{
+    int reason = 0;
+    if (pwrite(writer->fd, data, size, (off_t)offset) != (ssize_t)size)
+        reason = errno ? errno : EIO;
+    return reason ? fail_write(err, writer->path, reason) : SQZ_OK;
+}
+
+enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *err)
+{
+    int reason = writer->unsynced ? 0 : sync_checked(writer->fd);
+    if (close(writer->fd) != 0 && !reason && errno != EINTR)
         reason = errno;
-    if (!reason && overwrite == SQZ_KEEP_EXISTING)
-        reason = move_new(temporary, path);
-    else if (!reason && rename(temporary, path) != 0)
+    writer->fd = -1;
+    if (!reason && writer->overwrite == SQZ_KEEP_EXISTING)
+        reason = move_new(writer->temporary, writer->path);
+    else if (!reason && rename(writer->temporary, writer->path) != 0)
         reason = errno;
-    if (reason)
-        unlink(temporary);
-    else
-        reason = sync_folder(folder);
-done:
-    sqz_free(temporary);
-    sqz_free(folder);
-    return reason ? fail_write(err, path, reason) : SQZ_OK;
+    if (!reason) {
+        sqz_free(writer->temporary);
+        writer->temporary = NULL;
+        reason = writer->unsynced ? 0 : sync_folder(writer->folder);
+    }
+    enum sqz_status status = reason ? fail_write(err, writer->path, reason) : SQZ_OK;
+    sqz_writer_abort(writer);
+    return status;
+}
+
+static enum sqz_status write_whole(const char *path, const void *data, size_t size,
+                                   enum sqz_overwrite overwrite, bool unsynced,
+                                   struct sqz_error *err)
+{
+    struct sqz_writer *writer = NULL;
+    enum sqz_status status = sqz_writer_open(path, overwrite, &writer, err);
+    if (!status) {
+        writer->unsynced = unsynced;
+        status = sqz_writer_add(writer, data, size, err);
+    }
+    if (!status)
+        return sqz_writer_commit(writer, err);
+    sqz_writer_abort(writer);
+    return status;
+}
+
+enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
+                               enum sqz_overwrite overwrite, struct sqz_error *err)
+{
+    return write_whole(path, data, size, overwrite, false, err);
+}
+
+enum sqz_status sqz_file_write_unsynced(const char *path, const void *data, size_t size,
+                                        struct sqz_error *err)
+{
+    return write_whole(path, data, size, SQZ_REPLACE_EXISTING, true, err);
 }

@@ -29,6 +29,24 @@ enum sqz_overwrite { SQZ_KEEP_EXISTING, SQZ_REPLACE_EXISTING };
 enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
                                enum sqz_overwrite overwrite, struct sqz_error *err);
 
+// The same without waiting for the disk, replacing what is there: for very many files, behind which
+// the caller synchronises once.
+enum sqz_status sqz_file_write_unsynced(const char *path, const void *data, size_t size,
+                                        struct sqz_error *err);
+
+// The same, piece by piece, for files that are too large for memory. Commit and abort free the
+// writer; before a commit nothing is at `path`.
+struct sqz_writer;
+enum sqz_status sqz_writer_open(const char *path, enum sqz_overwrite overwrite,
+                                struct sqz_writer **out, struct sqz_error *err);
+enum sqz_status sqz_writer_add(struct sqz_writer *writer, const void *data, size_t size,
+                               struct sqz_error *err);
+// Overwrites bytes that were added before.
+enum sqz_status sqz_writer_replace(struct sqz_writer *writer, uint64_t offset, const void *data,
+                                   size_t size, struct sqz_error *err);
+enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *err);
+void sqz_writer_abort(struct sqz_writer *writer); // NULL is fine
+
 bool sqz_path_exists(const char *path);
 bool sqz_path_is_folder(const char *path);
 // mkdir -p. SQZ_E_CANTWRITE names the folder.

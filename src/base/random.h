@@ -14,7 +14,8 @@ enum sqz_random_use {
     SQZ_RANDOM_SYNTH,    // the synthetic data set
     SQZ_RANDOM_SPLIT,    // which files are held out
     SQZ_RANDOM_MIX,      // mixup and cutmix
-    SQZ_RANDOM_TEST
+    SQZ_RANDOM_TEST,
+    SQZ_RANDOM_POLICY // one sample's automatic augmentation
 };
 
 struct sqz_random {
@@ -22,11 +23,18 @@ struct sqz_random {
 };
 void sqz_random_init(struct sqz_random *random, uint64_t seed, uint64_t epoch, uint64_t sample,
                      enum sqz_random_use use);
+// Another stream of the same key, independent of it and of those with other uses and numbers.
+void sqz_random_branch(const struct sqz_random *from, enum sqz_random_use use, uint64_t number,
+                       struct sqz_random *out);
 uint64_t sqz_random_u64(struct sqz_random *random);
 double sqz_random_uniform(struct sqz_random *random, double low, double high); // [low, high)
 // [low, high), each equally likely; low when nothing lies between.
 int64_t sqz_random_int(struct sqz_random *random, int64_t low, int64_t high);
 double sqz_random_normal(struct sqz_random *random); // N(0, 1), two draws
+// Gamma(alpha, 1) and Beta(a, b) with parameters above 0 (Marsaglia and Tsang 2000: by rejection,
+// so the number of draws differs).
+double sqz_random_gamma(struct sqz_random *random, double alpha);
+double sqz_random_beta(struct sqz_random *random, double a, double b);
 
 static inline uint64_t sqz_random_mix(uint64_t x)
 {

@@ -2,6 +2,7 @@
 #include "data/transform_source.h"
 
 #include <math.h>
+#include <string.h>
 
 #define CROP_ATTEMPTS 10
 
@@ -84,8 +85,8 @@ bool sqz_erase_size(double area, double ratio, int w, int h, struct sqz_rect *ou
     return true;
 }
 
-static struct sqz_rect draw_erase(const struct sqz_augment *augment, int side,
-                                  struct sqz_random *random)
+struct sqz_rect sqz_erase_draw(const struct sqz_augment *augment, int side,
+                               struct sqz_random *random)
 {
     struct sqz_rect none = {0, 0, 0, 0};
     if (sqz_random_uniform(random, 0, 1) >= augment->erase_prob)
@@ -117,8 +118,8 @@ void sqz_augment_draw(const struct sqz_augment *augment, const struct sqz_prepro
     out->hflip = sqz_random_uniform(random, 0, 1) < augment->hflip;
     out->vflip = sqz_random_uniform(random, 0, 1) < augment->vflip;
     draw_jitter(augment, random, out);
-    out->erase = draw_erase(augment, preprocess->image_size, random);
-    out->noise = *random;
+    out->erase = sqz_erase_draw(augment, preprocess->image_size, random);
+    out->noise = out->more = *random;
 }
 
 static enum sqz_status fetch_crop(const struct sqz_augment *augment,
@@ -161,11 +162,77 @@ void sqz_erase_run(const struct sqz_augment *augment, const struct sqz_rect *rec
     }
 }
 
+// A view beyond the first erases by draws of its own.
+static void erase(const struct sqz_augment *augment, const struct sqz_preprocess *preprocess,
+                  const struct sqz_augment_draw *draw, int view, float *pixels)
+{
+    int side = preprocess->image_size;
+    struct sqz_rect rect = draw->erase;
+    struct sqz_random noise = draw->noise;
+    if (view > 0) {
+        sqz_random_branch(&draw->more, SQZ_RANDOM_AUGMENT, (uint64_t)view, &noise);
+        rect = sqz_erase_draw(augment, side, &noise);
+    }
+    sqz_erase_run(augment, &rect, noise, side, preprocess->channels, pixels);
+}
+
+static void exchange(uint8_t *a, uint8_t *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint8_t kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
+}
+
+static void mirror(struct sqz_image *image, bool across, bool down)
+{
+    size_t c = (size_t)image->c, row = (size_t)image->w * c;
+    for (int y = 0; across && y < image->h; y++) {
+        uint8_t *left = image->pixels + (size_t)y * row, *right = left + row - c;
+        for (; left < right; left += c, right -= c)
+            exchange(left, right, c);
+    }
+    for (int y = 0; down && y < image->h / 2; y++)
+        exchange(image->pixels + (size_t)y * row, image->pixels + (size_t)(image->h - 1 - y) * row,
+                 row);
+}
+
+// Every view begins with the same crop, in the same direction.
+static enum sqz_status run_views(const struct sqz_augment *augment,
+                                 const struct sqz_preprocess *preprocess,
+                                 const struct sqz_augment_draw *draw, size_t view_floats,
+                                 float *out, struct sqz_transform_scratch *scratch,
+                                 struct sqz_error *err)
+{
+    struct sqz_image *resized = &scratch->resized, *view = &scratch->view;
+    int views = augment->splits > 1 ? augment->splits : 1;
+    enum sqz_status status = SQZ_OK;
+    mirror(resized, draw->hflip, draw->vflip);
+    for (int v = 0; v < views && !status; v++, out += view_floats) {
+        struct sqz_random random;
+        if (views > 1 && v == 0) {
+            sqz_normalize(preprocess, resized->pixels, false, false, out);
+        } else {
+            status = sqz_image_resize_buffer(view, resized->w, resized->h, resized->c, err);
+            if (status)
+                break;
+            memcpy(view->pixels, resized->pixels,
+                   (size_t)view->w * (size_t)view->h * (size_t)view->c);
+            sqz_random_branch(&draw->more, SQZ_RANDOM_POLICY, (uint64_t)v, &random);
+            status = sqz_policy_run(augment, &random, preprocess, out, scratch, err);
+        }
+        erase(augment, preprocess, draw, v, out);
+    }
+    return status;
+}
+
 enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
                                   const struct sqz_preprocess *preprocess,
                                   const struct sqz_source *source,
-                                  const struct sqz_augment_draw *draw, float *out,
-                                  struct sqz_transform_scratch *scratch, struct sqz_error *err)
+                                  const struct sqz_augment_draw *draw, size_t view_floats,
+                                  float *out, struct sqz_transform_scratch *scratch,
+                                  struct sqz_error *err)
 {
     int side = preprocess->image_size;
     struct sqz_source_pixels pixels;
@@ -181,19 +248,21 @@ enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
     status = sqz_resize_run(&resize, &pixels.from, resized, scratch, err);
     if (status)
         return status;
+    if (augment->policy.kind != SQZ_POLICY_NONE)
+        return run_views(augment, preprocess, draw, view_floats, out, scratch, err);
     for (int i = 0; i < SQZ_JITTERS; i++)
         if (draw->jitter[draw->order[i]])
             sqz_jitter_run(draw->order[i], draw->factor[draw->order[i]], resized);
     sqz_normalize(preprocess, resized->pixels, draw->hflip, draw->vflip, out);
-    sqz_erase_run(augment, &draw->erase, draw->noise, side, preprocess->channels, out);
+    erase(augment, preprocess, draw, 0, out);
     return SQZ_OK;
 }
 
 enum sqz_status sqz_augment_run(const struct sqz_augment *augment,
                                 const struct sqz_preprocess *preprocess,
                                 const struct sqz_source *source, struct sqz_random *random,
-                                float *out, struct sqz_transform_scratch *scratch,
-                                struct sqz_error *err)
+                                size_t view_floats, float *out,
+                                struct sqz_transform_scratch *scratch, struct sqz_error *err)
 {
     int w, h;
     struct sqz_augment_draw draw;
@@ -201,5 +270,5 @@ enum sqz_status sqz_augment_run(const struct sqz_augment *augment,
     if (status)
         return status;
     sqz_augment_draw(augment, preprocess, w, h, random, &draw);
-    return sqz_augment_apply(augment, preprocess, source, &draw, out, scratch, err);
+    return sqz_augment_apply(augment, preprocess, source, &draw, view_floats, out, scratch, err);
 }

@@ -1,6 +1,7 @@
 // `data check`: decodes every image of a data set and tells what is wrong with it.
 #include "base/memory.h"
 #include "base/threads.h"
+#include "data/pack.h"
 #include "data/sets.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -330,6 +331,8 @@ enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn
     check.findings = sqz_new_array(ROUND, sizeof *check.findings);
     if (!check.workers || !check.findings)
         status = sqz_fail_memory(err, "the check", ROUND * sizeof *check.findings);
+    else if (sqz_pack_is(dir))
+        status = sqz_pack_check(dir, check.pool, problem, arg, &report, err);
     else if (strcmp(layout.kind, "imagenet"))
         status = check_arrays(&check, dir, &layout, err);
     else

@@ -1,6 +1,7 @@
 // Opens a data set of any layout, and hands out its samples.
 #include "base/memory.h"
 #include "base/random.h"
+#include "data/pack.h"
 #include "data/sets.h"
 #include <limits.h>
 #include <string.h>
@@ -20,6 +21,7 @@ void sqz_dataset_free(struct sqz_dataset *set)
     sqz_free(set->samples);
     sqz_free(set->classes);
     sqz_free(set->pixels);
+    sqz_pack_close(set->pack);
     sqz_free(set->skipped_example);
     sqz_free(set->name);
     sqz_free(set);
@@ -157,6 +159,8 @@ static enum sqz_status open_class_folders(const struct sqz_dataset_request *requ
                                           struct sqz_dataset *set, struct sqz_error *err)
 {
     char *folder = NULL;
+    if (sqz_pack_is(request->dir))
+        return sqz_pack_open(request->dir, request->split ? request->split : "", set, err);
     enum sqz_status status =
         find_split(request->dir, request->split ? request->split : "", &folder, err);
     if (!status)
@@ -232,12 +236,43 @@ done:
     return status;
 }
 
+bool sqz_dataset_has_split(const char *dir, const char *split)
+{
+    if (sqz_pack_is(dir))
+        return sqz_pack_has_split(dir, split);
+    char *path = sqz_path_join(dir, split);
+    bool exists = path && sqz_path_is_folder(path);
+    sqz_free(path);
+    return exists;
+}
+
+static enum sqz_status read_packed(const struct sqz_dataset *set, const struct sqz_sample *sample,
+                                   struct sqz_bytes *bytes, struct sqz_image *view,
+                                   struct sqz_source *out, struct sqz_error *err)
+{
+    const struct sqz_pack_entry *entry = sqz_pack_entry_of(set->pack, sample->offset);
+    enum sqz_status status = sqz_pack_read(set->pack, sample->offset, bytes, err);
+    if (status)
+        return status;
+    out->name = sample->path;
+    out->data = bytes->data;
+    out->size = entry->size;
+    if (entry->channels > 0) {
+        *view = (struct sqz_image){
+            .w = entry->w, .h = entry->h, .c = entry->channels, .pixels = bytes->data};
+        out->image = view;
+    }
+    return SQZ_OK;
+}
+
 enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
                                  struct sqz_bytes *bytes, struct sqz_image *view,
                                  struct sqz_source *out, struct sqz_error *err)
 {
     const struct sqz_sample *sample = &set->samples[index];
     memset(out, 0, sizeof *out);
+    if (set->pack)
+        return read_packed(set, sample, bytes, view, out, err);
     if (!sample->path) {
         *view = (struct sqz_image){
             .w = set->w, .h = set->h, .c = set->c, .pixels = set->pixels + sample->offset};
@@ -253,4 +288,27 @@ enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
     out->size = bytes->size;
     out->name = sample->path;
     return SQZ_OK;
+}
+
+bool sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *h)
+{
+    enum { HEAD = 1 << 16 };
+    const struct sqz_sample *sample = &set->samples[index];
+    struct sqz_image_header header = {.w = set->w, .h = set->h};
+    struct sqz_bytes bytes = {0};
+    size_t got = 0;
+    bool told = true;
+    if (set->pack) {
+        const struct sqz_pack_entry *entry = sqz_pack_entry_of(set->pack, sample->offset);
+        header.w = entry->w;
+        header.h = entry->h;
+    } else if (sample->path) {
+        bytes.data = sqz_new_array(HEAD, 1);
+        told = bytes.data && !sqz_file_read_head(sample->path, bytes.data, HEAD, &got, NULL) &&
+               !sqz_image_probe(bytes.data, got, &header, NULL);
+    }
+    sqz_bytes_release(&bytes);
+    *w = header.w;
+    *h = header.h;
+    return told;
 }

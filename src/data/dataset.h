@@ -5,10 +5,11 @@
 #include "data/image.h"
 #include "data/transform.h"
 
+struct sqz_pack;
 struct sqz_sample {
-    char *path; // folder data sets: owned; else NULL
+    char *path; // folders: of the file; packed sets: for messages only; owned. In memory: NULL
     int label;
-    size_t offset; // in-memory sets: first byte of its pixels
+    size_t offset; // in-memory sets: first byte of its pixels; packed ones: number in the pack
     uint64_t hash; // of its name and size (in-memory sets: of its pixels), for the fingerprint
 };
 struct sqz_dataset {
@@ -17,6 +18,7 @@ struct sqz_dataset {
     size_t count;
     char **classes; // folder names (or digits / CIFAR names), label order
     int n_classes;
+    struct sqz_pack *pack; // packed sets; else NULL
     uint8_t *pixels;       // in-memory sets: NHWC u8
     int w, h, c;           // of in-memory samples, else 0
     size_t skipped;        // files that are no images we read, found by the header check
@@ -28,7 +30,7 @@ void sqz_dataset_free(struct sqz_dataset *set);
 struct sqz_dataset_request {
     // "imagenet" or "" = class folders; "mnist", "cifar10", "cifar100"; NULL = found by content
     const char *kind;
-    const char *dir;
+    const char *dir;   // or, for class folders, a packed data set
     const char *split; // folder name ("train", "val") or usage; "" = dir itself
     // For a folder that holds class folders directly, without splits: which part of the held-out
     // division (one in five of each class by hash of file name and seed) to take.
@@ -48,6 +50,10 @@ struct sqz_dataset_layout {
 };
 enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *out,
                                    struct sqz_error *err);
+// Whether class folders (or a pack) have this split.
+bool sqz_dataset_has_split(const char *dir, const char *split);
+// The size of a sample's picture from its header; false when it cannot be told.
+bool sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *h);
 // Renumbers the labels so that they are indices into `classes` (matching by folder name; a subset
 // is fine). A class that is not there is an error that names it and the nearest one.
 enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,
@@ -81,5 +87,21 @@ struct sqz_synth {
     uint64_t seed;
 };
 enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, struct sqz_error *err);
+
+// data pack: a data set of any kind as one file at `out` (pack.h), split by split.
+struct sqz_pack_how {
+    int shorter; // larger pictures are shrunk until their shorter side has so many pixels; 0: 256
+    int quality; // of the JPEG encoding of those that are shrunk; 0: 90
+    bool raw;    // store pixels (turned as EXIF says) instead of files
+    enum sqz_overwrite overwrite;
+    const volatile int *stop; // may be NULL; set: SQZ_E_STOPPED, and nothing is left
+};
+struct sqz_pack_report {
+    size_t pictures, shrunk, skipped; // skipped: files that are no images, told to `problem`
+    uint64_t bytes;
+};
+enum sqz_status sqz_data_pack(const char *dir, const char *out, const struct sqz_pack_how *how,
+                              int threads, sqz_data_problem_fn problem, void *arg,
+                              struct sqz_pack_report *report, struct sqz_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 // Finds out how a data set's folder is laid out.
 #include "base/memory.h"
+#include "data/pack.h"
 #include "data/sets.h"
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,8 @@ enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *o
 {
     static const char *const validation[] = {"val", "test", "valid", "validation"};
     bool train, test;
+    if (sqz_pack_is(dir))
+        return sqz_pack_layout(dir, out, err);
     enum sqz_status status = sqz_need_folder(dir, err);
     if (status)
         return status;

@@ -6,22 +6,22 @@
 #include "data/loader.h"
 #include "base/cpu.h"
 #include "base/memory.h"
+#include "data/loader_plan.h"
 #include "data/loader_sample.h"
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
-#define AHEAD   3           // batches made ready while the trainer computes
-#define RING    (AHEAD + 1) // and the one that it holds
 #define NO_STEP SIZE_MAX
 
 struct slot {
-    float *images;
+    float *images, *targets;
     int *labels;
     size_t *samples;
-    size_t step; // the batch that it holds or is being filled with; NO_STEP: none
-    int n, done; // samples of this batch; those that are ready
+    size_t step;   // the batch that it holds or is being filled with; NO_STEP: none
+    int n, loaded; // samples of this batch; those that are there
+    bool done;     // all are, and are mixed
+    bool mixed;    // `targets` count
     size_t substituted;
     int failed; // the first sample that failed, -1: none
     struct sqz_error error;
@@ -30,10 +30,9 @@ struct slot {
 struct sqz_loader {
     struct sqz_loader_config config;
     struct sqz_augment augment;
-    struct slot slots[RING];
-    size_t ring;
+    struct slot slots[SQZ_LOADER_RING];
+    struct sqz_loader_plan plan;
     int *order; // of the whole data set
-    size_t rows, steps, image_floats;
     int epoch;
     pthread_t *threads;
     struct sqz_sample_worker *workers;
@@ -52,46 +51,6 @@ struct sqz_loader {
     double wait_seconds;
 };
 
-static size_t count_rows(const struct sqz_loader_config *config)
-{
-    size_t rows = config->dataset->count;
-    return config->num_samples && config->num_samples < rows ? config->num_samples : rows;
-}
-
-static size_t count_steps(const struct sqz_loader_config *config)
-{
-    size_t rows = count_rows(config), batch = (size_t)config->batch;
-    return config->drop_remainder ? rows / batch : (rows + batch - 1) / batch;
-}
-
-static size_t count_ring(const struct sqz_loader_config *config)
-{
-    size_t steps = count_steps(config);
-    return steps < RING ? steps : RING;
-}
-
-// false: too large for a size_t.
-static bool count_floats(const struct sqz_loader_config *config, size_t *image, size_t *batch)
-{
-    size_t side = (size_t)config->preprocess.image_size;
-    return sqz_size_mul(side, side, image) &&
-           sqz_size_mul(*image, (size_t)config->preprocess.channels, image) &&
-           sqz_size_mul(*image, (size_t)config->batch, batch);
-}
-
-size_t sqz_loader_memory(const struct sqz_loader_config *config)
-{
-    size_t image, total, order;
-    if (!count_floats(config, &image, &total) || !sqz_size_mul(total, sizeof(float), &total) ||
-        !sqz_size_add(total, (size_t)config->batch * (sizeof(int) + sizeof(size_t)), &total) ||
-        !sqz_size_mul(total, count_ring(config), &total) ||
-        !sqz_size_mul(config->dataset->count, sizeof(int), &order) ||
-        !sqz_size_add(total, order, &total) ||
-        !sqz_size_add(total, sizeof(struct sqz_loader), &total))
-        return SIZE_MAX;
-    return total;
-}
-
 // With the mutex held: takes the next sample, or waits for one. false: time to quit.
 static bool take_ticket(struct sqz_loader *loader, size_t *position)
 {
@@ -100,17 +59,18 @@ static bool take_ticket(struct sqz_loader *loader, size_t *position)
         if (loader->quit)
             return false;
         if (loader->ticket < loader->end &&
-            loader->ticket / batch - loader->released < loader->ring)
+            loader->ticket / batch - loader->released < loader->plan.ring)
             break;
         pthread_cond_wait(&loader->work, &loader->mutex);
     }
     *position = loader->ticket++;
-    size_t step = *position / batch, left = loader->rows - step * batch;
-    struct slot *slot = &loader->slots[step % loader->ring];
+    size_t step = *position / batch, left = loader->plan.samples - step * batch;
+    struct slot *slot = &loader->slots[step % loader->plan.ring];
     if (slot->step != step) {
         slot->step = step;
         slot->n = (int)(left < batch ? left : batch);
-        slot->done = 0;
+        slot->loaded = 0;
+        slot->done = slot->mixed = false;
         slot->substituted = 0;
         slot->failed = -1;
     }
@@ -118,83 +78,113 @@ static bool take_ticket(struct sqz_loader *loader, size_t *position)
     return true;
 }
 
+// Sample and repetition at a position of the epoch.
+static void find_sample(const struct sqz_loader *loader, size_t position,
+                        struct sqz_sample_job *job)
+{
+    size_t repeats = loader->config.repeats > 1 ? (size_t)loader->config.repeats : 1;
+    *job = (struct sqz_sample_job){.config = &loader->config,
+                                   .epoch = loader->epoch,
+                                   .index = (size_t)loader->order[position / repeats],
+                                   .repetition = position % repeats};
+}
+
+// Labels of all rows: every view of a sample has the sample's.
+static void label(struct slot *slot, int at, int views, int label, size_t sample)
+{
+    for (int view = 0; view < views; view++) {
+        slot->labels[view * slot->n + at] = label;
+        slot->samples[view * slot->n + at] = sample;
+    }
+}
+
+// Mixes a batch that is complete, and makes the targets of it.
+static void mix(const struct sqz_loader *loader, struct slot *slot)
+{
+    const struct sqz_loader_config *config = &loader->config;
+    int n = slot->n * loader->plan.views, side = config->preprocess.image_size;
+    size_t classes = loader->plan.classes;
+    struct sqz_random random;
+    struct sqz_mix_draw draw;
+    sqz_random_init(&random, config->seed, (uint64_t)loader->epoch, slot->step, SQZ_RANDOM_MIX);
+    sqz_mix_draw(&config->mix, side, side, &random, &draw);
+    slot->mixed = n > 1 && draw.share < 1;
+    if (!slot->mixed)
+        return;
+    sqz_mix_run(&draw, n, side, side, config->preprocess.channels, slot->images);
+    memset(slot->targets, 0, (size_t)n * classes * sizeof *slot->targets);
+    for (int i = 0; i < n; i++) {
+        float *target = slot->targets + (size_t)i * classes;
+        target[slot->labels[i]] += (float)draw.share;
+        target[slot->labels[n - 1 - i]] += (float)(1 - draw.share);
+    }
+}
+
+// Loads one sample and writes it into its batch; the last one of a batch finishes it.
+static void load(struct sqz_loader *loader, struct sqz_sample_worker *worker, size_t position)
+{
+    size_t batch = (size_t)loader->config.batch;
+    struct slot *slot = &loader->slots[position / batch % loader->plan.ring];
+    int at = (int)(position % batch);
+    struct sqz_sample_job job;
+    struct sqz_error error = {0};
+    find_sample(loader, position, &job);
+    job.view_floats = (size_t)slot->n * loader->plan.image_floats;
+    float *out = slot->images + (size_t)at * loader->plan.image_floats;
+    bool failed = sqz_sample_load(&job, worker, out, &error) != SQZ_OK;
+    label(slot, at, loader->plan.views, loader->config.dataset->samples[job.used].label, job.used);
+
+    pthread_mutex_lock(&loader->mutex);
+    if (failed && (slot->failed < 0 || at < slot->failed)) {
+        slot->failed = at;
+        slot->error = error;
+    }
+    slot->substituted += job.used != job.index;
+    bool last = ++slot->loaded == slot->n;
+    if (last && slot->failed < 0 && slot->targets) {
+        pthread_mutex_unlock(&loader->mutex);
+        mix(loader, slot);
+        pthread_mutex_lock(&loader->mutex);
+    }
+    slot->done = last;
+    if (last)
+        pthread_cond_signal(&loader->ready);
+    if (--loader->in_flight == 0)
+        pthread_cond_signal(&loader->idle);
+}
+
 static void *run_worker(void *arg)
 {
     struct sqz_loader *loader = arg;
-    size_t position, batch = (size_t)loader->config.batch;
+    size_t position;
     pthread_mutex_lock(&loader->mutex);
     struct sqz_sample_worker *worker = &loader->workers[loader->next_worker++];
     while (take_ticket(loader, &position)) {
-        struct sqz_sample_job job = {&loader->config, loader->epoch,
-                                     (size_t)loader->order[position], 0};
-        struct slot *slot = &loader->slots[position / batch % loader->ring];
-        int at = (int)(position % batch);
-        struct sqz_error error = {0};
         pthread_mutex_unlock(&loader->mutex);
-
-        float *out = slot->images + (size_t)at * loader->image_floats;
-        bool failed = sqz_sample_load(&job, worker, out, &error) != SQZ_OK;
-        slot->labels[at] = loader->config.dataset->samples[job.used].label;
-        slot->samples[at] = job.used;
-
-        pthread_mutex_lock(&loader->mutex);
-        if (failed && (slot->failed < 0 || at < slot->failed)) {
-            slot->failed = at;
-            slot->error = error;
-        }
-        slot->substituted += job.used != job.index;
-        if (++slot->done == slot->n)
-            pthread_cond_signal(&loader->ready);
-        if (--loader->in_flight == 0)
-            pthread_cond_signal(&loader->idle);
+        load(loader, worker, position); // comes back with the mutex held
     }
     pthread_mutex_unlock(&loader->mutex);
     return NULL;
 }
 
-static enum sqz_status check_config(const struct sqz_loader_config *config, struct sqz_error *err)
-{
-    size_t image, batch;
-    if (config->batch < 1 || config->workers < 1)
-        return sqz_fail(
-            err, SQZ_E_USAGE,
-            "A batch of %d images with %d loader threads is not possible: both must be at "
-            "least 1.",
-            config->batch, config->workers);
-    if (config->preprocess.image_size < 1 ||
-        (config->preprocess.channels != 1 && config->preprocess.channels != 3))
-        return sqz_fail(err, SQZ_E_USAGE, "Images of %d pixels and %d channels cannot be made.",
-                        config->preprocess.image_size, config->preprocess.channels);
-    if (config->dataset->count == 0 || config->dataset->count > INT_MAX)
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no images.", config->dataset->name);
-    if (!count_floats(config, &image, &batch) || sqz_loader_memory(config) == SIZE_MAX)
-        return sqz_fail_memory(err, "batches of images", SIZE_MAX);
-    if (count_steps(config) == 0)
-        return sqz_fail(err, SQZ_E_USAGE,
-                        "The %zu images of \"%s\" do not fill one batch of %d: choose a smaller "
-                        "--batch_size, or --drop_remainder false.",
-                        count_rows(config), config->dataset->name, config->batch);
-    return SQZ_OK;
-}
-
 static enum sqz_status allocate(struct sqz_loader *loader, struct sqz_error *err)
 {
-    size_t n = (size_t)loader->config.batch, floats = 0;
-    count_floats(&loader->config, &loader->image_floats, &floats);
+    const struct sqz_loader_plan *plan = &loader->plan;
     loader->order = sqz_new_array(loader->config.dataset->count, sizeof *loader->order);
     loader->threads = sqz_new_array((size_t)loader->config.workers, sizeof *loader->threads);
     loader->workers = sqz_new_array((size_t)loader->config.workers, sizeof *loader->workers);
     bool whole = loader->order && loader->threads && loader->workers;
-    for (size_t i = 0; whole && i < loader->ring; i++) {
+    for (size_t i = 0; whole && i < plan->ring; i++) {
         struct slot *slot = &loader->slots[i];
-        slot->images = sqz_new_aligned(floats, sizeof *slot->images);
-        slot->labels = sqz_new_array(n, sizeof *slot->labels);
-        slot->samples = sqz_new_array(n, sizeof *slot->samples);
+        slot->images = sqz_new_aligned(plan->rows, plan->image_floats * sizeof *slot->images);
+        slot->labels = sqz_new_array(plan->rows, sizeof *slot->labels);
+        slot->samples = sqz_new_array(plan->rows, sizeof *slot->samples);
         slot->step = NO_STEP;
         whole = slot->images && slot->labels && slot->samples;
+        if (whole && plan->target_floats > 0)
+            whole = (slot->targets = sqz_new_array(plan->target_floats, sizeof(float)));
     }
-    return whole ? SQZ_OK
-                 : sqz_fail_memory(err, "batches of images", sqz_loader_memory(&loader->config));
+    return whole ? SQZ_OK : sqz_fail_memory(err, "batches of images", plan->memory);
 }
 
 // Signals are for the program's own threads: a worker must not run their handlers.
@@ -218,7 +208,8 @@ static enum sqz_status start_workers(struct sqz_loader *loader, struct sqz_error
 enum sqz_status sqz_loader_new(const struct sqz_loader_config *config, struct sqz_loader **out,
                                struct sqz_error *err)
 {
-    enum sqz_status status = check_config(config, err);
+    struct sqz_loader_plan plan;
+    enum sqz_status status = sqz_loader_plan(config, &plan, err);
     if (status)
         return status;
     struct sqz_loader *loader = sqz_new_array(1, sizeof *loader);
@@ -229,9 +220,8 @@ enum sqz_status sqz_loader_new(const struct sqz_loader_config *config, struct sq
         loader->augment = *config->augment;
         loader->config.augment = &loader->augment;
     }
-    loader->rows = count_rows(config);
-    loader->steps = loader->taken = loader->released = count_steps(config);
-    loader->ring = count_ring(config);
+    loader->plan = plan;
+    loader->taken = loader->released = plan.steps;
     pthread_mutex_init(&loader->mutex, NULL);
     pthread_cond_init(&loader->work, NULL);
     pthread_cond_init(&loader->ready, NULL);
@@ -258,8 +248,9 @@ void sqz_loader_free(struct sqz_loader *loader)
         pthread_join(loader->threads[i], NULL);
     for (int i = 0; loader->workers && i < loader->config.workers; i++)
         sqz_sample_worker_release(&loader->workers[i]);
-    for (int i = 0; i < RING; i++) {
+    for (int i = 0; i < SQZ_LOADER_RING; i++) {
         sqz_free(loader->slots[i].images);
+        sqz_free(loader->slots[i].targets);
         sqz_free(loader->slots[i].labels);
         sqz_free(loader->slots[i].samples);
     }
@@ -275,13 +266,13 @@ void sqz_loader_free(struct sqz_loader *loader)
 
 size_t sqz_loader_steps(const struct sqz_loader *loader)
 {
-    return loader->steps;
+    return loader->plan.steps;
 }
 
 size_t sqz_loader_samples(const struct sqz_loader *loader)
 {
-    return loader->config.drop_remainder ? loader->steps * (size_t)loader->config.batch
-                                         : loader->rows;
+    return loader->config.drop_remainder ? loader->plan.steps * (size_t)loader->config.batch
+                                         : loader->plan.samples;
 }
 
 enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t first,
@@ -289,9 +280,9 @@ enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t fi
 {
     struct sqz_random random;
     size_t count = loader->config.dataset->count;
-    if (epoch < 0 || first > loader->steps)
+    if (epoch < 0 || first > loader->plan.steps)
         return sqz_fail(err, SQZ_E_INTERNAL, "Epoch %d has no batch %zu (of %zu).", epoch, first,
-                        loader->steps);
+                        loader->plan.steps);
     pthread_mutex_lock(&loader->mutex);
     loader->end = 0;
     while (loader->in_flight > 0)
@@ -302,7 +293,7 @@ enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t fi
         sqz_random_init(&random, loader->config.seed, (uint64_t)epoch, 0, SQZ_RANDOM_SHUFFLE);
         sqz_random_shuffle(&random, loader->order, (int)count);
     }
-    for (size_t i = 0; i < loader->ring; i++)
+    for (size_t i = 0; i < loader->plan.ring; i++)
         loader->slots[i].step = NO_STEP;
     loader->epoch = epoch;
     loader->taken = loader->released = first;
@@ -316,15 +307,15 @@ enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t fi
 // With the mutex held: the slot of the batch that comes next, once all of it is there.
 static struct slot *wait_for_batch(struct sqz_loader *loader)
 {
-    struct slot *slot = &loader->slots[loader->taken % loader->ring];
+    struct slot *slot = &loader->slots[loader->taken % loader->plan.ring];
     if (loader->released < loader->taken) {
         loader->released = loader->taken;
         pthread_cond_broadcast(&loader->work);
     }
-    if (slot->step == loader->taken && slot->done == slot->n)
+    if (slot->step == loader->taken && slot->done)
         return slot;
     double start = sqz_clock_seconds();
-    while (slot->step != loader->taken || slot->done < slot->n)
+    while (slot->step != loader->taken || !slot->done)
         pthread_cond_wait(&loader->ready, &loader->mutex);
     loader->wait_seconds += sqz_clock_seconds() - start;
     return slot;
@@ -336,12 +327,14 @@ enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out
     enum sqz_status status = SQZ_OK;
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&loader->mutex);
-    if (loader->taken < loader->steps) {
+    if (loader->taken < loader->plan.steps) {
         struct slot *slot = wait_for_batch(loader);
         if (slot->failed >= 0) {
             status = sqz_fail(err, slot->error.status, "%s", slot->error.text);
         } else {
-            *out = (struct sqz_batch){slot->images, slot->labels, slot->samples, slot->n};
+            *out =
+                (struct sqz_batch){slot->images, slot->labels, slot->mixed ? slot->targets : NULL,
+                                   slot->samples, slot->n * loader->plan.views};
             loader->substituted += slot->substituted;
             loader->taken++;
         }

@@ -3,6 +3,7 @@
 #define SQZ_DATA_LOADER_H
 
 #include "data/dataset.h"
+#include "data/mix.h"
 
 struct sqz_loader;
 
@@ -11,18 +12,24 @@ struct sqz_loader_config {
     const struct sqz_dataset *dataset; // borrowed
     struct sqz_preprocess preprocess;
     const struct sqz_augment *augment; // NULL: evaluation transform (copied)
-    int batch;
+    struct sqz_mix mix;                // training only; zero: nothing is mixed
+    int classes;                       // columns of the targets; 0: the data set's
+    int batch;                         // samples; their augmentation splits come on top
     bool shuffle, drop_remainder;
+    int repeats; // > 1: every sample comes so often in a row, and an epoch sees fewer (spec 2.3)
     size_t num_samples; // 0: all (spec 2.3)
     uint64_t seed;
     int workers; // >= 1
     enum sqz_bad_image on_bad;
 };
 struct sqz_batch {
-    const float *images;   // n x image_size x image_size x channels, valid until the next call
-    const int *labels;     // n
+    const float *images; // n x image_size x image_size x channels, valid until the next call
+    const int *labels;   // n
+    // n x classes: the share of every class, where pictures were mixed; NULL: the labels alone
+    const float *targets;
     const size_t *samples; // n data set indices
-    int n;
+    int n; // rows; with augmentation splits (spec 7) the samples' clean views, then all their
+           // second ones, then all third ones
 };
 // Bytes of the batches and the order that a loader allocates (decoding buffers come on top: about
 // one decoded picture a worker); SIZE_MAX when they cannot be counted in a size_t.
@@ -32,7 +39,7 @@ enum sqz_status sqz_loader_new(const struct sqz_loader_config *config, struct sq
                                struct sqz_error *err);
 void sqz_loader_free(struct sqz_loader *loader);            // also in mid-epoch
 size_t sqz_loader_steps(const struct sqz_loader *loader);   // batches an epoch
-size_t sqz_loader_samples(const struct sqz_loader *loader); // samples an epoch
+size_t sqz_loader_samples(const struct sqz_loader *loader); // samples an epoch, splits not counted
 // Begins epoch (0-based) at batch `first`; order and augmentation depend on (seed, epoch, sample)
 // only.
 enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t first,

@@ -21,9 +21,11 @@ static enum sqz_status load(const struct sqz_sample_job *job, size_t index,
     if (!config->augment)
         return sqz_preprocess_run(&config->preprocess, &source, out, &worker->scratch, err);
     // A substitute takes the draws of the sample that it stands for, so it is not seen twice alike.
-    sqz_random_init(&random, config->seed, (uint64_t)job->epoch, job->index, SQZ_RANDOM_AUGMENT);
-    return sqz_augment_run(config->augment, &config->preprocess, &source, &random, out,
-                           &worker->scratch, err);
+    // A repetition counts as another sample, behind those that the set has.
+    uint64_t key = job->index + job->repetition * config->dataset->count;
+    sqz_random_init(&random, config->seed, (uint64_t)job->epoch, key, SQZ_RANDOM_AUGMENT);
+    return sqz_augment_run(config->augment, &config->preprocess, &source, &random, job->view_floats,
+                           out, &worker->scratch, err);
 }
 
 // Trouble that stays with the file; a full memory or a failing disk is nothing to gloss over.

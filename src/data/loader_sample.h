@@ -14,8 +14,10 @@ void sqz_sample_worker_release(struct sqz_sample_worker *worker);
 struct sqz_sample_job {
     const struct sqz_loader_config *config;
     int epoch;
-    size_t index; // wanted
-    size_t used;  // out: the same, or its substitute
+    size_t index;       // wanted
+    size_t repetition;  // of this sample in this epoch
+    size_t view_floats; // from one view of it to the next in `out`
+    size_t used;        // out: the same, or its substitute
 };
 enum sqz_status sqz_sample_load(struct sqz_sample_job *job, struct sqz_sample_worker *worker,
                                 float *out, struct sqz_error *err);

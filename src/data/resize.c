@@ -13,6 +13,8 @@ void sqz_transform_scratch_release(struct sqz_transform_scratch *scratch)
     sqz_image_release(&scratch->decoded);
     sqz_image_release(&scratch->resized);
     sqz_image_release(&scratch->padded);
+    sqz_image_release(&scratch->view);
+    sqz_image_release(&scratch->spare);
     sqz_free(scratch->buffer);
     *scratch = (struct sqz_transform_scratch){0};
 }

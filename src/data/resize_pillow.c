@@ -104,6 +104,7 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
     size_t w = (size_t)x->count, h = (size_t)y.count, n = w * (size_t)in->c;
     size_t taps_x = bank_taps(x, resize->interpolation);
     size_t taps_y = bank_taps(&y, resize->interpolation);
+    size_t groups = (taps_x + 3) / 4;
     size_t sizes[] = {
         w * sizeof(int),
         w * sizeof(int),
@@ -111,27 +112,27 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
         h * sizeof(int),
         h * sizeof(int),
         h * taps_y * sizeof(int32_t),
-        (size_t)needs.h * n,
-        n * sizeof(int32_t),
+        (size_t)needs.h * n + 1,
         (taps_x > taps_y ? taps_x : taps_y) * sizeof(double),
+        w * groups * SQZ_FILTER_GROUP * sizeof(int16_t),
     };
     void *parts[sizeof sizes / sizeof *sizes];
     enum sqz_status status =
         sqz_scratch_cut(scratch, sizes, (int)(sizeof sizes / sizeof *sizes), parts, err);
     if (status)
         return status;
-    struct sqz_filter_bank across = {parts[0], parts[1], parts[2], taps_x, x->count};
-    struct sqz_filter_bank down = {parts[3], parts[4], parts[5], taps_y, y.count};
-    fill_bank(x, resize->interpolation, in->c, parts[8], &across);
-    fill_bank(&y, resize->interpolation, 1, parts[8], &down);
+    struct sqz_filter_bank across = {parts[0], parts[1], parts[2], taps_x, x->count, parts[8], 0};
+    struct sqz_filter_bank down = {parts[3], parts[4], parts[5], taps_y, y.count, NULL, 0};
+    fill_bank(x, resize->interpolation, in->c, parts[7], &across);
+    sqz_filter_split(&across);
+    fill_bank(&y, resize->interpolation, 1, parts[7], &down);
     const struct sqz_pixel_ops *ops = sqz_pixel_ops();
     uint8_t *narrowed = parts[6];
     for (int j = 0; j < needs.h; j++)
         ops->filter_row(&across, in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride,
                         in->c, narrowed + (size_t)j * n);
     for (int j = 0; j < y.count; j++)
-        ops->filter_blend(narrowed + (size_t)down.offsets[j] * n, n,
-                          down.weights + (size_t)j * taps_y, down.counts[j], parts[7],
-                          out + (size_t)j * n);
+        ops->filter_blend(narrowed + (size_t)down.offsets[j] * n, n, n,
+                          down.weights + (size_t)j * taps_y, down.counts[j], out + (size_t)j * n);
     return SQZ_OK;
 }

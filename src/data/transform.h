@@ -5,10 +5,12 @@
 #include "base/preprocess.h"
 #include "base/random.h"
 #include "data/image.h"
+#include "data/policy.h"
 
 // Buffers of one worker, reused from image to image. Zero-initialise.
 struct sqz_transform_scratch {
     struct sqz_image decoded, resized, padded;
+    struct sqz_image view, spare; // of the augmentation policy
     void *buffer;
     size_t buffer_size;
 };
@@ -54,7 +56,10 @@ struct sqz_augment {
     double scale[2], ratio[2]; // random resized crop
     enum sqz_interpolation interpolation;
     double hflip, vflip; // probabilities
-    double brightness, contrast, saturation, hue;
+    struct sqz_policy policy;
+    struct sqz_operation_style style; // of the policy
+    int splits;                       // 3: a clean view and two that the policy changes; else 0
+    double brightness, contrast, saturation, hue; // jitter; without a policy
     double erase_prob, erase_scale[2], erase_ratio[2];
     int erase_attempts;
     enum sqz_erase_value erase_mode;
@@ -72,15 +77,18 @@ struct sqz_augment_draw {
     bool jitter[SQZ_JITTERS];  // not drawn: whether that one is on
     struct sqz_rect erase;     // of the result; w = 0: none
     struct sqz_random noise;   // what SQZ_ERASE_RANDOM continues with
+    struct sqz_random more;    // where the streams of the policy and of further views branch off
 };
 // w x h: the picture as shown (after EXIF orientation if that is applied).
 void sqz_augment_draw(const struct sqz_augment *augment, const struct sqz_preprocess *preprocess,
                       int w, int h, struct sqz_random *random, struct sqz_augment_draw *out);
+// View v of the result (there is one without splits) goes to out + v * view_floats.
 enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
                                   const struct sqz_preprocess *preprocess,
                                   const struct sqz_source *source,
-                                  const struct sqz_augment_draw *draw, float *out,
-                                  struct sqz_transform_scratch *scratch, struct sqz_error *err);
+                                  const struct sqz_augment_draw *draw, size_t view_floats,
+                                  float *out, struct sqz_transform_scratch *scratch,
+                                  struct sqz_error *err);
 // The colour operations, in place on RGB (on gray, saturation and hue do nothing).
 void sqz_jitter_run(enum sqz_jitter kind, float factor, struct sqz_image *image);
 
@@ -91,12 +99,22 @@ bool sqz_erase_size(double area, double ratio, int w, int h, struct sqz_rect *ou
 void sqz_erase_run(const struct sqz_augment *augment, const struct sqz_rect *rect,
                    struct sqz_random noise, int w, int channels, float *pixels);
 
+// A rectangle for a square picture, or none (w = 0).
+struct sqz_rect sqz_erase_draw(const struct sqz_augment *augment, int side,
+                               struct sqz_random *random);
+
+// Carries out a policy's operations on scratch->view and normalises the result into `out`. That
+// picture has its final size and direction.
+enum sqz_status sqz_policy_run(const struct sqz_augment *augment, struct sqz_random *random,
+                               const struct sqz_preprocess *preprocess, float *out,
+                               struct sqz_transform_scratch *scratch, struct sqz_error *err);
+
 // Draws and applies. `preprocess` gives size, channels, order, mean, std and EXIF handling. Draws
 // come from `random` only, in a fixed order.
 enum sqz_status sqz_augment_run(const struct sqz_augment *augment,
                                 const struct sqz_preprocess *preprocess,
                                 const struct sqz_source *source, struct sqz_random *random,
-                                float *out, struct sqz_transform_scratch *scratch,
-                                struct sqz_error *err);
+                                size_t view_floats, float *out,
+                                struct sqz_transform_scratch *scratch, struct sqz_error *err);
 
 #endif

@@ -4,9 +4,27 @@
 #include "base/cpu.h"
 
 const struct sqz_pixel_ops sqz_pixel_ops_ref = {
-    linear_row, linear_blend, filter_row, filter_blend, brighten,
-    mix_one,    mix_gray,     sum_gray,   normalize,
+    linear_row, linear_blend, filter_row,  filter_blend, brighten,   mix_one,  mix_gray, mix,
+    sum_gray,   normalize,    invert_from, mask,         smooth_row, blur_row, warp_row,
 };
+
+void sqz_filter_split(struct sqz_filter_bank *bank)
+{
+    int most = 1;
+    for (int i = 0; i < bank->n; i++)
+        most = bank->counts[i] > most ? bank->counts[i] : most;
+    bank->groups = ((size_t)most + 3) / 4;
+    for (int i = 0; i < bank->n; i++) {
+        const int32_t *weights = bank->weights + (size_t)i * bank->taps;
+        int16_t *halves = bank->halves + (size_t)i * bank->groups * SQZ_FILTER_GROUP;
+        for (size_t k = 0; k < 4 * bank->groups; k++) {
+            int32_t weight = k < (size_t)bank->counts[i] ? weights[k] : 0;
+            int16_t *group = halves + k / 4 * SQZ_FILTER_GROUP + k % 4;
+            group[0] = (int16_t)(weight & ((1 << SQZ_FILTER_LOW_BITS) - 1));
+            group[4] = (int16_t)(weight >> SQZ_FILTER_LOW_BITS);
+        }
+    }
+}
 
 const struct sqz_pixel_ops *sqz_pixel_ops(void)
 {

@@ -6,6 +6,7 @@
 #include "data/transform_pixels_tmpl.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <string.h>
 
 // Eight bytes are loaded for a pair of six: the pairs near the row's end are left to plain C.
@@ -30,8 +31,9 @@ static void linear_row_avx2(const struct sqz_linear_columns *columns, const uint
     linear_row(&rest, row, out + (ptrdiff_t)i * columns->c);
 }
 
-// Four bytes are loaded for a pixel of three: the results that reach the row's end are left to
-// plain C.
+// Sixteen bytes are loaded for four taps of three channels, and four are written for three: results
+// that would reach beyond the row's end are left to plain C. Weights of 22 bits are multiplied in
+// two halves. Every result takes all groups, so that the loop is predicted.
 static void filter_row_avx2(const struct sqz_filter_bank *bank, const uint8_t *row, int c,
                             uint8_t *out)
 {
@@ -40,31 +42,116 @@ static void filter_row_avx2(const struct sqz_filter_bank *bank, const uint8_t *r
         return;
     }
     int end = bank->offsets[bank->n - 1] + 3 * bank->counts[bank->n - 1];
+    int groups = (int)bank->groups, reach = 12 * (groups - 1) + 16;
+    const __m256i pairs =
+        _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7,
+                         -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+    const __m256i low = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    const __m256i high = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
+    const __m128i half = _mm_set1_epi32(FILTER_HALF);
+    const int16_t *halves = bank->halves;
+    int i = 0;
+    for (; i < bank->n && bank->offsets[i] + reach <= end; i++, out += 3) {
+        const uint8_t *p = row + bank->offsets[i];
+        __m256i lows = _mm256_setzero_si256(), highs = lows;
+        for (int g = 0; g < groups; g++, p += 12, halves += SQZ_FILTER_GROUP) {
+            __m256i pixels = _mm256_shuffle_epi8(
+                _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p)), pairs);
+            __m256i weights = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)halves));
+            __m256i lower = _mm256_permutevar8x32_epi32(weights, low);
+            __m256i upper = _mm256_permutevar8x32_epi32(weights, high);
+            lows = _mm256_add_epi32(lows, _mm256_madd_epi16(pixels, lower));
+            highs = _mm256_add_epi32(highs, _mm256_madd_epi16(pixels, upper));
+        }
+        lows = _mm256_add_epi32(lows, _mm256_slli_epi32(highs, SQZ_FILTER_LOW_BITS));
+        __m128i sums =
+            _mm_add_epi32(_mm256_castsi256_si128(lows), _mm256_extracti128_si256(lows, 1));
+        sums = _mm_srai_epi32(_mm_add_epi32(sums, half), SQZ_FILTER_BITS);
+        sums = _mm_packs_epi32(sums, sums); // packing clamps
+        int32_t packed = _mm_cvtsi128_si32(_mm_packus_epi16(sums, sums));
+        memcpy(out, &packed, sizeof packed);
+    }
+    struct sqz_filter_bank rest = *bank;
+    rest.offsets += i;
+    rest.counts += i;
+    rest.weights += (size_t)i * bank->taps;
+    rest.n -= i;
+    filter_row(&rest, row, c, out);
+}
+
+// Two rows' 16-bit values side by side, times their weights' halves.
+static inline void add_rows(__m256i pixels, __m256i low, __m256i high, __m256i *sums)
+{
+    __m256i lower = _mm256_madd_epi16(pixels, low), upper = _mm256_madd_epi16(pixels, high);
+    *sums = _mm256_add_epi32(
+        *sums, _mm256_add_epi32(lower, _mm256_slli_epi32(upper, SQZ_FILTER_LOW_BITS)));
+}
+
+static inline int pair(int32_t first, int32_t second)
+{
+    return (int)((uint32_t)(first & 0xFFFF) | (uint32_t)second << 16);
+}
+
+static void filter_blend_avx2(const uint8_t *rows, size_t stride, size_t n, const int32_t *weights,
+                              int count, uint8_t *out)
+{
+    const int32_t mask = (1 << SQZ_FILTER_LOW_BITS) - 1;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m256i a = _mm256_set1_epi32(FILTER_HALF), b = a;
+        for (int k = 0; k < count; k += 2) {
+            bool both = k + 1 < count;
+            int32_t w0 = weights[k], w1 = both ? weights[k + 1] : 0;
+            const uint8_t *p = rows + (size_t)k * stride + i;
+            __m256i x = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p));
+            __m256i y =
+                _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(both ? p + stride : p)));
+            __m256i low = _mm256_set1_epi32(pair(w0 & mask, w1 & mask));
+            __m256i high =
+                _mm256_set1_epi32(pair(w0 >> SQZ_FILTER_LOW_BITS, w1 >> SQZ_FILTER_LOW_BITS));
+            add_rows(_mm256_unpacklo_epi16(x, y), low, high, &a);
+            add_rows(_mm256_unpackhi_epi16(x, y), low, high, &b);
+        }
+        a = _mm256_srai_epi32(a, SQZ_FILTER_BITS);
+        b = _mm256_srai_epi32(b, SQZ_FILTER_BITS);
+        // Unpacking and packing both work within the halves of a register: the order is kept.
+        __m256i words = _mm256_packs_epi32(a, b);
+        __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi16(words, words), 0x08);
+        _mm_storeu_si128((__m128i *)(out + i), _mm256_castsi256_si128(packed));
+    }
+    filter_blend(rows + i, stride, n - i, weights, count, out + i);
+}
+
+static void warp_row_avx2(const struct sqz_warp_row *row, uint8_t *out)
+{
+    const __m128i pairs = _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
     const __m128i bytes =
         _mm_setr_epi8(0, 4, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
-    for (int i = 0; i < bank->n; i++, out += 3) {
-        const int32_t *w = bank->weights + (size_t)i * bank->taps;
-        const uint8_t *p = row + bank->offsets[i];
-        int count = bank->counts[i];
-        if (bank->offsets[i] + 3 * count >= end) {
-            filter_pixel(p, w, count, 3, out);
-            continue;
+    if (row->c != 3) {
+        warp_row(row, out);
+        return;
+    }
+    for (int first = 0; first < row->n; first += BLOCK) {
+        int n = row->n - first < BLOCK ? row->n - first : BLOCK;
+        int32_t offsets[BLOCK];
+        uint32_t top[BLOCK], bottom[BLOCK];
+        warp_places(row, first, n, offsets, top, bottom);
+        for (int i = 0; i < n; i++, out += 3) {
+            const uint8_t *p = row->pixels + offsets[i];
+            __m128i a = _mm_loadl_epi64((const __m128i *)p);
+            __m128i b = _mm_loadl_epi64((const __m128i *)(p + row->stride));
+            __m128i sums = _mm_add_epi32(
+                _mm_madd_epi16(_mm_shuffle_epi8(a, pairs), _mm_set1_epi32((int)top[i])),
+                _mm_madd_epi16(_mm_shuffle_epi8(b, pairs), _mm_set1_epi32((int)bottom[i])));
+            sums = _mm_srai_epi32(_mm_add_epi32(sums, _mm_set1_epi32(1 << 14)), 15);
+            int32_t packed = _mm_cvtsi128_si32(_mm_shuffle_epi8(sums, bytes));
+            memcpy(out, &packed, 3);
         }
-        __m128i sums = _mm_set1_epi32(FILTER_HALF);
-        for (int k = 0; k < count; k++) {
-            int32_t pixel;
-            memcpy(&pixel, p + 3 * k, sizeof pixel);
-            __m128i channels = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(pixel));
-            sums = _mm_add_epi32(sums, _mm_mullo_epi32(channels, _mm_set1_epi32(w[k])));
-        }
-        sums = _mm_srai_epi32(sums, SQZ_FILTER_BITS);
-        sums = _mm_min_epi32(_mm_max_epi32(sums, _mm_setzero_si128()), _mm_set1_epi32(255));
-        int32_t packed = _mm_cvtsi128_si32(_mm_shuffle_epi8(sums, bytes));
-        memcpy(out, &packed, 3);
     }
 }
 
 const struct sqz_pixel_ops sqz_pixel_ops_avx2 = {
-    linear_row_avx2, linear_blend, filter_row_avx2, filter_blend, brighten,
-    mix_one,         mix_gray,     sum_gray,        normalize,
+    linear_row_avx2, linear_blend, filter_row_avx2, filter_blend_avx2, brighten,    mix_one,
+    mix_gray,        mix,          sum_gray,        normalize,         invert_from, mask,
+    smooth_row,      blur_row,     warp_row_avx2,
 };

@@ -11,6 +11,7 @@
 
 #define ACCUMULATOR "grad_accumulation"
 #define DISPLACED   "best"
+#define AVERAGE     "ema"
 
 void sqz_train_state_release(struct sqz_train_state *state)
 {
@@ -25,11 +26,12 @@ void sqz_train_state_release(struct sqz_train_state *state)
 // --- Numbers and texts, as one table for both directions ---
 
 enum field_kind { FIELD_INT, FIELD_U64, FIELD_REAL, FIELD_TEXT };
-static const struct field {
+struct field {
     const char *key;
     enum field_kind kind;
     size_t offset;
-} fields[] = {
+};
+static const struct field fields[] = {
 #define FIELD(kind, name)                                                                          \
     {                                                                                              \
         "train." #name, kind, offsetof(struct sqz_train_state, name)                               \
@@ -46,7 +48,20 @@ static const struct field {
     FIELD(FIELD_TEXT, recipe),
 #undef FIELD
 };
-enum { N_FIELDS = sizeof fields / sizeof *fields };
+static const struct field counters[] = {
+#define COUNTER(kind, name, member)                                                                \
+    {                                                                                              \
+        "train." name, kind, offsetof(struct sqz_step_counters, member)                            \
+    }
+    COUNTER(FIELD_INT, "group", group),
+    COUNTER(FIELD_INT, "counted", counted),
+    COUNTER(FIELD_INT, "ema_updates", ema_updates),
+    COUNTER(FIELD_REAL, "loss_scale", scale.scale),
+    COUNTER(FIELD_INT, "loss_scale_steps", scale.steps),
+    COUNTER(FIELD_INT, "loss_scale_mark", scale.mark),
+#undef COUNTER
+};
+enum { N_FIELDS = sizeof fields / sizeof *fields, N_COUNTERS = sizeof counters / sizeof *counters };
 
 static enum sqz_status set_number(struct sqz_archive *archive, const char *key, const char *format,
                                   ...) __attribute__((format(printf, 3, 4)));
@@ -62,9 +77,9 @@ static enum sqz_status set_number(struct sqz_archive *archive, const char *key, 
 }
 
 static enum sqz_status write_field(struct sqz_archive *archive, const struct field *field,
-                                   const struct sqz_train_state *state)
+                                   const void *holder)
 {
-    const void *value = (const char *)state + field->offset;
+    const void *value = (const char *)holder + field->offset;
     switch (field->kind) {
     case FIELD_INT:
         return set_number(archive, field->key, "%lld", (long long)*(const int64_t *)value);
@@ -79,9 +94,9 @@ static enum sqz_status write_field(struct sqz_archive *archive, const struct fie
     return SQZ_E_INTERNAL;
 }
 
-static bool read_field(const struct field *field, const char *text, struct sqz_train_state *state)
+static bool read_field(const struct field *field, const char *text, void *holder)
 {
-    void *value = (char *)state + field->offset;
+    void *value = (char *)holder + field->offset;
     char *end = NULL;
     errno = 0;
     switch (field->kind) {
@@ -129,9 +144,9 @@ static enum sqz_status add_buffer(struct sqz_archive *archive, const struct sqz_
     return SQZ_OK;
 }
 
-static enum sqz_status take_buffer(const char *path, const struct sqz_archive *archive,
-                                   const struct sqz_net *net, const char *prefix, float *values,
-                                   struct sqz_error *err)
+enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *archive,
+                                    const struct sqz_net *net, const char *prefix, float *values,
+                                    struct sqz_error *err)
 {
     for (int i = 0; i < net->n_params; i++) {
         const struct sqz_param *param = &net->params[i];
@@ -164,8 +179,10 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
     enum sqz_status status = sqz_model_to_archive(model, &archive, err);
     if (!status)
         status = add_optimizer(&archive, stepper, net, err);
-    if (!status && stepper->group > 0)
+    if (!status && stepper->counters.group > 0)
         status = add_buffer(&archive, net, ACCUMULATOR, stepper->accumulator, err);
+    if (!status && stepper->ema)
+        status = add_buffer(&archive, net, AVERAGE, stepper->ema, err);
     if (!status && state->displaced_best)
         status = add_buffer(&archive, net, DISPLACED, state->displaced_best, err);
     if (status)
@@ -174,8 +191,8 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
         status = write_field(&archive, &fields[i], state);
     if (!status)
         status = sqz_archive_set(&archive, "train.simd", state->simd);
-    if (!status)
-        status = set_number(&archive, "train.group", "%d", stepper->group);
+    for (int i = 0; i < N_COUNTERS && !status; i++)
+        status = write_field(&archive, &counters[i], &stepper->counters);
     if (!status)
         status = set_number(&archive, "train.updates", "%llu",
                             (unsigned long long)stepper->optimizer->updates);
@@ -228,14 +245,32 @@ failed:
     return status;
 }
 
-static bool read_count(const struct sqz_archive *archive, const char *key, uint64_t limit,
-                       uint64_t *out)
+static bool read_updates(const struct sqz_archive *archive, uint64_t *out)
 {
-    const char *text = sqz_archive_get(archive, key);
+    const char *text = sqz_archive_get(archive, "train.updates");
     char *end = NULL;
     errno = 0;
     *out = text ? strtoull(text, &end, 10) : 0;
-    return text && end != text && !*end && !errno && *text != '-' && *out <= limit;
+    return text && end != text && !*end && !errno && *text != '-' && *out <= INT64_MAX;
+}
+
+// The counters, which have to fit the recipe that the stepper was made from.
+static enum sqz_status read_counters(const char *path, const struct sqz_archive *archive,
+                                     const struct sqz_stepper *stepper,
+                                     const struct sqz_train_state *state,
+                                     struct sqz_step_counters *out, struct sqz_error *err)
+{
+    *out = stepper->counters;
+    for (int i = 0; i < N_COUNTERS; i++) {
+        const char *text = sqz_archive_get(archive, counters[i].key);
+        if (!text || !read_field(&counters[i], text, out))
+            return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable %s.", path, counters[i].key);
+    }
+    if (out->group >= stepper->config.accumulate || out->counted > state->steps ||
+        out->ema_updates > out->counted || out->scale.mark > out->scale.steps ||
+        !(out->scale.scale >= 1 && out->scale.scale <= 1e300))
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds counters that contradict each other.", path);
+    return SQZ_OK;
 }
 
 enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archive *archive,
@@ -244,23 +279,30 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
 {
     const struct sqz_net *net = stepper->config.net;
     struct sqz_optimizer *optimizer = stepper->optimizer;
-    uint64_t group, updates;
-    if (!read_count(archive, "train.group", (uint64_t)stepper->config.accumulate - 1, &group) ||
-        !read_count(archive, "train.updates", INT64_MAX, &updates))
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable train.group or train.updates.",
-                        path);
-    enum sqz_status status = SQZ_OK;
-    for (int i = 0; i < optimizer->rule->n_states && !status; i++)
-        status =
-            take_buffer(path, archive, net, optimizer->rule->states[i], optimizer->state[i], err);
-    if (!status && group > 0)
-        status = take_buffer(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
+    struct sqz_step_counters read;
+    uint64_t updates;
+    enum sqz_status status = read_counters(path, archive, stepper, state, &read, err);
+    if (!status && !read_updates(archive, &updates))
+        status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable train.updates.", path);
+    for (int i = 0; !status && i < optimizer->rule->n_states; i++)
+        status = sqz_checkpoint_take(path, archive, net, optimizer->rule->states[i],
+                                     optimizer->state[i], err);
+    if (!status && read.group > 0)
+        status = sqz_checkpoint_take(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
+    if (!status && stepper->ema)
+        status = sqz_checkpoint_take(path, archive, net, AVERAGE, stepper->ema, err);
     if (status)
         return status;
-    stepper->group = (int)group;
+    stepper->counters = read;
     stepper->micro_steps = (uint64_t)state->steps;
     optimizer->updates = updates;
     return SQZ_OK;
+}
+
+bool sqz_checkpoint_has(const struct sqz_archive *archive, const struct sqz_net *net,
+                        const char *prefix)
+{
+    return find_prefixed(archive, prefix, net->params[0].name) != NULL;
 }
 
 enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_archive *archive,
@@ -268,12 +310,12 @@ enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_arch
                                          struct sqz_error *err)
 {
     *out = NULL;
-    if (!find_prefixed(archive, DISPLACED, net->params[0].name))
+    if (!sqz_checkpoint_has(archive, net, DISPLACED))
         return SQZ_OK;
     float *weights = sqz_new_aligned(net->n_weights, sizeof *weights);
     if (!weights)
         return sqz_fail_memory(err, "weights", net->n_weights * sizeof *weights);
-    enum sqz_status status = take_buffer(path, archive, net, DISPLACED, weights, err);
+    enum sqz_status status = sqz_checkpoint_take(path, archive, net, DISPLACED, weights, err);
     if (status)
         sqz_free(weights);
     else
@@ -292,6 +334,8 @@ enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_ste
         status = sqz_fail_memory(err, "a checkpoint", sizeof step);
     if (!status)
         status = add_optimizer(&archive, stepper, model->net, err);
+    if (!status && stepper->ema)
+        status = add_buffer(&archive, model->net, AVERAGE, stepper->ema, err);
     if (!status)
         status =
             sqz_archive_write(path, sqz_format_find("ckpt"), &archive, SQZ_REPLACE_EXISTING, err);

@@ -42,11 +42,17 @@ enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archiv
 enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archive *archive,
                                        const struct sqz_train_state *state,
                                        struct sqz_stepper *stepper, struct sqz_error *err);
+// Whether the archive holds arrays "prefix.<parameter>", and all of them into `values`.
+bool sqz_checkpoint_has(const struct sqz_archive *archive, const struct sqz_net *net,
+                        const char *prefix);
+enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *archive,
+                                    const struct sqz_net *net, const char *prefix, float *values,
+                                    struct sqz_error *err);
 // The weights of the best epoch, when best.safetensors holds another model; *out NULL if not.
 enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_archive *archive,
                                          const struct sqz_net *net, float **out,
                                          struct sqz_error *err);
-// MindCV's checkpoint: weights, optimizer state and step count.
+// MindCV's checkpoint: weights, optimizer state, moving average and step count.
 enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_stepper *stepper,
                                           const struct sqz_model *model, struct sqz_error *err);
 

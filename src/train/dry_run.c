@@ -1,7 +1,9 @@
 // What a run would do, as text: configuration, network, learning-rate curve, memory, time.
 #include "train/trainer_run.h"
 
-#include "net/infer.h"
+#include "train/memory_plan.h"
+#include "train/mosaic.h"
+#include "train/plot.h"
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -59,38 +61,26 @@ static double megabytes(size_t bytes)
 static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_text *out,
                                        struct sqz_error *err)
 {
-    const struct sqz_setup *setup = &run->setup;
-    const struct sqz_net *net = setup->model->net;
-    int threads = sqz_pool_size(run->environment->pool);
-    struct sqz_stepper_config config = sqz_run_stepper_config(run);
-    struct sqz_gradient_memory engine;
-    struct sqz_infer_memory infer = {0};
-    struct sqz_loader_config loader = sqz_setup_loader_config(setup, threads);
-    size_t step = 0, weights = net->n_weights * sizeof(float);
-    enum sqz_status status = sqz_stepper_memory(&config, &engine, &step, err);
-    if (!status && setup->val)
-        status = sqz_infer_memory(net, run->environment->kernels, threads, &infer, err);
+    struct sqz_memory_plan plan;
+    enum sqz_status status = sqz_memory_plan(run, run->optimizer->rule->n_states, &plan, err);
     if (status)
         return status;
-    size_t optimizer = weights * (size_t)run->optimizer->rule->n_states;
-    size_t pictures = sqz_loader_memory(&loader);
+    const struct sqz_gradient_memory *engine = &plan.engine;
     sqz_text_add(out, "\nMemory\n");
-    sqz_text_add(out, "  weights and optimizer  %9.1f MB\n", megabytes(weights + optimizer));
+    sqz_text_add(out, "  weights and optimizer  %9.1f MB\n",
+                 megabytes(plan.weights + plan.optimizer));
     sqz_text_add(out,
                  "  training step          %9.1f MB  (activations %.1f on each of %zu threads, "
                  "gradients %.1f, packed weights %.1f, scratch %.1f)\n",
-                 megabytes(step), megabytes(engine.activations), engine.workers,
-                 megabytes(engine.gradients), megabytes(engine.packed_weights),
-                 megabytes(engine.scratch));
-    sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(pictures));
-    if (setup->val)
-        sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(infer.total));
-    if (setup->train->pixels)
-        sqz_text_add(out, "  data set               %9.1f MB\n",
-                     megabytes(setup->train->count * (size_t)setup->train->w *
-                               (size_t)setup->train->h * (size_t)setup->train->c));
-    sqz_text_add(out, "  in all                 %9.1f MB\n",
-                 megabytes(weights + optimizer + step + pictures + infer.total));
+                 megabytes(plan.step), megabytes(engine->activations), engine->workers,
+                 megabytes(engine->gradients), megabytes(engine->packed_weights),
+                 megabytes(engine->scratch));
+    sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(plan.pictures));
+    if (plan.validation > 0)
+        sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(plan.validation));
+    if (plan.data_set > 0)
+        sqz_text_add(out, "  data set               %9.1f MB\n", megabytes(plan.data_set));
+    sqz_text_add(out, "  in all                 %9.1f MB\n", megabytes(plan.total));
     return SQZ_OK;
 }
 
@@ -101,6 +91,8 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
     int n =
         run->setup.options->batch_size < LARGEST ? (int)run->setup.options->batch_size : LARGEST;
+    if (run->loss.kind == SQZ_LOSS_JSD)
+        n = n / SQZ_JSD_SPLITS * SQZ_JSD_SPLITS + (n < SQZ_JSD_SPLITS ? SQZ_JSD_SPLITS : 0);
     size_t floats =
         (size_t)n * (size_t)spec->image_h * (size_t)spec->image_w * (size_t)spec->channels;
     float *images = sqz_new_aligned(floats, sizeof *images);
@@ -117,10 +109,11 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
     for (int i = 0; i < n; i++)
         labels[i] = i % spec->classes;
     *seconds = INFINITY;
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = n};
     for (int i = 0; i <= REPEATS; i++) { // the first one warms caches and page tables
         struct sqz_step_result result;
         double start = sqz_clock_seconds();
-        sqz_stepper_run(&run->stepper, images, labels, n, 0, &result);
+        sqz_stepper_run(&run->stepper, &batch, 0, &result);
         double took = (sqz_clock_seconds() - start) / n;
         if (i > 0 && took < *seconds)
             *seconds = took;
@@ -208,6 +201,70 @@ static void describe_data(const struct sqz_run *run, struct sqz_text *out)
                  spec->drop_rate);
 }
 
+// The curve as a picture, if there is a folder to put it in.
+static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *out,
+                                   struct sqz_error *err)
+{
+    enum { POINTS = 2000 }; // more than the picture's width
+    const struct sqz_options *options = run->setup.options;
+    struct sqz_text svg = {0};
+    size_t stride = run->n_rates / POINTS + 1, n = 0;
+    if (!*options->run_dir)
+        return SQZ_OK;
+    enum sqz_status status = sqz_folder_make(options->run_dir, err);
+    double *epochs = sqz_new_array(run->n_rates / stride + 1, sizeof *epochs);
+    double *rates = sqz_new_array(run->n_rates / stride + 1, sizeof *rates);
+    char *path = sqz_path_join(options->run_dir, "learning_rate.svg");
+    bool made = epochs && rates && path;
+    for (size_t i = 0; made && i < run->n_rates; i += stride) {
+        epochs[n] = (double)i / (double)run->steps_per_epoch;
+        rates[n++] = run->rates[i];
+    }
+    struct sqz_panel panel = {.title = "learning rate",
+                              .curves = {{options->scheduler, epochs, rates, n}},
+                              .n_curves = 1,
+                              .from_zero = true};
+    sqz_plot_svg(options->model, "epoch", &panel, 1, &svg);
+    if (!status && (!made || svg.failed))
+        status = sqz_fail_memory(err, "the curve", svg.length);
+    if (!status)
+        status = sqz_file_write(path, sqz_text_get(&svg), svg.length, SQZ_REPLACE_EXISTING, err);
+    if (!status)
+        sqz_text_add(out, "  %s\n", path);
+    sqz_text_release(&svg);
+    sqz_free(epochs);
+    sqz_free(rates);
+    sqz_free(path);
+    return status;
+}
+
+// The first batch as the network will get it.
+static enum sqz_status write_first_batch(struct sqz_run *run, struct sqz_text *out,
+                                         struct sqz_error *err)
+{
+    struct sqz_setup *setup = &run->setup;
+    struct sqz_image mosaic = {0};
+    struct sqz_batch batch;
+    if (!*setup->options->run_dir)
+        return SQZ_OK;
+    char *path = sqz_path_join(setup->options->run_dir, "first_batch.png");
+    enum sqz_status status =
+        path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(setup->options->run_dir));
+    if (!status)
+        status = sqz_loader_start(run->loader, 0, 0, err);
+    if (!status)
+        status = sqz_loader_next(run->loader, &batch, err);
+    if (!status)
+        status = sqz_mosaic(&batch, &setup->model->preprocess, setup->train->classes, &mosaic, err);
+    if (!status)
+        status = sqz_image_write_png(path, &mosaic, err);
+    if (!status)
+        sqz_text_add(out, "  %s\n", path);
+    sqz_image_release(&mosaic);
+    sqz_free(path);
+    return status;
+}
+
 static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
 {
     sqz_text_add(
@@ -217,7 +274,11 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     describe_data(run, out);
     sqz_text_add(out, "\nLearning rate\n");
     draw_curve(run, out);
-    enum sqz_status status = describe_memory(run, out, err);
+    enum sqz_status status = write_curve(run, out, err);
+    if (!status)
+        status = write_first_batch(run, out, err);
+    if (!status)
+        status = describe_memory(run, out, err);
     if (!status)
         status = describe_time(run, out, err);
     if (status)
@@ -225,11 +286,10 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     sqz_text_add(
         out,
         "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
-        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of ln(%d) = "
-        "%.4f and %.0f %% of the activations or %.0f %% of the logits zero.\n",
-        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, run->setup.model->net->spec.classes,
-        log(run->setup.model->net->spec.classes), 100 * SQZ_WATCHDOG_ZEROS,
-        100 * SQZ_WATCHDOG_ZERO_LOGITS);
+        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of %.4f, "
+        "which closed logits give, and %.0f %% of the activations or %.0f %% of the logits zero.\n",
+        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, sqz_loss_at_zero(&run->loss),
+        100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
     if (out->failed)
@@ -257,7 +317,8 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
     if (!status)
         status = sqz_run_prepare(&run, err);
     if (!status)
-        status = describe(&run, out, err);
+        status =
+            run.setup.options->find_lr ? sqz_run_find_lr(&run, out, err) : describe(&run, out, err);
     sqz_model_free(model);
     sqz_options_free(resumed);
     sqz_archive_release(&archive);

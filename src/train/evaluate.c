@@ -17,17 +17,34 @@ static int rank_of(const float *logits, int classes, int label)
     return before;
 }
 
-static void count_batch(const struct sqz_batch *batch, const float *logits, int classes,
-                        double smoothing, struct sqz_evaluation *out)
+// The most probable class as rank_of has it: the first of equals.
+static int predicted(const float *logits, int classes)
 {
+    int best = 0;
+    for (int i = 1; i < classes; i++)
+        if (logits[i] > logits[best] || isnan(logits[best]))
+            best = i;
+    return best;
+}
+
+static void count_batch(const struct sqz_batch *batch, const float *logits,
+                        const struct sqz_loss *loss, struct sqz_evaluation *out)
+{
+    int classes = loss->classes;
+    struct sqz_loss unweighted = *loss;
+    unweighted.class_weights = NULL;
     for (int i = 0; i < batch->n; i++) {
         const float *row = logits + (size_t)i * (size_t)classes;
         int label = batch->labels[i];
         int rank = isfinite(row[label]) ? rank_of(row, classes, label) : classes;
+        if (out->confusion)
+            out->confusion[(size_t)label * (size_t)classes + (size_t)predicted(row, classes)]++;
         out->samples++;
         out->correct1 += rank < 1;
         out->correct5 += rank < 5 && rank < classes;
-        out->loss_sum += sqz_loss_cross_entropy(row, &label, 1, classes, 1, smoothing, 1.0, NULL);
+        struct sqz_loss_batch one;
+        sqz_loss_begin(&unweighted, &label, NULL, 1, &one);
+        out->loss_sum += sqz_loss_rows(&one, 0, 1, row, 1, NULL);
     }
 }
 
@@ -48,15 +65,16 @@ static void report(const struct sqz_environment *environment, const struct sqz_l
 }
 
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
-                             const float *weights, struct sqz_loader *loader, double smoothing,
-                             struct sqz_evaluation *out, struct sqz_error *err)
+                             const float *weights, struct sqz_loader *loader,
+                             const struct sqz_loss *loss, struct sqz_evaluation *out,
+                             struct sqz_error *err)
 {
     int classes = net->spec.classes;
     struct sqz_infer *infer = NULL;
     float *logits = NULL;
     struct sqz_batch batch = {0};
     double start = sqz_clock_seconds(), told = start;
-    *out = (struct sqz_evaluation){0};
+    *out = (struct sqz_evaluation){.confusion = out->confusion};
     enum sqz_status status =
         sqz_infer_new(net, weights, environment->kernels, environment->pool, false, &infer, err);
     if (!status)
@@ -81,7 +99,7 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
             }
         }
         sqz_infer_run(infer, batch.images, batch.n, logits);
-        count_batch(&batch, logits, classes, smoothing, out);
+        count_batch(&batch, logits, loss, out);
         double now = sqz_clock_seconds();
         if (environment->on_event && now - told >= 0.1) {
             told = now;
@@ -158,6 +176,54 @@ static enum sqz_status recipe_preprocess(const struct sqz_options *given, const 
     return status;
 }
 
+static enum sqz_status write_csv(const struct sqz_options *options, const char *path,
+                                 struct sqz_text *csv, struct sqz_error *err)
+{
+    enum sqz_status status =
+        csv->failed
+            ? sqz_fail_memory(err, path, csv->length)
+            : sqz_file_write(path, sqz_text_get(csv), csv->length,
+                             options->force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, err);
+    sqz_text_release(csv);
+    return status;
+}
+
+static enum sqz_status write_tables(const struct sqz_options *options,
+                                    const struct sqz_model *model, const int64_t *confusion,
+                                    struct sqz_error *err)
+{
+    int classes = model->net->spec.classes;
+    struct sqz_text csv = {0};
+    enum sqz_status status = SQZ_OK;
+    if (*options->confusion) {
+        sqz_confusion_csv(confusion, classes, model->classes, &csv);
+        status = write_csv(options, options->confusion, &csv, err);
+    }
+    if (!status && *options->per_class) {
+        sqz_per_class_csv(confusion, classes, model->classes, &csv);
+        status = write_csv(options, options->per_class, &csv, err);
+    }
+    return status;
+}
+
+// Zeroed where a table is asked for; refused at once when its file could not be written at the end.
+static enum sqz_status begin_tables(const struct sqz_options *options, int classes,
+                                    int64_t **confusion, struct sqz_error *err)
+{
+    const char *paths[] = {options->confusion, options->per_class};
+    size_t n;
+    for (int i = 0; i < 2; i++)
+        if (*paths[i] && !options->force && sqz_path_exists(paths[i]))
+            return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" exists; --force overwrites it.",
+                            paths[i]);
+    if (!*paths[0] && !*paths[1])
+        return SQZ_OK;
+    if (!sqz_size_mul((size_t)classes, (size_t)classes, &n) ||
+        !(*confusion = sqz_new_array(n, sizeof **confusion)))
+        return sqz_fail_memory(err, "the confusion matrix", (size_t)classes * sizeof **confusion);
+    return SQZ_OK;
+}
+
 enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_options *options,
                                    bool use_recipe, struct sqz_validate_result *out,
@@ -168,8 +234,13 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
     struct sqz_model *resized = NULL;
     struct sqz_preprocess preprocess = model->preprocess;
     struct sqz_evaluation result = {0};
+    struct sqz_loss loss = {.kind = SQZ_LOSS_CE, .classes = model->net->spec.classes};
     char kind[16];
+    if (use_recipe)
+        loss = sqz_loss_of(options, loss.classes);
     enum sqz_status status = sqz_options_check(options, NULL, err);
+    if (!status)
+        status = begin_tables(options, loss.classes, &result.confusion, err);
     if (!status)
         status = open_val(environment, options, kind, &set, err);
     if (!status)
@@ -186,8 +257,9 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
         status = sqz_setup_val_loader(options, set, &preprocess, sqz_pool_size(environment->pool),
                                       &loader, err);
     if (!status)
-        status = sqz_evaluate(environment, runs->net, runs->weights, loader,
-                              use_recipe ? options->label_smoothing : 0, &result, err);
+        status = sqz_evaluate(environment, runs->net, runs->weights, loader, &loss, &result, err);
+    if (!status && result.confusion)
+        status = write_tables(options, model, result.confusion, err);
     if (!status)
         *out =
             (struct sqz_validate_result){.samples = result.samples,
@@ -196,6 +268,7 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
                                          .top1 = (double)result.correct1 / (double)result.samples,
                                          .top5 = (double)result.correct5 / (double)result.samples,
                                          .loss = result.loss_sum / (double)result.samples};
+    sqz_free(result.confusion);
     sqz_loader_free(loader);
     sqz_dataset_free(set);
     sqz_model_free(resized);

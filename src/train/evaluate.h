@@ -4,22 +4,33 @@
 
 #include "data/loader.h"
 #include "formats/formats.h"
+#include "train/loss.h"
 #include "train/trainer.h"
 
 struct sqz_evaluation {
     int64_t samples, correct1, correct5; // correct5: label among the min(5, classes) largest
     double loss_sum;                     // over samples, in their order
+    int64_t *confusion; // set by the caller, classes x classes, [label][most probable]; may be NULL
 };
 
-// Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. `smoothing` is
-// that of the loss. PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen.
+// Everything of *out but `confusion` is set anew; that one is added to.
+// Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. The loss is
+// taken without its class weights (and jsd as the cross-entropy that it is on clean pictures).
+// PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen.
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
-                             const float *weights, struct sqz_loader *loader, double smoothing,
-                             struct sqz_evaluation *out, struct sqz_error *err);
+                             const float *weights, struct sqz_loader *loader,
+                             const struct sqz_loss *loss, struct sqz_evaluation *out,
+                             struct sqz_error *err);
+
+// The confusion matrix as CSV: a column a predicted class, a row a true one; and a line a class
+// with samples, recall (its top-1), precision and F1. `classes` (names) may be NULL: then by index.
+void sqz_confusion_csv(const int64_t *confusion, int n, char *const *classes, struct sqz_text *out);
+void sqz_per_class_csv(const int64_t *confusion, int n, char *const *classes, struct sqz_text *out);
 
 // What sqz_validate calls: data_dir and val_split of the options (a folder without splits is taken
 // whole). use_recipe false: the model's own preprocessing and plain cross-entropy; true: the
-// options' transforms and loss. Folders are mapped to the model's classes by name.
+// options' transforms and loss. Folders are mapped to the model's classes by name. Options
+// confusion and per_class name files that are written, too.
 enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_options *options,
                                    bool use_recipe, struct sqz_validate_result *out,

@@ -11,6 +11,10 @@
 struct sqz_optimizer_chunk {
     size_t first, end; // floats; never across two parameters
     bool decays;
+    double rate_scale; // layer_decay's factor on the learning rate
+};
+struct sqz_frozen_range {
+    size_t first, end; // floats
 };
 struct sqz_optimizer {
     const struct sqz_optimizer_rule *rule;
@@ -21,6 +25,8 @@ struct sqz_optimizer {
     bool nesterov;
     struct sqz_optimizer_chunk *chunks; // of an update; fixed, so that threads do not change bits
     int n_chunks;
+    struct sqz_frozen_range *frozen; // weights that option freeze keeps as they are: in no chunk
+    int n_frozen;
     double mu_product; // nadam's, after mu_updates updates
     uint64_t mu_updates;
 };
@@ -34,6 +40,7 @@ struct sqz_optimizer_rule {
                    size_t end, float *weights, const float *gradient);
 };
 const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index); // NULL behind the last
+// SQZ_E_CONFIG when option freeze names no parameter, or all of them.
 enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err);
 void sqz_optimizer_free(struct sqz_optimizer *optimizer);

@@ -45,7 +45,9 @@ struct sqz_options {
 #undef SQZ_TEXT
 #undef SQZ_LIST
     enum sqz_option_origin *origins; // by index in the table
-    bool has_recipe; // one was read from YAML, even if the command line overrides all of it
+    bool
+        recipe_distributes; // a recipe said distribute: true, even if the command line overrides it
+    bool has_recipe;        // one was read from YAML, even if the command line overrides all of it
 };
 
 // See options.c for the rest of this folder's contract on options.

@@ -1,6 +1,8 @@
 // What single values cannot tell: combinations that cannot be, and what is not supported yet.
 #include "net/net.h"
+#include "train/loss_scale.h"
 #include "train/option_value.h"
+#include "train/transforms.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -37,10 +39,6 @@ enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float
 
 static enum sqz_status check_support(const struct sqz_options *options, struct sqz_error *err)
 {
-    if (options->resume_opt)
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option resume_opt is not supported; \"--resume RUN_DIR\" "
-                        "continues a run with its optimizer's state.");
     if (options->pretrained)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option pretrained is not supported yet; give a weight file "
@@ -136,6 +134,33 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
             err, SQZ_E_CONFIG,
             "Option ckpt_save_policy is top_k, but without "
             "val_while_train there is no accuracy to choose by; add \"--val_while_train true\".");
+    if (strcmp(options->loss, "jsd") == 0 && options->aug_splits != 3)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option loss is jsd, which compares three views of every picture; add "
+                        "\"--aug_splits 3\" with an auto_augment.");
+    if (strcmp(options->loss, "asl_single_label") == 0 &&
+        (options->mixup > 0 || options->cutmix > 0))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option loss is asl_single_label, which knows one true class, but mixup "
+                        "or cutmix gives pictures two.");
+    if (options->early_stopping > 0 && !options->val_while_train)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option early_stopping waits for better validations, but there are none; "
+                        "add \"--val_while_train true\".");
+    if (options->balanced_sampling && (!options->shuffle || options->aug_repeats > 0))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option balanced_sampling draws at random, so it needs shuffle, and it "
+                        "cannot be combined with aug_repeats.");
+    if (options->keep_global_batch && options->scale_lr)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Options keep_global_batch and scale_lr exclude each other: with the same "
+                        "global batch the learning rate already fits.");
+    if (*options->class_weights && strcmp(options->loss, "CE") != 0 &&
+        strcmp(options->loss, "BCE") != 0)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option class_weights works with the losses CE and BCE, "
+                        "not with %s.",
+                        options->loss);
     if (strcmp(options->opt, "sgd") == 0 && options->use_nesterov && options->momentum == 0)
         return sqz_fail(err, SQZ_E_CONFIG, "Option use_nesterov needs a momentum above 0.");
     if (*options->resume && *options->ckpt_path &&
@@ -159,18 +184,40 @@ static bool was_wished(const struct sqz_options *options, int index)
            (options->origins[index] == SQZ_FROM_YAML && differs);
 }
 
-static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
+// The names of what was asked for and has no meaning here, with commas.
+static void list_ignored(const struct sqz_options *options, struct sqz_text *out)
 {
-    int ignored = 0;
-
     for (int i = 0; i < sqz_option_count(); i++) {
         const struct sqz_option *option = sqz_option_at(i);
         if (strcmp(option->support, "ignored") == 0 && was_wished(options, i))
-            sqz_text_add(notes, "%s%s",
-                         ignored++ ? ", " : "Accepted, but without a meaning here: ", option->name);
+            sqz_text_add(out, "%s%s", out->length ? ", " : "", option->name);
     }
-    if (ignored)
-        sqz_text_add(notes, ".\n");
+}
+
+static enum sqz_status check_strictly(const struct sqz_options *options, struct sqz_error *err)
+{
+    struct sqz_text names = {0};
+    enum sqz_status status = SQZ_OK;
+    list_ignored(options, &names);
+    if (strcmp(options->amp_level, "O0") != 0)
+        sqz_text_add(&names, "%samp_level", names.length ? ", " : "");
+    if (names.length > 0)
+        status =
+            sqz_fail(err, SQZ_E_CONFIG,
+                     "strict_recipe is on, and these options would have no effect here: %.700s.",
+                     sqz_text_get(&names));
+    sqz_text_release(&names);
+    return status;
+}
+
+static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
+{
+    struct sqz_text ignored = {0};
+
+    list_ignored(options, &ignored);
+    if (ignored.length > 0)
+        sqz_text_add(notes, "Accepted, but without a meaning here: %s.\n", sqz_text_get(&ignored));
+    sqz_text_release(&ignored);
     if (strcmp(options->amp_level, "O0") != 0)
         sqz_text_add(notes, "amp_level %s: computed in float32, as O0.\n", options->amp_level);
     if (strcmp(options->opt, "nesterov") == 0 && !options->use_nesterov)
@@ -182,16 +229,23 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
 {
     float value[3];
     bool random;
+    struct sqz_loss_scale unused;
     enum sqz_status status = check_support(options, err);
 
+    if (status == SQZ_OK)
+        status = sqz_loss_scale_init(options, &unused, err);
     if (status == SQZ_OK)
         status = check_data(options, err);
     if (status == SQZ_OK)
         status = sqz_options_erase_value(options, value, &random, err);
     if (status == SQZ_OK)
+        status = sqz_transforms_check(options, err);
+    if (status == SQZ_OK)
         status = check_model(options, err);
     if (status == SQZ_OK)
         status = check_training(options, err);
+    if (status == SQZ_OK && options->strict_recipe)
+        status = check_strictly(options, err);
     if (status == SQZ_OK && notes)
         add_notes(options, notes);
     return status;

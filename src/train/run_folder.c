@@ -14,9 +14,9 @@
 #define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits\n"
 
 // What a run leaves; --force removes exactly these from an older run.
-static const char *const run_files[] = {"recipe.yaml",      "history.csv", "steps.csv",
-                                        "split.csv",        "train.log",   SQZ_LAST_CHECKPOINT,
-                                        SQZ_BEST_CHECKPOINT};
+static const char *const run_files[] = {"recipe.yaml",       "history.csv",      "steps.csv",
+                                        "split.csv",         "history.svg",      "train.log",
+                                        SQZ_LAST_CHECKPOINT, SQZ_BEST_CHECKPOINT};
 
 void sqz_run_folder_release(struct sqz_run_folder *folder)
 {
@@ -24,6 +24,8 @@ void sqz_run_folder_release(struct sqz_run_folder *folder)
         fclose(folder->steps);
     if (folder->log)
         fclose(folder->log);
+    if (folder->events)
+        fclose(folder->events);
     sqz_free(folder->path);
     sqz_text_release(&folder->history);
     *folder = (struct sqz_run_folder){0};
@@ -34,9 +36,32 @@ char *sqz_run_folder_file(const struct sqz_run_folder *folder, const char *name)
     return sqz_path_join(folder->path, name);
 }
 
+// An older run's event files; the reader would mix them with the new run's.
+static enum sqz_status remove_old_events(const char *run, struct sqz_error *err)
+{
+    char *path = sqz_path_join(run, SQZ_EVENTS_FOLDER);
+    struct sqz_folder content = {0};
+    enum sqz_status status = path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(run));
+    if (!status && sqz_path_is_folder(path))
+        status = sqz_folder_read(path, &content, err);
+    for (size_t i = 0; i < content.count && !status; i++) {
+        if (strncmp(content.entries[i].name, "events.out.tfevents.", 20) != 0)
+            continue;
+        char *file = sqz_path_join(path, content.entries[i].name);
+        if (!file)
+            status = sqz_fail_memory(err, "a path", strlen(path));
+        else if (unlink(file))
+            status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot remove \"%s\"", file);
+        sqz_free(file);
+    }
+    sqz_folder_release(&content);
+    sqz_free(path);
+    return status;
+}
+
 static enum sqz_status remove_old_run(const char *path, struct sqz_error *err)
 {
-    enum sqz_status status = SQZ_OK;
+    enum sqz_status status = remove_old_events(path, err);
     for (size_t i = 0; i < sizeof run_files / sizeof *run_files && !status; i++) {
         char *file = sqz_path_join(path, run_files[i]);
         if (!file)

@@ -11,6 +11,7 @@
 struct sqz_run_folder {
     char *path;
     FILE *steps, *log;       // open while the run goes; NULL until sqz_run_folder_start
+    FILE *events;            // TensorBoard's, if asked for (sqz_events_open)
     struct sqz_text history; // history.csv's rows with their timings
 };
 void sqz_run_folder_release(struct sqz_run_folder *folder);
@@ -43,6 +44,7 @@ enum sqz_status sqz_run_folder_epoch(struct sqz_run_folder *folder, const char *
 void sqz_run_folder_log(struct sqz_run_folder *folder, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+#define SQZ_EVENTS_FOLDER   "summary"
 #define SQZ_LAST_CHECKPOINT "last.safetensors"
 #define SQZ_BEST_CHECKPOINT "best.safetensors"
 

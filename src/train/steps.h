@@ -1,19 +1,30 @@
-// The training step below the loader: gradient, clipping, accumulation, update (spec 13.3).
+// The training step below the loader: gradient, unscaling, clipping, accumulation, update, moving
+// average (spec 13.3, in its order).
 #ifndef SQZ_TRAIN_STEPS_H
 #define SQZ_TRAIN_STEPS_H
 
 #include "net/gradient.h"
+#include "train/loss.h"
+#include "train/loss_scale.h"
 #include "train/optimizer.h"
 
 struct sqz_stepper_config {
     const struct sqz_net *net; // borrowed, as the next two
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
-    int max_batch;
-    double smoothing;  // of the labels
-    double clip_value; // bound of the global norm; 0 = no clipping
-    int accumulate;    // micro-batches per update, >= 1
-    uint64_t seed;     // of the dropout masks
+    int max_batch;        // rows, all augmentation splits counted
+    struct sqz_loss loss; // its class weights are borrowed
+    double clip_value;    // bound of the global norm; 0 = no clipping
+    int accumulate;       // micro-batches per update, >= 1
+    double ema_decay;     // 0 = no moving average
+    uint64_t seed;        // of the dropout masks
+};
+// What of a stepper has to be saved besides its buffers.
+struct sqz_step_counters {
+    int64_t group;       // micro-batches in the accumulator
+    int64_t counted;     // micro-batches that were used: not those whose gradient overflowed
+    int64_t ema_updates; // of the moving average
+    struct sqz_loss_scale scale;
 };
 struct sqz_stepper {
     struct sqz_stepper_config config;
@@ -22,11 +33,16 @@ struct sqz_stepper {
     float *weights;                  // borrowed: the network's
     float *gradient;                 // of the last micro-batch, after clipping
     float *accumulator;              // NULL without accumulation
-    int group;                       // micro-batches in the accumulator
-    uint64_t micro_steps;            // done so far: key of the dropout masks
+    float *ema;                      // moving average of the weights; NULL without
+    float *logits, *dlogits;         // of a whole batch, for the jsd loss only
+    struct sqz_step_counters counters;
+    uint64_t micro_steps; // done so far: key of the dropout masks
+    int overflows;        // running
 };
+// `scale` is where the loss scale begins (zero-initialised: none).
 enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper,
                                  const struct sqz_stepper_config *config,
+                                 const struct sqz_loss_scale *scale,
                                  struct sqz_optimizer *optimizer, float *weights,
                                  struct sqz_error *err);
 void sqz_stepper_release(struct sqz_stepper *stepper);
@@ -35,19 +51,28 @@ enum sqz_status sqz_stepper_memory(const struct sqz_stepper_config *config,
                                    struct sqz_gradient_memory *engine, size_t *total,
                                    struct sqz_error *err);
 
+struct sqz_step_batch {
+    const float *images;  // n x H x W x C
+    const int *labels;    // n
+    const float *targets; // n x classes, where labels are mixed; else NULL
+    int n;                // for the jsd loss: three equal parts
+};
 struct sqz_step_result {
     double loss;          // before the update, unscaled, mean over the micro-batch
     double gradient_norm; // before clipping
     double zero_fraction; // of the ReLU outputs of leaf 0
     double zero_logits;   // share of the batch's logits that are 0: closed by the last ReLU
     bool updated;         // false: went into the accumulator only, or was not finite
-    bool finite;          // loss, gradient and weights; when false nothing was updated unless the
-                          // update itself overflowed
+    bool skipped;         // its gradient overflowed, and the loss scale says to leave such out
+    bool finite;          // loss, gradient and weights, or skipped; when false nothing was updated
+                          // unless the update itself overflowed
 };
-// One micro-batch: images n x H x W x C, labels n. `rate` is used when the group is complete. A
-// non-finite loss or gradient leaves weights, optimizer and accumulator as they were.
-void sqz_stepper_run(struct sqz_stepper *stepper, const float *images, const int *labels, int n,
-                     double rate, struct sqz_step_result *out);
+// One micro-batch. `rate` is used when the group is complete. A non-finite loss or gradient leaves
+// weights, optimizer, average and accumulator as they were.
+void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *batch, double rate,
+                     struct sqz_step_result *out);
+// The weights that the run is judged by: their moving average, if there is one.
+const float *sqz_stepper_judged(const struct sqz_stepper *stepper);
 // Whether n floats are all finite; exact, in parallel.
 bool sqz_all_finite(struct sqz_pool *pool, const float *values, size_t n);
 

@@ -1,6 +1,7 @@
 // A training run from its options to its end.
 #include "train/trainer.h"
 
+#include "train/events.h"
 #include "train/trainer_run.h"
 #include <limits.h>
 #include <math.h>
@@ -14,6 +15,7 @@ void sqz_run_release(struct sqz_run *run)
     sqz_stepper_release(&run->stepper);
     sqz_optimizer_free(run->optimizer);
     sqz_free(run->rates);
+    sqz_free(run->class_weights);
     sqz_train_state_release(&run->state);
     sqz_run_folder_release(&run->folder);
     sqz_setup_release(&run->setup);
@@ -32,8 +34,7 @@ static enum sqz_status make_absolute(struct sqz_options *options, const char *na
     return sqz_options_set(options, name, path, sqz_options_origin(options, name), err);
 }
 
-// recipe.yaml, from which the run can be repeated from any working directory.
-static enum sqz_status write_recipe(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_options *options = NULL;
     struct sqz_text text = {0};
@@ -44,7 +45,8 @@ static enum sqz_status write_recipe(struct sqz_run *run, struct sqz_error *err)
         status = make_absolute(options, "ckpt_path", err);
     // Orders for this one command are none for a later --resume.
     static const char *const orders[][2] = {
-        {"resume", "none"}, {"force", "false"}, {"dry_run", "false"}, {"max_seconds", "0"}};
+        {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},
+        {"find_lr", "false"}, {"memory", "none"}, {"confusion", "none"}, {"per_class", "none"}};
     for (size_t i = 0; i < sizeof orders / sizeof *orders && !status; i++)
         status = sqz_options_set(options, orders[i][0], orders[i][1], SQZ_FROM_COMMAND_LINE, err);
     if (!status) {
@@ -80,7 +82,8 @@ static enum sqz_status check_position(const struct sqz_run *run, const struct sq
     int64_t epochs = run->setup.options->epoch_size, per_epoch = run->steps_per_epoch;
     if (old->epoch <= epochs && old->batch <= per_epoch &&
         old->steps == old->epoch * per_epoch + old->batch &&
-        (old->finished != 0) == (old->epoch == epochs))
+        (old->finished ? old->epoch == epochs || run->setup.options->early_stopping > 0
+                       : old->epoch < epochs))
         return SQZ_OK;
     return sqz_fail(err, SQZ_E_DATA,
                     "\"%s\" stands at step %lld of epoch %lld, which this run does not "
@@ -94,6 +97,8 @@ static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *
     enum sqz_status status = sqz_setup_open(run->environment, given, NULL, &run->setup, err);
     if (!status)
         status = sqz_run_prepare(run, err);
+    if (!status)
+        status = sqz_run_take_over(run, err);
     if (!status)
         status = sqz_run_folder_create(run->setup.options, &run->folder, err);
     return status;
@@ -144,6 +149,8 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     if (!status && path)
         status = adopt(run, &old, path, &archive, err);
     else if (!status)
+        status = sqz_run_take_over(run, err);
+    if (!status && !path)
         sqz_text_add(&run->setup.notes,
                      "There is no checkpoint in \"%s\" yet: the run starts again "
                      "from its recipe.yaml.\n",
@@ -152,6 +159,16 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     sqz_options_free(options);
     sqz_archive_release(&archive);
     sqz_train_state_release(&old);
+    sqz_free(path);
+    return status;
+}
+
+static enum sqz_status open_events(struct sqz_run *run, struct sqz_error *err)
+{
+    char *path = sqz_run_folder_file(&run->folder, SQZ_EVENTS_FOLDER);
+    if (!path)
+        return sqz_fail_memory(err, "a path", strlen(run->folder.path));
+    enum sqz_status status = sqz_events_open(path, &run->folder.events, err);
     sqz_free(path);
     return status;
 }
@@ -166,14 +183,16 @@ static enum sqz_status open_folder(struct sqz_run *run, struct sqz_error *err)
     sqz_recipe_portable(run->setup.options, &state->recipe);
     if (!run->last_path || !run->best_path || state->recipe.failed)
         return sqz_fail_memory(err, "the run folder", state->recipe.length);
-    enum sqz_status status = write_recipe(run, err);
+    enum sqz_status status = sqz_run_write_recipe(run, err);
     if (!status && run->setup.divided)
         status = sqz_run_folder_write_split(&run->folder, run->setup.train, run->setup.val, err);
     if (!status)
         status = sqz_run_folder_start(&run->folder, sqz_text_get(&state->step_rows),
                                       sqz_text_get(&state->history), err);
+    if (!status && run->setup.options->tensorboard)
+        status = open_events(run, err);
     if (!status && state->displaced_best) {
-        status = sqz_run_restore_best(run, state->displaced_best, err);
+        status = sqz_run_save_best(run, state->displaced_best, err);
         sqz_free(state->displaced_best);
         state->displaced_best = NULL;
     }
@@ -224,6 +243,8 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
         sqz_run_note(&run, SQZ_EVENT_NOTE, "Continuing in epoch %lld after step %lld.",
                      (long long)run.state.epoch + 1, (long long)run.state.steps);
     status = sqz_run_loop(&run, err);
+    if (status == SQZ_OK)
+        sqz_run_show_history(&run);
     if (status == SQZ_OK || status == SQZ_E_STOPPED)
         fill_result(&run, out);
     else if (err)

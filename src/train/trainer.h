@@ -23,7 +23,9 @@ struct sqz_environment {
 enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
                                 const struct sqz_options *options, struct sqz_train_result *out,
                                 struct sqz_error *err);
-// Describes the same run as text; writes no files. Steps are timed on random data for the estimate.
+// Describes the same run as text; the learning-rate curve as SVG and the first batch as PNG go into
+// run_dir, if that is given, and no other file is written. Steps are timed on random data for the
+// estimate. With option find_lr it instead looks for a learning rate, and says which one fits.
 enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
                                     const struct sqz_options *options, struct sqz_text *out,
                                     struct sqz_error *err);

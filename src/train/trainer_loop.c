@@ -1,4 +1,5 @@
 // The epochs and steps of a run.
+#include "train/events.h"
 #include "train/trainer_run.h"
 
 #include <inttypes.h>
@@ -13,11 +14,7 @@ static bool stop_asked(const struct sqz_run *run)
 static bool limit_reached(const struct sqz_run *run)
 {
     const struct sqz_options *options = run->setup.options;
-    if (options->max_steps > 0 && run->state.steps >= options->max_steps)
-        return true;
-    // At least one step, so that every run gets somewhere.
-    return options->max_seconds > 0 && run->steps_here > 0 &&
-           sqz_clock_seconds() - run->started >= options->max_seconds;
+    return options->max_steps > 0 && run->state.steps >= options->max_steps;
 }
 
 static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
@@ -63,6 +60,9 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
                  result->zero_fraction, result->zero_logits);
     if (!state->step_rows.failed)
         sqz_run_folder_step(&run->folder, state->step_rows.data + start);
+    struct sqz_scalar scalars[] = {
+        {"loss", result->loss}, {"learning_rate", rate}, {"gradient_norm", result->gradient_norm}};
+    sqz_events_add(run->folder.events, state->steps, scalars, 3);
     sqz_run_folder_log(&run->folder,
                        "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
                        " loss %.6f lr %.6g",
@@ -82,14 +82,18 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     if (batch.n == 0)
         return sqz_fail(err, SQZ_E_INTERNAL, "The loader ended epoch %" PRId64 " too early.",
                         state->epoch + 1);
-    double rate = sqz_run_rate(run, state->steps);
-    sqz_stepper_run(&run->stepper, batch.images, batch.labels, batch.n, rate, &result);
+    double rate = sqz_run_rate(run);
+    struct sqz_step_batch rows = {batch.images, batch.labels, batch.targets, batch.n};
+    sqz_stepper_run(&run->stepper, &rows, rate, &result);
     if (!result.finite)
         return diverged(run, &result, rate, err);
     state->steps++;
     state->batch++;
-    state->loss_sum += result.loss * batch.n;
-    state->loss_samples += batch.n;
+    // The loss of a step that overflowed may be no number; it was left out of the training, too.
+    if (!result.skipped) {
+        state->loss_sum += result.loss * batch.n;
+        state->loss_samples += batch.n;
+    }
     double seconds = sqz_clock_seconds() - start;
     run->train_seconds += seconds;
     run->epoch_seconds += seconds;
@@ -98,7 +102,9 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     run->steps_here++;
     log_step(run, &result, rate);
     sqz_run_progress(run, rate);
-    struct sqz_watchdog watchdog = {run->setup.model->net->spec.classes, state->suspicious};
+    if (result.skipped)
+        return SQZ_OK;
+    struct sqz_watchdog watchdog = {sqz_loss_at_zero(&run->loss), state->suspicious};
     status =
         sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, result.zero_logits, err);
     state->suspicious = watchdog.suspicious;
@@ -108,9 +114,8 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
 static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
                                 struct sqz_error *err)
 {
-    const struct sqz_model *model = run->setup.model;
-    return sqz_evaluate(run->environment, model->net, model->weights, run->val_loader,
-                        run->setup.options->label_smoothing, out, err);
+    return sqz_evaluate(run->environment, run->setup.model->net, sqz_stepper_judged(&run->stepper),
+                        run->val_loader, &run->loss, out, err);
 }
 
 static double top1_of(const struct sqz_evaluation *result)
@@ -125,14 +130,15 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
     struct sqz_train_state *state = &run->state;
     *is_best = false;
     if (!result)
-        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, err) : SQZ_OK;
+        return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err)
+                                                         : SQZ_OK;
     if (state->best_epoch > 0 && !(top1_of(result) > state->best_top1))
         return SQZ_OK;
     *is_best = true;
     state->best_epoch = state->epoch;
     state->best_top1 = top1_of(result);
     state->best_top5 = (double)result->correct5 / (double)result->samples;
-    return sqz_run_save_best(run, err);
+    return sqz_run_save_best(run, NULL, err);
 }
 
 // Epochs 1, 1 + v, 1 + 2v, ... (spec 14.1); `epoch` is 0-based.
@@ -141,20 +147,56 @@ static bool validates_in(const struct sqz_options *options, int64_t epoch)
     return options->val_while_train && epoch % options->val_interval == 0;
 }
 
+// Validations of the first `epoch` epochs.
+static int64_t count_validations(const struct sqz_options *options, int64_t epoch)
+{
+    return epoch > 0 ? (epoch - 1) / options->val_interval + 1 : 0;
+}
+
+// Ends the run when the validations since the best one are as many as early_stopping allows.
+static void stop_early(struct sqz_run *run)
+{
+    struct sqz_train_state *state = &run->state;
+    const struct sqz_options *options = run->setup.options;
+    int64_t since =
+        count_validations(options, state->epoch) - count_validations(options, state->best_epoch);
+    if (state->finished || options->early_stopping == 0 || since < options->early_stopping)
+        return;
+    state->finished = 1;
+    sqz_run_note(run, SQZ_EVENT_NOTE,
+                 "Ended after epoch %" PRId64 ": top-1 has not risen since epoch %" PRId64
+                 " (early_stopping %" PRId64 ").",
+                 state->epoch, state->best_epoch, options->early_stopping);
+}
+
 static double speed(const struct sqz_run *run)
 {
     return run->epoch_seconds > 0 ? (double)run->epoch_images / run->epoch_seconds : 0;
+}
+
+// MindCV's names; 0 is the rank.
+static void add_epoch_events(struct sqz_run *run, double loss, const struct sqz_evaluation *result)
+{
+    struct sqz_scalar scalars[4] = {{"train_loss_0", loss}};
+    if (result) {
+        double samples = (double)result->samples;
+        scalars[1] = (struct sqz_scalar){"val_loss_0", result->loss_sum / samples};
+        scalars[2] = (struct sqz_scalar){"val_Top_1_Accuracy_0", top1_of(result)};
+        scalars[3] =
+            (struct sqz_scalar){"val_Top_5_Accuracy_0", (double)result->correct5 / samples};
+    }
+    sqz_events_add(run->folder.events, run->state.steps, scalars, result ? 4 : 1);
 }
 
 static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     const struct sqz_options *options = run->setup.options;
-    struct sqz_evaluation result;
+    struct sqz_evaluation result = {0};
     struct sqz_text row = {0};
     bool last = state->epoch + 1 >= options->epoch_size, is_best = false;
     bool due = run->val_loader && (last || validates_in(options, state->epoch));
-    double rate = sqz_run_rate(run, state->steps - 1);
+    double rate = sqz_run_last_rate(run);
     double loss = state->loss_sum / (double)state->loss_samples;
     enum sqz_status status = SQZ_OK;
     if (due)
@@ -170,6 +212,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     state->final_loss = loss;
     state->finished = last;
     status = take_best(run, due ? &result : NULL, &is_best, err);
+    if (due)
+        stop_early(run);
     sqz_run_history_row(run, state->epoch, loss, rate, due ? &result : NULL, &row);
     sqz_text_add(&state->history, "%s\n", sqz_text_get(&row));
     if (!status)
@@ -179,6 +223,10 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
                                       speed(run), err);
+    if (!status)
+        status = sqz_run_plot_history(run, err);
+    if (!status)
+        add_epoch_events(run, loss, due ? &result : NULL);
     if (!status)
         sqz_run_epoch_line(run, state->epoch, loss, rate, due ? &result : NULL, is_best);
     if (is_best) {
@@ -216,7 +264,7 @@ static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
 {
     const struct sqz_train_state *state = &run->state;
     struct sqz_text row = {0};
-    double rate = sqz_run_rate(run, state->steps - 1);
+    double rate = sqz_run_last_rate(run);
     double loss =
         state->batch > 0 ? state->loss_sum / (double)state->loss_samples : state->final_loss;
     sqz_run_history_row(run, epoch, loss, rate, result, &row);
@@ -234,7 +282,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     const struct sqz_options *options = run->setup.options;
-    struct sqz_evaluation result;
+    struct sqz_evaluation result = {0};
     bool partial = state->batch > 0;
     int64_t epoch = partial ? state->epoch + 1 : state->epoch;
     bool judge = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
@@ -246,16 +294,14 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_save_last(run, err);
     if (!status && (is_best || !run->val_loader))
-        status = sqz_run_save_best(run, err);
+        status = sqz_run_save_best(run, NULL, err);
     if (!status && (partial || judge))
         status = report_early(run, epoch, judge ? &result : NULL, is_best, err);
     if (!status)
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Ended after %" PRId64 " steps, as %s asks; to go on: "
                      "squeezenet train --resume %s",
-                     state->steps,
-                     options->max_steps > 0 && state->steps >= options->max_steps ? "max_steps"
-                                                                                  : "max_seconds",
+                     state->steps, run->time_planned ? "max_seconds" : "max_steps",
                      run->folder.path);
     return status;
 }
@@ -269,6 +315,9 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
         if (state->batch < run->steps_per_epoch)
             status = sqz_loader_start(run->loader, (int)state->epoch, (size_t)state->batch, err);
         while (!status && state->batch < run->steps_per_epoch) {
+            status = sqz_run_plan_time(run, err);
+            if (status)
+                return status;
             if (limit_reached(run))
                 return end_early(run, err);
             status = run_step(run, err);

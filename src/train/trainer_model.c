@@ -1,6 +1,8 @@
 // The model that a run starts from: fresh, or a file's with the classifier fitted to the data.
 #include "train/trainer_setup.h"
 
+#include "train/checkpoint.h"
+
 #include <string.h>
 
 #define MADE_BY "squeezenet " SQZ_VERSION
@@ -184,6 +186,23 @@ static enum sqz_status take_from_file(struct sqz_setup *setup, const struct sqz_
     return status;
 }
 
+// With option ema the moving average of a checkpoint that holds one is the better start; MindCV
+// takes it, too (and refuses files without one). resume_opt goes on with both.
+static enum sqz_status take_average(struct sqz_setup *setup, struct sqz_model *file,
+                                    struct sqz_error *err)
+{
+    const char *path = setup->options->ckpt_path;
+    struct sqz_archive archive = {0};
+    enum sqz_status status = sqz_archive_read(path, &archive, NULL, err);
+    if (!status && sqz_checkpoint_has(&archive, file->net, "ema")) {
+        status = sqz_checkpoint_take(path, &archive, file->net, "ema", file->weights, err);
+        sqz_text_add(&setup->notes, "Starting from the moving average that \"%s\" holds.\n",
+                     sqz_path_name(path));
+    }
+    sqz_archive_release(&archive);
+    return status;
+}
+
 static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error *err)
 {
     struct sqz_options *options = setup->options;
@@ -191,6 +210,8 @@ static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error
     const char *dialect = *options->dialect ? options->dialect : NULL;
     bool keeps_names = false;
     enum sqz_status status = sqz_model_read(options->ckpt_path, dialect, 0, &file, err);
+    if (!status && options->ema && !options->resume_opt)
+        status = take_average(setup, file, err);
     if (!status)
         status = take_from_file(setup, file, err);
     if (!status)

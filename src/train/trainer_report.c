@@ -1,4 +1,5 @@
 // What a run tells its user: notes at the start, progress, one line an epoch, rows of CSV.
+#include "train/memory_plan.h"
 #include "train/trainer_run.h"
 
 #include <inttypes.h>
@@ -82,12 +83,8 @@ static void introduce_training(struct sqz_run *run)
 void sqz_run_introduce(struct sqz_run *run)
 {
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
-    struct sqz_gradient_memory engine;
-    struct sqz_stepper_config config = sqz_run_stepper_config(run);
-    struct sqz_loader_config loader =
-        sqz_setup_loader_config(&run->setup, sqz_pool_size(run->environment->pool));
+    struct sqz_memory_plan plan;
     char parameters[32];
-    size_t step_bytes = 0;
     introduce_data(run);
     sqz_run_note(run, SQZ_EVENT_NOTE,
                  "Model     %s (%s), %s parameters, input %d x %d x %d, dropout %g",
@@ -95,11 +92,12 @@ void sqz_run_introduce(struct sqz_run *run)
                  grouped((int64_t)run->setup.model->net->n_weights, parameters), spec->image_w,
                  spec->image_h, spec->channels, spec->drop_rate);
     introduce_training(run);
-    if (!sqz_stepper_memory(&config, &engine, &step_bytes, NULL))
+    if (!sqz_memory_plan(run, run->optimizer->rule->n_states, &plan, NULL))
         sqz_run_note(run, SQZ_EVENT_NOTE,
-                     "Memory    %.0f MB planned: %.0f for the step, %.0f for pictures",
-                     (double)(step_bytes + sqz_loader_memory(&loader)) / 1e6,
-                     (double)step_bytes / 1e6, (double)sqz_loader_memory(&loader) / 1e6);
+                     "Memory    %.0f MB planned: %.0f for the step, %.0f for pictures, %.0f to "
+                     "validate",
+                     (double)plan.total / 1e6, (double)plan.step / 1e6, (double)plan.pictures / 1e6,
+                     (double)plan.validation / 1e6);
     sqz_run_note(run, SQZ_EVENT_NOTE, "Run       %s", run->folder.path);
     const char *line = sqz_text_get(&run->setup.notes);
     while (*line) {
@@ -130,7 +128,7 @@ void sqz_run_progress(struct sqz_run *run, double rate)
     run->told = now;
     double per_step = run->train_seconds / (double)run->steps_here;
     double left = per_step * (double)steps_left(run);
-    if (options->max_seconds > 0 && options->max_seconds - (now - run->started) < left)
+    if (options->max_seconds > 0 && !run->time_planned)
         left = options->max_seconds - (now - run->started);
     struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
                               .text = "train",

@@ -13,11 +13,13 @@ enum option_role {
 
 static enum option_role role_of(const char *name)
 {
-    static const char *const machine[] = {"threads",       "data_dir",  "num_parallel_workers",
-                                          "ckpt_save_dir", "run_dir",   "max_steps",
-                                          "save_steps",    "on_bad",    "keep_checkpoint_max",
-                                          "distribute",    "ckpt_path", "ckpt_format"};
-    static const char *const order[] = {"resume", "force", "dry_run", "max_seconds"};
+    static const char *const machine[] = {"threads",       "data_dir",       "num_parallel_workers",
+                                          "ckpt_save_dir", "run_dir",        "max_steps",
+                                          "save_steps",    "on_bad",         "keep_checkpoint_max",
+                                          "distribute",    "ckpt_path",      "ckpt_format",
+                                          "strict_recipe", "recipe_devices", "tensorboard"};
+    static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
+                                        "find_lr", "memory", "confusion", "per_class"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
         if (strcmp(name, machine[i]) == 0)
             return ROLE_MACHINE;
@@ -94,11 +96,11 @@ static enum sqz_status overlay_one(const struct sqz_options *given, int index,
     return status;
 }
 
-// Once past it, the limit of an earlier command has done its work.
+// Once past it, the limit of an earlier command has done its work; a new time limit replaces it.
 static enum sqz_status drop_old_limit(struct sqz_options *options, int64_t steps,
                                       struct sqz_error *err)
 {
-    if (options->max_steps == 0 || options->max_steps > steps ||
+    if ((options->max_seconds == 0 && options->max_steps > steps) ||
         sqz_options_origin(options, "max_steps") == SQZ_FROM_COMMAND_LINE)
         return SQZ_OK;
     return sqz_options_set(options, "max_steps", "0", SQZ_FROM_YAML, err);

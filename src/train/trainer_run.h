@@ -14,6 +14,8 @@ struct sqz_run {
     struct sqz_setup setup;
     struct sqz_run_folder folder;
     struct sqz_train_state state;
+    struct sqz_loss loss;
+    float *class_weights; // of the loss; NULL: none
     struct sqz_optimizer *optimizer;
     struct sqz_stepper stepper;
     struct sqz_loader *loader;
@@ -22,7 +24,8 @@ struct sqz_run {
     size_t n_rates;
     int64_t steps_per_epoch;
     char *last_path, *best_path;
-    bool saved; // last.safetensors is there
+    bool saved;        // last.safetensors is there
+    bool time_planned; // max_steps was set from max_seconds
 
     // Of this process only; nothing of it is saved.
     double started, told; // clock: start of the training, last progress event
@@ -33,23 +36,32 @@ struct sqz_run {
     int64_t shown_epoch;
 };
 
-void sqz_run_release(struct sqz_run *run); // trainer.c
+// trainer.c
+void sqz_run_release(struct sqz_run *run);
+// recipe.yaml, from which the run can be repeated from any working directory.
+enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_plan.c: what a run is made of, once options and data are known; `setup` is filled.
 enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err);
 struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run);
-// Learning rate of the update that the micro-batch with this number belongs to.
-double sqz_run_rate(const struct sqz_run *run, int64_t step);
+// Learning rate of the update that the next micro-batch belongs to, and that of the last one's.
+double sqz_run_rate(const struct sqz_run *run);
+double sqz_run_last_rate(const struct sqz_run *run);
+// The same for the micro-batch after `counted` ones, from a table with one entry a batch.
+double sqz_rate_at(const struct sqz_options *options, const double *rates, size_t n_rates,
+                   int64_t counted);
+
+// Turns max_seconds into max_steps once a few steps have been timed, and writes that into
+// recipe.yaml, so that an interrupted run ends at the same step.
+enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_loop.c
 enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_save.c
 enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err);
-enum sqz_status sqz_run_save_best(struct sqz_run *run, struct sqz_error *err);
-// Writes best.safetensors from weights other than the model's present ones.
-enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights,
-                                     struct sqz_error *err);
+// Writes best.safetensors: the weights that the run is judged by, or `weights` if not NULL.
+enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err);
 // Keeps the weights of best.safetensors in the state, because the file is about to be replaced by a
 // model that an uninterrupted run would not have validated.
 enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err);
@@ -68,12 +80,22 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
 void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, double rate,
                          const struct sqz_evaluation *validated, struct sqz_text *row);
 
+// find_lr.c: raises the learning rate on a fresh run and says which one fits; changes the weights
+// in memory, writes nothing.
+enum sqz_status sqz_run_find_lr(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err);
+
+// history.c: history.svg from the state's rows, and the same as lines of blocks.
+enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err);
+void sqz_run_show_history(struct sqz_run *run);
+
 // trainer_resume.c: options of the run to continue, with what the command line may change; the
 // checkpoint's model and state if there is one (else *model NULL), its arrays for the restoring.
 enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_folder *folder,
                                 struct sqz_options **options, struct sqz_archive *archive,
                                 struct sqz_model **model, struct sqz_train_state *state,
                                 char **checkpoint, struct sqz_error *err);
+// trainer_takeover.c: with option resume_opt, optimizer state and position of ckpt_path's file.
+enum sqz_status sqz_run_take_over(struct sqz_run *run, struct sqz_error *err);
 // The part of the configuration that decides the result: no paths, threads or limits.
 void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
 

@@ -20,16 +20,10 @@ enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err)
     return status;
 }
 
-enum sqz_status sqz_run_save_best(struct sqz_run *run, struct sqz_error *err)
-{
-    return sqz_model_write(run->setup.model, run->best_path, SQZ_REPLACE_EXISTING, err);
-}
-
-enum sqz_status sqz_run_restore_best(struct sqz_run *run, const float *weights,
-                                     struct sqz_error *err)
+enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err)
 {
     struct sqz_model best = *run->setup.model; // a borrowed view; nothing of it is released
-    best.weights = (float *)weights;
+    best.weights = (float *)(weights ? weights : sqz_stepper_judged(&run->stepper));
     return sqz_model_write(&best, run->best_path, SQZ_REPLACE_EXISTING, err);
 }
 

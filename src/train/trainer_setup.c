@@ -1,12 +1,16 @@
 // Options, data sets and model brought together before a run.
 #include "train/trainer_setup.h"
 
+#include "train/balance.h"
+#include "train/recipe_tools.h"
+
 #include <string.h>
 #include <strings.h>
 
 void sqz_setup_release(struct sqz_setup *setup)
 {
     sqz_options_free(setup->options);
+    sqz_free_view(setup->balanced);
     sqz_dataset_free(setup->train);
     sqz_dataset_free(setup->val);
     sqz_model_free(setup->model);
@@ -27,14 +31,6 @@ static const char *kind_of(const char *dataset)
         if (strcasecmp(dataset, kinds[i]) == 0)
             return kinds[i];
     return "imagenet";
-}
-
-static bool split_exists(const char *dir, const char *split)
-{
-    char *path = sqz_path_join(dir, split);
-    bool exists = path && sqz_path_is_folder(path);
-    sqz_free(path);
-    return exists;
 }
 
 enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *err)
@@ -95,7 +91,7 @@ static bool has_val(const struct sqz_setup *setup)
     if (setup->divided || asked)
         return true;
     if (is_class_folders(setup->kind))
-        return *options->val_split && split_exists(options->data_dir, options->val_split);
+        return *options->val_split && sqz_dataset_has_split(options->data_dir, options->val_split);
     return strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
 }
 
@@ -130,23 +126,13 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
 // Longest side of the largest of some evenly spaced pictures; 0 when none can be looked at.
 static int typical_side(const struct sqz_dataset *set)
 {
-    enum { LOOKS = 24, HEAD = 1 << 16 };
-    if (set->w > 0)
-        return set->w > set->h ? set->w : set->h;
-    uint8_t *head = sqz_new_array(HEAD, 1);
-    int largest = 0;
-    for (int i = 0; head && i < LOOKS; i++) {
-        const struct sqz_sample *sample = &set->samples[set->count * (size_t)i / LOOKS];
-        struct sqz_image_header header;
-        size_t got = 0;
-        if (!sample->path || sqz_file_read_head(sample->path, head, HEAD, &got, NULL) ||
-            sqz_image_probe(head, got, &header, NULL))
-            continue;
-        int side = header.w > header.h ? header.w : header.h;
-        if (side > largest)
-            largest = side;
-    }
-    sqz_free(head);
+    enum { LOOKS = 24 };
+    int largest = 0, w, h;
+    for (size_t i = 0; i < LOOKS; i++)
+        if (sqz_dataset_peek(set, set->count * i / LOOKS, &w, &h)) {
+            int side = w > h ? w : h;
+            largest = side > largest ? side : largest;
+        }
     return largest;
 }
 
@@ -177,6 +163,8 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = open_data(environment, out, err);
     if (!status && !given->has_recipe)
         status = merge_builtin(out, err);
+    if (!status)
+        status = sqz_recipe_fit_batch(out->options, 1, &out->notes, err);
     if (!status && !out->val)
         status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
     if (!status)
@@ -185,6 +173,9 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = sqz_setup_model(out, err);
     if (!status)
         status = sqz_options_check(out->options, &out->notes, err);
+    // Behind the model, for that may renumber the labels.
+    if (!status && out->options->balanced_sampling)
+        status = sqz_balanced_view(out->train, &out->balanced, err);
     if (!status && out->notes.failed)
         status = sqz_fail_memory(err, "messages", out->notes.length);
     if (status)
@@ -208,17 +199,23 @@ static enum sqz_bad_image bad_image(const struct sqz_options *options)
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
 {
     const struct sqz_options *options = setup->options;
-    return (struct sqz_loader_config){
-        .dataset = setup->train,
-        .preprocess = setup->model->preprocess,
-        .augment = &setup->augment,
-        .batch = (int)options->batch_size,
-        .shuffle = options->shuffle,
-        .drop_remainder = options->drop_remainder,
-        .num_samples = options->num_samples > 0 ? (size_t)options->num_samples : 0,
-        .seed = (uint64_t)options->seed,
-        .workers = loader_workers(options, threads),
-        .on_bad = bad_image(options)};
+    size_t samples = options->num_samples > 0 ? (size_t)options->num_samples : 0;
+    // A balanced epoch is as long as an ordinary one: so many draws from the longer list.
+    if (setup->balanced && samples == 0)
+        samples = setup->train->count;
+    struct sqz_loader_config config = {.dataset = setup->balanced ? setup->balanced : setup->train,
+                                       .preprocess = setup->model->preprocess,
+                                       .augment = &setup->augment,
+                                       .classes = setup->model->net->spec.classes,
+                                       .batch = (int)options->batch_size,
+                                       .shuffle = options->shuffle,
+                                       .drop_remainder = options->drop_remainder,
+                                       .num_samples = samples,
+                                       .seed = (uint64_t)options->seed,
+                                       .workers = loader_workers(options, threads),
+                                       .on_bad = bad_image(options)};
+    sqz_transforms_batches(options, &config);
+    return config;
 }
 
 enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
@@ -228,18 +225,30 @@ enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int thread
     return sqz_loader_new(&config, out, err);
 }
 
+struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
+                                                     const struct sqz_dataset *set,
+                                                     const struct sqz_preprocess *preprocess,
+                                                     int threads)
+{
+    // The batch decides nothing here but memory: enough to keep the threads busy.
+    enum { SMALLEST = 16, LARGEST = 64, A_THREAD = 4 };
+    int batch = threads * A_THREAD;
+    batch = batch < SMALLEST ? SMALLEST : batch > LARGEST ? LARGEST : batch;
+    return (struct sqz_loader_config){
+        .dataset = set,
+        .preprocess = *preprocess,
+        .batch = options->batch_size < batch ? (int)options->batch_size : batch,
+        .seed = (uint64_t)options->seed,
+        .workers = loader_workers(options, threads),
+        .on_bad = bad_image(options)};
+}
+
 enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
                                      const struct sqz_dataset *set,
                                      const struct sqz_preprocess *preprocess, int threads,
                                      struct sqz_loader **out, struct sqz_error *err)
 {
-    enum { LARGEST = 64 }; // the batch decides nothing here but memory
-    struct sqz_loader_config config = {
-        .dataset = set,
-        .preprocess = *preprocess,
-        .batch = options->batch_size < LARGEST ? (int)options->batch_size : LARGEST,
-        .seed = (uint64_t)options->seed,
-        .workers = loader_workers(options, threads),
-        .on_bad = bad_image(options)};
+    struct sqz_loader_config config =
+        sqz_setup_val_loader_config(options, set, preprocess, threads);
     return sqz_loader_new(&config, out, err);
 }

@@ -10,8 +10,9 @@
 struct sqz_setup {
     struct sqz_options *options; // merged and resolved: what recipe.yaml says
     struct sqz_dataset *train;
-    struct sqz_dataset *val; // NULL: nothing to validate on
-    struct sqz_model *model; // the starting point, with its preprocessing and class names
+    struct sqz_dataset *balanced; // what the training loader draws from, if not `train` itself
+    struct sqz_dataset *val;      // NULL: nothing to validate on
+    struct sqz_model *model;      // the starting point, with its preprocessing and class names
     struct sqz_augment augment;
     const char *kind;      // of the data set
     bool divided;          // train and val are parts of one folder
@@ -39,6 +40,10 @@ enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
                                      const struct sqz_dataset *set,
                                      const struct sqz_preprocess *preprocess, int threads,
                                      struct sqz_loader **out, struct sqz_error *err);
+struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
+                                                     const struct sqz_dataset *set,
+                                                     const struct sqz_preprocess *preprocess,
+                                                     int threads);
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads);
 
 #endif

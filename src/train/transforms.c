@@ -181,6 +181,45 @@ static enum sqz_status build_preprocess(const struct sqz_options *options,
     return SQZ_OK;
 }
 
+// What the policy shows beyond a picture's edges: the mean colour (gray pictures: their mean).
+static void fill_style(const struct sqz_options *options, struct sqz_augment *augment)
+{
+    augment->style.interpolation = augment->interpolation;
+    for (int c = 0; c < 3; c++) {
+        double value = rint(options->mean.v[options->mean.n == 1 ? 0 : c]);
+        augment->style.fill[c] = (uint8_t)fmin(255, fmax(0, value));
+    }
+}
+
+enum sqz_status sqz_transforms_check(const struct sqz_options *options, struct sqz_error *err)
+{
+    struct sqz_policy policy;
+    enum sqz_status status = sqz_policy_parse(options->auto_augment, &policy, err);
+    if (status)
+        return status;
+    if (options->aug_splits != 0 && options->aug_splits != 3)
+        return sqz_fail(err, SQZ_E_CONFIG, "Option aug_splits is %d, but it must be 0 or 3.",
+                        (int)options->aug_splits);
+    if (options->aug_splits && policy.kind == SQZ_POLICY_NONE)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option aug_splits needs auto_augment: its second and third view would be "
+                        "the same picture again.");
+    if (options->aug_repeats > 0 && options->num_samples != SQZ_NONE_INT)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Options num_samples and aug_repeats exclude each other: repeated "
+                        "augmentation chooses the samples of an epoch itself.");
+    return SQZ_OK;
+}
+
+void sqz_transforms_batches(const struct sqz_options *options, struct sqz_loader_config *loader)
+{
+    loader->repeats = (int)options->aug_repeats;
+    loader->mix = (struct sqz_mix){.mixup = options->mixup,
+                                   .cutmix = options->cutmix,
+                                   .probability = options->cutmix_prob,
+                                   .switch_probability = options->switch_prob};
+}
+
 enum sqz_status sqz_transforms_build(const struct sqz_options *options,
                                      const struct sqz_preprocess *base,
                                      struct sqz_preprocess *preprocess, struct sqz_augment *augment,
@@ -211,5 +250,7 @@ enum sqz_status sqz_transforms_build(const struct sqz_options *options,
     bool random = false;
     status = sqz_options_erase_value(options, augment->erase_value, &random, err);
     augment->erase_mode = random ? SQZ_ERASE_RANDOM : SQZ_ERASE_CONSTANT;
-    return status;
+    augment->splits = (int)options->aug_splits;
+    fill_style(options, augment);
+    return status ? status : sqz_policy_parse(options->auto_augment, &augment->policy, err);
 }

@@ -4,7 +4,7 @@
 #ifndef SQZ_TRAIN_TRANSFORMS_H
 #define SQZ_TRAIN_TRANSFORMS_H
 
-#include "data/transform.h"
+#include "data/loader.h"
 #include "train/options.h"
 
 // MNIST's and CIFAR's preset transforms; nothing for other kinds of data.
@@ -21,6 +21,10 @@ enum sqz_status sqz_transforms_build(const struct sqz_options *options,
                                      const struct sqz_preprocess *base,
                                      struct sqz_preprocess *preprocess, struct sqz_augment *augment,
                                      struct sqz_error *err);
+// What single values of the augmentation options cannot tell; part of sqz_options_check.
+enum sqz_status sqz_transforms_check(const struct sqz_options *options, struct sqz_error *err);
+// What happens to whole batches: mixup, cutmix, repeated augmentation.
+void sqz_transforms_batches(const struct sqz_options *options, struct sqz_loader_config *loader);
 // Sets one option from a formatted value unless it has a higher origin.
 enum sqz_status sqz_options_fill(struct sqz_options *options, enum sqz_option_origin origin,
                                  struct sqz_error *err, const char *name, const char *format, ...)

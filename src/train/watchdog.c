@@ -6,9 +6,8 @@
 enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog, double loss, double zero_fraction,
                                   double zero_logits, struct sqz_error *err)
 {
-    double chance = log(watchdog->classes);
-    bool at_chance =
-        watchdog->classes > 1 && fabs(loss - chance) <= SQZ_WATCHDOG_LOSS_MARGIN * chance;
+    double chance = watchdog->chance;
+    bool at_chance = fabs(loss - chance) <= SQZ_WATCHDOG_LOSS_MARGIN * chance;
     bool closed = zero_fraction >= SQZ_WATCHDOG_ZEROS || zero_logits >= SQZ_WATCHDOG_ZERO_LOGITS;
     if (!at_chance || !closed) {
         watchdog->suspicious = 0;
@@ -18,11 +17,12 @@ enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog, double loss, do
         return SQZ_OK;
     return sqz_fail(
         err, SQZ_E_DIVERGED,
-        "Dead start: for %d steps the loss has stayed at ln(%d) = %.4f with %.0f %% of the "
+        "Dead start: for %d steps the loss has stayed at %.4f, what closed logits give, with %.0f "
+        "%% of the "
         "activations and %.1f %% of the logits at zero, so no gradient flows any more; "
         "lower --lr, lengthen --warmup_epochs, add --clip_grad true --clip_value 5, or try "
         "another --seed.",
-        SQZ_WATCHDOG_WINDOW, watchdog->classes, chance, 100 * zero_fraction, 100 * zero_logits);
+        SQZ_WATCHDOG_WINDOW, chance, 100 * zero_fraction, 100 * zero_logits);
 }
 
 enum sqz_status sqz_watchdog_not_finite(const struct sqz_divergence *what, const char *kept,

@@ -6,18 +6,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// A dead start is declared when the loss is at ln(classes) and the activations are dead in every
-// one of this many steps running: a healthy SqueezeNet may sit at ln(classes) for hundreds of
+// A dead start is declared when the loss is that of closed logits and the activations are dead in
+// every one of this many steps running: a healthy SqueezeNet may sit at ln(classes) for hundreds of
 // steps. The last layer's ReLU is what usually dies: all logits close while half of the other
 // activations still live, and no gradient reaches any weight. Measured on drawn shapes at 32
 // pixels: a run that crept on kept 9 % of its logits open, one that was dead 0.2 % or less.
 #define SQZ_WATCHDOG_WINDOW      150
-#define SQZ_WATCHDOG_LOSS_MARGIN 0.01 // relative distance from ln(classes)
-#define SQZ_WATCHDOG_ZEROS       0.95 // share of zeros among all activations, or
+#define SQZ_WATCHDOG_LOSS_MARGIN 0.01  // relative distance from that loss
+#define SQZ_WATCHDOG_ZEROS       0.95  // share of zeros among all activations, or
 #define SQZ_WATCHDOG_ZERO_LOGITS 0.995 // among the logits
 
 struct sqz_watchdog {
-    int classes;
+    double chance;      // the loss of logits that are all zero: ln(classes) for cross-entropy
     int64_t suspicious; // steps running that looked dead; part of the training state
 };
 // Takes one step's numbers; SQZ_E_DIVERGED with the cause and what to change.

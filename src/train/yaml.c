@@ -101,6 +101,8 @@ static enum sqz_status set(struct recipe *recipe, const char *key, const char *v
 {
     struct sqz_error inner = {0};
     enum sqz_status status = sqz_options_set(recipe->options, key, value, recipe->origin, &inner);
+    if (!status && value && strcmp(key, "distribute") == 0)
+        recipe->options->recipe_distributes = sqz_words_contain("yes true 1", value, NULL, 0);
 
     if (status == SQZ_E_CONFIG || status == SQZ_E_USAGE)
         return fail_at(recipe, line, inner.text);

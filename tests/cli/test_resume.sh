@@ -4,10 +4,12 @@ make_shapes 32 4
 common="$tiny --epoch_size 3 --val_while_train true --save_steps 3 --log_interval 5 --gradient_accumulation_steps 2"
 expect 0 train shapes $common --run_dir whole -q
 
+# same_end RUN [WHOLE]
 same_end() {
-    same_file whole/best.safetensors "$1/best.safetensors"
-    same_file whole/last.safetensors "$1/last.safetensors"
-    [ "$(history whole)" = "$(history "$1")" ] || fail "history.csv of whole and $1 differ"
+    same_file "${2:-whole}/best.safetensors" "$1/best.safetensors"
+    same_file "${2:-whole}/last.safetensors" "$1/last.safetensors"
+    [ "$(history "${2:-whole}")" = "$(history "$1")" ] ||
+        fail "history.csv of ${2:-whole} and $1 differ"
 }
 
 # SIGINT as soon as the first state is on disk, in the middle of an epoch.
@@ -29,6 +31,18 @@ same_end stopped
 expect 0 train shapes $common --run_dir early --max_steps 7 -q
 expect 0 train --resume early --max_steps 0 --threads 1 -q
 same_end early
+
+# The same with everything random on, and with the splits of the jsd loss.
+mixed="$common --ema true --mixup 0.2 --cutmix 1 --auto_augment randaug-m7-mstd0.5-inc1
+    --aug_repeats 2 --re_prob 0.25 --re_value random --drop_rate 0.3"
+splits="$common --loss jsd --aug_splits 3 --auto_augment augmix-m3 --re_prob 0.25"
+for name in mixed splits; do
+    expect 0 train shapes ${!name} --run_dir $name -q
+    expect 0 train shapes ${!name} --run_dir early-$name --max_steps 7 -q
+    expect 0 train --resume early-$name --max_steps 0 --threads 1 -q
+    same_end early-$name $name
+done
+cmp -s mixed/last.safetensors whole/last.safetensors && fail "the augmentation changed nothing"
 
 # SIGKILL at moments from a fixed sequence.
 kills=8

@@ -194,6 +194,31 @@ static void shuffle(void **state)
     assert_int_equal(found, 24);
 }
 
+// Means and variances: Gamma(a): a, a; Beta(a, b): a / (a + b), ab / ((a + b)^2 (a + b + 1)).
+static void gamma_and_beta(void **state)
+{
+    (void)state;
+    enum { N = 60000 };
+    static const double alphas[] = {0.2, 0.5, 1, 2.5};
+    struct sqz_random random;
+    sqz_random_init(&random, 8, 0, 0, SQZ_RANDOM_TEST);
+    for (int k = 0; k < 4; k++) {
+        double a = alphas[k], b = 0.8, sum = 0, squares = 0, mixed = 0, mixed_squares = 0;
+        for (int i = 0; i < N; i++) {
+            double x = sqz_random_gamma(&random, a), y = sqz_random_beta(&random, a, b);
+            assert_true(x >= 0 && y >= 0 && y <= 1);
+            sum += x / N;
+            squares += x * x / N;
+            mixed += y / N;
+            mixed_squares += y * y / N;
+        }
+        double mean = a / (a + b), variance = a * b / ((a + b) * (a + b) * (a + b + 1));
+        assert_true(fabs(sum - a) < 0.02 * sqrt(a) && fabs(squares - sum * sum - a) < 0.08 * a);
+        assert_true(fabs(mixed - mean) < 0.006);
+        assert_true(fabs(mixed_squares - mixed * mixed - variance) < 0.004);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +230,7 @@ int main(void)
         cmocka_unit_test(integers),
         cmocka_unit_test(narrow_uniform_stays_below_high),
         cmocka_unit_test(shuffle),
+        cmocka_unit_test(gamma_and_beta),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,7 +256,7 @@ static void apply(const struct sqz_augment *augment, const struct sqz_preprocess
 {
     struct sqz_transform_scratch scratch = {0};
     struct sqz_error err = {0};
-    if (sqz_augment_apply(augment, preprocess, source, draw, out, &scratch, &err))
+    if (sqz_augment_apply(augment, preprocess, source, draw, 0, out, &scratch, &err))
         fail_msg("%s", err.text);
     sqz_transform_scratch_release(&scratch);
 }
@@ -311,8 +311,8 @@ static void test_file_and_memory_agree(void **state)
                 struct sqz_random random, same;
                 sqz_random_init(&random, 9, 0, sample, SQZ_RANDOM_AUGMENT);
                 same = random;
-                if (sqz_augment_run(&recipe, &preprocess, &file, &random, a, &scratch, &err) ||
-                    sqz_augment_run(&recipe, &preprocess, &memory, &same, b, &scratch, &err))
+                if (sqz_augment_run(&recipe, &preprocess, &file, &random, 0, a, &scratch, &err) ||
+                    sqz_augment_run(&recipe, &preprocess, &memory, &same, 0, b, &scratch, &err))
                     fail_msg("%s", err.text);
                 assert_memory_equal(a, b, sizeof(float) * 32 * 32 * (size_t)channels);
                 sqz_transform_scratch_release(&scratch);
@@ -418,6 +418,91 @@ static void test_scaled_decode(void **state)
     sqz_bytes_release(&bytes);
 }
 
+static void mirror(const struct sqz_image *in, bool across, bool down, struct sqz_image *out)
+{
+    sqz_image_resize_buffer(out, in->w, in->h, in->c, NULL);
+    for (int y = 0; y < in->h; y++)
+        for (int x = 0; x < in->w; x++) {
+            int fx = across ? in->w - 1 - x : x, fy = down ? in->h - 1 - y : y;
+            memcpy(out->pixels + (y * in->w + x) * in->c, in->pixels + (fy * in->w + fx) * in->c,
+                   (size_t)in->c);
+        }
+}
+
+static void operate(const struct sqz_policy_draw *draw, int first, int end,
+                    const struct sqz_augment *augment, struct sqz_image *image)
+{
+    struct sqz_image spare = {0};
+    for (int i = first; i < end; i++)
+        assert_int_equal(
+            sqz_operation_run(&draw->operations[i], &augment->style, image, &spare, NULL), SQZ_OK);
+    sqz_image_release(&spare);
+}
+
+// What a policy makes of the crop, by hand: flips first, then its operations; augmix mixes chains
+// to 8 bits and the picture with them in floating point.
+static void expect_policy(const struct sqz_policy_draw *draw, const struct sqz_augment *augment,
+                          const struct sqz_image *turned, const float *got)
+{
+    enum { N = 32 * 32 * 3 };
+    struct sqz_image image = {0};
+    float sums[N] = {0};
+    for (int chain = 0; chain < (draw->chains ? draw->chains : 1); chain++) {
+        mirror(turned, false, false, &image);
+        operate(draw, draw->chains && chain ? draw->ends[chain - 1] : 0,
+                draw->chains ? draw->ends[chain] : draw->n, augment, &image);
+        for (int i = 0; i < N && draw->chains; i++)
+            sums[i] += draw->weights[chain] * image.pixels[i];
+    }
+    for (int i = 0; i < N; i++) {
+        float value = image.pixels[i];
+        if (draw->chains)
+            value = turned->pixels[i] * (1 - draw->mix) +
+                    (float)(int)fminf(255, fmaxf(0, sums[i])) * draw->mix;
+        if (!(fabsf(got[i] - value) < 1e-4f))
+            fail_msg("value %d is %g, not %g", i, got[i], value);
+    }
+    sqz_image_release(&image);
+}
+
+static void test_policies(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"randaug-m9-n3", "augmix-m3", "trivialaugwide"};
+    struct sqz_image input = decode_plain(fixture("420.jpg"), 3), crop = {0}, turned = {0};
+    struct sqz_source source = {.image = &input, .name = "input"};
+    struct sqz_transform_scratch scratch = {0};
+    static float got[32 * 32 * 3];
+    int operations = 0;
+    for (size_t p = 0; p < COUNT(names); p++)
+        for (uint64_t sample = 0; sample < 40; sample++) {
+            struct sqz_augment augment = recipe;
+            struct sqz_augment_draw draw;
+            static struct sqz_policy_draw policy;
+            struct sqz_random random, branch;
+            augment.vflip = 0.3;
+            augment.erase_prob = 0;
+            augment.style = (struct sqz_operation_style){SQZ_BILINEAR, {124, 116, 104}};
+            assert_int_equal(sqz_policy_parse(names[p], &augment.policy, NULL), SQZ_OK);
+            sqz_random_init(&random, 9, 0, sample, SQZ_RANDOM_AUGMENT);
+            sqz_augment_draw(&augment, &plain, input.w, input.h, &random, &draw);
+            apply(&augment, &plain, &source, &draw, got);
+            assert_int_equal(
+                sqz_image_resize(&input, &draw.crop, 32, 32, SQZ_BILINEAR, &crop, &scratch, NULL),
+                SQZ_OK);
+            mirror(&crop, draw.hflip, draw.vflip, &turned);
+            sqz_random_branch(&draw.more, SQZ_RANDOM_POLICY, 0, &branch);
+            sqz_policy_draw(&augment.policy, &branch, &policy);
+            operations += policy.n;
+            expect_policy(&policy, &augment, &turned, got);
+        }
+    assert_true(operations > 200);
+    sqz_transform_scratch_release(&scratch);
+    sqz_image_release(&input);
+    sqz_image_release(&crop);
+    sqz_image_release(&turned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -433,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_pad_crop),
         cmocka_unit_test(test_jitter_order),
         cmocka_unit_test(test_scaled_decode),
+        cmocka_unit_test(test_policies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static void test_filter(void **state)
         for (int c = 1; c <= 3; c += 2) {
             int offsets[MOST], counts[MOST], width = draw(TAPS, 2 * MOST);
             int32_t weights[MOST * TAPS];
-            uint8_t *row = random_bytes((size_t)(width * c)), out[2][3 * MOST];
+            uint8_t *row = random_bytes((size_t)(width * c)), out[2][3 * MOST + 1];
             for (int i = 0; i < n; i++) {
                 int first = n > 1 ? (int)((int64_t)i * (width - 1) / (n - 1)) : 0;
                 counts[i] = first + TAPS > width ? width - first : draw(1, TAPS);
@@ -71,14 +71,15 @@ static void test_filter(void **state)
                 for (int k = 0; k < TAPS; k++)
                     weights[i * TAPS + k] = draw(-(1 << 17), 1 << 19);
             }
-            struct sqz_filter_bank bank = {offsets, counts, weights, TAPS, n};
+            int16_t halves[MOST * 3 * SQZ_FILTER_GROUP];
+            struct sqz_filter_bank bank = {offsets, counts, weights, TAPS, n, halves, 0};
+            sqz_filter_split(&bank);
             sqz_pixel_ops_ref.filter_row(&bank, row, c, out[0]);
             best->filter_row(&bank, row, c, out[1]);
             assert_memory_equal(out[0], out[1], (size_t)(n * c));
             uint8_t *rows = random_bytes((size_t)(n * TAPS));
-            int32_t sums[MOST];
-            sqz_pixel_ops_ref.filter_blend(rows, (size_t)n, weights, TAPS, sums, out[0]);
-            best->filter_blend(rows, (size_t)n, weights, TAPS, sums, out[1]);
+            sqz_pixel_ops_ref.filter_blend(rows, (size_t)n, (size_t)n, weights, TAPS, out[0]);
+            best->filter_blend(rows, (size_t)n, (size_t)n, weights, TAPS, out[1]);
             assert_memory_equal(out[0], out[1], (size_t)n);
             free(rows);
             free(row);
@@ -148,6 +149,76 @@ static void test_colour_definition(void **state)
     }
 }
 
+static void test_operations(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 300; n++) {
+        float factor = (float)sqz_random_uniform(&draws, 0, 2);
+        uint8_t other = (uint8_t)draw(0, 255), *in = random_bytes(n), *with = random_bytes(n);
+        uint8_t *a = copy_bytes(in, n), *b = copy_bytes(in, n);
+        sqz_pixel_ops_ref.mix(a, with, n, factor);
+        best->mix(b, with, n, factor);
+        assert_same_bytes(a, b, n);
+        a = copy_bytes(in, n);
+        b = copy_bytes(in, n);
+        sqz_pixel_ops_ref.invert_from(a, n, other);
+        best->invert_from(b, n, other);
+        assert_same_bytes(a, b, n);
+        a = copy_bytes(in, n);
+        b = copy_bytes(in, n);
+        sqz_pixel_ops_ref.mask(a, n, other);
+        best->mask(b, n, other);
+        assert_same_bytes(a, b, n);
+        free(in);
+        free(with);
+    }
+}
+
+static void test_neighbours(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 150; n++)
+        for (size_t c = 1; c <= 3; c += 2) {
+            uint8_t *rows[3], *a = malloc(n), *b = malloc(n);
+            for (int k = 0; k < 3; k++)
+                rows[k] = random_bytes(n + 2 * c);
+            sqz_pixel_ops_ref.smooth_row(rows[0], rows[1], rows[2], n, c, a);
+            best->smooth_row(rows[0], rows[1], rows[2], n, c, b);
+            assert_memory_equal(a, b, n);
+            uint16_t outer = (uint16_t)draw(0, 85), centre = (uint16_t)(256 - 2 * outer);
+            const uint8_t *const given[3] = {rows[0], rows[1], rows[2]};
+            sqz_pixel_ops_ref.blur_row(given, n, c, outer, centre, a);
+            best->blur_row(given, n, c, outer, centre, b);
+            assert_same_bytes(a, b, n);
+            for (int k = 0; k < 3; k++)
+                free(rows[k]);
+        }
+}
+
+static void test_warp(void **state)
+{
+    (void)state;
+    enum { W = 40, H = 12, MOST_TURNED = 130 };
+    for (int c = 1; c <= 3; c += 2) {
+        uint8_t *pixels = random_bytes((size_t)(W * H * c + 2));
+        for (int n = 1; n <= MOST_TURNED; n++) {
+            int xs[MOST_TURNED], ys[MOST_TURNED];
+            uint8_t a[3 * MOST_TURNED], b[3 * MOST_TURNED];
+            for (int i = 0; i < n; i++) {
+                xs[i] = draw(0, (W - 1) * 1024 - 17);
+                if (i % 7 == 0)
+                    xs[i] &= ~1023; // a plain copy
+                ys[i] = draw(0, (H - 1) * 1024 - 17);
+            }
+            struct sqz_warp_row row = {pixels, (size_t)(W * c), c, xs, ys, 16, 16, n};
+            sqz_pixel_ops_ref.warp_row(&row, a);
+            best->warp_row(&row, b);
+            assert_memory_equal(a, b, (size_t)(n * c));
+        }
+        free(pixels);
+    }
+}
+
 static void test_normalize(void **state)
 {
     (void)state;
@@ -185,9 +256,11 @@ int main(void)
         fprintf(stderr, "NOT TESTED: this processor has only the plain level\n");
     sqz_random_init(&draws, 11, 0, 0, SQZ_RANDOM_TEST);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_filter),
-        cmocka_unit_test(test_colour),    cmocka_unit_test(test_colour_definition),
-        cmocka_unit_test(test_normalize), cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_linear),     cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_colour),     cmocka_unit_test(test_colour_definition),
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_warp),       cmocka_unit_test(test_normalize),
+        cmocka_unit_test(test_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

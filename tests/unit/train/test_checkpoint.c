@@ -36,10 +36,13 @@ static void open_fixture(struct fixture *fixture, const char *opt, int accumulat
                                         .kernels = sqz_kernels_get(sqz_cpu_level(NULL)),
                                         .pool = fixture->pool,
                                         .max_batch = BATCH,
+                                        .loss = {.classes = 3},
                                         .accumulate = accumulate,
+                                        .ema_decay = 0.99,
                                         .seed = 11};
-    if (sqz_stepper_init(&fixture->stepper, &config, fixture->optimizer, fixture->model->weights,
-                         &err))
+    struct sqz_loss_scale scale = {.scale = 1024, .dynamic = true};
+    if (sqz_stepper_init(&fixture->stepper, &config, &scale, fixture->optimizer,
+                         fixture->model->weights, &err))
         fail_msg("%s", err.text);
 }
 
@@ -57,12 +60,13 @@ static void steps(struct fixture *fixture, int n)
     static float images[BATCH * SIDE * SIDE * 3];
     const int labels[BATCH] = {0, 1, 2, 1};
     struct sqz_random random;
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = BATCH};
     struct sqz_step_result result;
     for (int i = 0; i < n; i++) {
         sqz_random_init(&random, 2, fixture->stepper.micro_steps, 0, SQZ_RANDOM_TEST);
         for (size_t k = 0; k < sizeof images / sizeof *images; k++)
             images[k] = (float)sqz_random_uniform(&random, -1, 1);
-        sqz_stepper_run(&fixture->stepper, images, labels, BATCH, 1e-3, &result);
+        sqz_stepper_run(&fixture->stepper, &batch, 1e-3, &result);
         assert_true(result.finite);
     }
 }
@@ -101,7 +105,7 @@ static void round_trip(const char *opt)
     const char *path = in_root("state.safetensors");
     open_fixture(&a, opt, 3);
     steps(&a, 5);
-    assert_int_equal(a.stepper.group, 2);
+    assert_int_equal(a.stepper.counters.group, 2);
     state.steps = 5;
     if (sqz_checkpoint_write(path, &state, &a.stepper, a.model, &err) ||
         sqz_checkpoint_read(path, &archive, &model, &back, &err))
@@ -122,6 +126,9 @@ static void round_trip(const char *opt)
     assert_int_equal(a.optimizer->updates, 3);
     assert_int_equal(b.optimizer->updates, 3);
     assert_memory_equal(a.model->weights, b.model->weights, model->net->n_weights * sizeof(float));
+    assert_memory_equal(a.stepper.ema, b.stepper.ema, model->net->n_weights * sizeof(float));
+    assert_true(a.stepper.ema[0] != a.model->weights[0]);
+    assert_memory_equal(&a.stepper.counters, &b.stepper.counters, sizeof a.stepper.counters);
     for (int i = 0; i < a.optimizer->rule->n_states; i++)
         assert_memory_equal(a.optimizer->state[i], b.optimizer->state[i],
                             model->net->n_weights * sizeof(float));
@@ -233,6 +240,7 @@ static void test_not_finite(void **state)
     struct fixture a;
     float images[BATCH * SIDE * SIDE * 3];
     const int labels[BATCH] = {0, 1, 2, 0};
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = BATCH};
     struct sqz_step_result result;
     open_fixture(&a, "momentum", 1);
     size_t bytes = a.model->net->n_weights * sizeof(float);
@@ -240,26 +248,131 @@ static void test_not_finite(void **state)
     memcpy(before, a.model->weights, bytes);
     for (size_t i = 0; i < sizeof images / sizeof *images; i++)
         images[i] = 3e38f;
-    sqz_stepper_run(&a.stepper, images, labels, BATCH, 0.1, &result);
+    sqz_stepper_run(&a.stepper, &batch, 0.1, &result);
     assert_false(result.finite || result.updated);
     assert_memory_equal(before, a.model->weights, bytes);
     assert_int_equal(a.optimizer->updates, 0);
     // An update that overflows is seen, too.
     for (size_t i = 0; i < sizeof images / sizeof *images; i++)
         images[i] = (float)(i % 7) - 3;
-    sqz_stepper_run(&a.stepper, images, labels, BATCH, 1e300, &result);
+    sqz_stepper_run(&a.stepper, &batch, 1e300, &result);
     assert_true(result.updated);
     assert_false(result.finite);
     sqz_free(before);
     close_fixture(&a);
 }
 
+// A scale that is a power of two changes no bit; an overflow is skipped where the scale says so, is
+// not counted, and ends the run when it does not stop.
+static void test_loss_scale(void **state)
+{
+    (void)state;
+    struct fixture a, b;
+    float images[BATCH * SIDE * SIDE * 3];
+    const int labels[BATCH] = {0, 1, 2, 0};
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = BATCH};
+    struct sqz_step_result result;
+    open_fixture(&a, "momentum", 2);
+    open_fixture(&b, "momentum", 2);
+    a.stepper.counters.scale = (struct sqz_loss_scale){.scale = 1};
+    b.stepper.counters.scale =
+        (struct sqz_loss_scale){.scale = 4096, .drops = true, .dynamic = true};
+    steps(&a, 3);
+    steps(&b, 3);
+    size_t bytes = a.model->net->n_weights * sizeof(float);
+    assert_memory_equal(a.model->weights, b.model->weights, bytes);
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++)
+        images[i] = 3e38f;
+    sqz_stepper_run(&b.stepper, &batch, 0.1, &result);
+    assert_true(result.finite && result.skipped && !result.updated);
+    assert_int_equal(b.stepper.counters.counted, 3);
+    assert_int_equal(b.stepper.counters.group, 1);
+    assert_int_equal(b.stepper.counters.ema_updates, 3);
+    assert_true(b.stepper.counters.scale.scale == 2048 && b.stepper.micro_steps == 4);
+    // The group goes on where it was: the skipped batch never was in it.
+    a.stepper.micro_steps = 4;
+    steps(&a, 1);
+    steps(&b, 1);
+    assert_memory_equal(a.model->weights, b.model->weights, bytes);
+    assert_memory_equal(a.stepper.ema, b.stepper.ema, bytes);
+    int skipped = 0;
+    do
+        sqz_stepper_run(&b.stepper, &batch, 0.1, &result);
+    while (result.finite && ++skipped < 1000);
+    assert_int_equal(skipped, 100);
+    assert_true(b.stepper.counters.scale.scale == 1);
+    close_fixture(&a);
+    close_fixture(&b);
+}
+
+// The jsd loss couples rows of different leaves: its gradient is the slope of its loss, dropout
+// included, and changes with the copies.
+static void test_jsd_step(void **state)
+{
+    (void)state;
+    enum { ROWS = 2 * SQZ_JSD_SPLITS };
+    static float images[ROWS * SIDE * SIDE * 3];
+    const int labels[ROWS] = {0, 2, 0, 2, 0, 2};
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
+    struct sqz_step_result first, second;
+    struct sqz_error err = {0};
+    struct fixture a;
+    open_fixture(&a, "sgd", 1);
+    a.options->weight_decay = 0;
+    struct sqz_stepper_config config = a.stepper.config;
+    config.max_batch = ROWS;
+    config.loss = (struct sqz_loss){.kind = SQZ_LOSS_JSD, .classes = 3, .smoothing = 0.1};
+    config.ema_decay = 0;
+    sqz_stepper_release(&a.stepper);
+    sqz_optimizer_free(a.optimizer);
+    if (sqz_optimizer_new(a.options, a.model->net, &a.optimizer, &err) ||
+        sqz_stepper_init(&a.stepper, &config, &(struct sqz_loss_scale){.scale = 8}, a.optimizer,
+                         a.model->weights, &err))
+        fail_msg("%s", err.text);
+    struct sqz_random random;
+    sqz_random_init(&random, 4, 0, 0, SQZ_RANDOM_TEST);
+    for (size_t k = 0; k < sizeof images / sizeof *images; k++)
+        images[k] = (float)sqz_random_uniform(&random, -1, 1);
+    for (size_t k = 0; k < a.model->net->params[a.model->net->n_params - 1].size; k++)
+        a.model->weights[a.model->net->n_weights - 1 - k] = 1; // keeps the last ReLU open
+    sqz_stepper_run(&a.stepper, &batch, 1e-6, &first);
+    a.stepper.micro_steps = 0; // the same dropout masks
+    sqz_stepper_run(&a.stepper, &batch, 0, &second);
+    double predicted = 1e-6 * first.gradient_norm * first.gradient_norm;
+    assert_true(first.updated && first.loss > 0);
+    if (!(fabs(first.loss - second.loss - predicted) < 0.02 * predicted))
+        fail_msg("the loss fell by %.9g, not by %.9g", first.loss - second.loss, predicted);
+    close_fixture(&a);
+}
+
+// MindSpore's manager: the first step has number 1, and the window is counted from 0.
+static void test_dynamic_scale(void **state)
+{
+    (void)state;
+    struct sqz_loss_scale scale = {.scale = 8, .dynamic = true};
+    for (int i = 1; i <= 1999; i++)
+        sqz_loss_scale_step(&scale, false);
+    assert_true(scale.scale == 8);
+    sqz_loss_scale_step(&scale, false); // step 2000
+    assert_true(scale.scale == 16);
+    for (int i = 1; i <= 1999; i++)
+        sqz_loss_scale_step(&scale, false);
+    sqz_loss_scale_step(&scale, true); // step 4000: overflow goes before doubling
+    assert_true(scale.scale == 8);
+    for (int i = 0; i < 9; i++)
+        sqz_loss_scale_step(&scale, true);
+    assert_true(scale.scale == 1);
+    for (int i = 1; i <= 2000; i++)
+        sqz_loss_scale_step(&scale, false);
+    assert_true(scale.scale == 2);
+}
+
 static void test_watchdog(void **state)
 {
     (void)state;
     struct sqz_error err = {0};
-    struct sqz_watchdog dog = {.classes = 10};
     double chance = log(10);
+    struct sqz_watchdog dog = {.chance = chance};
     // A healthy start sits at ln(10) as long as it likes; so may one with dead layers that learns.
     for (int i = 0; i < 2000; i++)
         assert_int_equal(sqz_watchdog_step(&dog, chance, 0.6, 0.9, &err), SQZ_OK);
@@ -278,9 +391,10 @@ static void test_watchdog(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_displaced),
-        cmocka_unit_test(test_damage),     cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_watchdog),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_displaced),
+        cmocka_unit_test(test_damage),        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_watchdog),      cmocka_unit_test(test_loss_scale),
+        cmocka_unit_test(test_dynamic_scale), cmocka_unit_test(test_jsd_step),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -72,7 +72,6 @@ static bool is_odd(const char *opt, const char *filter, const json_t *options)
     bool momentum = strcmp(opt, "momentum") == 0 || strcmp(opt, "nesterov") == 0;
 
     return (momentum && json_is_true(json_object_get(options, "nesterov"))) ||
-           json_object_get(options, "layer_decay") ||
            // Grouped parameters lose adan's weight decay (spec 18, 6); here it stays.
            (strcmp(opt, "adan") == 0 && strcmp(filter, "auto") != 0);
 }
@@ -112,6 +111,8 @@ static void compare_run(const char *name, const json_t *root, const json_t *run)
     if (json_object_get(options, "eps"))
         fixture.options->eps = json_number_value(json_object_get(options, "eps"));
     fixture.options->use_nesterov = json_is_true(json_object_get(options, "nesterov"));
+    if (json_object_get(options, "layer_decay"))
+        fixture.options->layer_decay = json_number_value(json_object_get(options, "layer_decay"));
     start_fixture(&fixture);
     read_pair(root, weights);
     for (size_t step = 0; step < STEPS; step++) {
@@ -155,7 +156,7 @@ static void test_golden(void **state)
         compare_run(name, root, run);
         compared++;
     }
-    assert_true(compared >= 50);
+    assert_true(compared >= 52);
     json_decref(root);
 }
 
@@ -255,6 +256,113 @@ static void test_threads_and_resume(void **state)
     sqz_free(gradient);
 }
 
+// lamb has no other witness: the formula of the specification in double, over two parameters, with
+// norms that keep the ratio free, at its bound of 10, and at 1 (a weight of zeros).
+static void test_lamb_in_double(void **state)
+{
+    static const double sizes[] = {1, 1e3, 0};
+    (void)state;
+    for (size_t c = 0; c < sizeof sizes / sizeof *sizes; c++) {
+        struct fixture fixture;
+        float weights[ALL], gradient[ALL];
+        double w[ALL], m[ALL] = {0}, v[ALL] = {0}, u[ALL];
+        open_fixture(&fixture, "lamb", "norm_and_bias", 0.05);
+        start_fixture(&fixture);
+        fill(weights, ALL, 9);
+        for (int i = 0; i < ALL; i++)
+            w[i] = (double)(weights[i] *= (float)sizes[c]);
+        for (int t = 1; t <= STEPS; t++) {
+            fill(gradient, ALL, 20 + (uint32_t)t);
+            sqz_optimizer_update(fixture.optimizer, fixture.pool, 0.01, weights, gradient);
+            for (int part = 0; part < 2; part++) {
+                int first = part ? WEIGHTS : 0, end = part ? ALL : WEIGHTS;
+                double decay = part ? 0 : 0.05, norm = 0, step = 0;
+                for (int i = first; i < end; i++) {
+                    double g = (double)gradient[i], mh, vh, h;
+                    m[i] = .9 * m[i] + .1 * g;
+                    v[i] = .999 * v[i] + .001 * g * g;
+                    mh = m[i] / (1 - pow(.9, t));
+                    vh = v[i] / (1 - pow(.999, t));
+                    u[i] = mh / (sqrt(vh) + 1e-6) + decay * w[i];
+                    h = mh / sqrt(vh + 1e-6) + decay * w[i];
+                    norm += w[i] * w[i];
+                    step += h * h;
+                }
+                double ratio = norm > 0 && step > 0 ? fmin(sqrt(norm / step), 10) : 1;
+                for (int i = first; i < end; i++)
+                    w[i] -= ratio * 0.01 * u[i];
+            }
+            for (int i = 0; i < ALL; i++)
+                if (!(fabs((double)weights[i] - w[i]) <= 2e-6 * fmax(1, fabs(w[i]))))
+                    fail_msg("lamb, size %g, step %d, element %d: %.9g, not %.9g", sizes[c], t, i,
+                             (double)weights[i], w[i]);
+        }
+        close_fixture(&fixture);
+    }
+}
+
+static void make_names(struct fixture *fixture, const char *a, const char *b)
+{
+    snprintf(fixture->params[0].name, sizeof fixture->params[0].name, "%s", a);
+    snprintf(fixture->params[1].name, sizeof fixture->params[1].name, "%s", b);
+}
+
+// Every module towards the input gets layer_decay times the rate of the one behind it; biases do
+// not decay. (MindCV puts all of SqueezeNet into one layer, so that there nothing happens.)
+static void test_layer_decay(void **state)
+{
+    (void)state;
+    for (int same = 0; same < 2; same++) {
+        struct fixture fixture;
+        float weights[ALL] = {0}, gradient[ALL];
+        open_fixture(&fixture, "momentum", "disable", 0);
+        make_names(&fixture, "features.3.squeeze.weight",
+                   same ? "features.3.expand1x1.bias" : "features.12.squeeze.bias");
+        fixture.options->layer_decay = 0.5;
+        start_fixture(&fixture);
+        for (int i = 0; i < ALL; i++)
+            gradient[i] = 1;
+        sqz_optimizer_update(fixture.optimizer, fixture.pool, 1, weights, gradient);
+        assert_true(weights[0] == (same ? -1.0F : -0.5F) && weights[WEIGHTS] == -1);
+        close_fixture(&fixture);
+    }
+}
+
+static void test_freeze(void **state)
+{
+    static const struct {
+        const char *freeze;
+        int status, frozen;
+    } cases[] = {{"features", SQZ_OK, 1},          {"features.0", SQZ_OK, 1},
+                 {"features.0.weight", SQZ_OK, 1}, {"feature", SQZ_E_CONFIG, 0},
+                 {"features.00", SQZ_E_CONFIG, 0}, {"features,classifer", SQZ_E_CONFIG, 0},
+                 {"classifier", SQZ_OK, 1},        {"features,classifier", SQZ_E_CONFIG, 0}};
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct fixture fixture;
+        struct sqz_error err = {0};
+        float weights[ALL] = {0}, gradient[ALL];
+        open_fixture(&fixture, "adamw", "disable", 0.1);
+        make_names(&fixture, "features.0.weight", "classifier.1.bias");
+        assert_int_equal(
+            sqz_options_set(fixture.options, "freeze", cases[c].freeze, SQZ_FROM_YAML, NULL), 0);
+        assert_int_equal(sqz_optimizer_new(fixture.options, &fixture.net, &fixture.optimizer, &err),
+                         cases[c].status);
+        if (cases[c].status) {
+            assert_non_null(strstr(err.text, "freeze"));
+        } else {
+            bool head = cases[c].freeze[0] == 'c';
+            assert_int_equal(fixture.optimizer->n_frozen, cases[c].frozen);
+            for (int i = 0; i < ALL; i++)
+                gradient[i] = 1;
+            sqz_optimizer_update(fixture.optimizer, fixture.pool, 1, weights, gradient);
+            for (int i = 0; i < ALL; i++)
+                assert_true((weights[i] == 0) == ((i >= WEIGHTS) == head));
+        }
+        close_fixture(&fixture);
+    }
+}
+
 // A NaN in the gradient has to show in the weight; no rule may swallow it.
 static void test_nan_shows(void **state)
 {
@@ -297,9 +405,13 @@ static void test_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_scalar),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden),
+                                       cmocka_unit_test(test_scalar),
                                        cmocka_unit_test(test_threads_and_resume),
                                        cmocka_unit_test(test_nan_shows),
+                                       cmocka_unit_test(test_lamb_in_double),
+                                       cmocka_unit_test(test_layer_decay),
+                                       cmocka_unit_test(test_freeze),
                                        cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,23 @@
+// The sizes of a loader, known before anything is allocated; private to the loader.
+#ifndef SQZ_DATA_LOADER_PLAN_H
+#define SQZ_DATA_LOADER_PLAN_H
+
+#include "data/loader.h"
+
+#define SQZ_LOADER_AHEAD 3                      // batches made ready while the trainer computes
+#define SQZ_LOADER_RING  (SQZ_LOADER_AHEAD + 1) // and the one that it holds
+
+struct sqz_loader_plan {
+    size_t samples, steps; // an epoch
+    size_t ring;           // batches in memory
+    int views;             // rows a sample (augmentation splits)
+    size_t rows;           // of a full batch
+    size_t image_floats;   // a row
+    size_t classes;        // columns of the targets
+    size_t target_floats;  // a batch; 0: nothing is ever mixed
+    size_t memory;         // bytes
+};
+enum sqz_status sqz_loader_plan(const struct sqz_loader_config *config, struct sqz_loader_plan *out,
+                                struct sqz_error *err);
+
+#endif

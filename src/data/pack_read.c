@@ -1,0 +1,330 @@
+// Reads packed data sets: the index as a whole, pictures one by one with pread.
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/pack.h"
+#include "data/image_codec.h"
+#include "data/sets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define INDEX_LIMIT ((size_t)1 << 34)
+#define ENTRY_BYTES 27 // of a sample in the index, without its name
+
+struct sqz_pack {
+    char *path;
+    int fd;
+    struct sqz_pack_entry *entries;
+    size_t count;
+};
+
+void sqz_pack_close(struct sqz_pack *pack)
+{
+    if (!pack)
+        return;
+    if (pack->fd >= 0)
+        close(pack->fd);
+    sqz_free(pack->entries);
+    sqz_free(pack->path);
+    sqz_free(pack);
+}
+
+const struct sqz_pack_entry *sqz_pack_entry_of(const struct sqz_pack *pack, size_t index)
+{
+    return &pack->entries[index];
+}
+
+bool sqz_pack_is(const char *path)
+{
+    struct stat info;
+    char magic[8];
+    size_t got = 0;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
+           sqz_file_read_head(path, magic, sizeof magic, &got, NULL) == SQZ_OK && got == 8 &&
+           memcmp(magic, SQZ_PACK_MAGIC, 8) == 0;
+}
+
+// 0 or an errno; EIO when the file ends too early.
+static int read_at(int fd, uint8_t *data, size_t size, uint64_t offset)
+{
+    for (size_t at = 0; at < size;) {
+        ssize_t n = pread(fd, data + at, size - at, (off_t)(offset + at));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? errno : EIO;
+        at += (size_t)n;
+    }
+    return 0;
+}
+
+static enum sqz_status damaged(const char *path, const char *what, struct sqz_error *err)
+{
+    return sqz_fail(err, SQZ_E_DATA, "%s is a damaged packed data set: %s.", path, what);
+}
+
+struct index {
+    struct sqz_bytes bytes;
+    struct sqz_cursor cursor;
+    uint64_t data_end; // where the pictures end
+    uint32_t n_splits;
+};
+
+static enum sqz_status read_index(const char *path, int fd, struct index *out,
+                                  struct sqz_error *err)
+{
+    struct stat info;
+    uint8_t head[SQZ_PACK_HEAD];
+    uint64_t at, size, length;
+    uint32_t crc;
+    if (fstat(fd, &info) != 0)
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot look at %s", path);
+    length = (uint64_t)info.st_size;
+    int reason = length < SQZ_PACK_HEAD ? EIO : read_at(fd, head, sizeof head, 0);
+    struct sqz_cursor cursor = {head, sizeof head, 8};
+    if (reason || memcmp(head, SQZ_PACK_MAGIC, 8) != 0 || !sqz_take_u64(&cursor, &at) ||
+        !sqz_take_u64(&cursor, &size) || !sqz_take_u32(&cursor, &crc))
+        return damaged(path, "its header is not whole", err);
+    if (at < SQZ_PACK_HEAD || at > length || size != length - at || size > INDEX_LIMIT)
+        return damaged(path, "it was cut off, or its index lies elsewhere", err);
+    out->bytes.data = sqz_new_array((size_t)size, 1);
+    out->bytes.size = (size_t)size;
+    if (!out->bytes.data)
+        return sqz_fail_memory(err, "the index of a packed data set", (size_t)size);
+    reason = read_at(fd, out->bytes.data, (size_t)size, at);
+    if (reason)
+        return sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", path);
+    if (crc32_z(0, out->bytes.data, (size_t)size) != crc)
+        return damaged(path, "the checksum of its index is wrong", err);
+    out->cursor = (struct sqz_cursor){out->bytes.data, out->bytes.size, 0};
+    out->data_end = at;
+    return sqz_take_u32(&out->cursor, &out->n_splits)
+               ? SQZ_OK
+               : damaged(path, "its index is too short", err);
+}
+
+// A name without "/" and NUL, of 1 (or 0, if it may be empty) to 255 bytes; sqz_free.
+static char *take_name(struct sqz_cursor *cursor, bool may_be_empty)
+{
+    uint16_t length;
+    const uint8_t *bytes;
+    if (!sqz_take_u16(cursor, &length) || length > 255 || (length == 0 && !may_be_empty) ||
+        !sqz_take_span(cursor, length, &bytes) || memchr(bytes, 0, length) ||
+        memchr(bytes, '/', length))
+        return NULL;
+    return sqz_copy_string_n((const char *)bytes, length);
+}
+
+struct split {
+    char *name;
+    char **classes;
+    uint32_t n_classes;
+    uint64_t count;
+    size_t entries_at; // in the index
+};
+
+static void split_release(struct split *split)
+{
+    for (uint32_t i = 0; split->classes && i < split->n_classes; i++)
+        sqz_free(split->classes[i]);
+    sqz_free(split->classes);
+    sqz_free(split->name);
+    *split = (struct split){0};
+}
+
+// Takes a split's head; false when it is damaged.
+static bool take_split(struct sqz_cursor *cursor, struct split *out)
+{
+    *out = (struct split){.name = take_name(cursor, true)};
+    // A class takes at least three bytes, so that the count cannot ask for more than there is.
+    if (!out->name || !sqz_take_u32(cursor, &out->n_classes) || out->n_classes == 0 ||
+        out->n_classes > INT_MAX || out->n_classes > sqz_cursor_left(cursor) / 3) {
+        out->n_classes = 0;
+        return false;
+    }
+    out->classes = sqz_new_array(out->n_classes, sizeof *out->classes);
+    for (uint32_t i = 0; out->classes && i < out->n_classes; i++)
+        if (!(out->classes[i] = take_name(cursor, false)))
+            return false;
+    out->entries_at = cursor->at + 8;
+    return out->classes && sqz_take_u64(cursor, &out->count) && out->count <= INT_MAX &&
+           out->count <= sqz_cursor_left(cursor) / ENTRY_BYTES;
+}
+
+// One sample of the index; false when it is damaged.
+static bool take_entry(struct sqz_cursor *cursor, const struct split *split, uint64_t data_end,
+                       struct sqz_pack_entry *entry, uint32_t *label, char **name)
+{
+    *name = NULL;
+    if (!sqz_take_u64(cursor, &entry->offset) || !sqz_take_u32(cursor, &entry->size) ||
+        !sqz_take_u32(cursor, &entry->crc) || !sqz_take_u32(cursor, label) ||
+        !sqz_take_u16(cursor, &entry->w) || !sqz_take_u16(cursor, &entry->h) ||
+        !sqz_take_u8(cursor, &entry->channels) || !(*name = take_name(cursor, false)))
+        return false;
+    uint64_t pixels = (uint64_t)entry->w * entry->h * entry->channels;
+    bool raw = entry->channels == 1 || entry->channels == 3;
+    return *label < split->n_classes && entry->offset >= SQZ_PACK_HEAD &&
+           entry->offset <= data_end && entry->size <= data_end - entry->offset &&
+           entry->size > 0 && (raw ? pixels == entry->size : entry->channels == 0);
+}
+
+static bool skip_entries(struct sqz_cursor *cursor, const struct split *split, uint64_t data_end)
+{
+    for (uint64_t i = 0; i < split->count; i++) {
+        struct sqz_pack_entry entry;
+        uint32_t label;
+        char *name;
+        bool good = take_entry(cursor, split, data_end, &entry, &label, &name);
+        sqz_free(name);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static enum sqz_status open_index(const char *path, int *fd, struct index *index,
+                                  struct sqz_error *err)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0)
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot open %s", path);
+    return read_index(path, *fd, index, err);
+}
+
+enum sqz_status sqz_pack_layout(const char *path, struct sqz_dataset_layout *out,
+                                struct sqz_error *err)
+{
+    struct index index = {0};
+    int fd = -1;
+    enum sqz_status status = open_index(path, &fd, &index, err);
+    memset(out, 0, sizeof *out);
+    out->kind = "imagenet";
+    for (uint32_t i = 0; !status && i < index.n_splits; i++) {
+        struct split split = {0};
+        if (!take_split(&index.cursor, &split) ||
+            !skip_entries(&index.cursor, &split, index.data_end)) {
+            status = damaged(path, "its index makes no sense", err);
+        } else if (*split.name) {
+            char *target = strcmp(split.name, "train") == 0 ? out->train : out->val;
+            out->has_splits = true;
+            if (!*target && strlen(split.name) < sizeof out->val)
+                snprintf(target, sizeof out->val, "%s", split.name);
+        }
+        split_release(&split);
+    }
+    sqz_bytes_release(&index.bytes);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+bool sqz_pack_has_split(const char *path, const char *split)
+{
+    struct sqz_dataset_layout layout;
+    return sqz_pack_layout(path, &layout, NULL) == SQZ_OK &&
+           (strcmp(layout.train, split) == 0 || strcmp(layout.val, split) == 0);
+}
+
+// "PACK/class/name", for messages and for the division by names.
+static char *shown_path(const char *pack, const char *class_name, const char *name)
+{
+    struct sqz_text text = {0};
+    sqz_text_add(&text, "%s/%s/%s", pack, class_name, name);
+    if (!text.failed)
+        return text.data;
+    sqz_text_release(&text);
+    return NULL;
+}
+
+static enum sqz_status take_samples(struct index *index, struct split *split, struct sqz_pack *pack,
+                                    struct sqz_dataset *set, struct sqz_error *err)
+{
+    size_t count = (size_t)split->count;
+    pack->entries = sqz_new_array(count, sizeof *pack->entries);
+    set->samples = sqz_new_array(count, sizeof *set->samples);
+    if (!pack->entries || !set->samples)
+        return sqz_fail_memory(err, "the list of samples", count * sizeof *set->samples);
+    for (; pack->count < count; pack->count++) {
+        struct sqz_pack_entry *entry = &pack->entries[pack->count];
+        struct sqz_sample *sample = &set->samples[set->count];
+        uint32_t label;
+        char *name;
+        bool good = take_entry(&index->cursor, split, index->data_end, entry, &label, &name);
+        if (good) {
+            sample->path = shown_path(pack->path, split->classes[label], name);
+            sample->label = (int)label;
+            sample->offset = pack->count;
+            sample->hash = sqz_random_hash(sqz_hash_string(SQZ_HASH_START, name),
+                                           (uint64_t)entry->crc << 32 | entry->size);
+            set->count++;
+        }
+        sqz_free(name);
+        if (!good)
+            return damaged(pack->path, "its index makes no sense", err);
+        if (!sample->path)
+            return sqz_fail_memory(err, "the list of samples", count * sizeof *set->samples);
+    }
+    set->classes = split->classes;
+    set->n_classes = (int)split->n_classes;
+    split->classes = NULL;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_pack_open(const char *path, const char *name, struct sqz_dataset *set,
+                              struct sqz_error *err)
+{
+    struct index index = {0};
+    struct split split = {0};
+    struct sqz_pack *pack = sqz_new_array(1, sizeof *pack);
+    enum sqz_status status = SQZ_OK;
+    if (!pack || !(pack->path = sqz_copy_string(path))) {
+        sqz_free(pack);
+        return sqz_fail_memory(err, "a packed data set", sizeof *pack);
+    }
+    set->pack = pack;
+    status = open_index(path, &pack->fd, &index, err);
+    for (uint32_t i = 0; !status; i++) {
+        split_release(&split);
+        if (i == index.n_splits)
+            status = sqz_fail(err, SQZ_E_NOINPUT, "The packed data set %s has no split \"%s\".",
+                              path, name);
+        else if (!take_split(&index.cursor, &split))
+            status = damaged(path, "its index makes no sense", err);
+        else if (strcmp(split.name, name) == 0)
+            break;
+        else if (!skip_entries(&index.cursor, &split, index.data_end))
+            status = damaged(path, "its index makes no sense", err);
+    }
+    if (!status)
+        status = take_samples(&index, &split, pack, set, err);
+    split_release(&split);
+    sqz_bytes_release(&index.bytes);
+    return status;
+}
+
+enum sqz_status sqz_pack_read(const struct sqz_pack *pack, size_t index, struct sqz_bytes *bytes,
+                              struct sqz_error *err)
+{
+    const struct sqz_pack_entry *entry = &pack->entries[index];
+    if (bytes->size < entry->size) {
+        sqz_bytes_release(bytes);
+        // Padded, as the pixel loops may read a few bytes too far.
+        bytes->data = sqz_new_aligned(entry->size, 1);
+        if (!bytes->data)
+            return sqz_fail_memory(err, "a picture", entry->size);
+        bytes->size = entry->size;
+    }
+    int reason = read_at(pack->fd, bytes->data, entry->size, entry->offset);
+    return reason ? sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", pack->path) : SQZ_OK;
+}
+
+bool sqz_pack_is_intact(const struct sqz_pack_entry *entry, const uint8_t *data)
+{
+    return crc32_z(0, data, entry->size) == entry->crc;
+}
