@@ -229,6 +229,48 @@ SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct s
                                      const struct sqz_options *options, bool use_recipe,
                                      struct sqz_validate_result *out, struct sqz_error *err);
 
+// --- Compression -------------------------------------------------------------------------------
+
+enum sqz_method {
+    SQZ_METHOD_AUTO,    // second-order rounding, steps by measured loss; no retraining
+    SQZ_METHOD_DEEP,    // Deep Compression: pruning by magnitude, shared weights; no retraining
+    SQZ_METHOD_LOSSLESS // the same weights to the last bit
+};
+struct sqz_compress_options { // zero-initialise
+    enum sqz_method method;
+    bool force; // replace an existing file
+    // AUTO. Pictures (no labels needed) below this folder; NULL: none, then a size has to be given.
+    const char *calibrate_dir;
+    int images; // at most; 0: 500
+    // What to reach, by the first that is not 0 of: bytes of the file without class names; else both
+    // of the others. All 0: max_kl 0.05.
+    uint64_t size;
+    double max_kl;   // nats, of the softmax, mean over pictures
+    double max_drop; // top-1 accuracy that may be lost, 0.01 = one point, estimated without labels
+    // DEEP.
+    double density; // share of the weights that stay; 0: all that are not zero
+    int bits;       // of a shared weight; 0: 6
+    bool huffman;   // instead of the range coder
+};
+struct sqz_compress_result {
+    uint64_t bytes, class_name_bytes; // of the file; of them for class names
+    uint64_t weights, biases;         // how many
+    uint64_t bias_bytes;
+    char identity[65];                // SHA-256 of the decoded tensors
+    int images;                       // looked at
+    double kl, agreement, drop;       // on some of the pictures; NAN without
+    int n_layers;
+    struct sqz_compress_layer {
+        char name[48];
+        uint64_t weights, nonzero, bytes;
+    } * layers;
+};
+// Writes `path` (.sqz), after having read it back from memory and compared.
+SQZ_API enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model *model,
+                                     const char *path, const struct sqz_compress_options *options,
+                                     struct sqz_compress_result *out, struct sqz_error *err);
+SQZ_API void sqz_compress_result_release(struct sqz_compress_result *result);
+
 // --- Data --------------------------------------------------------------------------------------
 
 struct sqz_check_result {
