@@ -20,6 +20,7 @@ const struct cli_command cli_commands[] = {
      "Without -c the model's own preprocessing and the plain cross-entropy are used.\n\n"
      "  squeezenet validate best.safetensors --data_dir photos/\n"
      "  squeezenet validate v11.safetensors --data_dir imagenet --classes synset_words.txt --json\n"
+     "  squeezenet validate v10.sqz --against v10.safetensors --data_dir imagenet\n"
      "  squeezenet validate best.safetensors --data_dir photos/ --require top1=0.9   exit status 1 "
      "if missed",
      cli_validate_flags, true, 1, 1, cli_validate},

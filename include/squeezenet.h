@@ -229,6 +229,20 @@ SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct s
                                      const struct sqz_options *options, bool use_recipe,
                                      struct sqz_validate_result *out, struct sqz_error *err);
 
+// Two models on the same pictures, each with its own preprocessing and plain cross-entropy.
+struct sqz_compare_result {
+    struct sqz_validate_result model, against;
+    double kl;              // nats: mean of KL(against || model) of the softmax
+    double agreement;       // share of pictures with the same most probable class
+    double top1_difference; // model's minus against's, of the same pictures,
+    double standard_error;  // and the standard error of that mean
+};
+// SQZ_E_USAGE when the models do not have the same classes.
+SQZ_API enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model *model,
+                                    const struct sqz_model *against,
+                                    const struct sqz_options *options,
+                                    struct sqz_compare_result *out, struct sqz_error *err);
+
 // --- Compression -------------------------------------------------------------------------------
 
 enum sqz_method {

@@ -1,4 +1,4 @@
-// A pass over a split, and the whole of `validate`.
+// A pass over a split, and the whole of `validate` (but for --against: compare.c).
 #include "train/evaluate.h"
 
 #include "net/infer.h"
@@ -7,8 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-// Logits before the label's, ties resolved by index. A NaN on either side is never "not before".
-static int rank_of(const float *logits, int classes, int label)
+int sqz_rank_of(const float *logits, int classes, int label)
 {
     int before = 0;
     for (int i = 0; i < classes; i++)
@@ -23,7 +22,7 @@ static void count_batch(const struct sqz_batch *batch, const float *logits, int 
     for (int i = 0; i < batch->n; i++) {
         const float *row = logits + (size_t)i * (size_t)classes;
         int label = batch->labels[i];
-        int rank = isfinite(row[label]) ? rank_of(row, classes, label) : classes;
+        int rank = isfinite(row[label]) ? sqz_rank_of(row, classes, label) : classes;
         out->samples++;
         out->correct1 += rank < 1;
         out->correct5 += rank < 5 && rank < classes;
@@ -158,46 +157,63 @@ static enum sqz_status recipe_preprocess(const struct sqz_options *given, const 
     return status;
 }
 
-enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
-                                   const struct sqz_model *model, const struct sqz_options *options,
-                                   bool use_recipe, struct sqz_validate_result *out,
-                                   struct sqz_error *err)
+void sqz_session_release(struct sqz_session *session)
 {
-    struct sqz_dataset *set = NULL;
-    struct sqz_loader *loader = NULL;
-    struct sqz_model *resized = NULL;
+    sqz_loader_free(session->loader);
+    sqz_dataset_free(session->set);
+    sqz_model_free(session->resized);
+    *session = (struct sqz_session){0};
+}
+
+enum sqz_status sqz_session_open(const struct sqz_environment *environment,
+                                 const struct sqz_model *model, const struct sqz_options *options,
+                                 bool use_recipe, struct sqz_session *out, struct sqz_error *err)
+{
     struct sqz_preprocess preprocess = model->preprocess;
-    struct sqz_evaluation result = {0};
     char kind[16];
+    *out = (struct sqz_session){.model = model};
     enum sqz_status status = sqz_options_check(options, NULL, err);
     if (!status)
-        status = open_val(environment, options, kind, &set, err);
+        status = open_val(environment, options, kind, &out->set, err);
     if (!status)
-        status = map_labels(model, set, err);
+        status = map_labels(model, out->set, err);
     if (!status && use_recipe)
         status = recipe_preprocess(options, kind, model, &preprocess, err);
     if (!status && preprocess.image_size != model->net->spec.image_h) {
         struct sqz_net_spec spec = model->net->spec;
         spec.image_h = spec.image_w = preprocess.image_size;
-        status = sqz_model_refit(model, &spec, 0, &resized, err);
+        status = sqz_model_refit(model, &spec, 0, &out->resized, err);
+        out->model = out->resized;
     }
-    const struct sqz_model *runs = resized ? resized : model;
     if (!status)
-        status = sqz_setup_val_loader(options, set, &preprocess, sqz_pool_size(environment->pool),
-                                      &loader, err);
+        status = sqz_setup_val_loader(options, out->set, &preprocess,
+                                      sqz_pool_size(environment->pool), &out->loader, err);
+    if (status)
+        sqz_session_release(out);
+    return status;
+}
+
+enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
+                                   const struct sqz_model *model, const struct sqz_options *options,
+                                   bool use_recipe, struct sqz_validate_result *out,
+                                   struct sqz_error *err)
+{
+    struct sqz_session session;
+    struct sqz_evaluation result = {0};
+    enum sqz_status status =
+        sqz_session_open(environment, model, options, use_recipe, &session, err);
     if (!status)
-        status = sqz_evaluate(environment, runs->net, runs->weights, loader,
-                              use_recipe ? options->label_smoothing : 0, &result, err);
+        status =
+            sqz_evaluate(environment, session.model->net, session.model->weights, session.loader,
+                         use_recipe ? options->label_smoothing : 0, &result, err);
     if (!status)
-        *out =
-            (struct sqz_validate_result){.samples = result.samples,
-                                         .substituted = (int64_t)sqz_loader_substituted(loader),
-                                         .classes = model->net->spec.classes,
-                                         .top1 = (double)result.correct1 / (double)result.samples,
-                                         .top5 = (double)result.correct5 / (double)result.samples,
-                                         .loss = result.loss_sum / (double)result.samples};
-    sqz_loader_free(loader);
-    sqz_dataset_free(set);
-    sqz_model_free(resized);
+        *out = (struct sqz_validate_result){
+            .samples = result.samples,
+            .substituted = (int64_t)sqz_loader_substituted(session.loader),
+            .classes = model->net->spec.classes,
+            .top1 = (double)result.correct1 / (double)result.samples,
+            .top5 = (double)result.correct5 / (double)result.samples,
+            .loss = result.loss_sum / (double)result.samples};
+    sqz_session_release(&session);
     return status;
 }
