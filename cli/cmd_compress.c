@@ -16,6 +16,8 @@ const struct cli_flag cli_compress_flags[] = {
     {"density", 0, "X", "deep: share of the weights that stay [all that are not zero]"},
     {"bits", 0, "N", "deep: bits of a shared weight, 2 to 8 [6]"},
     {"huffman", 0, NULL, "deep: Huffman codes, as published, instead of the range coder"},
+    {"update_from", 0, "OLD.sqz", "write a patch (.sqzp) that makes MODEL out of OLD.sqz"},
+    {"apply", 0, "PATCH", "MODEL is the base: write what the patch makes of it"},
     {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the format's usual one"},
     {"classes", 0, "FILE", "class names to store, one a line in index order"},
     {"threads", 0, "N", "threads [the physical cores]"},
@@ -125,6 +127,44 @@ static void print_json(const char *path, const struct sqz_compress_result *r)
     cli_print_json(o);
 }
 
+static enum sqz_status make_update(const struct cli *cli, const char *in, const char *out)
+{
+    struct sqz_error err = {0};
+    struct sqz_update_result r;
+    const char *base = cli_value(cli, "update_from");
+    if (sqz_update_make(base, in, out, cli_has(cli, "force"), &r, &err))
+        return cli_fail(&err);
+    if (cli->json) {
+        cli_print_json(json_pack("{s:i,s:s,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:f}", "schema", 1, "file",
+                                 out, "bytes", (json_int_t)r.bytes, "codes", (json_int_t)r.codes,
+                                 "moved", (json_int_t)r.moved, "same", r.same, "step", r.step,
+                                 "changed", r.changed, "replaced", r.replaced, "deviation",
+                                 r.deviation));
+        return SQZ_OK;
+    }
+    printf("%s: %llu bytes; %llu of %llu codes move; tensors: %d same, %d with a new step, %d "
+           "changed, %d replaced\n",
+           out, (unsigned long long)r.bytes, (unsigned long long)r.moved,
+           (unsigned long long)r.codes, r.same, r.step, r.changed, r.replaced);
+    if (r.deviation > 0.01)
+        printf("values were rounded to the base's codes, by %.2f steps at most\n", r.deviation);
+    cli_next(cli, "squeezenet compress --apply %s %s -o NEW.sqz", out, base);
+    return SQZ_OK;
+}
+
+static enum sqz_status apply_update(const struct cli *cli, const char *in, const char *out)
+{
+    struct sqz_error err = {0};
+    if (sqz_update_apply(cli_value(cli, "apply"), in, out, cli_has(cli, "force"), &err))
+        return cli_fail(&err);
+    if (cli->json)
+        cli_print_json(json_pack("{s:i,s:s}", "schema", 1, "file", out));
+    else
+        printf("%s: verified\n", out);
+    cli_next(cli, "squeezenet predict %s PICTURE...", out);
+    return SQZ_OK;
+}
+
 enum sqz_status cli_compress(struct cli *cli)
 {
     struct sqz_error err = {0};
@@ -138,6 +178,10 @@ enum sqz_status cli_compress(struct cli *cli)
     enum sqz_status status = parse(cli, &how);
     if (!status && !out)
         status = cli_complain(SQZ_E_USAGE, "Name the file to write: -o OUT.sqz.");
+    if (!status && cli_has(cli, "update_from"))
+        return make_update(cli, in, out);
+    if (!status && cli_has(cli, "apply"))
+        return apply_update(cli, in, out);
     if (!status)
         status = cli_context(cli, &context);
     if (status)

@@ -37,7 +37,9 @@ const struct cli_command cli_commands[] = {
      "--size.\n\n"
      "  squeezenet compress v11.safetensors -o v11.sqz --calibrate photos/ --size 450kB\n"
      "  squeezenet compress v10.safetensors -o v10.sqz --calibrate photos/ --max_kl 0.05\n"
-     "  squeezenet compress compressed_SqueezeNet.net -o v10.sqz --method lossless",
+     "  squeezenet compress compressed_SqueezeNet.net -o v10.sqz --method lossless\n"
+     "  squeezenet compress --update_from v10.sqz tuned.safetensors -o tuned.sqzp\n"
+     "  squeezenet compress --apply tuned.sqzp v10.sqz -o tuned.sqz",
      cli_compress_flags, false, 1, 1, cli_compress},
     {"convert", NULL, "between weight formats", "IN OUT",
      "Reads any known weight file (its format is found by content) and writes the format of OUT's "

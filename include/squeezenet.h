@@ -285,6 +285,24 @@ SQZ_API enum sqz_status sqz_compress(struct sqz_context *context, const struct s
                                      struct sqz_compress_result *out, struct sqz_error *err);
 SQZ_API void sqz_compress_result_release(struct sqz_compress_result *result);
 
+// Small updates. A patch holds what differs between a base (.sqz) and a new model of the same
+// network and classes, whose weights are taken as codes of the base's steps and codebooks.
+struct sqz_update_result {
+    uint64_t bytes;        // of the patch
+    uint64_t codes, moved; // of tensors with codes: all, and those that differ
+    int same, step, changed, replaced; // tensors: as they were, a new step only, codes, everything
+    double deviation; // largest distance of a value from what it becomes, in steps
+};
+// new_path: any supported weight file.
+SQZ_API enum sqz_status sqz_update_make(const char *base_path, const char *new_path,
+                                        const char *patch_path, bool force,
+                                        struct sqz_update_result *out, struct sqz_error *err);
+// Writes out_path, byte for byte the file that the patch was made for, or nothing: the wrong base,
+// damage, and a result that is not the promised one are SQZ_E_DATA. out_path may be base_path with
+// `force`.
+SQZ_API enum sqz_status sqz_update_apply(const char *patch_path, const char *base_path,
+                                         const char *out_path, bool force, struct sqz_error *err);
+
 // --- Data --------------------------------------------------------------------------------------
 
 struct sqz_check_result {

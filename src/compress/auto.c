@@ -12,7 +12,7 @@
 #define METER_PICTURES 96
 #define PROBE          14 // the menu's entry that sensitivities are measured with
 #define SEARCHES       12 // readings to find the price for a bound on the loss
-#define WEIGHINGS      4  // of whole files to meet a size
+#define WEIGHINGS      12 // of whole files to meet a size
 
 struct state {
     const struct sqz_auto_job *job;
@@ -119,7 +119,7 @@ static size_t choose(struct state *s, double price)
     return bytes;
 }
 
-static void choose_by_bytes(struct state *s, size_t bytes)
+static size_t choose_by_bytes(struct state *s, size_t bytes)
 {
     double low = -60, high = 10; // log2 of the price: too large a file, small enough
     for (int i = 0; i < 60; i++) {
@@ -129,30 +129,28 @@ static void choose_by_bytes(struct state *s, size_t bytes)
         else
             low = middle;
     }
-    choose(s, exp2(high));
+    return choose(s, exp2(high));
 }
 
-// The weights' bytes are known, the rest of the file is weighed.
+// The weights' bytes are known; what the rest of the file takes is learned by making it.
 static enum sqz_status choose_by_size(struct state *s, struct sqz_error *err)
 {
-    size_t asked = s->job->size, bytes, room = asked;
+    size_t asked = s->job->size, bytes = 0, room = asked;
     enum sqz_status status = SQZ_OK;
-    for (int i = 0; i < WEIGHINGS && !status; i++) {
-        choose_by_bytes(s, room);
+    for (int i = 0; i < WEIGHINGS; i++) {
+        size_t weights = choose_by_bytes(s, room);
         serve(s, s->choice, true);
         status = s->job->measure_size(s->job->measure_arg, s->changed, &bytes, err);
-        if (!status && bytes <= asked && i > 0)
-            return SQZ_OK;
-        size_t excess = bytes > asked ? bytes - asked : 0;
-        if (!status && excess >= room)
+        if (status || (bytes <= asked && i > 0))
+            return status;
+        size_t rest = bytes > weights ? bytes - weights : 0;
+        if (rest >= asked)
             break;
-        room -= excess;
+        room = bytes > asked && i > 0 ? room - (bytes - asked) : asked - rest;
     }
-    return status ? status
-                  : sqz_fail(err, SQZ_E_USAGE,
-                             "The model cannot be made as small as %zu bytes; the smallest here is "
-                             "%zu.",
-                             asked, bytes);
+    return sqz_fail(err, SQZ_E_USAGE,
+                    "The model cannot be made as small as %zu bytes; the smallest here has %zu.",
+                    asked, bytes);
 }
 
 static bool good_enough(const struct sqz_auto_job *job, double kl, double drop)

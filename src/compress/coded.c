@@ -45,14 +45,15 @@ void sqz_coded_to_bits(const struct sqz_coded *coded, uint32_t *out)
 
 // --- Packing ---
 
-struct check {
-    uint32_t sum, sum_of_sums;
-};
-
-static void check_add(struct check *check, uint32_t value)
+static void check_add(struct sqz_sums *sums, uint32_t value)
 {
-    check->sum += value;
-    check->sum_of_sums += check->sum;
+    sums->sum += value;
+    sums->sum_of_sums += sums->sum;
+}
+
+uint32_t sqz_sums_check(const struct sqz_sums *sums)
+{
+    return sums->sum_of_sums ^ (sums->sum << 16 | sums->sum >> 16);
 }
 
 static void pack_entries(const struct sqz_coded *coded, struct sqz_range_encoder *encoder)
@@ -63,14 +64,12 @@ static void pack_entries(const struct sqz_coded *coded, struct sqz_range_encoder
         uint32_t bits = coded->codebook[i] & 0x7fffffff;
         if (i == negative)
             least = 1;
-        if (encoder) {
-            uint32_t value = bits - least + 1;
-            int order = 0;
-            while (value >> order >> 1)
-                order++;
-            sqz_range_tree(encoder, 0, (uint32_t)order, 5);
-            sqz_range_even(encoder, value - ((uint32_t)1 << order), order);
-        }
+        uint32_t value = bits - least + 1;
+        int order = 0;
+        while (value >> order >> 1)
+            order++;
+        sqz_range_tree(encoder, 0, (uint32_t)order, 5);
+        sqz_range_even(encoder, value - ((uint32_t)1 << order), order);
         least = bits + 1;
     }
 }
@@ -104,14 +103,14 @@ static void pack_floats(const struct sqz_coded *coded, struct sqz_range_encoder 
 
 static uint32_t check_of(const struct sqz_coded *coded)
 {
-    struct check check = {0};
+    struct sqz_sums check = {0, 0};
     size_t n = coded->rows * coded->columns;
     if (coded->coding == SQZ_CODING_CODEBOOK)
         for (uint32_t i = 0; i < (coded->parameter & 0xffff) + (coded->parameter >> 16); i++)
             check_add(&check, coded->codebook[i]);
     for (size_t i = 0; i < n; i++)
         check_add(&check, coded->bits ? coded->bits[i] : (uint16_t)coded->codes[i]);
-    return check.sum_of_sums ^ (check.sum << 16 | check.sum >> 16);
+    return sqz_sums_check(&check);
 }
 
 void sqz_coded_pack(const struct sqz_coded *coded, struct sqz_text *out, uint32_t *check)
@@ -180,4 +179,51 @@ enum sqz_status sqz_coded_unpack(const struct sqz_packed_tensor *tensor, struct 
         return sqz_fail(err, status, "its codes are damaged");
     }
     return SQZ_OK;
+}
+
+// --- Differences ---
+
+void sqz_differences_pack(const struct sqz_coded *old, const struct sqz_coded *new,
+                          struct sqz_range_encoder *encoder, struct sqz_sums *sums)
+{
+    int last = 0, before = 0;
+    for (size_t i = 0; i < old->rows * old->columns; i++) {
+        int difference = new->codes[i] - old->codes[i];
+        sqz_range_code(encoder, sqz_place_of_difference(old->codes[i], last + before), difference);
+        before = last;
+        last = difference != 0;
+        check_add(sums, (uint16_t) new->codes[i]);
+    }
+}
+
+void sqz_differences_begin(struct sqz_unpacker *unpacker, const uint8_t *stream, size_t size)
+{
+    const struct sqz_packed_tensor none = {.coding = SQZ_CODING_STEP,
+                                           .coder = SQZ_CODER_RANGE,
+                                           .payload = stream,
+                                           .payload_size = (uint32_t)size};
+    sqz_unpack_begin(unpacker, &none, NULL); // damage shows in the end
+}
+
+enum sqz_status sqz_differences_unpack(struct sqz_unpacker *unpacker, const struct sqz_coded *old,
+                                       struct sqz_coded *out, struct sqz_error *err)
+{
+    unpacker->tensor.coding = old->coding;
+    unpacker->tensor.parameter = old->parameter;
+    unpacker->tensor.rows = (uint32_t)old->rows;
+    unpacker->tensor.columns = (uint32_t)old->columns;
+    unpacker->row = 0;
+    unpacker->last[0] = unpacker->last[1] = 0;
+    for (size_t r = 0; r < old->rows; r++) {
+        size_t at = r * old->columns;
+        if (!old->codes || !sqz_unpack_differences(unpacker, old->codes + at, out->codes + at))
+            return sqz_fail(err, SQZ_E_DATA, "its differences are damaged");
+    }
+    return SQZ_OK;
+}
+
+bool sqz_differences_end(struct sqz_unpacker *unpacker, uint32_t check)
+{
+    unpacker->tensor.check = check;
+    return sqz_unpack_end(unpacker);
 }

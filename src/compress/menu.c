@@ -127,7 +127,8 @@ void sqz_menu_serve(const struct sqz_menu *menu, int choice, float bias_step, fl
         bias[o] = (float)((double)bias[o] - shift);
         if (bias_step > 0) {
             float code = rintf(bias[o] / bias_step);
-            bias[o] = fmaxf(fminf(code, SQZ_MAX_CODE), -SQZ_MAX_CODE) * bias_step;
+            code = fmaxf(fminf(code, SQZ_MAX_CODE), -SQZ_MAX_CODE);
+            bias[o] = code != 0 ? code * bias_step : 0; // never -0.0, which is no multiple
         }
     }
 }

@@ -58,6 +58,31 @@ void sqz_huffman_pack(const struct sqz_coded *coded, struct sqz_text *out);
 enum sqz_status sqz_coded_unpack(const struct sqz_packed_tensor *tensor, struct sqz_coded *out,
                                  struct sqz_error *err);
 
+// --- Patches ---
+
+// What a tensor's codes become when `values` replace the ones of `old`, coded alike: the same step
+// (or, where all codes stay, a new one), the same codebook, the nearest codes. *deviation: largest
+// distance of a value from what it becomes, in steps (CODEBOOK and FLOAT: not counted).
+enum sqz_status sqz_coded_follow(const struct sqz_coded *old, const float *values,
+                                 struct sqz_coded *out, double *deviation, struct sqz_error *err);
+bool sqz_coded_same_codes(const struct sqz_coded *a, const struct sqz_coded *b);
+// Differences can be coded: both have codes, by the same step or codebook but for the step's size,
+// and no difference is too large.
+bool sqz_coded_can_differ(const struct sqz_coded *old, const struct sqz_coded *new);
+// The differences of all changed tensors of a patch are one stream, so that what the contexts learn
+// serves them all. Appends one tensor; *sums is the check in the making, {0, 0} at first.
+struct sqz_sums {
+    uint32_t sum, sum_of_sums;
+};
+void sqz_differences_pack(const struct sqz_coded *old, const struct sqz_coded *new,
+                          struct sqz_range_encoder *encoder, struct sqz_sums *sums);
+uint32_t sqz_sums_check(const struct sqz_sums *sums);
+void sqz_differences_begin(struct sqz_unpacker *unpacker, const uint8_t *stream, size_t size);
+// Takes the next tensor; `out` is a copy of `old`, perhaps with another step.
+enum sqz_status sqz_differences_unpack(struct sqz_unpacker *unpacker, const struct sqz_coded *old,
+                                       struct sqz_coded *out, struct sqz_error *err);
+bool sqz_differences_end(struct sqz_unpacker *unpacker, uint32_t check);
+
 // --- Files ---
 
 struct sqz_named {

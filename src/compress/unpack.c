@@ -55,7 +55,7 @@ static bool take_name(struct sqz_packed *packed)
 {
     uint32_t shared, length;
     if (!take(packed, 1, &shared) || !take(packed, 1, &length) || shared > strlen(packed->name) ||
-        shared + length >= sizeof packed->name || shared + length == 0 ||
+        shared + length > 255 || shared + length == 0 ||
         packed->directory_end - packed->at < length)
         return false;
     memcpy(packed->name + shared, packed->data + packed->at, length);
@@ -221,6 +221,12 @@ struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t
     return place;
 }
 
+struct sqz_place sqz_place_of_difference(int old, int recent)
+{
+    int size = magnitude(old) < 2 ? magnitude(old) : 2;
+    return (struct sqz_place){(uint8_t)(3 * size + recent), (uint8_t)(3 * sign_class(old))};
+}
+
 static int take_code(struct sqz_unpacker *u, struct sqz_place place)
 {
     if (!take_bit(u, place.level))
@@ -246,11 +252,10 @@ static int take_code(struct sqz_unpacker *u, struct sqz_place place)
     return negative ? -(int)value : (int)value;
 }
 
-static bool add_to_check(struct sqz_unpacker *u, uint32_t value)
+static void add_to_check(struct sqz_unpacker *u, uint32_t value)
 {
     u->sum += value;
     u->sum_of_sums += u->sum;
-    return !u->bad;
 }
 
 // The entries of one sign: magnitudes, as float bits, that grow from entry to entry.
@@ -288,9 +293,8 @@ static uint32_t take_bits(struct sqz_unpacker *u, int n)
 {
     uint32_t value = 0;
     for (int i = 0; i < n; i++, u->range++) {
-        if (u->range % 8 == 0)
-            u->code = next_byte(u);
-        value = value << 1 | (u->code >> (7 - u->range % 8) & 1);
+        u->code = u->range % 8 ? u->code << 1 : next_byte(u);
+        value = value << 1 | (u->code >> 7 & 1);
     }
     return value;
 }
@@ -303,18 +307,17 @@ static bool take_lengths(struct sqz_unpacker *u, int which, int n)
     uint16_t *counts = u->counts[which];
     uint32_t space = 0;
     int used = 0;
-    memset(counts, 0, sizeof u->counts[which]);
     for (int i = 0; i < n; i++) {
         lengths[i] = (uint8_t)take_bits(u, 4);
         if (lengths[i]) {
             counts[lengths[i]]++;
-            space += (uint32_t)1 << (15 - lengths[i]);
+            space += 32768u >> lengths[i];
             used++;
         }
     }
     if (used == 1 && counts[1] == 1)
         counts[0] = 1; // no bits to read
-    else if (used == 0 ? u->left > 0 : space != (uint32_t)1 << 15)
+    else if (used == 0 ? u->left > 0 : space != 32768)
         return false;
     int at = 0;
     for (int length = 1; length < 16; length++)
@@ -386,12 +389,30 @@ bool sqz_unpack_begin(struct sqz_unpacker *u, const struct sqz_packed_tensor *te
 static bool code_is_known(const struct sqz_packed_tensor *tensor, int code)
 {
     if (tensor->coding == SQZ_CODING_STEP)
-        return true;
+        return code >= -SQZ_MAX_CODE && code <= SQZ_MAX_CODE;
     return code < 0 ? (uint32_t)-code <= (tensor->parameter & 0xffff)
                     : (uint32_t)code <= tensor->parameter >> 16;
 }
 
-bool sqz_unpack_codes(struct sqz_unpacker *u, const int16_t *above, int16_t *row)
+static int take_difference(struct sqz_unpacker *u, int old)
+{
+    int difference = take_code(u, sqz_place_of_difference(old, u->last[0] + u->last[1]));
+    u->last[1] = u->last[0];
+    u->last[0] = difference != 0;
+    return old + difference;
+}
+
+static int take_sparse(struct sqz_unpacker *u)
+{
+    if (u->left && u->gap == 0)
+        return take_entry(u);
+    u->gap -= u->left != 0;
+    return 0;
+}
+
+// `old` NULL: codes; else differences from it.
+static bool unpack_row(struct sqz_unpacker *u, const int16_t *above, const int16_t *old,
+                       int16_t *row)
 {
     const struct sqz_packed_tensor *tensor = &u->tensor;
     int kh = tensor->rank == 4 ? (int)tensor->dims[2] : 1;
@@ -399,21 +420,27 @@ bool sqz_unpack_codes(struct sqz_unpacker *u, const int16_t *above, int16_t *row
     if (tensor->coding == SQZ_CODING_FLOAT || u->row >= tensor->rows)
         return false;
     for (uint32_t column = 0; column < tensor->columns; column++) {
-        int code = 0;
-        if (tensor->coder == SQZ_CODER_RANGE)
-            code = take_code(u, sqz_place_of(above, row, column, kh, kw));
-        else if (u->left && u->gap == 0)
-            code = take_entry(u);
-        else
-            u->gap -= u->left != 0;
-        if (!code_is_known(tensor, code))
+        int code = old ? take_difference(u, old[column])
+                   : tensor->coder == SQZ_CODER_HUFFMAN
+                       ? take_sparse(u)
+                       : take_code(u, sqz_place_of(above, row, column, kh, kw));
+        add_to_check(u, (uint16_t)code);
+        if (u->bad || !code_is_known(tensor, code))
             return false;
         row[column] = (int16_t)code;
-        if (!add_to_check(u, (uint16_t)code))
-            return false;
     }
     u->row++;
     return true;
+}
+
+bool sqz_unpack_codes(struct sqz_unpacker *u, const int16_t *above, int16_t *row)
+{
+    return unpack_row(u, above, NULL, row);
+}
+
+bool sqz_unpack_differences(struct sqz_unpacker *u, const int16_t *old, int16_t *row)
+{
+    return unpack_row(u, NULL, old, row);
 }
 
 bool sqz_unpack_floats(struct sqz_unpacker *u, uint32_t *row)
@@ -433,11 +460,10 @@ bool sqz_unpack_floats(struct sqz_unpacker *u, uint32_t *row)
         u->last[1] = u->last[0];
         u->last[0] = (uint8_t)some;
         row[column] = value;
-        if (!add_to_check(u, value))
-            return false;
+        add_to_check(u, value);
     }
     u->row++;
-    return true;
+    return !u->bad;
 }
 
 bool sqz_unpack_end(const struct sqz_unpacker *u)

@@ -100,6 +100,9 @@ struct sqz_place {
 struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t column, int kh,
                               int kw);
 
+// The same for a difference from `old`; `recent`: how many of the last two were not 0.
+struct sqz_place sqz_place_of_difference(int old, int recent);
+
 struct sqz_unpacker {
     struct sqz_packed_tensor tensor;
     uint32_t at, range, code;  // range coder; or bits of the Huffman code read so far
@@ -119,6 +122,8 @@ bool sqz_unpack_begin(struct sqz_unpacker *unpacker, const struct sqz_packed_ten
 // STEP and CODEBOOK: the next row of codes. Code c of a codebook is 0.0 for 0, the c-th positive
 // entry, or the -c-th negative one.
 bool sqz_unpack_codes(struct sqz_unpacker *unpacker, const int16_t *above, int16_t *row);
+// The same of a patch: what is coded is the difference from `old`, the base's codes of that row.
+bool sqz_unpack_differences(struct sqz_unpacker *unpacker, const int16_t *old, int16_t *row);
 // FLOAT: the next row of float bits.
 bool sqz_unpack_floats(struct sqz_unpacker *unpacker, uint32_t *row);
 // After the last row: true when the payload was used up exactly and the check agrees.
