@@ -6,14 +6,13 @@
 #include <string.h>
 
 #define MOST_VALUES  4096 // distinct ones of a tensor that is worth looking at
-#define SLOTS        (4 * MOST_VALUES)
-#define MOST_DIVISOR 64 // the smallest magnitude is at most that many steps
+#define MOST_DIVISOR 64   // the smallest magnitude is at most that many steps
 
 // The distinct values of a tensor but 0.0, as float bits.
 struct values {
     uint32_t *bits; // sorted: negatives from the smallest magnitude up, then positives
     size_t n, negative;
-    bool too_many;
+    bool too_many, finite;
 };
 
 static int compare_values(const void *a, const void *b)
@@ -22,21 +21,26 @@ static int compare_values(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static uint32_t slot_of(const uint32_t *table, uint32_t bits)
+// Of a table of 2^size slots that is never full.
+static uint32_t slot_of(const uint32_t *table, int size, uint32_t bits)
 {
-    uint32_t slot = bits * 2654435761u >> 18; // 14 bits: SLOTS
+    uint32_t slot = bits * 2654435761u >> (32 - size);
     while (table[slot] && table[slot] != bits)
-        slot = (slot + 1) % SLOTS;
+        slot = (slot + 1) & (((uint32_t)1 << size) - 1);
     return slot;
 }
 
 static bool find_values(const uint32_t *bits, size_t n, struct values *out)
 {
-    uint32_t *table = sqz_new_array(SLOTS, sizeof *table);
-    *out = (struct values){.bits = sqz_new_array(MOST_VALUES, sizeof *out->bits)};
+    size_t most = n < MOST_VALUES ? n : MOST_VALUES;
+    int size = 2;
+    while ((size_t)1 << size < 2 * most)
+        size++;
+    uint32_t *table = sqz_new_array((size_t)1 << size, sizeof *table);
+    *out = (struct values){.bits = sqz_new_array(most, sizeof *out->bits), .finite = true};
     bool ok = table && out->bits;
     for (size_t i = 0; ok && i < n && !out->too_many; i++) {
-        uint32_t slot = bits[i] ? slot_of(table, bits[i]) : 0;
+        uint32_t slot = bits[i] ? slot_of(table, size, bits[i]) : 0;
         if (!bits[i] || table[slot])
             continue;
         if (out->n == MOST_VALUES) {
@@ -45,6 +49,7 @@ static bool find_values(const uint32_t *bits, size_t n, struct values *out)
         }
         table[slot] = out->bits[out->n++] = bits[i];
         out->negative += bits[i] >> 31;
+        out->finite = out->finite && (bits[i] & 0x7f800000) != 0x7f800000;
     }
     if (ok)
         qsort(out->bits, out->n, sizeof *out->bits, compare_values);
@@ -220,7 +225,7 @@ enum sqz_status sqz_coded_from_floats(const float *floats, int rank, const size_
         candidate.coder = SQZ_CODER_RANGE;
         ok = keep_smaller(&candidate, as_steps(floats, step, &candidate), out, &best);
     }
-    if (ok && !values.too_many && values.n <= SQZ_CODEBOOK) {
+    if (ok && !values.too_many && values.finite && values.n <= SQZ_CODEBOOK) {
         candidate = blank;
         bool made = as_codebook(bits, &values, &candidate);
         if (made && coder == SQZ_CODER_HUFFMAN && !sqz_huffman_fits(&candidate))
