@@ -19,8 +19,8 @@ struct measured {
     bool is_there, small;
 };
 
-// "top1=0.58,top5=0.8" against what was measured.
-static enum sqz_status check_bounds(const char *text, const struct measured *measured)
+// "top1=0.58,top5=0.8" against what was measured; `before`: only whether it can be asked for.
+static enum sqz_status check_bounds(const char *text, const struct measured *measured, bool before)
 {
     enum sqz_status status = SQZ_OK;
     while (text && *text) {
@@ -39,7 +39,7 @@ static enum sqz_status check_bounds(const char *text, const struct measured *mea
         if (!m->is_there)
             return cli_complain(SQZ_E_USAGE, "--require %s needs a model to compare --against.",
                                 m->name);
-        if (!(m->small ? m->value <= bound : m->value >= bound))
+        if (!before && !(m->small ? m->value <= bound : m->value >= bound))
             status = cli_complain(SQZ_BELOW_BOUND, "%s is %.4f, %s the required %.4f.", m->name,
                                   m->value, m->small ? "above" : "below", bound);
         text = *end ? end + 1 : end;
@@ -113,7 +113,13 @@ enum sqz_status cli_validate(struct cli *cli)
     sqz_options_get(cli->options, "dialect", dialect, sizeof dialect);
     struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
                                     .dialect = strcmp(dialect, "none") ? dialect : NULL};
-    enum sqz_status status = cli_context(cli, &context);
+    struct measured measured[] = {{"top1", 0, true, false},
+                                  {"top5", 0, true, false},
+                                  {"kl", 0, against != NULL, true},
+                                  {NULL, 0, false, false}};
+    enum sqz_status status = check_bounds(cli_value(cli, "require"), measured, true);
+    if (!status)
+        status = cli_context(cli, &context);
     if (status)
         return status;
     if (sqz_model_open(cli->positional[0], &how, &model, &err) ||
@@ -122,13 +128,12 @@ enum sqz_status cli_validate(struct cli *cli)
                  : sqz_validate(context, model, cli->options, recipe != NULL, &c.model, &err))) {
         status = cli_fail(&err);
     } else {
-        const struct measured measured[] = {{"top1", c.model.top1, true, false},
-                                            {"top5", c.model.top5, true, false},
-                                            {"kl", c.kl, against != NULL, true},
-                                            {NULL, 0, false, false}};
+        measured[0].value = c.model.top1;
+        measured[1].value = c.model.top5;
+        measured[2].value = c.kl;
         cli_events_end();
         print_all(cli, &c.model, against ? &c : NULL);
-        status = check_bounds(cli_value(cli, "require"), measured);
+        status = check_bounds(cli_value(cli, "require"), measured, false);
         cli_next(cli, "squeezenet predict %s --show PICTURE...", cli->positional[0]);
     }
     sqz_model_free(other);

@@ -39,14 +39,14 @@ class Range:
         else:
             self.code -= bound
             self.range -= bound
-        f, s = min(c[2] + 1, 5), min(c[2] + 1, 8)
-        c[2] = min(c[2] + 1, 7)
+        f, s = min(c[2] + 1, 5), c[2] + 1
         if bit:
             c[0] += (65535 - c[0]) >> f
             c[1] += (65535 - c[1]) >> s
         else:
             c[0] -= c[0] >> f
             c[1] -= c[1] >> s
+        c[2] = min(c[2] + 1, 7)
         self.normalize()
         return int(bit)
 

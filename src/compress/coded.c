@@ -76,12 +76,14 @@ static void pack_entries(const struct sqz_coded *coded, struct sqz_range_encoder
 
 static void pack_codes(const struct sqz_coded *coded, struct sqz_range_encoder *encoder)
 {
-    int kh = coded->rank == 4 ? (int)coded->dims[2] : 1;
-    int kw = coded->rank == 4 ? (int)coded->dims[3] : 1;
     const int16_t *above = NULL, *row = coded->codes;
-    for (size_t r = 0; r < coded->rows; r++, above = row, row += coded->columns)
-        for (uint32_t c = 0; c < coded->columns; c++)
-            sqz_range_code(encoder, sqz_place_of(above, row, c, kh, kw), row[c]);
+    for (size_t r = 0; r < coded->rows; r++, above = row, row += coded->columns) {
+        struct sqz_tap tap = {1, 1, 0, 0};
+        if (coded->rank == 4)
+            tap = (struct sqz_tap){(int)coded->dims[2], (int)coded->dims[3], 0, 0};
+        for (uint32_t c = 0; c < coded->columns; c++, sqz_tap_next(&tap))
+            sqz_range_code(encoder, sqz_place_of(above, row, c, &tap), row[c]);
+    }
 }
 
 static void pack_floats(const struct sqz_coded *coded, struct sqz_range_encoder *encoder)
@@ -149,7 +151,7 @@ static enum sqz_status unpack_rows(const struct sqz_packed_tensor *tensor, struc
         if (out->bits)
             good = sqz_unpack_floats(&unpacker, out->bits + at);
         else
-            good = sqz_unpack_codes(&unpacker, r ? out->codes + at - out->columns : NULL,
+            good = sqz_unpack_codes(&unpacker, r ? out->codes + at - out->columns : NULL, NULL,
                                     out->codes + at);
     }
     return good && sqz_unpack_end(&unpacker) ? SQZ_OK : SQZ_E_DATA;
@@ -216,7 +218,7 @@ enum sqz_status sqz_differences_unpack(struct sqz_unpacker *unpacker, const stru
     unpacker->last[0] = unpacker->last[1] = 0;
     for (size_t r = 0; r < old->rows; r++) {
         size_t at = r * old->columns;
-        if (!old->codes || !sqz_unpack_differences(unpacker, old->codes + at, out->codes + at))
+        if (!old->codes || !sqz_unpack_codes(unpacker, NULL, old->codes + at, out->codes + at))
             return sqz_fail(err, SQZ_E_DATA, "its differences are damaged");
     }
     return SQZ_OK;

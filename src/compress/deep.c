@@ -9,6 +9,7 @@
 
 #define ROUNDS      100 // of k-means, mostly far fewer
 #define MOST_SHARED 255
+#define BIAS_BITS   16 // of a bias's mantissa: an error of one in 131,072
 
 static int compare_floats(const void *a, const void *b)
 {
@@ -150,6 +151,15 @@ static void share_layer(void *arg, int task, int worker)
     sqz_free(sums);
 }
 
+static void round_bias(float *value)
+{
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    bits += (uint32_t)1 << (22 - BIAS_BITS);
+    bits &= ~(((uint32_t)1 << (23 - BIAS_BITS)) - 1);
+    memcpy(value, &bits, sizeof bits);
+}
+
 enum sqz_status sqz_deep_run(const struct sqz_deep_job *job, float *weights, struct sqz_error *err)
 {
     struct sharing sharing = {.job = job, .weights = weights};
@@ -161,6 +171,10 @@ enum sqz_status sqz_deep_run(const struct sqz_deep_job *job, float *weights, str
     if (job->density < 1)
         prune(job->net, weights, job->density);
     sqz_pool_run(job->pool, job->net->n_params, share_layer, &sharing);
+    for (int i = 0; i < job->net->n_params; i++)
+        for (size_t k = 0;
+             job->net->params[i].kind == SQZ_PARAM_BIAS && k < job->net->params[i].size; k++)
+            round_bias(&weights[job->net->params[i].offset + k]);
     for (int i = 0; i < job->net->n_params; i++)
         if (sharing.failed[i])
             return sqz_fail_memory(err, job->net->params[i].name, job->net->params[i].size * 12);

@@ -41,47 +41,36 @@ bool sqz_packed_open(struct sqz_packed *packed, const uint8_t *data, size_t size
     return packed->n_tensors > 0 || packed->text_end + SQZ_PACKED_TRAILER == size;
 }
 
-static bool take(struct sqz_packed *packed, int n, uint32_t *out)
-{
-    if (packed->directory_end - packed->at < (uint32_t)n)
-        return false;
-    *out = little(packed->data + packed->at, n);
-    packed->at += (uint32_t)n;
-    return true;
-}
-
 // Front-coded: bytes shared with the name before, bytes that follow, those bytes.
 static bool take_name(struct sqz_packed *packed)
 {
-    uint32_t shared, length;
-    if (!take(packed, 1, &shared) || !take(packed, 1, &length) || shared > strlen(packed->name) ||
-        shared + length > 255 || shared + length == 0 ||
-        packed->directory_end - packed->at < length)
+    const uint8_t *from = packed->data + packed->at;
+    uint32_t room = packed->directory_end - packed->at;
+    if (room < 2 || room - 2 < from[1])
         return false;
-    memcpy(packed->name + shared, packed->data + packed->at, length);
-    packed->name[shared + length] = 0;
-    packed->at += length;
-    return strlen(packed->name) == shared + length;
+    uint32_t shared = from[0], length = shared + from[1];
+    if (length < 1 || length > 255 || shared > strlen(packed->name))
+        return false;
+    memcpy(packed->name + shared, from + 2, length - shared);
+    packed->name[length] = 0;
+    packed->at += 2 + from[1];
+    return strlen(packed->name) == length;
 }
 
-static bool take_shape(struct sqz_packed *packed, struct sqz_packed_tensor *out)
+static bool take_shape(struct sqz_packed *packed, const uint8_t *dims,
+                       struct sqz_packed_tensor *out)
 {
-    uint32_t elements = 1, rank;
-    if (!take(packed, 1, &rank) || rank > 4)
-        return false;
-    out->rank = (int)rank;
-    for (uint32_t i = 0; i < rank; i++) {
-        if (!take(packed, 2, &out->dims[i]) || out->dims[i] == 0 ||
-            elements > SQZ_PACKED_ELEMENTS / out->dims[i])
+    uint32_t elements = 1;
+    for (int i = 0; i < out->rank; i++) {
+        out->dims[i] = little(dims + 2 * i, 2);
+        if (out->dims[i] == 0 || elements > SQZ_PACKED_ELEMENTS / out->dims[i])
             return false;
         elements *= out->dims[i];
     }
-    out->rows = rank < 2 ? 1 : out->dims[0];
+    out->rows = out->rank < 2 ? 1 : out->dims[0];
     out->columns = elements / out->rows;
-    if (elements > SQZ_PACKED_ELEMENTS - packed->elements)
-        return false;
     packed->elements += elements;
-    return true;
+    return packed->elements <= SQZ_PACKED_ELEMENTS && elements / SQZ_PER_BYTE <= out->payload_size;
 }
 
 static bool parameter_is_good(const struct sqz_packed_tensor *tensor)
@@ -96,25 +85,30 @@ static bool parameter_is_good(const struct sqz_packed_tensor *tensor)
 
 bool sqz_packed_next(struct sqz_packed *packed, struct sqz_packed_tensor *out)
 {
-    uint32_t coding, coder;
-    uint32_t room = packed->size - SQZ_PACKED_TRAILER - packed->payload;
+    uint32_t left = packed->size - SQZ_PACKED_TRAILER - packed->payload;
     memset(out, 0, sizeof *out);
-    if (packed->next >= packed->n_tensors || !take_name(packed) || !take(packed, 1, &coding) ||
-        !take(packed, 1, &coder) || coding > SQZ_CODING_CODEBOOK || coder > SQZ_CODER_HUFFMAN ||
-        !take_shape(packed, out) || !take(packed, 4, &out->parameter) ||
-        !take(packed, 4, &out->payload_size) || !take(packed, 4, &out->check))
+    if (packed->next >= packed->n_tensors || !take_name(packed))
         return false;
-    out->coding = (enum sqz_coding)coding;
-    out->coder = (enum sqz_coder)coder;
-    uint32_t elements = out->rows * out->columns;
-    if (!parameter_is_good(out) || out->payload_size > room ||
-        elements / SQZ_PER_BYTE > out->payload_size)
+    const uint8_t *from = packed->data + packed->at;
+    uint32_t room = packed->directory_end - packed->at;
+    if (room < 3 || from[0] > SQZ_CODING_CODEBOOK || from[1] > SQZ_CODER_HUFFMAN || from[2] > 4 ||
+        room < 15 + 2 * (uint32_t)from[2])
         return false;
+    out->coding = (enum sqz_coding)from[0];
+    out->coder = (enum sqz_coder)from[1];
+    out->rank = from[2];
+    const uint8_t *numbers = from + 3 + 2 * out->rank;
+    out->parameter = little(numbers, 4);
+    out->payload_size = little(numbers + 4, 4);
+    out->check = little(numbers + 8, 4);
+    if (!take_shape(packed, from + 3, out) || !parameter_is_good(out) || out->payload_size > left)
+        return false;
+    packed->at += 15 + 2 * (uint32_t)out->rank;
     out->payload = packed->data + packed->payload;
     packed->payload += out->payload_size;
     // Nothing is left over behind the last one.
     return ++packed->next < packed->n_tensors ||
-           (packed->at == packed->directory_end && out->payload_size == room);
+           (packed->at == packed->directory_end && out->payload_size == left);
 }
 
 // --- Range decoder ---
@@ -199,23 +193,23 @@ static int sign_class(int code)
     return code < 0 ? 1 : code > 0 ? 2 : 0;
 }
 
-struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t column, int kh,
-                              int kw)
+struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t column,
+                              const struct sqz_tap *tap)
 {
     static const uint8_t levels[25] = {0, 1, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6,
                                        7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8, 8};
     int a = column > 0 ? magnitude(row[column - 1]) : 0;
-    int b = column > 1 ? magnitude(row[column - 2]) : 0;
-    int sum = a + b + (above ? magnitude(above[column]) : 0);
+    int sum = a + (above ? magnitude(above[column]) : 0);
     struct sqz_place place = {0, 0};
-    if (kh * kw > 1) { // neighbours inside the kernel: to the left and one row up
-        uint32_t tap = column % (uint32_t)(kh * kw);
-        int left = tap % (uint32_t)kw ? row[column - 1] : 0;
-        int up = tap >= (uint32_t)kw ? row[column - (uint32_t)kw] : 0;
+    if (column > 1)
+        sum += magnitude(row[column - 2]);
+    if (tap->kh * tap->kw == 1) {
+        sum += a;
+    } else { // neighbours inside the kernel: to the left and one row up
+        int left = tap->x ? row[column - 1] : 0;
+        int up = tap->y ? row[column - (uint32_t)tap->kw] : 0;
         sum += 2 * magnitude(left) + 2 * magnitude(up);
         place.sign = (uint8_t)(3 * sign_class(left) + sign_class(up));
-    } else {
-        sum += a;
     }
     place.level = sum < 25 ? levels[sum] : 9;
     return place;
@@ -306,25 +300,19 @@ static bool take_lengths(struct sqz_unpacker *u, int which, int n)
     uint8_t lengths[256];
     uint16_t *counts = u->counts[which];
     uint32_t space = 0;
-    int used = 0;
     for (int i = 0; i < n; i++) {
         lengths[i] = (uint8_t)take_bits(u, 4);
-        if (lengths[i]) {
-            counts[lengths[i]]++;
-            space += 32768u >> lengths[i];
-            used++;
-        }
+        counts[lengths[i]]++;
     }
-    if (used == 1 && counts[1] == 1)
-        counts[0] = 1; // no bits to read
-    else if (used == 0 ? u->left > 0 : space != 32768)
-        return false;
-    int at = 0;
-    for (int length = 1; length < 16; length++)
+    int used = n - counts[0], at = 0;
+    counts[0] = used == 1 && counts[1] == 1; // nothing to read
+    for (int length = 1; length < 16; length++) {
+        space += (uint32_t)counts[length] << (15 - length);
         for (int i = 0; i < n; i++)
             if (lengths[i] == length)
                 u->symbols[which][at++] = (uint8_t)i;
-    return !u->bad;
+    }
+    return !u->bad && (counts[0] || (used ? space == 32768 : u->left == 0));
 }
 
 static int take_symbol(struct sqz_unpacker *u, int which)
@@ -410,37 +398,28 @@ static int take_sparse(struct sqz_unpacker *u)
     return 0;
 }
 
-// `old` NULL: codes; else differences from it.
-static bool unpack_row(struct sqz_unpacker *u, const int16_t *above, const int16_t *old,
-                       int16_t *row)
+bool sqz_unpack_codes(struct sqz_unpacker *u, const int16_t *above, const int16_t *old,
+                      int16_t *row)
 {
     const struct sqz_packed_tensor *tensor = &u->tensor;
-    int kh = tensor->rank == 4 ? (int)tensor->dims[2] : 1;
-    int kw = tensor->rank == 4 ? (int)tensor->dims[3] : 1;
+    bool kernel = tensor->rank == 4;
+    struct sqz_tap tap = {kernel ? (int)tensor->dims[2] : 1, kernel ? (int)tensor->dims[3] : 1, 0,
+                          0};
     if (tensor->coding == SQZ_CODING_FLOAT || u->row >= tensor->rows)
         return false;
     for (uint32_t column = 0; column < tensor->columns; column++) {
         int code = old ? take_difference(u, old[column])
                    : tensor->coder == SQZ_CODER_HUFFMAN
                        ? take_sparse(u)
-                       : take_code(u, sqz_place_of(above, row, column, kh, kw));
+                       : take_code(u, sqz_place_of(above, row, column, &tap));
         add_to_check(u, (uint16_t)code);
         if (u->bad || !code_is_known(tensor, code))
             return false;
         row[column] = (int16_t)code;
+        sqz_tap_next(&tap);
     }
     u->row++;
     return true;
-}
-
-bool sqz_unpack_codes(struct sqz_unpacker *u, const int16_t *above, int16_t *row)
-{
-    return unpack_row(u, above, NULL, row);
-}
-
-bool sqz_unpack_differences(struct sqz_unpacker *u, const int16_t *old, int16_t *row)
-{
-    return unpack_row(u, NULL, old, row);
 }
 
 bool sqz_unpack_floats(struct sqz_unpacker *u, uint32_t *row)

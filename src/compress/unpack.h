@@ -68,13 +68,12 @@ bool sqz_packed_next(struct sqz_packed *packed, struct sqz_packed_tensor *out);
 // The probability of a 1, as two averages of different memory.
 struct sqz_chance {
     uint16_t fast, slow;
-    uint8_t seen; // saturates; the first bits count more
+    uint16_t seen; // saturates; the first bits count more
 };
 static inline void sqz_chance_update(struct sqz_chance *chance, int bit)
 {
-    int fast = chance->seen < 4 ? chance->seen + 1 : 5;
-    int slow = chance->seen < 7 ? chance->seen + 1 : 8;
-    chance->seen += chance->seen < 7;
+    int fast = chance->seen < 4 ? chance->seen + 1 : 5, slow = chance->seen + 1;
+    chance->seen = (uint16_t)(chance->seen + (chance->seen < 7));
     if (bit) {
         chance->fast = (uint16_t)(chance->fast + ((65535 - chance->fast) >> fast));
         chance->slow = (uint16_t)(chance->slow + ((65535 - chance->slow) >> slow));
@@ -96,10 +95,21 @@ struct sqz_place {
     uint8_t level; // 0..9
     uint8_t sign;  // 0..8
 };
+// The place in the kernel, which runs along with the columns of a row: starts as {kh, kw, 0, 0}.
+struct sqz_tap {
+    int kh, kw, x, y;
+};
+static inline void sqz_tap_next(struct sqz_tap *tap)
+{
+    if (++tap->x < tap->kw)
+        return;
+    tap->x = 0;
+    if (++tap->y == tap->kh)
+        tap->y = 0;
+}
 // row[column] is not known yet; `above` is the row before, NULL for the first.
-struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t column, int kh,
-                              int kw);
-
+struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t column,
+                              const struct sqz_tap *tap);
 // The same for a difference from `old`; `recent`: how many of the last two were not 0.
 struct sqz_place sqz_place_of_difference(int old, int recent);
 
@@ -121,9 +131,10 @@ bool sqz_unpack_begin(struct sqz_unpacker *unpacker, const struct sqz_packed_ten
                       uint32_t *codebook);
 // STEP and CODEBOOK: the next row of codes. Code c of a codebook is 0.0 for 0, the c-th positive
 // entry, or the -c-th negative one.
-bool sqz_unpack_codes(struct sqz_unpacker *unpacker, const int16_t *above, int16_t *row);
-// The same of a patch: what is coded is the difference from `old`, the base's codes of that row.
-bool sqz_unpack_differences(struct sqz_unpacker *unpacker, const int16_t *old, int16_t *row);
+// `above`: the row before, NULL for the first. `old`: NULL; in a patch, the base's codes of this
+// row, from which the differences count.
+bool sqz_unpack_codes(struct sqz_unpacker *unpacker, const int16_t *above, const int16_t *old,
+                      int16_t *row);
 // FLOAT: the next row of float bits.
 bool sqz_unpack_floats(struct sqz_unpacker *unpacker, uint32_t *row);
 // After the last row: true when the payload was used up exactly and the check agrees.
