@@ -256,8 +256,8 @@ struct sqz_compress_options { // zero-initialise
     // AUTO. Pictures (no labels needed) below this folder; NULL: none, then a size has to be given.
     const char *calibrate_dir;
     int images; // at most; 0: 500
-    // What to reach: bytes of the file without class names, if that is not 0; else both of the others
-    // as far as they are not 0. All 0: max_kl 0.05.
+    // What to reach: bytes of the file without class names, if that is not 0; else both of the
+    // others as far as they are not 0. All 0: max_kl 0.05.
     uint64_t size;
     double max_kl;   // nats, of the softmax, mean over pictures
     double max_drop; // top-1 accuracy that may be lost, 0.01 = one point, estimated without labels
