@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-#define METER_PICTURES 96
-#define PROBE          14 // the menu's entry that sensitivities are measured with
+#define METER_PICTURES 160
+#define PROBE          17 // the menu's entry that sensitivities are measured with
 #define SEARCHES       12 // readings to find the price for a bound on the loss
 #define WEIGHINGS      12 // of whole files to meet a size
 

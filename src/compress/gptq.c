@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define DAMPING    0.01 // of the mean variance, on the diagonal: inputs are never quite known
+#define DAMPING    0.02 // of the mean variance, on the diagonal: inputs are never quite known
 #define OWN_FACTOR 0.8  // rows with fewer weights than this share of all get a factor of their own
 
 struct work {

@@ -7,10 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-#define FINEST      0.125 // the finest step, in standard deviations of the weights that are not 0
-#define RATIO       (1.0 / 6) // from step to step, in octaves
-#define PRUNED      0.1       // share of zeros from which on they are no accident
-#define BIAS_DAMAGE 0.003     // of a bias's rounding, relative to the damage that the weights do
+#define FINEST      0.025 // the finest step, in standard deviations of the weights that are not 0
+#define RATIO       0.2   // from step to step, in octaves
+#define PRUNED      0.1   // share of zeros from which on they are no accident
+#define BIAS_DAMAGE 0.001 // of a bias's rounding, relative to the damage that the weights do
 
 void sqz_menu_release(struct sqz_menu *menu)
 {

@@ -85,8 +85,8 @@ static void test_uncorrelated_is_plain_rounding(void **state)
     for (int s = 0; s < STEPS; s++) {
         for (int i = 0; i < ROWS * COLUMNS; i++)
             assert_int_equal(codes[s][i], lrintf(weights[i] / steps[s]));
-        // The damping counts as damage, too: 1 % here.
-        assert_true(fabs(loss[s] / damage(codes[s], steps[s]) - 1.01) < 1e-4);
+        // The damping counts as damage, too: 2 % here.
+        assert_true(fabs(loss[s] / damage(codes[s], steps[s]) - 1.02) < 1e-4);
     }
 }
 
