@@ -101,6 +101,11 @@ static enum sqz_status measure_sensitivities(struct state *s, struct sqz_error *
 
 // --- The price of a byte ---
 
+static double damage_of(const struct state *s, int layer, int choice)
+{
+    return s->sensitivity[layer] * s->menus[layer].loss[choice];
+}
+
 static size_t choose(struct state *s, double price)
 {
     size_t bytes = 0;
@@ -108,7 +113,7 @@ static size_t choose(struct state *s, double price)
         const struct sqz_menu *menu = &s->menus[i];
         double best = INFINITY;
         for (int c = 0; c < SQZ_MENU; c++) {
-            double cost = s->sensitivity[i] * menu->loss[c] + price * (double)menu->bytes[c];
+            double cost = damage_of(s, i, c) + price * (double)menu->bytes[c];
             if (cost < best) {
                 best = cost;
                 s->choice[i] = c;
@@ -117,6 +122,33 @@ static size_t choose(struct state *s, double price)
         bytes += menu->bytes[s->choice[i]];
     }
     return bytes;
+}
+
+// One price leaves bytes unused where the next step of a large layer does not fit: they go where
+// they mend most, a byte at its best.
+static size_t fill_up(struct state *s, size_t used, size_t bytes)
+{
+    for (;;) {
+        double best = 0;
+        int layer = -1, choice = 0;
+        for (int i = 0; i < s->n; i++) {
+            const struct sqz_menu *menu = &s->menus[i];
+            for (int c = 0; c < s->choice[i]; c++) {
+                double gain = damage_of(s, i, s->choice[i]) - damage_of(s, i, c);
+                size_t now = menu->bytes[s->choice[i]], then = menu->bytes[c];
+                double value = then > now ? gain / (double)(then - now) : 0;
+                if (value > best && used - now + then <= bytes) {
+                    best = value;
+                    layer = i;
+                    choice = c;
+                }
+            }
+        }
+        if (layer < 0)
+            return used;
+        used += s->menus[layer].bytes[choice] - s->menus[layer].bytes[s->choice[layer]];
+        s->choice[layer] = choice;
+    }
 }
 
 static size_t choose_by_bytes(struct state *s, size_t bytes)
@@ -129,7 +161,8 @@ static size_t choose_by_bytes(struct state *s, size_t bytes)
         else
             low = middle;
     }
-    return choose(s, exp2(high));
+    size_t used = choose(s, exp2(high));
+    return used <= bytes ? fill_up(s, used, bytes) : used;
 }
 
 // The weights' bytes are known; what the rest of the file takes is learned by making it.
@@ -144,9 +177,10 @@ static enum sqz_status choose_by_size(struct state *s, struct sqz_error *err)
         if (status || (bytes <= asked && i > 0))
             return status;
         size_t rest = bytes > weights ? bytes - weights : 0;
-        if (rest >= asked)
+        size_t excess = bytes > asked && i > 0 ? bytes - asked : 0;
+        if (rest >= asked || excess >= room || weights > room)
             break;
-        room = bytes > asked && i > 0 ? room - (bytes - asked) : asked - rest;
+        room = excess ? room - excess : asked - rest;
     }
     return sqz_fail(err, SQZ_E_USAGE,
                     "The model cannot be made as small as %zu bytes; the smallest here has %zu.",

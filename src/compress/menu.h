@@ -4,7 +4,7 @@
 
 #include "compress/gptq.h"
 
-#define SQZ_MENU 32 // steps of a scale
+#define SQZ_MENU 38 // steps of a scale
 
 struct sqz_menu {
     const struct sqz_layer *layer;
