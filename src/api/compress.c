@@ -158,7 +158,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
 {
     const struct sqz_model *model = run->model;
     struct sqz_pictures *pictures = NULL;
-    struct sqz_auto_result result = {{NAN, NAN, NAN}, 0};
+    struct sqz_auto_result result = {{NAN, NAN, NAN, NAN}, 0};
     struct sqz_auto_job job = {.net = model->net,
                                .weights = model->weights,
                                .kernels = run->context->kernels,

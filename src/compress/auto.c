@@ -94,7 +94,7 @@ static enum sqz_status measure_sensitivities(struct state *s, struct sqz_error *
         if (!status)
             status = sqz_meter_read(s->meter, s->changed, &reading, err);
         double damage = s->menus[i].loss[PROBE];
-        s->sensitivity[i] = !status && damage > 0 ? fmax(reading.kl, 0) / damage : 0;
+        s->sensitivity[i] = !status && damage > 0 ? fmax(reading.soft_kl, 0) / damage : 0;
     }
     return status;
 }
@@ -218,7 +218,7 @@ enum sqz_status sqz_auto_run(const struct sqz_auto_job *job, float *out,
 {
     struct state s = {.job = job};
     int shown = job->n_pictures < METER_PICTURES ? job->n_pictures : METER_PICTURES;
-    *result = (struct sqz_auto_result){.reading = {NAN, NAN, NAN}};
+    *result = (struct sqz_auto_result){.reading = {NAN, NAN, NAN, NAN}};
     enum sqz_status status = find_moments(&s, err);
     if (!status)
         status = make_menus(&s, err);

@@ -6,12 +6,16 @@
 
 #include <math.h>
 
+#define SURE    0.85 // mean probability of the original's choice from which on it is softened
+#define SOFTEST 16.0
+
 struct sqz_meter {
     const struct sqz_net *net;
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
     int n;
     float *images, *original, *changed; // logits [n][classes]
+    double softness;                    // what logits are divided by
 };
 
 void sqz_meter_free(struct sqz_meter *meter)
@@ -36,6 +40,53 @@ static enum sqz_status answer(const struct sqz_meter *meter, const float *weight
     return status;
 }
 
+static int most_probable(const float *logits, int classes)
+{
+    int best = 0;
+    for (int c = 1; c < classes; c++)
+        if (logits[c] > logits[best])
+            best = c;
+    return best;
+}
+
+static double log_of_sum(const float *logits, int classes, double softness)
+{
+    double most = (double)logits[most_probable(logits, classes)], sum = 0;
+    for (int c = 0; c < classes; c++)
+        sum += exp(((double)logits[c] - most) / softness);
+    return most / softness + log(sum);
+}
+
+static double probability(const float *logits, int classes, int class, double softness)
+{
+    return exp((double)logits[class] / softness - log_of_sum(logits, classes, softness));
+}
+
+static double divergence(const float *a, const float *b, int classes, double softness)
+{
+    double log_a = log_of_sum(a, classes, softness), log_b = log_of_sum(b, classes, softness);
+    double sum = 0;
+    for (int c = 0; c < classes; c++) {
+        double p = (double)a[c] / softness - log_a;
+        sum += exp(p) * (p - ((double)b[c] / softness - log_b));
+    }
+    return sum;
+}
+
+static void find_softness(struct sqz_meter *meter)
+{
+    int classes = meter->net->spec.classes;
+    for (meter->softness = 1; meter->softness < SOFTEST; meter->softness *= 2) {
+        double sure = 0;
+        for (int i = 0; i < meter->n; i++) {
+            const float *a = meter->original + (size_t)i * (size_t)classes;
+            sure += probability(a, classes, most_probable(a, classes), meter->softness);
+        }
+        if (sure <= SURE * meter->n)
+            return;
+    }
+}
+
 enum sqz_status sqz_meter_new(const struct sqz_net *net, const float *weights,
                               const struct sqz_kernels *kernels, struct sqz_pool *pool,
                               sqz_pictures_fn pictures, void *pictures_arg, int n,
@@ -58,43 +109,31 @@ enum sqz_status sqz_meter_new(const struct sqz_net *net, const float *weights,
         status = pictures(pictures_arg, 0, n, meter->images, err);
     if (!status)
         status = answer(meter, weights, meter->original, err);
-    if (status)
+    if (status) {
         sqz_meter_free(meter);
-    else
-        *out = meter;
+        return status;
+    }
+    find_softness(meter);
+    *out = meter;
     return status;
-}
-
-static double log_of_sum(const float *logits, int classes, int *best)
-{
-    double sum = 0;
-    *best = 0;
-    for (int c = 1; c < classes; c++)
-        if (logits[c] > logits[*best])
-            *best = c;
-    for (int c = 0; c < classes; c++)
-        sum += exp((double)logits[c] - (double)logits[*best]);
-    return (double)logits[*best] + log(sum);
 }
 
 enum sqz_status sqz_meter_read(struct sqz_meter *meter, const float *weights,
                                struct sqz_reading *out, struct sqz_error *err)
 {
     enum sqz_status status = answer(meter, weights, meter->changed, err);
-    int classes = meter->net->spec.classes, same = 0;
-    double kl = 0, drop = 0;
+    int classes = meter->net->spec.classes;
+    struct sqz_reading sum = {0, 0, 0, 0};
     for (int i = 0; i < meter->n && !status; i++) {
         const float *a = meter->original + (size_t)i * (size_t)classes;
         const float *b = meter->changed + (size_t)i * (size_t)classes;
-        int best_a, best_b;
-        double log_a = log_of_sum(a, classes, &best_a), log_b = log_of_sum(b, classes, &best_b);
-        for (int c = 0; c < classes; c++) {
-            double p = (double)a[c] - log_a;
-            kl += exp(p) * (p - ((double)b[c] - log_b));
-        }
-        same += best_a == best_b;
-        drop += exp((double)a[best_a] - log_a) - exp((double)a[best_b] - log_a);
+        int best_a = most_probable(a, classes), best_b = most_probable(b, classes);
+        sum.kl += divergence(a, b, classes, 1);
+        sum.soft_kl += divergence(a, b, classes, meter->softness);
+        sum.agreement += best_a == best_b;
+        sum.drop += probability(a, classes, best_a, 1) - probability(a, classes, best_b, 1);
     }
-    *out = (struct sqz_reading){kl / meter->n, (double)same / meter->n, drop / meter->n};
+    *out = (struct sqz_reading){sum.kl / meter->n, sum.soft_kl / meter->n, sum.agreement / meter->n,
+                                sum.drop / meter->n};
     return status;
 }

@@ -7,7 +7,10 @@
 
 struct sqz_meter;
 struct sqz_reading {
-    double kl;        // mean over the pictures of KL(original || changed) of the softmax, in nats
+    double kl; // mean over the pictures of KL(original || changed) of the softmax, in nats
+    // The same of softened answers: where the original is sure of nearly all pictures (those that
+    // it was trained on, mostly), its plain answers hardly show what a change does to others.
+    double soft_kl;
     double agreement; // share of pictures with the same most probable class
     // Top-1 accuracy that is lost if the original's probabilities are right: over the pictures, the
     // mean of what the original gives its own choice minus what it gives the changed one's. It
