@@ -54,6 +54,7 @@ static size_t round_trip(const float *values, int rank, const size_t *dims, enum
     assert_non_null(bits);
     sqz_coded_to_bits(&back, bits);
     assert_memory_equal(bits, values, n * sizeof *bits);
+    sqz_coded_release(&back);
     // Any other length is refused, and so is a wrong check.
     entry.payload_size--;
     assert_int_equal(sqz_coded_unpack(&entry, &back, NULL), SQZ_E_DATA);
