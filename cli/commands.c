@@ -32,9 +32,8 @@ const struct cli_command cli_commands[] = {
      cli_predict_flags, false, 1, 1 << 20, cli_predict},
     {"compress", NULL, "a model in a third of a megabyte", "MODEL -o OUT.sqz [--calibrate DIR]",
      "Writes a .sqz file, which every command takes as a model. With some hundred pictures the\n"
-     "loss is measured and kept below a bound (--max_kl, --max_drop), or spread best over the bytes "
-     "of a\n"
-     "--size. Patches hold what changes between two such files.\n\n"
+     "loss is measured and kept below a bound (--max_kl, --max_drop), or spread best over the\n"
+     "bytes of a --size. Patches hold what changes between two such files.\n\n"
      "  squeezenet compress v11.safetensors -o v11.sqz --calibrate photos/ --size 450kB\n"
      "  squeezenet compress v10.safetensors -o v10.sqz --calibrate photos/ --max_kl 0.05\n"
      "  squeezenet compress compressed_SqueezeNet.net -o v10.sqz --method lossless\n"
