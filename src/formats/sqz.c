@@ -1,10 +1,14 @@
 // .sqz, the compressed sibling of safetensors (docs/sqz-format.md): the archive's side of it.
 #include "formats/sqz.h"
 
+#include "base/cpu.h"
+#include "base/threads.h"
 #include "compress/sha256.h"
 #include "formats/common.h"
 
 #include <string.h>
+
+#define THREADED 200000 // elements
 
 static bool probe(const char *path, const uint8_t *head, size_t size)
 {
@@ -38,22 +42,33 @@ enum sqz_status sqz_packed_check(const char *path, const uint8_t *data, size_t s
     return SQZ_OK;
 }
 
+static enum sqz_status take_entry(const char *path, struct sqz_packed *packed,
+                                  struct sqz_packed_tensor *out, struct sqz_error *err)
+{
+    if (!sqz_packed_next(packed, out))
+        return sqz_fail(
+            err, SQZ_E_DATA, "The directory of %s is damaged: tensor %u of %u, before byte %u.",
+            path, (unsigned)packed->next + 1, (unsigned)packed->n_tensors, (unsigned)packed->at);
+    return sqz_name_is_clean(packed->name) ? SQZ_OK : sqz_fail_name(err, path, packed->next - 1);
+}
+
+static enum sqz_status fail_tensor(const char *path, const char *name, enum sqz_status status,
+                                   struct sqz_error *err)
+{
+    if (status == SQZ_E_DATA)
+        return sqz_fail(err, status, "The tensor %s of %s is damaged: its codes are.", name, path);
+    return sqz_fail(err, status, "There is not enough memory for the tensor %s of %s.", name, path);
+}
+
 enum sqz_status sqz_packed_take(const char *path, struct sqz_packed *packed, struct sqz_coded *out,
                                 struct sqz_error *err)
 {
     struct sqz_packed_tensor tensor;
-    struct sqz_error problem = {0};
-    if (!sqz_packed_next(packed, &tensor))
-        return sqz_fail(
-            err, SQZ_E_DATA, "The directory of %s is damaged: tensor %u of %u, before byte %u.",
-            path, (unsigned)packed->next + 1, (unsigned)packed->n_tensors, (unsigned)packed->at);
-    if (!sqz_name_is_clean(packed->name))
-        return sqz_fail_name(err, path, packed->next - 1);
-    enum sqz_status status = sqz_coded_unpack(&tensor, out, &problem);
-    if (status == SQZ_E_DATA)
-        return sqz_fail(err, status, "The tensor %s of %s is damaged: %s.", packed->name, path,
-                        problem.text);
-    return status ? sqz_fail(err, status, "%s", problem.text) : SQZ_OK;
+    enum sqz_status status = take_entry(path, packed, &tensor, err);
+    if (status)
+        return status;
+    status = sqz_coded_unpack(&tensor, out, NULL);
+    return status ? fail_tensor(path, packed->name, status, err) : SQZ_OK;
 }
 
 static enum sqz_status read_texts(const char *path, const struct sqz_packed *packed,
@@ -85,24 +100,68 @@ static enum sqz_status read_texts(const char *path, const struct sqz_packed *pac
     return status;
 }
 
+// All tensors of a file; they are independent of each other.
+struct decoding {
+    struct sqz_packed_tensor tensors[SQZ_PACKED_TENSORS];
+    enum sqz_status status[SQZ_PACKED_TENSORS];
+    struct sqz_archive *out;
+    int n;
+};
+
+static void decode_tensor(void *arg, int task, int worker)
+{
+    struct decoding *decoding = arg;
+    int i = decoding->n - 1 - task; // the last ones are the longest work
+    struct sqz_coded coded = {0};
+    (void)worker;
+    decoding->status[i] = sqz_coded_unpack(&decoding->tensors[i], &coded, NULL);
+    if (!decoding->status[i])
+        sqz_coded_to_bits(&coded, decoding->out->arrays[i].data);
+    sqz_coded_release(&coded);
+}
+
+// Threads are worth their start for a whole network only.
+static enum sqz_status decode_tensors(const char *path, struct decoding *decoding, size_t elements,
+                                      struct sqz_error *err)
+{
+    struct sqz_pool *pool = NULL;
+    int threads = elements < THREADED ? 1 : sqz_cpu_default_threads();
+    enum sqz_status status = sqz_pool_new(threads, &pool, err);
+    if (status)
+        return status;
+    sqz_pool_run(pool, decoding->n, decode_tensor, decoding);
+    sqz_pool_free(pool);
+    for (int i = 0; i < decoding->n; i++)
+        if (decoding->status[i])
+            return fail_tensor(path, decoding->out->arrays[i].name, decoding->status[i], err);
+    return SQZ_OK;
+}
+
 static enum sqz_status read_file(const char *path, const uint8_t *data, size_t size,
                                  struct sqz_archive *out, struct sqz_error *err)
 {
     struct sqz_packed packed;
-    enum sqz_status status = sqz_packed_check(path, data, size, &packed, err);
+    struct decoding *decoding = sqz_new_array(1, sizeof *decoding);
+    enum sqz_status status = decoding ? sqz_packed_check(path, data, size, &packed, err)
+                                      : sqz_fail_memory(err, "the directory", sizeof *decoding);
     if (!status)
         status = read_texts(path, &packed, out, err);
-    for (uint32_t i = 0; i < packed.n_tensors && !status; i++) {
-        struct sqz_coded coded = {0};
-        struct sqz_array *array;
-        status = sqz_packed_take(path, &packed, &coded, err);
+    for (uint32_t i = 0; !status && i < packed.n_tensors; i++) {
+        struct sqz_packed_tensor *tensor = &decoding->tensors[i];
+        size_t shape[4];
+        status = take_entry(path, &packed, tensor, err);
+        for (int k = 0; k < 4; k++)
+            shape[k] = tensor->dims[k];
         if (!status)
-            status = sqz_archive_put(out, path, packed.name, SQZ_F32, coded.rank, coded.dims,
-                                     &array, err);
-        if (!status)
-            sqz_coded_to_bits(&coded, array->data);
-        sqz_coded_release(&coded);
+            status =
+                sqz_archive_put(out, path, packed.name, SQZ_F32, tensor->rank, shape, NULL, err);
     }
+    if (!status) {
+        decoding->out = out;
+        decoding->n = (int)packed.n_tensors;
+        status = decode_tensors(path, decoding, packed.elements, err);
+    }
+    sqz_free(decoding);
     return status;
 }
 
