@@ -7,54 +7,61 @@
 const struct cli_flag cli_validate_flags[] = {
     {"config", 'c', "FILE", "recipe (YAML): its transforms and loss instead of the model's"},
     {"classes", 0, "FILE", "class names, one a line in index order"},
-    {"require", 0, "NAME=X", "exit status 1 if top1 or top5 is below X: top1=0.58,top5=0.8"},
+    {"against", 0, "MODEL", "compare with this one on the same pictures: KL, agreement, top-1"},
+    {"require", 0, "NAME=X", "exit status 1 if top1 or top5 is below X, or kl above: top1=0.58"},
     {NULL, 0, NULL, NULL},
 };
 
-struct bound {
+// What --require can ask for. The KL is small where the others are large.
+struct measured {
     const char *name;
-    double least, measured;
+    double value;
+    bool is_there, small;
 };
 
-// "top1=0.58,top5=0.8" against the result.
-static enum sqz_status check_bounds(const char *text, const struct sqz_validate_result *r)
+// "top1=0.58,top5=0.8" against what was measured; `before`: only whether it can be asked for.
+static enum sqz_status check_bounds(const char *text, const struct measured *measured, bool before)
 {
     enum sqz_status status = SQZ_OK;
     while (text && *text) {
         const char *equals = strchr(text, '=');
         size_t length = equals ? (size_t)(equals - text) : strlen(text);
         char *end = NULL;
-        double least = equals ? strtod(equals + 1, &end) : 0, measured;
+        double bound = equals ? strtod(equals + 1, &end) : 0;
+        const struct measured *m = measured;
         if (!equals || end == equals + 1 || (*end && *end != ','))
             return cli_complain(SQZ_E_USAGE, "--require wants NAME=NUMBER, as in top1=0.58.");
-        if (length == 4 && strncmp(text, "top1", 4) == 0)
-            measured = r->top1;
-        else if (length == 4 && strncmp(text, "top5", 4) == 0)
-            measured = r->top5;
-        else
-            return cli_complain(SQZ_E_USAGE, "--require knows top1 and top5, not \"%.*s\".",
+        while (m->name && (strlen(m->name) != length || strncmp(m->name, text, length) != 0))
+            m++;
+        if (!m->name)
+            return cli_complain(SQZ_E_USAGE, "--require knows top1, top5 and kl, not \"%.*s\".",
                                 (int)length, text);
-        if (!(measured >= least))
-            status = cli_complain(SQZ_BELOW_BOUND, "%.4s is %.4f, below the required %.4f.", text,
-                                  measured, least);
+        if (!m->is_there)
+            return cli_complain(SQZ_E_USAGE, "--require %s needs a model to compare --against.",
+                                m->name);
+        if (!before && !(m->small ? m->value <= bound : m->value >= bound))
+            status = cli_complain(SQZ_BELOW_BOUND, "%s is %.4f, %s the required %.4f.", m->name,
+                                  m->value, m->small ? "above" : "below", bound);
         text = *end ? end + 1 : end;
     }
     return status;
 }
 
-static void print_result(const struct cli *cli, const struct sqz_validate_result *r)
+static json_t *result_json(const struct sqz_validate_result *r)
 {
-    if (cli->json) {
-        json_t *o = json_pack("{s:i,s:I,s:f,s:f}", "schema", 1, "samples", (json_int_t)r->samples,
-                              "Top_1_Accuracy", r->top1, "loss", r->loss);
-        if (r->classes >= 5)
-            json_object_set_new(o, "Top_5_Accuracy", json_real(r->top5));
-        if (r->substituted)
-            json_object_set_new(o, "substituted", json_integer((json_int_t)r->substituted));
-        cli_print_json(o);
-        return;
-    }
-    printf("%lld pictures: top-1 %.2f %%", (long long)r->samples, 100 * r->top1);
+    json_t *o = json_pack("{s:i,s:I,s:f,s:f}", "schema", 1, "samples", (json_int_t)r->samples,
+                          "Top_1_Accuracy", r->top1, "loss", r->loss);
+    if (r->classes >= 5)
+        json_object_set_new(o, "Top_5_Accuracy", json_real(r->top5));
+    if (r->substituted)
+        json_object_set_new(o, "substituted", json_integer((json_int_t)r->substituted));
+    return o;
+}
+
+static void print_result(const struct sqz_validate_result *r, const char *name)
+{
+    printf("%s%s%lld pictures: top-1 %.2f %%", name, *name ? ": " : "", (long long)r->samples,
+           100 * r->top1);
     if (r->classes >= 5)
         printf(", top-5 %.2f %%", 100 * r->top5);
     printf(", loss %.4f\n", r->loss);
@@ -63,31 +70,73 @@ static void print_result(const struct cli *cli, const struct sqz_validate_result
                (long long)r->substituted);
 }
 
+// `c` NULL: nothing to compare with.
+static void print_all(const struct cli *cli, const struct sqz_validate_result *r,
+                      const struct sqz_compare_result *c)
+{
+    if (cli->json) {
+        json_t *o = result_json(r);
+        if (c) {
+            json_t *against = result_json(&c->against);
+            json_object_del(against, "schema");
+            json_object_set_new(o, "against", against);
+            json_object_set_new(o, "kl", json_real(c->kl));
+            json_object_set_new(o, "agreement", json_real(c->agreement));
+            json_object_set_new(o, "top1_difference", json_real(c->top1_difference));
+            json_object_set_new(o, "standard_error", json_real(c->standard_error));
+        }
+        cli_print_json(o);
+        return;
+    }
+    print_result(r, c ? cli->positional[0] : "");
+    if (!c)
+        return;
+    print_result(&c->against, cli_value(cli, "against"));
+    printf("top-1 difference %+.2f points, standard error %.2f; KL %.5f; the same answer for "
+           "%.2f %%\n",
+           100 * c->top1_difference, 100 * c->standard_error, c->kl, 100 * c->agreement);
+}
+
 enum sqz_status cli_validate(struct cli *cli)
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    struct sqz_model *model = NULL;
-    struct sqz_validate_result result = {0};
+    struct sqz_model *model = NULL, *other = NULL;
+    struct sqz_compare_result c = {0};
     char dialect[32] = "";
-    const char *recipe = cli_value(cli, "config");
+    const char *recipe = cli_value(cli, "config"), *against = cli_value(cli, "against");
+    if (recipe && against)
+        return cli_complain(SQZ_E_USAGE,
+                            "--against compares models as they are, without a recipe.");
     if (recipe && sqz_options_load(cli->options, recipe, &err))
         return cli_fail(&err);
     sqz_options_get(cli->options, "dialect", dialect, sizeof dialect);
     struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
                                     .dialect = strcmp(dialect, "none") ? dialect : NULL};
-    enum sqz_status status = cli_context(cli, &context);
+    struct measured measured[] = {{"top1", 0, true, false},
+                                  {"top5", 0, true, false},
+                                  {"kl", 0, against != NULL, true},
+                                  {NULL, 0, false, false}};
+    enum sqz_status status = check_bounds(cli_value(cli, "require"), measured, true);
+    if (!status)
+        status = cli_context(cli, &context);
     if (status)
         return status;
     if (sqz_model_open(cli->positional[0], &how, &model, &err) ||
-        sqz_validate(context, model, cli->options, recipe != NULL, &result, &err)) {
+        (against && sqz_model_open(against, &how, &other, &err)) ||
+        (against ? sqz_compare(context, model, other, cli->options, &c, &err)
+                 : sqz_validate(context, model, cli->options, recipe != NULL, &c.model, &err))) {
         status = cli_fail(&err);
     } else {
+        measured[0].value = c.model.top1;
+        measured[1].value = c.model.top5;
+        measured[2].value = c.kl;
         cli_events_end();
-        print_result(cli, &result);
-        status = check_bounds(cli_value(cli, "require"), &result);
+        print_all(cli, &c.model, against ? &c : NULL);
+        status = check_bounds(cli_value(cli, "require"), measured, false);
         cli_next(cli, "squeezenet predict %s --show PICTURE...", cli->positional[0]);
     }
+    sqz_model_free(other);
     sqz_model_free(model);
     sqz_context_free(context);
     return status;

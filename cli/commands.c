@@ -20,6 +20,7 @@ const struct cli_command cli_commands[] = {
      "Without -c the model's own preprocessing and the plain cross-entropy are used.\n\n"
      "  squeezenet validate best.safetensors --data_dir photos/\n"
      "  squeezenet validate v11.safetensors --data_dir imagenet --classes synset_words.txt --json\n"
+     "  squeezenet validate v10.sqz --against v10.safetensors --data_dir imagenet\n"
      "  squeezenet validate best.safetensors --data_dir photos/ --require top1=0.9   exit status 1 "
      "if missed\n"
      "  squeezenet validate best.safetensors --data_dir photos/ --per_class classes.csv "
@@ -32,6 +33,16 @@ const struct cli_command cli_commands[] = {
      "  squeezenet predict best.safetensors --show cat.jpg            draws the picture, too\n"
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
      cli_predict_flags, false, 1, 1 << 20, cli_predict},
+    {"compress", NULL, "a model in a third of a megabyte", "MODEL -o OUT.sqz [--calibrate DIR]",
+     "Writes a .sqz file, which every command takes as a model. With some hundred pictures the\n"
+     "loss is measured and kept below a bound (--max_kl, --max_drop), or spread best over the\n"
+     "bytes of a --size. Patches hold what changes between two such files.\n\n"
+     "  squeezenet compress v11.safetensors -o v11.sqz --calibrate photos/ --size 450kB\n"
+     "  squeezenet compress v10.safetensors -o v10.sqz --calibrate photos/ --max_kl 0.05\n"
+     "  squeezenet compress compressed_SqueezeNet.net -o v10.sqz --method lossless\n"
+     "  squeezenet compress --update_from v10.sqz tuned.safetensors -o tuned.sqzp\n"
+     "  squeezenet compress --apply tuned.sqzp v10.sqz -o tuned.sqz",
+     cli_compress_flags, false, 1, 1, cli_compress},
     {"convert", NULL, "between weight formats", "IN OUT",
      "Reads any known weight file (its format is found by content) and writes the format of OUT's "
      "suffix.\n\n"

@@ -11,6 +11,7 @@
 CLI_COMMAND(train)
 CLI_COMMAND(validate)
 CLI_COMMAND(predict)
+CLI_COMMAND(compress)
 CLI_COMMAND(convert)
 CLI_COMMAND(info)
 CLI_COMMAND(data)

@@ -240,6 +240,80 @@ SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct s
                                      const struct sqz_options *options, bool use_recipe,
                                      struct sqz_validate_result *out, struct sqz_error *err);
 
+// Two models on the same pictures, each with its own preprocessing and plain cross-entropy.
+struct sqz_compare_result {
+    struct sqz_validate_result model, against;
+    double kl;              // nats: mean of KL(against || model) of the softmax
+    double agreement;       // share of pictures with the same most probable class
+    double top1_difference; // model's minus against's, of the same pictures,
+    double standard_error;  // and the standard error of that mean
+};
+// SQZ_E_USAGE when the models do not have the same classes.
+SQZ_API enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model *model,
+                                    const struct sqz_model *against,
+                                    const struct sqz_options *options,
+                                    struct sqz_compare_result *out, struct sqz_error *err);
+
+// --- Compression -------------------------------------------------------------------------------
+
+enum sqz_method {
+    SQZ_METHOD_AUTO,    // second-order rounding, steps by measured loss; no retraining
+    SQZ_METHOD_DEEP,    // Deep Compression: pruning by magnitude, shared weights; no retraining
+    SQZ_METHOD_LOSSLESS // the same weights to the last bit
+};
+struct sqz_compress_options { // zero-initialise
+    enum sqz_method method;
+    bool force; // replace an existing file
+    // AUTO. Pictures (no labels needed) below this folder; NULL: none, then a size has to be given.
+    const char *calibrate_dir;
+    int images; // at most; 0: 500
+    // What to reach: bytes of the file without class names, if that is not 0; else both of the
+    // others as far as they are not 0. All 0: max_kl 0.05.
+    uint64_t size;
+    double max_kl;   // nats, of the softmax, mean over pictures
+    double max_drop; // top-1 accuracy that may be lost, 0.01 = one point, estimated without labels
+    // DEEP.
+    double density; // share of the weights that stay; 0: all that are not zero
+    int bits;       // of a shared weight; 0: 6
+    bool huffman;   // instead of the range coder
+};
+struct sqz_compress_result {
+    uint64_t bytes, class_name_bytes; // of the file; of them for class names
+    uint64_t weights, biases;         // how many
+    uint64_t bias_bytes;
+    char identity[65];                // SHA-256 of the decoded tensors
+    int images;                       // looked at
+    double kl, agreement, drop;       // on some of the pictures; NAN without
+    int n_layers;
+    struct sqz_compress_layer {
+        char name[48];
+        uint64_t weights, nonzero, bytes;
+    } * layers;
+};
+// Writes `path` (.sqz), after having read it back from memory and compared.
+SQZ_API enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model *model,
+                                     const char *path, const struct sqz_compress_options *options,
+                                     struct sqz_compress_result *out, struct sqz_error *err);
+SQZ_API void sqz_compress_result_release(struct sqz_compress_result *result);
+
+// Small updates. A patch holds what differs between a base (.sqz) and a new model of the same
+// network and classes, whose weights are taken as codes of the base's steps and codebooks.
+struct sqz_update_result {
+    uint64_t bytes;        // of the patch
+    uint64_t codes, moved; // of tensors with codes: all, and those that differ
+    int same, step, changed, replaced; // tensors: as they were, a new step only, codes, everything
+    double deviation; // largest distance of a value from what it becomes, in steps
+};
+// new_path: any supported weight file.
+SQZ_API enum sqz_status sqz_update_make(const char *base_path, const char *new_path,
+                                        const char *patch_path, bool force,
+                                        struct sqz_update_result *out, struct sqz_error *err);
+// Writes out_path, byte for byte the file that the patch was made for, or nothing: the wrong base,
+// damage, and a result that is not the promised one are SQZ_E_DATA. out_path may be base_path with
+// `force`.
+SQZ_API enum sqz_status sqz_update_apply(const char *patch_path, const char *base_path,
+                                         const char *out_path, bool force, struct sqz_error *err);
+
 // --- Data --------------------------------------------------------------------------------------
 
 struct sqz_check_result {

@@ -43,3 +43,11 @@ enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model
     struct sqz_environment environment = environment_of(context);
     return sqz_evaluate_model(&environment, model, options, use_recipe, out, err);
 }
+
+enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model *model,
+                            const struct sqz_model *against, const struct sqz_options *options,
+                            struct sqz_compare_result *out, struct sqz_error *err)
+{
+    struct sqz_environment environment = environment_of(context);
+    return sqz_compare_models(&environment, model, against, options, out, err);
+}

@@ -13,7 +13,7 @@
 #define SQZ_MAX_RANK   4
 
 extern const struct sqz_format sqz_format_safetensors, sqz_format_ckpt, sqz_format_pth,
-    sqz_format_ncnn, sqz_format_net;
+    sqz_format_ncnn, sqz_format_net, sqz_format_sqz;
 
 uint32_t sqz_crc32(const void *data, size_t size);
 bool sqz_has_suffix(const char *path, const char *suffix);

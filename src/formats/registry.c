@@ -6,7 +6,8 @@
 #define HEAD_SIZE 512 // the tar magic, the farthest of all, ends at byte 262
 
 static const struct sqz_format *const formats[] = {
-    &sqz_format_safetensors, &sqz_format_ckpt, &sqz_format_pth, &sqz_format_ncnn, &sqz_format_net,
+    &sqz_format_safetensors, &sqz_format_ckpt, &sqz_format_pth,
+    &sqz_format_ncnn,        &sqz_format_net,  &sqz_format_sqz,
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 

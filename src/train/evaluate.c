@@ -1,4 +1,4 @@
-// A pass over a split, and the whole of `validate`.
+// A pass over a split, and the whole of `validate` (but for --against: compare.c).
 #include "train/evaluate.h"
 
 #include "net/infer.h"
@@ -7,8 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-// Logits before the label's, ties resolved by index. A NaN on either side is never "not before".
-static int rank_of(const float *logits, int classes, int label)
+int sqz_rank_of(const float *logits, int classes, int label)
 {
     int before = 0;
     for (int i = 0; i < classes; i++)
@@ -17,7 +16,7 @@ static int rank_of(const float *logits, int classes, int label)
     return before;
 }
 
-// The most probable class as rank_of has it: the first of equals.
+// The most probable class as sqz_rank_of has it: the first of equals.
 static int predicted(const float *logits, int classes)
 {
     int best = 0;
@@ -36,7 +35,7 @@ static void count_batch(const struct sqz_batch *batch, const float *logits,
     for (int i = 0; i < batch->n; i++) {
         const float *row = logits + (size_t)i * (size_t)classes;
         int label = batch->labels[i];
-        int rank = isfinite(row[label]) ? rank_of(row, classes, label) : classes;
+        int rank = isfinite(row[label]) ? sqz_rank_of(row, classes, label) : classes;
         if (out->confusion)
             out->confusion[(size_t)label * (size_t)classes + (size_t)predicted(row, classes)]++;
         out->samples++;
@@ -224,53 +223,70 @@ static enum sqz_status begin_tables(const struct sqz_options *options, int class
     return SQZ_OK;
 }
 
-enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
-                                   const struct sqz_model *model, const struct sqz_options *options,
-                                   bool use_recipe, struct sqz_validate_result *out,
-                                   struct sqz_error *err)
+void sqz_session_release(struct sqz_session *session)
 {
-    struct sqz_dataset *set = NULL;
-    struct sqz_loader *loader = NULL;
-    struct sqz_model *resized = NULL;
+    sqz_loader_free(session->loader);
+    sqz_dataset_free(session->set);
+    sqz_model_free(session->resized);
+    *session = (struct sqz_session){0};
+}
+
+enum sqz_status sqz_session_open(const struct sqz_environment *environment,
+                                 const struct sqz_model *model, const struct sqz_options *options,
+                                 bool use_recipe, struct sqz_session *out, struct sqz_error *err)
+{
     struct sqz_preprocess preprocess = model->preprocess;
-    struct sqz_evaluation result = {0};
-    struct sqz_loss loss = {.kind = SQZ_LOSS_CE, .classes = model->net->spec.classes};
     char kind[16];
-    if (use_recipe)
-        loss = sqz_loss_of(options, loss.classes);
+    *out = (struct sqz_session){.model = model};
     enum sqz_status status = sqz_options_check(options, NULL, err);
     if (!status)
-        status = begin_tables(options, loss.classes, &result.confusion, err);
+        status = open_val(environment, options, kind, &out->set, err);
     if (!status)
-        status = open_val(environment, options, kind, &set, err);
-    if (!status)
-        status = map_labels(model, set, err);
+        status = map_labels(model, out->set, err);
     if (!status && use_recipe)
         status = recipe_preprocess(options, kind, model, &preprocess, err);
     if (!status && preprocess.image_size != model->net->spec.image_h) {
         struct sqz_net_spec spec = model->net->spec;
         spec.image_h = spec.image_w = preprocess.image_size;
-        status = sqz_model_refit(model, &spec, 0, &resized, err);
+        status = sqz_model_refit(model, &spec, 0, &out->resized, err);
+        out->model = out->resized;
     }
-    const struct sqz_model *runs = resized ? resized : model;
     if (!status)
-        status = sqz_setup_val_loader(options, set, &preprocess, sqz_pool_size(environment->pool),
-                                      &loader, err);
+        status = sqz_setup_val_loader(options, out->set, &preprocess,
+                                      sqz_pool_size(environment->pool), &out->loader, err);
+    if (status)
+        sqz_session_release(out);
+    return status;
+}
+
+enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
+                                   const struct sqz_model *model, const struct sqz_options *options,
+                                   bool use_recipe, struct sqz_validate_result *out,
+                                   struct sqz_error *err)
+{
+    struct sqz_session session;
+    struct sqz_evaluation result = {0};
+    struct sqz_loss loss = {.kind = SQZ_LOSS_CE, .classes = model->net->spec.classes};
+    if (use_recipe)
+        loss = sqz_loss_of(options, loss.classes);
+    enum sqz_status status =
+        sqz_session_open(environment, model, options, use_recipe, &session, err);
     if (!status)
-        status = sqz_evaluate(environment, runs->net, runs->weights, loader, &loss, &result, err);
+        status = begin_tables(options, loss.classes, &result.confusion, err);
+    if (!status)
+        status = sqz_evaluate(environment, session.model->net, session.model->weights,
+                              session.loader, &loss, &result, err);
     if (!status && result.confusion)
         status = write_tables(options, model, result.confusion, err);
     if (!status)
-        *out =
-            (struct sqz_validate_result){.samples = result.samples,
-                                         .substituted = (int64_t)sqz_loader_substituted(loader),
-                                         .classes = model->net->spec.classes,
-                                         .top1 = (double)result.correct1 / (double)result.samples,
-                                         .top5 = (double)result.correct5 / (double)result.samples,
-                                         .loss = result.loss_sum / (double)result.samples};
+        *out = (struct sqz_validate_result){
+            .samples = result.samples,
+            .substituted = (int64_t)sqz_loader_substituted(session.loader),
+            .classes = model->net->spec.classes,
+            .top1 = (double)result.correct1 / (double)result.samples,
+            .top5 = (double)result.correct5 / (double)result.samples,
+            .loss = result.loss_sum / (double)result.samples};
     sqz_free(result.confusion);
-    sqz_loader_free(loader);
-    sqz_dataset_free(set);
-    sqz_model_free(resized);
+    sqz_session_release(&session);
     return status;
 }

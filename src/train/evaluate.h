@@ -36,4 +36,25 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
                                    bool use_recipe, struct sqz_validate_result *out,
                                    struct sqz_error *err);
 
+// Logits before the label's, ties resolved by index. A NaN on either side is never "not before".
+int sqz_rank_of(const float *logits, int classes, int label);
+
+// A model and the split that it is to be validated on. Release it also after a failure.
+struct sqz_session {
+    const struct sqz_model *model; // the given one, or `resized`
+    struct sqz_model *resized;
+    struct sqz_dataset *set;
+    struct sqz_loader *loader;
+};
+enum sqz_status sqz_session_open(const struct sqz_environment *environment,
+                                 const struct sqz_model *model, const struct sqz_options *options,
+                                 bool use_recipe, struct sqz_session *out, struct sqz_error *err);
+void sqz_session_release(struct sqz_session *session);
+
+// What sqz_compare calls: two models, each with its own preprocessing, on the same pictures.
+enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
+                                   const struct sqz_model *model, const struct sqz_model *against,
+                                   const struct sqz_options *options,
+                                   struct sqz_compare_result *out, struct sqz_error *err);
+
 #endif

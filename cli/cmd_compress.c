@@ -1,0 +1,204 @@
+// squeezenet compress: a model in a third of a megabyte.
+#include "cli/commands.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct cli_flag cli_compress_flags[] = {
+    {"output", 'o', "FILE", "the .sqz file to write"},
+    {"method", 0, "NAME", "auto (one-shot, measured), deep (Deep Compression), lossless [auto]"},
+    {"calibrate", 0, "DIR", "auto: some hundred pictures, no labels needed"},
+    {"images", 0, "N", "auto: pictures to look at, at most [500]"},
+    {"size", 0, "SIZE", "auto: bound of the file without class names, as in 335kB (1 kB = 1000 B)"},
+    {"max_kl", 0, "X", "auto: bound of the mean KL divergence from the original [0.05]"},
+    {"max_drop", 0, "X", "auto: bound of the top-1 points lost, estimated on the pictures"},
+    {"density", 0, "X", "deep: share of the weights that stay [all that are not zero]"},
+    {"bits", 0, "N", "deep: bits of a shared weight, 2 to 8 [6]"},
+    {"huffman", 0, NULL, "deep: Huffman codes, as published, instead of the range coder"},
+    {"update_from", 0, "OLD.sqz", "write a patch (.sqzp) that makes MODEL out of OLD.sqz"},
+    {"apply", 0, "PATCH", "MODEL is the base: write what the patch makes of it"},
+    {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the format's usual one"},
+    {"classes", 0, "FILE", "class names to store, one a line in index order"},
+    {"threads", 0, "N", "threads [the physical cores]"},
+    {"force", 'f', NULL, "replace the file if it is there"},
+    {NULL, 0, NULL, NULL},
+};
+
+// "335kB", "0.4MB", "512KiB", "300000".
+static enum sqz_status parse_size(const char *text, uint64_t *out)
+{
+    static const struct {
+        const char *unit;
+        double bytes;
+    } units[] = {{"", 1},     {"B", 1},      {"kB", 1e3},     {"KB", 1e3},
+                 {"MB", 1e6}, {"KiB", 1024}, {"MiB", 1048576}};
+    char *end;
+    *out = 0;
+    if (!text)
+        return SQZ_OK;
+    double number = strtod(text, &end);
+    while (*end == ' ')
+        end++;
+    for (size_t i = 0; end != text && i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].unit) == 0 && number * units[i].bytes >= 1 &&
+            number * units[i].bytes < 1e12) {
+            *out = (uint64_t)(number * units[i].bytes);
+            return SQZ_OK;
+        }
+    return cli_complain(SQZ_E_USAGE, "--size wants a size as in 335kB or 0.4MB, not \"%s\".",
+                        cli_clean(text));
+}
+
+static enum sqz_status parse_method(const char *name, enum sqz_method *out)
+{
+    static const char *const names[] = {"auto", "deep", "lossless"};
+    for (int i = 0; i < 3; i++)
+        if (!name || strcmp(name, names[i]) == 0) {
+            *out = (enum sqz_method)i;
+            return SQZ_OK;
+        }
+    return cli_complain(SQZ_E_USAGE, "--method knows auto, deep and lossless, not \"%s\".",
+                        cli_clean(name));
+}
+
+static enum sqz_status parse(struct cli *cli, struct sqz_compress_options *out)
+{
+    enum sqz_status status = parse_method(cli_value(cli, "method"), &out->method);
+    if (!status)
+        status = parse_size(cli_value(cli, "size"), &out->size);
+    if (!status)
+        status = cli_integer(cli, "images", 0, 1, 1 << 20, &out->images);
+    if (!status)
+        status = cli_integer(cli, "bits", 0, 2, 8, &out->bits);
+    if (!status)
+        status = cli_number(cli, "max_kl", 0, &out->max_kl);
+    if (!status)
+        status = cli_number(cli, "max_drop", 0, &out->max_drop);
+    if (!status)
+        status = cli_number(cli, "density", 0, &out->density);
+    if (!status)
+        status = cli_integer(cli, "threads", 0, 1, 1024, &cli->threads);
+    out->max_drop /= 100; // typed in points
+    out->calibrate_dir = cli_value(cli, "calibrate");
+    out->huffman = cli_has(cli, "huffman");
+    out->force = cli_has(cli, "force");
+    return status;
+}
+
+static void print_table(const struct sqz_compress_result *r)
+{
+    printf("%-24s %10s %8s %11s %9s\n", "layer", "weights", "density", "bits/weight", "bytes");
+    for (int i = 0; i < r->n_layers; i++) {
+        const struct sqz_compress_layer *l = &r->layers[i];
+        printf("%-24s %10llu %8.3f %11.3f %9llu\n", l->name, (unsigned long long)l->weights,
+               (double)l->nonzero / (double)l->weights, 8 * (double)l->bytes / (double)l->weights,
+               (unsigned long long)l->bytes);
+    }
+    printf("%-24s %10llu %8s %11.3f %9llu\n", "biases", (unsigned long long)r->biases, "",
+           8 * (double)r->bias_bytes / (double)r->biases, (unsigned long long)r->bias_bytes);
+    printf("\nfile without class names %llu bytes; with them %llu\n",
+           (unsigned long long)(r->bytes - r->class_name_bytes), (unsigned long long)r->bytes);
+    if (!isnan(r->kl))
+        printf("on pictures that it was fitted to: KL %.4f, the same answer for %.1f %%, "
+               "estimated top-1 loss %.2f points\n",
+               r->kl, 100 * r->agreement, 100 * r->drop);
+    printf("model %s\n", r->identity);
+}
+
+static void print_json(const char *path, const struct sqz_compress_result *r)
+{
+    json_t *layers = json_array();
+    for (int i = 0; i < r->n_layers; i++)
+        json_array_append_new(layers, json_pack("{s:s,s:I,s:I,s:I}", "name", r->layers[i].name,
+                                                "weights", (json_int_t)r->layers[i].weights,
+                                                "nonzero", (json_int_t)r->layers[i].nonzero,
+                                                "bytes", (json_int_t)r->layers[i].bytes));
+    json_t *o = json_pack("{s:i,s:s,s:I,s:I,s:I,s:s,s:i,s:o}", "schema", 1, "file", path, "bytes",
+                          (json_int_t)r->bytes, "bytes_without_class_names",
+                          (json_int_t)(r->bytes - r->class_name_bytes), "bias_bytes",
+                          (json_int_t)r->bias_bytes, "identity", r->identity, "images", r->images,
+                          "layers", layers);
+    if (!isnan(r->kl)) {
+        json_object_set_new(o, "kl", json_real(r->kl));
+        json_object_set_new(o, "agreement", json_real(r->agreement));
+        json_object_set_new(o, "estimated_drop", json_real(r->drop));
+    }
+    cli_print_json(o);
+}
+
+static enum sqz_status make_update(const struct cli *cli, const char *in, const char *out)
+{
+    struct sqz_error err = {0};
+    struct sqz_update_result r;
+    const char *base = cli_value(cli, "update_from");
+    if (sqz_update_make(base, in, out, cli_has(cli, "force"), &r, &err))
+        return cli_fail(&err);
+    if (cli->json) {
+        cli_print_json(json_pack("{s:i,s:s,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:f}", "schema", 1, "file",
+                                 out, "bytes", (json_int_t)r.bytes, "codes", (json_int_t)r.codes,
+                                 "moved", (json_int_t)r.moved, "same", r.same, "step", r.step,
+                                 "changed", r.changed, "replaced", r.replaced, "deviation",
+                                 r.deviation));
+        return SQZ_OK;
+    }
+    printf("%s: %llu bytes; %llu of %llu codes move; tensors: %d same, %d with a new step, %d "
+           "changed, %d replaced\n",
+           out, (unsigned long long)r.bytes, (unsigned long long)r.moved,
+           (unsigned long long)r.codes, r.same, r.step, r.changed, r.replaced);
+    if (r.deviation > 0.01)
+        printf("values were rounded to the base's codes, by %.2f steps at most\n", r.deviation);
+    cli_next(cli, "squeezenet compress --apply %s %s -o NEW.sqz", out, base);
+    return SQZ_OK;
+}
+
+static enum sqz_status apply_update(const struct cli *cli, const char *in, const char *out)
+{
+    struct sqz_error err = {0};
+    if (sqz_update_apply(cli_value(cli, "apply"), in, out, cli_has(cli, "force"), &err))
+        return cli_fail(&err);
+    if (cli->json)
+        cli_print_json(json_pack("{s:i,s:s}", "schema", 1, "file", out));
+    else
+        printf("%s: verified\n", out);
+    cli_next(cli, "squeezenet predict %s PICTURE...", out);
+    return SQZ_OK;
+}
+
+enum sqz_status cli_compress(struct cli *cli)
+{
+    struct sqz_error err = {0};
+    struct sqz_context *context = NULL;
+    struct sqz_model *model = NULL;
+    struct sqz_compress_options how = {0};
+    struct sqz_compress_result result = {0};
+    struct sqz_model_options open = {.classes_file = cli_value(cli, "classes"),
+                                     .dialect = cli_value(cli, "dialect")};
+    const char *in = cli->positional[0], *out = cli_value(cli, "output");
+    enum sqz_status status = parse(cli, &how);
+    if (!status && !out)
+        status = cli_complain(SQZ_E_USAGE, "Name the file to write: -o OUT.sqz.");
+    if (!status && cli_has(cli, "update_from"))
+        return make_update(cli, in, out);
+    if (!status && cli_has(cli, "apply"))
+        return apply_update(cli, in, out);
+    if (!status)
+        status = cli_context(cli, &context);
+    if (status)
+        return status;
+    if (sqz_model_open(in, &open, &model, &err) ||
+        sqz_compress(context, model, out, &how, &result, &err)) {
+        status = cli_fail(&err);
+    } else {
+        cli_events_end();
+        if (cli->json)
+            print_json(out, &result);
+        else
+            print_table(&result);
+        cli_next(cli, "squeezenet validate %s --against %s --data_dir DIR", out, in);
+    }
+    sqz_compress_result_release(&result);
+    sqz_model_free(model);
+    sqz_context_free(context);
+    return status;
+}

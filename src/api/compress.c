@@ -1,0 +1,255 @@
+// Compression: a model's weights made cheap, then written as .sqz.
+#include "api/pictures.h"
+#include "base/memory.h"
+#include "compress/auto.h"
+#include "compress/deep.h"
+#include "formats/sqz.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { DEFAULT_IMAGES = 500, DEFAULT_BITS = 6 };
+static const double default_max_kl = 0.05;
+
+struct run {
+    struct sqz_context *context;
+    const struct sqz_model *model;
+    double phase_start;
+    const char *phase;
+};
+
+static enum sqz_status on_progress(void *arg, const char *phase, int step, int steps,
+                                   struct sqz_error *err)
+{
+    struct run *run = arg;
+    double now = sqz_clock_seconds();
+    if (run->context->stop)
+        return sqz_fail(err, SQZ_E_STOPPED, "Compression was stopped; nothing was written.");
+    if (phase != run->phase) {
+        run->phase = phase;
+        run->phase_start = now;
+    }
+    if (!run->context->on_event)
+        return SQZ_OK;
+    double seconds = now - run->phase_start;
+    struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
+                              .text = phase,
+                              .step = step,
+                              .steps = steps,
+                              .loss = NAN,
+                              .lr = NAN,
+                              .items_per_second = NAN,
+                              .seconds_left = step ? seconds / step * (steps - step) : NAN};
+    run->context->on_event(run->context->event_arg, &event);
+    return SQZ_OK;
+}
+
+// --- What a file is made of ---
+
+static bool is_class_names(const struct sqz_text_span *span)
+{
+    return (span->key_length == 7 && memcmp(span->key, "classes", 7) == 0) ||
+           (span->key_length == 6 && memcmp(span->key, "labels", 6) == 0);
+}
+
+static uint64_t class_name_bytes(const struct sqz_packed *packed)
+{
+    struct sqz_text_span span;
+    size_t at = 0, before = 0, sum = 0;
+    while (sqz_next_text(packed->texts, packed->text_end - packed->directory_end, &at, &span)) {
+        if (is_class_names(&span))
+            sum += at - before;
+        before = at;
+    }
+    return sum;
+}
+
+static void count_tensor(const struct sqz_packed *packed, const struct sqz_coded *coded,
+                         uint64_t bytes, struct sqz_compress_result *out)
+{
+    size_t n = coded->rows * coded->columns, length = strlen(packed->name);
+    if (length < 7 || strcmp(packed->name + length - 7, ".weight") != 0) {
+        out->biases += n;
+        out->bias_bytes += bytes;
+        return;
+    }
+    struct sqz_compress_layer *layer = &out->layers[out->n_layers++];
+    snprintf(layer->name, sizeof layer->name, "%.*s", (int)length - 7, packed->name);
+    layer->weights = n;
+    layer->bytes = bytes;
+    for (size_t i = 0; i < n; i++)
+        layer->nonzero += coded->bits ? coded->bits[i] != 0 : coded->codes[i] != 0;
+    out->weights += n;
+}
+
+// Decodes a file that was just made, counts, and compares its identity with its content.
+static enum sqz_status take_stock(const struct sqz_archive *archive, const struct sqz_bytes *file,
+                                  struct sqz_compress_result *out, struct sqz_error *err)
+{
+    struct sqz_packed packed;
+    enum sqz_status status = sqz_packed_check("The new file", file->data, file->size, &packed, err);
+    if (status)
+        return status;
+    out->layers = sqz_new_array(packed.n_tensors, sizeof *out->layers);
+    if (!out->layers)
+        return sqz_fail_memory(err, "the table of layers", 0);
+    for (uint32_t i = 0; i < packed.n_tensors && !status; i++) {
+        struct sqz_coded coded = {0};
+        const struct sqz_array *array = &archive->arrays[i];
+        uint32_t before = packed.payload;
+        status = sqz_packed_take("The new file", &packed, &coded, err);
+        uint32_t *bits = status ? NULL : sqz_new_array(coded.rows * coded.columns, sizeof *bits);
+        if (bits) {
+            sqz_coded_to_bits(&coded, bits);
+            count_tensor(&packed, &coded, packed.payload - before, out);
+            if (memcmp(bits, array->data, array->size) != 0)
+                status = sqz_fail(err, SQZ_E_INTERNAL,
+                                  "The coded %s does not decode to what it was; nothing was "
+                                  "written.",
+                                  array->name);
+        } else if (!status) {
+            status = sqz_fail_memory(err, array->name, array->size);
+        }
+        sqz_free(bits);
+        sqz_coded_release(&coded);
+    }
+    out->bytes = file->size;
+    out->class_name_bytes = class_name_bytes(&packed);
+    for (int i = 0; i < 32; i++)
+        snprintf(out->identity + 2 * i, 3, "%02x", packed.identity[i]);
+    return status;
+}
+
+// The model with other weights, as a file.
+static enum sqz_status make_file(const struct sqz_model *model, const float *weights,
+                                 enum sqz_coder coder, struct sqz_bytes *out,
+                                 struct sqz_compress_result *stock, struct sqz_error *err)
+{
+    struct sqz_archive archive = {0};
+    struct sqz_model changed = *model;
+    changed.weights = (float *)weights;
+    enum sqz_status status = sqz_model_to_archive(&changed, &archive, err);
+    if (!status)
+        status = sqz_archive_to_sqz(&archive, coder, out, err);
+    if (!status)
+        status = take_stock(&archive, out, stock, err);
+    sqz_archive_release(&archive);
+    return status;
+}
+
+static enum sqz_status measure_size(void *arg, const float *weights, size_t *bytes,
+                                    struct sqz_error *err)
+{
+    const struct run *run = arg;
+    struct sqz_bytes file = {0};
+    struct sqz_compress_result stock = {0};
+    enum sqz_status status = make_file(run->model, weights, SQZ_CODER_RANGE, &file, &stock, err);
+    *bytes = (size_t)(stock.bytes - stock.class_name_bytes);
+    sqz_bytes_release(&file);
+    sqz_compress_result_release(&stock);
+    return status;
+}
+
+// --- Methods ---
+
+static enum sqz_status run_auto(struct run *run, const struct sqz_compress_options *options,
+                                float *weights, struct sqz_compress_result *out,
+                                struct sqz_error *err)
+{
+    const struct sqz_model *model = run->model;
+    struct sqz_pictures *pictures = NULL;
+    struct sqz_auto_result result = {{NAN, NAN, NAN, NAN}, 0};
+    struct sqz_auto_job job = {.net = model->net,
+                               .weights = model->weights,
+                               .kernels = run->context->kernels,
+                               .pool = run->context->pool,
+                               .progress = on_progress,
+                               .progress_arg = run,
+                               .size = (size_t)options->size,
+                               .max_kl = options->max_kl,
+                               .max_drop = options->max_drop,
+                               .measure_size = measure_size,
+                               .measure_arg = run};
+    if (!job.size && job.max_kl <= 0 && job.max_drop <= 0)
+        job.max_kl = default_max_kl;
+    if (!options->calibrate_dir && !options->size)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "Without pictures the loss cannot be measured: give some hundred with "
+                        "--calibrate DIR (no labels needed), or a --size.");
+    enum sqz_status status = SQZ_OK;
+    if (options->calibrate_dir) {
+        status =
+            sqz_pictures_open(run->context, options->calibrate_dir, &model->preprocess,
+                              options->images ? options->images : DEFAULT_IMAGES, &pictures, err);
+        job.pictures = sqz_pictures_read;
+        job.pictures_arg = pictures;
+        job.n_pictures = pictures ? sqz_pictures_count(pictures) : 0;
+    } else {
+        sqz_context_say(run->context, SQZ_EVENT_WARNING,
+                        "without pictures (--calibrate DIR) rounding errors are not steered away "
+                        "from what the layers see; expect several times the loss at this size.");
+    }
+    if (!status)
+        status = sqz_auto_run(&job, weights, &result, err);
+    out->images = job.n_pictures;
+    out->kl = result.reading.kl;
+    out->agreement = result.reading.agreement;
+    out->drop = result.reading.drop;
+    sqz_pictures_free(pictures);
+    return status;
+}
+
+static enum sqz_status run_method(struct run *run, const struct sqz_compress_options *options,
+                                  float *weights, struct sqz_compress_result *out,
+                                  struct sqz_error *err)
+{
+    if (options->method == SQZ_METHOD_AUTO)
+        return run_auto(run, options, weights, out, err);
+    if (options->method == SQZ_METHOD_LOSSLESS)
+        return SQZ_OK;
+    struct sqz_deep_job job = {.net = run->model->net,
+                               .density = options->density > 0 ? options->density : 1,
+                               .bits = options->bits ? options->bits : DEFAULT_BITS,
+                               .pool = run->context->pool};
+    return sqz_deep_run(&job, weights, err);
+}
+
+enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model *model,
+                             const char *path, const struct sqz_compress_options *options,
+                             struct sqz_compress_result *out, struct sqz_error *err)
+{
+    struct run run = {.context = context, .model = model};
+    struct sqz_compress_result result = {.kl = NAN, .agreement = NAN, .drop = NAN};
+    struct sqz_bytes file = {0};
+    enum sqz_coder coder = options->method == SQZ_METHOD_DEEP && options->huffman
+                               ? SQZ_CODER_HUFFMAN
+                               : SQZ_CODER_RANGE;
+    enum sqz_overwrite overwrite = options->force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING;
+    size_t n = model->net->n_weights;
+    context->stop = 0;
+    if (!options->force && sqz_path_exists(path)) // not after minutes
+        return sqz_fail(err, SQZ_E_CANTWRITE, "%s exists; --force replaces it.", path);
+    float *weights = sqz_new_array(n, sizeof *weights);
+    if (!weights)
+        return sqz_fail_memory(err, "weights", n * sizeof *weights);
+    memcpy(weights, model->weights, n * sizeof *weights);
+    enum sqz_status status = run_method(&run, options, weights, &result, err);
+    if (!status)
+        status = make_file(model, weights, coder, &file, &result, err);
+    if (!status)
+        status = sqz_file_write(path, file.data, file.size, overwrite, err);
+    sqz_free(weights);
+    sqz_bytes_release(&file);
+    if (status)
+        sqz_compress_result_release(&result);
+    else
+        *out = result;
+    return status;
+}
+
+void sqz_compress_result_release(struct sqz_compress_result *result)
+{
+    sqz_free(result->layers);
+    result->layers = NULL;
+    result->n_layers = 0;
+}

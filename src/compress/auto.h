@@ -1,0 +1,36 @@
+// One-shot compression: no retraining, some pictures.
+#ifndef SQZ_COMPRESS_AUTO_H
+#define SQZ_COMPRESS_AUTO_H
+
+#include "compress/menu.h"
+#include "compress/meter.h"
+
+struct sqz_auto_job {
+    const struct sqz_net *net;
+    const float *weights;
+    const struct sqz_kernels *kernels;
+    struct sqz_pool *pool;
+    sqz_pictures_fn pictures; // NULL: none; then a layer's damage is guessed from its weights
+    void *pictures_arg;
+    int n_pictures;
+    sqz_progress_fn progress;
+    void *progress_arg;
+    // One of the three has to be given (not 0); a size goes before the others.
+    size_t size;     // bytes of what measure_size tells
+    double max_kl;   // both need pictures
+    double max_drop; // as in meter.h: 0.01 is one point
+    // What the file of such weights would take.
+    enum sqz_status (*measure_size)(void *arg, const float *weights, size_t *bytes,
+                                    struct sqz_error *err);
+    void *measure_arg;
+};
+struct sqz_auto_result {
+    struct sqz_reading reading; // of the result on the meter's pictures; kl NAN without pictures
+    int pictures_read;
+};
+// The compressed network's weights: multiples of one step in every tensor, which
+// sqz_coded_from_floats finds again.
+enum sqz_status sqz_auto_run(const struct sqz_auto_job *job, float *out,
+                             struct sqz_auto_result *result, struct sqz_error *err);
+
+#endif

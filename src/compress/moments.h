@@ -1,0 +1,35 @@
+// What a network's convolutions see: mean and covariance of their input patches over some pictures.
+#ifndef SQZ_COMPRESS_MOMENTS_H
+#define SQZ_COMPRESS_MOMENTS_H
+
+#include "base/threads.h"
+#include "net/net.h"
+
+// Fills `out` with the network inputs of pictures [first, first + n).
+typedef enum sqz_status (*sqz_pictures_fn)(void *arg, int first, int n, float *out,
+                                           struct sqz_error *err);
+// Called from time to time; anything but SQZ_OK ends the work with that status.
+typedef enum sqz_status (*sqz_progress_fn)(void *arg, const char *phase, int step, int steps,
+                                           struct sqz_error *err);
+
+// Of one convolution. Columns are in the order of a row of its OIHW weights: (in, kh, kw).
+struct sqz_moments {
+    int layer;
+    int columns;
+    double count;       // patches seen
+    double *mean;       // [columns]
+    double *covariance; // [columns][columns]
+};
+// One element per convolution of the net, in the order of the layers. Sums run in the order of the
+// pictures, whatever the number of threads.
+enum sqz_status sqz_moments_new(const struct sqz_net *net, const float *weights,
+                                const struct sqz_kernels *kernels, struct sqz_pool *pool,
+                                sqz_pictures_fn pictures, void *pictures_arg, int n_pictures,
+                                sqz_progress_fn progress, void *progress_arg,
+                                struct sqz_moments **out, int *n_out, struct sqz_error *err);
+// The same without pictures: inputs of mean 0 and variance 1, independent of each other.
+enum sqz_status sqz_moments_plain(const struct sqz_net *net, struct sqz_moments **out, int *n_out,
+                                  struct sqz_error *err);
+void sqz_moments_free(struct sqz_moments *moments, int n);
+
+#endif

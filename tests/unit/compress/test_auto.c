@@ -1,0 +1,257 @@
+// One-shot compression of a small network on noise: bounds are kept, threads do not matter,
+// pictures help. And the pruning and sharing of Deep Compression.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "compress/auto.h"
+#include "compress/deep.h"
+#include "compress/pack.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 40, PICTURES = 12 };
+static struct sqz_net *net;
+static float *weights;
+
+// Pictures with a few large structures, so that neighbouring pixels know of each other.
+static enum sqz_status pictures(void *arg, int first, int n, float *out, struct sqz_error *err)
+{
+    (void)arg;
+    (void)err;
+    for (int i = 0; i < n; i++) {
+        struct sqz_random random;
+        sqz_random_init(&random, 8, 0, (uint64_t)(first + i), SQZ_RANDOM_TEST);
+        double a = sqz_random_uniform(&random, 0.05, 0.5), b = sqz_random_uniform(&random, 0, 6);
+        for (int p = 0; p < SIDE * SIDE; p++)
+            for (int c = 0; c < 3; c++)
+                *out++ = (float)(sin(a * (p % SIDE) + b * c) + cos(a * (p / SIDE) + b) +
+                                 0.2 * sqz_random_normal(&random));
+    }
+    return SQZ_OK;
+}
+
+static enum sqz_status no_progress(void *arg, const char *phase, int step, int steps,
+                                   struct sqz_error *err)
+{
+    (void)err;
+    assert_non_null(phase);
+    assert_true(step < steps);
+    if (arg)
+        ++*(int *)arg;
+    return SQZ_OK;
+}
+
+// Payloads of all tensors, as the file would have them.
+static enum sqz_status measure_size(void *arg, const float *w, size_t *bytes, struct sqz_error *err)
+{
+    (void)arg;
+    *bytes = 0;
+    for (int i = 0; i < net->n_params; i++) {
+        const struct sqz_param *p = &net->params[i];
+        struct sqz_text payload = {0};
+        struct sqz_coded coded;
+        uint32_t check;
+        size_t dims[4] = {(size_t)p->out, (size_t)p->in, (size_t)p->kh, (size_t)p->kw};
+        float *oihw = sqz_new_array(p->size, sizeof *oihw);
+        sqz_param_to_oihw(p, w, oihw);
+        int rank = p->kind == SQZ_PARAM_BIAS ? 1 : 4;
+        assert_int_equal(sqz_coded_from_floats(oihw, rank, dims, SQZ_CODER_RANGE, &coded, err),
+                         SQZ_OK);
+        // What the quantiser made is found again.
+        assert_int_equal(coded.coding, SQZ_CODING_STEP);
+        sqz_coded_pack(&coded, &payload, &check);
+        *bytes += payload.length;
+        sqz_text_release(&payload);
+        sqz_coded_release(&coded);
+        sqz_free(oihw);
+    }
+    return SQZ_OK;
+}
+
+static struct sqz_auto_result run(struct sqz_auto_job job, int threads, float *out)
+{
+    struct sqz_auto_result result;
+    struct sqz_pool *pool = NULL;
+    struct sqz_error err = {0};
+    assert_int_equal(sqz_pool_new(threads, &pool, NULL), SQZ_OK);
+    job.net = net;
+    job.weights = weights;
+    job.kernels = sqz_kernels_get(sqz_cpu_level(NULL));
+    job.pool = pool;
+    job.progress = no_progress;
+    job.measure_size = measure_size;
+    if (sqz_auto_run(&job, out, &result, &err))
+        fail_msg("%s", err.text);
+    sqz_pool_free(pool);
+    return result;
+}
+
+static void test_size(void **state)
+{
+    float *out = sqz_new_array(net->n_weights, sizeof *out);
+    struct sqz_auto_job job = {.pictures = pictures, .n_pictures = PICTURES};
+    double before = INFINITY;
+    (void)state;
+    for (size_t size = 200000; size <= 400000; size += 100000) {
+        size_t bytes;
+        job.size = size;
+        struct sqz_auto_result result = run(job, 2, out);
+        assert_int_equal(measure_size(NULL, out, &bytes, NULL), SQZ_OK);
+        assert_true(bytes <= size && bytes > size * 9 / 10);
+        assert_true(result.reading.kl < before && result.reading.kl >= 0);
+        before = result.reading.kl;
+    }
+    sqz_free(out);
+}
+
+static void test_loss_bound_and_threads(void **state)
+{
+    float *one = sqz_new_array(net->n_weights, sizeof *one);
+    float *other = sqz_new_array(net->n_weights, sizeof *other);
+    struct sqz_auto_job job = {.pictures = pictures, .n_pictures = PICTURES, .max_kl = 0.002};
+    (void)state;
+    struct sqz_auto_result result = run(job, 1, one);
+    assert_true(result.reading.kl <= 0.002 && result.reading.kl > 0.0002);
+    run(job, 3, other);
+    assert_memory_equal(one, other, net->n_weights * sizeof *one);
+    sqz_free(one);
+    sqz_free(other);
+}
+
+static void test_pictures_help(void **state)
+{
+    float *out = sqz_new_array(net->n_weights, sizeof *out);
+    struct sqz_auto_job with = {.pictures = pictures, .n_pictures = PICTURES, .size = 300000};
+    struct sqz_auto_job without = {.size = 300000};
+    struct sqz_pool *pool = NULL;
+    struct sqz_meter *meter = NULL;
+    struct sqz_reading a, b;
+    (void)state;
+    assert_int_equal(sqz_pool_new(2, &pool, NULL), SQZ_OK);
+    assert_int_equal(sqz_meter_new(net, weights, sqz_kernels_get(sqz_cpu_level(NULL)), pool,
+                                   pictures, NULL, PICTURES, &meter, NULL),
+                     SQZ_OK);
+    run(with, 2, out);
+    assert_int_equal(sqz_meter_read(meter, out, &a, NULL), SQZ_OK);
+    assert_true(isnan(run(without, 2, out).reading.kl));
+    assert_int_equal(sqz_meter_read(meter, out, &b, NULL), SQZ_OK);
+    assert_true(a.kl < 0.7 * b.kl);
+    // The meter at rest.
+    assert_int_equal(sqz_meter_read(meter, weights, &a, NULL), SQZ_OK);
+    assert_true(a.kl == 0 && a.agreement == 1 && a.drop == 0);
+    sqz_meter_free(meter);
+    sqz_pool_free(pool);
+    sqz_free(out);
+}
+
+// --- Deep Compression ---
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static int distinct(const struct sqz_param *p, const float *w, bool *has_zero)
+{
+    float *sorted = sqz_new_array(p->size, sizeof *sorted);
+    int n = 1;
+    memcpy(sorted, w + p->offset, p->size * sizeof *sorted);
+    qsort(sorted, p->size, sizeof *sorted, compare_floats);
+    *has_zero = sorted[0] == 0;
+    for (size_t i = 1; i < p->size; i++) {
+        n += sorted[i] != sorted[i - 1];
+        *has_zero = *has_zero || sorted[i] == 0;
+    }
+    sqz_free(sorted);
+    return n;
+}
+
+static void test_deep(void **state)
+{
+    float *w = sqz_new_array(net->n_weights, sizeof *w);
+    struct sqz_pool *pool = NULL;
+    struct sqz_error err = {0};
+    size_t all = 0, kept = 0;
+    (void)state;
+    assert_int_equal(sqz_pool_new(2, &pool, NULL), SQZ_OK);
+    memcpy(w, weights, net->n_weights * sizeof *w);
+    struct sqz_deep_job job = {.net = net, .density = 0.3, .bits = 4, .pool = pool};
+    assert_int_equal(sqz_deep_run(&job, w, &err), SQZ_OK);
+    for (int i = 0; i < net->n_params; i++) {
+        const struct sqz_param *p = &net->params[i];
+        bool has_zero;
+        if (p->kind == SQZ_PARAM_BIAS) {
+            for (size_t k = p->offset; k < p->offset + p->size; k++)
+                assert_true(fabsf(w[k] - weights[k]) <= fabsf(weights[k]) / 131072);
+            continue;
+        }
+        int values = distinct(p, w, &has_zero);
+        assert_true(values - has_zero <= 15 && values > 3);
+        double error = 0, power = 0;
+        for (size_t k = p->offset; k < p->offset + p->size; k++) {
+            all++;
+            kept += w[k] != 0;
+            if (w[k] != 0) {
+                error += pow((double)w[k] - (double)weights[k], 2);
+                power += pow((double)weights[k], 2);
+            }
+        }
+        assert_true(error < 0.02 * power); // 4 bits
+    }
+    assert_true(fabs((double)kept / (double)all - 0.3) < 0.005);
+    job.bits = 9;
+    assert_int_equal(sqz_deep_run(&job, w, &err), SQZ_E_USAGE);
+    job.bits = 6;
+    job.density = 0;
+    assert_int_equal(sqz_deep_run(&job, w, &err), SQZ_E_USAGE);
+    sqz_pool_free(pool);
+    sqz_free(w);
+}
+
+static int set_up(void **state)
+{
+    struct sqz_net_spec spec = {.variant = sqz_variant_find("squeezenet1_1"),
+                                .dialect = sqz_dialect_find("torchvision"),
+                                .classes = 10,
+                                .channels = 3,
+                                .image_h = SIDE,
+                                .image_w = SIDE};
+    (void)state;
+    if (sqz_net_new(&spec, &net, NULL))
+        return -1;
+    weights = sqz_new_array(net->n_weights, sizeof *weights);
+    sqz_net_initialize(net, 1, weights);
+    // Answers that differ from picture to picture, from a last layer as large as the others.
+    const struct sqz_param *last = &net->params[net->n_params - 2];
+    for (size_t i = 0; i < last->size; i++)
+        weights[last->offset + i] *= 20;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sqz_net_free(net);
+    sqz_free(weights);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_loss_bound_and_threads),
+        cmocka_unit_test(test_pictures_help),
+        cmocka_unit_test(test_deep),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

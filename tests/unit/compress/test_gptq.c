@@ -1,0 +1,154 @@
+// Second-order rounding against plain rounding, by the definition of the damage.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "compress/gptq.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROWS = 24, COLUMNS = 60, STEPS = 3 };
+static const float steps[STEPS] = {0.1f, 0.3f, 0.6f};
+static float weights[ROWS * COLUMNS];
+static double mean[COLUMNS], covariance[COLUMNS * COLUMNS];
+static struct sqz_moments moments = {
+    .columns = COLUMNS, .count = 1, .mean = mean, .covariance = covariance};
+static int16_t codes[STEPS][ROWS * COLUMNS];
+static double loss[STEPS];
+
+static void fill(bool correlated, bool sparse)
+{
+    struct sqz_random random;
+    sqz_random_init(&random, 9, correlated, sparse, SQZ_RANDOM_TEST);
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        weights[i] = sparse && sqz_random_uniform(&random, 0, 1) < 0.6
+                         ? 0
+                         : (float)sqz_random_normal(&random);
+    memset(covariance, 0, sizeof covariance);
+    if (!correlated) {
+        for (int c = 0; c < COLUMNS; c++)
+            covariance[c * (COLUMNS + 1)] = 2;
+        return;
+    }
+    for (int sample = 0; sample < 200; sample++) {
+        double x[COLUMNS], shared = sqz_random_normal(&random);
+        for (int c = 0; c < COLUMNS; c++)
+            x[c] = (0.5 + c % 3) * (sqz_random_normal(&random) + shared);
+        for (int r = 0; r < COLUMNS; r++)
+            for (int c = 0; c < COLUMNS; c++)
+                covariance[r * COLUMNS + c] += x[r] * x[c] / 200;
+    }
+}
+
+static void run(bool keep_zeros, int threads)
+{
+    struct sqz_pool *pool = NULL;
+    int16_t *pointers[STEPS] = {codes[0], codes[1], codes[2]};
+    struct sqz_gptq_job job = {.weights = weights,
+                               .rows = ROWS,
+                               .moments = &moments,
+                               .keep_zeros = keep_zeros,
+                               .steps = steps,
+                               .n_steps = STEPS,
+                               .codes = pointers,
+                               .loss = loss};
+    assert_int_equal(sqz_pool_new(threads, &pool, NULL), SQZ_OK);
+    assert_int_equal(sqz_gptq_run(&job, pool, NULL), SQZ_OK);
+    sqz_pool_free(pool);
+}
+
+// The mean squared error of the outputs, in full.
+static double damage(const int16_t *c, float step)
+{
+    double sum = 0;
+    for (int r = 0; r < ROWS; r++)
+        for (int i = 0; i < COLUMNS; i++)
+            for (int j = 0; j < COLUMNS; j++) {
+                int a = r * COLUMNS + i, b = r * COLUMNS + j;
+                sum += ((double)weights[a] - c[a] * (double)step) * covariance[i * COLUMNS + j] *
+                       ((double)weights[b] - c[b] * (double)step);
+            }
+    return sum;
+}
+
+static void test_uncorrelated_is_plain_rounding(void **state)
+{
+    (void)state;
+    fill(false, false);
+    run(false, 1);
+    for (int s = 0; s < STEPS; s++) {
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            assert_int_equal(codes[s][i], lrintf(weights[i] / steps[s]));
+        // The damping counts as damage, too: 2 % here.
+        assert_true(fabs(loss[s] / damage(codes[s], steps[s]) - 1.02) < 1e-4);
+    }
+}
+
+static void test_correlated_is_far_better(void **state)
+{
+    int16_t plain[ROWS * COLUMNS];
+    (void)state;
+    for (int sparse = 0; sparse < 2; sparse++) {
+        fill(true, sparse);
+        run(sparse, 1);
+        for (int s = 0; s < STEPS; s++) {
+            for (int i = 0; i < ROWS * COLUMNS; i++)
+                plain[i] = (int16_t)lrintf(weights[i] / steps[s]);
+            double ours = damage(codes[s], steps[s]);
+            assert_true(ours < 0.6 * damage(plain, steps[s]));
+            assert_true(loss[s] >= ours && loss[s] < 1.3 * ours);
+        }
+    }
+}
+
+static void test_zeros_stay(void **state)
+{
+    int zeros = 0;
+    (void)state;
+    fill(true, true);
+    memcpy(weights, mean, sizeof mean); // a row without any weight
+    for (int c = 0; c < COLUMNS; c++)   // and one that is all but whole
+        weights[COLUMNS + c] = c ? 1.1f : 0;
+    run(true, 1);
+    for (int s = 0; s < STEPS; s++)
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            if (weights[i] == 0) {
+                zeros++;
+                assert_int_equal(codes[s][i], 0);
+            }
+    assert_true(zeros > STEPS * ROWS * COLUMNS / 2);
+}
+
+static void test_threads(void **state)
+{
+    static int16_t first[STEPS][ROWS * COLUMNS];
+    double first_loss[STEPS];
+    (void)state;
+    fill(true, true);
+    run(true, 1);
+    memcpy(first, codes, sizeof codes);
+    memcpy(first_loss, loss, sizeof loss);
+    for (int threads = 2; threads < 5; threads++) {
+        memset(codes, 1, sizeof codes);
+        run(true, threads);
+        assert_memory_equal(first, codes, sizeof codes);
+        assert_memory_equal(first_loss, loss, sizeof loss);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_uncorrelated_is_plain_rounding),
+        cmocka_unit_test(test_correlated_is_far_better),
+        cmocka_unit_test(test_zeros_stay),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
