@@ -14,8 +14,9 @@ void sqz_dataset_free(struct sqz_dataset *set)
 {
     if (!set)
         return;
-    for (size_t i = 0; set->samples && i < set->count; i++)
+    for (size_t i = 0; set->pack && set->samples && i < set->count; i++)
         sqz_free(set->samples[i].path);
+    sqz_path_blocks_free(set->paths);
     for (int i = 0; set->classes && i < set->n_classes; i++)
         sqz_free(set->classes[i]);
     sqz_free(set->samples);

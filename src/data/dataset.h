@@ -6,8 +6,9 @@
 #include "data/transform.h"
 
 struct sqz_pack;
+struct sqz_path_block;
 struct sqz_sample {
-    char *path; // folders: of the file; packed sets: for messages only; owned. In memory: NULL
+    char *path; // folders: of the file, in `paths`; packed sets: for messages only; in memory: NULL
     int label;
     size_t offset; // in-memory sets: first byte of its pixels; packed ones: number in the pack
     uint64_t hash; // of its name and size (in-memory sets: of its pixels), for the fingerprint
@@ -18,7 +19,8 @@ struct sqz_dataset {
     size_t count;
     char **classes; // folder names (or digits / CIFAR names), label order
     int n_classes;
-    struct sqz_pack *pack; // packed sets; else NULL
+    struct sqz_pack *pack; // packed sets, which own their samples' paths; else NULL
+    struct sqz_path_block *paths;
     uint8_t *pixels;       // in-memory sets: NHWC u8
     int w, h, c;           // of in-memory samples, else 0
     size_t skipped;        // files that are no images we read, found by the header check

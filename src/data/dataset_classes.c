@@ -136,7 +136,7 @@ enum sqz_status sqz_dataset_divide(struct sqz_dataset *set, uint64_t seed, bool 
     for (size_t i = 0; i < set->count; i++) {
         if (held[i] == held_out)
             set->samples[kept++] = set->samples[i];
-        else
+        else if (set->pack)
             sqz_free(set->samples[i].path);
     }
     set->count = kept;

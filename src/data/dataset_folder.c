@@ -4,12 +4,43 @@
 #include <limits.h>
 #include <string.h>
 
+#define BLOCK_BYTES ((size_t)256 << 10)
+
+void sqz_path_blocks_free(struct sqz_path_block *blocks)
+{
+    while (blocks) {
+        struct sqz_path_block *next = blocks->next;
+        sqz_free(blocks);
+        blocks = next;
+    }
+}
+
+// "folder/class/file" in the blocks; returns where "class/file" begins.
+static char *keep_path(struct sqz_path_block **blocks, const char *class_path,
+                       const char *class_name, const char *name)
+{
+    size_t head = strlen(class_path), size = head + strlen(name) + 2;
+    if (!*blocks || BLOCK_BYTES - (*blocks)->used < size) {
+        size_t room = size < BLOCK_BYTES ? BLOCK_BYTES : size;
+        struct sqz_path_block *block = sqz_new_array(sizeof *block + room, 1);
+        if (!block)
+            return NULL;
+        block->next = *blocks;
+        *blocks = block;
+    }
+    char *path = (*blocks)->text + (*blocks)->used;
+    memcpy(path, class_path, head);
+    path[head] = '/';
+    memcpy(path + head + 1, name, size - head - 1);
+    (*blocks)->used += size;
+    return path + head - strlen(class_name);
+}
+
 void sqz_file_list_release(struct sqz_file_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        sqz_free(list->files[i].name);
+    for (size_t i = 0; i < list->count; i++)
         sqz_free(list->files[i].problem);
-    }
+    sqz_path_blocks_free(list->paths);
     for (int i = 0; i < list->n_classes; i++)
         sqz_free(list->classes[i]);
     sqz_free(list->files);
@@ -29,7 +60,7 @@ bool sqz_has_class_folders(const char *folder)
     return found;
 }
 
-static bool list_file(struct sqz_file_list *list, const char *class_name,
+static bool list_file(struct sqz_file_list *list, const char *class_path, const char *class_name,
                       const struct sqz_folder_entry *entry)
 {
     if (list->count == list->capacity) {
@@ -42,7 +73,7 @@ static bool list_file(struct sqz_file_list *list, const char *class_name,
     }
     struct sqz_listed_file *file = &list->files[list->count];
     memset(file, 0, sizeof *file);
-    file->name = sqz_path_join(class_name, entry->name);
+    file->name = keep_path(&list->paths, class_path, class_name, entry->name);
     if (!entry->is_file)
         file->problem = sqz_copy_string("is neither a file nor a folder (a broken link?)");
     file->label = list->n_classes - 1;
@@ -84,7 +115,7 @@ static enum sqz_status list_class(const char *folder, const char *class_name,
             sqz_free(inner);
             inner = sqz_path_join(path, entry->name);
             problem(arg, inner ? inner : entry->name, "is a folder inside a class folder");
-        } else if (!list_file(list, class_name, entry)) {
+        } else if (!list_file(list, path, class_name, entry)) {
             status = sqz_fail_memory(err, "the list of files", list->count * sizeof *list->files);
             goto done;
         }
@@ -166,16 +197,15 @@ static enum sqz_status refuse_emptied(const char *folder, const struct sqz_file_
     return SQZ_OK;
 }
 
-static bool add_sample(const char *folder, const struct sqz_listed_file *file,
-                       struct sqz_dataset *set)
+// `head`: bytes of a path before "class/file".
+static void add_sample(const struct sqz_listed_file *file, size_t head, struct sqz_dataset *set)
 {
     struct sqz_sample *sample = &set->samples[set->count];
-    sample->path = sqz_path_join(folder, file->name);
+    sample->path = file->name - head;
     sample->label = file->label;
     sample->hash = sqz_hash_string(SQZ_HASH_START, sqz_path_name(file->name));
     sample->hash = sqz_hash_bytes(sample->hash, &file->size, sizeof file->size);
     set->count++;
-    return sample->path != NULL;
 }
 
 static bool note_skipped(const char *folder, const struct sqz_listed_file *file,
@@ -203,9 +233,15 @@ enum sqz_status sqz_class_folders_open(const char *folder, bool check_headers, i
         goto done;
     set->samples = sqz_new_array(list.count, sizeof *set->samples);
     bool whole = set->samples != NULL;
-    for (size_t i = 0; whole && i < list.count; i++)
-        whole = list.files[i].problem ? note_skipped(folder, &list.files[i], set)
-                                      : add_sample(folder, &list.files[i], set);
+    size_t length = strlen(folder), head = length + (length > 0 && folder[length - 1] != '/');
+    for (size_t i = 0; whole && i < list.count; i++) {
+        if (list.files[i].problem)
+            whole = note_skipped(folder, &list.files[i], set);
+        else
+            add_sample(&list.files[i], head, set);
+    }
+    set->paths = list.paths;
+    list.paths = NULL;
     sqz_free(set->name);
     set->name = sqz_copy_string(folder);
     if (!whole || !set->name) {

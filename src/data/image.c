@@ -233,6 +233,8 @@ enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *n
         return sqz_fail(err, status, "%s %s.", name, why.text);
     int orientation = how->apply_exif ? header.orientation : 1;
     struct sqz_decode_job job = {.data = data, .size = size, .name = name};
+    bool wide = how->part && orientation == 1 && header.type == SQZ_IMAGE_JPEG;
+    job.part = wide ? how->part : NULL;
     status = plan_job(&header, orientation, how, &job, err);
     if (status)
         return status;
@@ -242,6 +244,8 @@ enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *n
                                            : sqz_png_decode(&job, target, err);
     if (status == SQZ_OK && orientation != 1)
         status = turn(&stored, orientation, out, err);
+    if (status == SQZ_OK && how->part && !wide)
+        *how->part = (struct sqz_rect){0, 0, out->w, out->h};
     sqz_image_release(&stored);
     return status;
 }

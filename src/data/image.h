@@ -36,10 +36,12 @@ struct sqz_rect {
 struct sqz_decode {
     int channels; // 1 or 3: gray is replicated, colour reduced, alpha dropped, 16 bits to 8
     bool apply_exif;
-    struct sqz_rect crop; // w = 0: the whole image; else only this part (after orientation)
-    int least_w, least_h; // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) picture
-                          // stays at least this large; 0: full size
-    bool verify;          // also decode what lies behind the crop, so that damage there is an error
+    struct sqz_rect crop;  // w = 0: the whole image; else only this part (after orientation)
+    int least_w, least_h;  // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) picture
+                           // stays at least this large; 0: full size
+    struct sqz_rect *part; // not NULL: columns beside the crop may come, too (they are not copied
+                           // away); out: where in *out it lies
+    bool verify; // also decode what lies behind the crop, so that damage there is an error
 };
 // Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
 // decoded picture; with scaling, from the scaled one (rounded outward). Pixels equal

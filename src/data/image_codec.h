@@ -18,6 +18,7 @@ struct sqz_decode_job {
     int denominator;      // JPEG scale: 1, 2, 4, 8
     int channels;         // 1 or 3
     bool verify;
+    struct sqz_rect *part; // as in struct sqz_decode; filled in when not NULL
 };
 
 // Offset of the first scan's marker; 0 when the header names none within `size` bytes.

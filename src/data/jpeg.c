@@ -280,6 +280,24 @@ static void read_rows(struct reader *reader, int left)
     }
 }
 
+// The same, straight into the picture, with the columns that the decoder had to make anyway.
+static void read_wide_rows(struct reader *reader, int left)
+{
+    struct jpeg_decompress_struct *jpeg = &reader->jpeg;
+    const struct sqz_rect *crop = &reader->job->crop;
+    size_t stride = (size_t)reader->out->w * (size_t)reader->out->c;
+    int end = crop->y + crop->h;
+    *reader->job->part = (struct sqz_rect){crop->x - left, 0, crop->w, crop->h};
+    skip_rows(reader, crop->y);
+    while ((int)jpeg->output_scanline < end) {
+        JSAMPROW rows[ROWS_AT_ONCE];
+        int y = (int)jpeg->output_scanline, n = end - y < ROWS_AT_ONCE ? end - y : ROWS_AT_ONCE;
+        for (int i = 0; i < n; i++)
+            rows[i] = reader->out->pixels + (size_t)(y + i - crop->y) * stride;
+        jpeg_read_scanlines(jpeg, rows, (JDIMENSION)n);
+    }
+}
+
 static void decode(struct reader *reader)
 {
     const struct sqz_decode_job *job = reader->job;
@@ -296,12 +314,19 @@ static void decode(struct reader *reader)
             job->name, job->w, job->h, jpeg->output_width, jpeg->output_height);
         return;
     }
+    int left = narrow(reader);
+    bool wide = job->part && jpeg->output_components == job->channels;
     reader->status =
-        sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels, reader->err);
+        sqz_image_resize_buffer(reader->out, wide ? (int)jpeg->output_width : job->crop.w,
+                                job->crop.h, job->channels, reader->err);
     if (reader->status)
         return;
-    int left = narrow(reader);
-    read_rows(reader, left);
+    if (wide)
+        read_wide_rows(reader, left);
+    else
+        read_rows(reader, left);
+    if (job->part && !wide)
+        *job->part = (struct sqz_rect){0, 0, job->crop.w, job->crop.h};
     if (job->verify || jpeg->output_scanline == jpeg->output_height) {
         skip_rows(reader, (int)(jpeg->output_height - jpeg->output_scanline));
         jpeg_finish_decompress(jpeg);

@@ -4,9 +4,17 @@
 
 #include "data/dataset.h"
 
+// Texts one behind the other: a million paths without a million allocations.
+struct sqz_path_block {
+    struct sqz_path_block *next;
+    size_t used;
+    char text[];
+};
+void sqz_path_blocks_free(struct sqz_path_block *blocks);
+
 // The files of a folder of class folders, before anything was looked into.
 struct sqz_listed_file {
-    char *name; // "class/file", relative to the folder
+    char *name; // "class/file", relative to the folder; the end of its path in the list's blocks
     int label;
     uint64_t size;
     int64_t mtime_ns;
@@ -15,7 +23,8 @@ struct sqz_listed_file {
 struct sqz_file_list {
     struct sqz_listed_file *files;
     size_t count, capacity;
-    char **classes; // ascending bytes
+    struct sqz_path_block *paths; // "folder/class/file" of all files
+    char **classes;               // ascending bytes
     int n_classes;
 };
 void sqz_file_list_release(struct sqz_file_list *list);

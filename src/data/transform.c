@@ -61,9 +61,11 @@ enum sqz_status sqz_source_fetch(const struct sqz_source *source,
         return SQZ_OK;
     }
     struct sqz_image *decoded = &scratch->decoded;
+    struct sqz_rect within;
     enum sqz_status status;
     if (image) {
         status = convert(image, rect, part->channels, decoded, err);
+        within = (struct sqz_rect){0, 0, rect->w, rect->h};
     } else {
         struct sqz_decode how = {
             .channels = part->channels,
@@ -71,15 +73,16 @@ enum sqz_status sqz_source_fetch(const struct sqz_source *source,
             .crop = *rect,
             .least_w = part->least_w,
             .least_h = part->least_h,
+            .part = &within,
             .verify = part->verify,
         };
         status = sqz_image_decode(source->data, source->size, source->name, &how, decoded, err);
     }
-    if (status == SQZ_OK)
+    if (status == SQZ_OK) {
+        size_t c = (size_t)decoded->c, stride = (size_t)decoded->w * c;
         *out = (struct sqz_source_pixels){
-            {decoded->pixels, (size_t)decoded->w * (size_t)decoded->c, decoded->c},
-            decoded->w,
-            decoded->h};
+            {decoded->pixels + (size_t)within.x * c, stride, decoded->c}, within.w, within.h};
+    }
     return status;
 }
 

@@ -31,6 +31,40 @@ static void linear_row_avx2(const struct sqz_linear_columns *columns, const uint
     linear_row(&rest, row, out + (ptrdiff_t)i * columns->c);
 }
 
+static inline __m256i filter_four(const uint8_t *p, const int16_t *halves, __m256i pairs)
+{
+    const __m256i low = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
+    const __m256i high = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
+    __m256i pixels = _mm256_shuffle_epi8(
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p)), pairs);
+    __m256i weights = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)halves));
+    __m256i lows = _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(weights, low));
+    __m256i highs = _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(weights, high));
+    return _mm256_add_epi32(lows, _mm256_slli_epi32(highs, SQZ_FILTER_LOW_BITS));
+}
+
+// Two results of up to four taps at a time, as long as both lie well inside; eight bytes are
+// written for six. Returns how many were made.
+static int filter_pairs(const struct sqz_filter_bank *bank, const uint8_t *row, int end,
+                        __m256i pairs, uint8_t **out)
+{
+    const __m128i bytes = _mm_setr_epi8(0, 1, 2, 4, 5, 6, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    int i = 0;
+    for (; i + 2 < bank->n && bank->offsets[i + 1] + 16 <= end; i += 2, *out += 6) {
+        const int16_t *halves = bank->halves + (size_t)i * SQZ_FILTER_GROUP;
+        __m256i a = filter_four(row + bank->offsets[i], halves, pairs);
+        __m256i b = filter_four(row + bank->offsets[i + 1], halves + SQZ_FILTER_GROUP, pairs);
+        __m256i sums = _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
+                                        _mm256_permute2x128_si256(a, b, 0x31));
+        sums = _mm256_srai_epi32(_mm256_add_epi32(sums, _mm256_set1_epi32(FILTER_HALF)),
+                                 SQZ_FILTER_BITS);
+        __m128i words =
+            _mm_packs_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+        _mm_storel_epi64((__m128i *)*out, _mm_shuffle_epi8(_mm_packus_epi16(words, words), bytes));
+    }
+    return i;
+}
+
 // Sixteen bytes are loaded for four taps of three channels, and four are written for three: results
 // that would reach beyond the row's end are left to plain C. Weights of 22 bits are multiplied in
 // two halves. Every result takes all groups, so that the loop is predicted.
@@ -51,6 +85,9 @@ static void filter_row_avx2(const struct sqz_filter_bank *bank, const uint8_t *r
     const __m128i half = _mm_set1_epi32(FILTER_HALF);
     const int16_t *halves = bank->halves;
     int i = 0;
+    if (groups == 1)
+        i = filter_pairs(bank, row, end, pairs, &out);
+    halves += (size_t)i * bank->groups * SQZ_FILTER_GROUP;
     for (; i < bank->n && bank->offsets[i] + reach <= end; i++, out += 3) {
         const uint8_t *p = row + bank->offsets[i];
         __m256i lows = _mm256_setzero_si256(), highs = lows;
