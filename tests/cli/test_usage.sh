@@ -9,7 +9,7 @@ for command in train validate predict convert info data bench; do
     contains "$out" "squeezenet $command" "the examples of $command"
     expect 0 $command --help
 done
-for missing in compress serve; do
+for missing in serve; do
     run help
     ! grep -q "^  $missing" out.txt || fail "the help lists $missing, which does not exist yet"
     expect_error 2 'There is no command' $missing

@@ -35,7 +35,8 @@ static void test_same_as_inference(void **state)
             assert_int_equal(sqz_pool_new(threads, &pool, NULL), SQZ_OK);
             assert_int_equal(sqz_observer_new(net, weights, kernels, pool, IMAGES, &observer, NULL),
                              SQZ_OK);
-            assert_int_equal(sqz_infer_new(net, weights, kernels, pool, false, &infer, NULL), SQZ_OK);
+            assert_int_equal(sqz_infer_new(net, weights, kernels, pool, false, &infer, NULL),
+                             SQZ_OK);
             sqz_infer_run(infer, images, IMAGES, logits);
             sqz_observer_run(observer, images, IMAGES);
             for (int i = 0; i < IMAGES; i++) {
