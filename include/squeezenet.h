@@ -70,7 +70,8 @@ struct sqz_event {
 typedef void (*sqz_event_fn)(void *arg, const struct sqz_event *event);
 
 struct sqz_context;
-// threads 0 = SQUEEZENET_THREADS, else the physical cores this process may use.
+// threads 0 = SQUEEZENET_THREADS, else the physical cores this process may use; never more than
+// the processors that it may use.
 SQZ_API enum sqz_status sqz_context_new(int threads, struct sqz_context **out,
                                         struct sqz_error *err);
 SQZ_API void sqz_context_free(struct sqz_context *context);

@@ -100,6 +100,10 @@ enum sqz_status sqz_infer_new(const struct sqz_net *net, const float *weights,
         return status;
     }
     load_weights(infer, weights);
+    if (!low_memory) { // the system hands out memory when it is touched: here, not in the first run
+        memset(infer->arenas, 0, infer->plan.arena);
+        memset(infer->scratch, 0, infer->plan.scratch * (size_t)threads);
+    }
     infer->forward = (struct sqz_forward){net, kernels, infer->packed, infer->bias,
                                           infer->plan.packing.forward_tile};
     *out = infer;
@@ -199,7 +203,8 @@ void sqz_infer_run(struct sqz_infer *infer, const float *images, int n, float *l
     struct run run = {.infer = infer, .images = images, .logits = logits, .n = n};
     const int threads = sqz_pool_size(infer->pool);
     if (n >= threads) {
-        run.group = n / threads < SQZ_INFER_GROUP ? n / threads : SQZ_INFER_GROUP;
+        const int most = infer->plan.group;
+        run.group = n / threads < most ? n / threads : most;
         sqz_pool_run(infer->pool, (n + run.group - 1) / run.group, run_group, &run);
         return;
     }

@@ -52,7 +52,7 @@ static void plan_tensors(const struct sqz_net *net, struct sqz_infer_plan *plan)
         plan->blocks[t] = (struct sqz_block){.first = plan->n_stages, .last = -1};
         if (t > 0 && t < net->n_tensors - 1)
             plan->blocks[t].size = sqz_tensor_size(net, t) * sizeof(float) *
-                                   (t >= meeting ? SQZ_INFER_GROUP : 1);
+                                   (size_t)(t >= meeting ? plan->group : 1);
     }
     for (int i = 0; i < net->n_layers; i++)
         if (plan->taken[i])
@@ -99,6 +99,7 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
                                    struct sqz_error *err)
 {
     memset(plan, 0, sizeof *plan);
+    plan->group = low_memory ? 1 : SQZ_INFER_GROUP;
     plan->stage = sqz_new_array((size_t)net->n_layers, sizeof *plan->stage);
     plan->taken = sqz_new_array((size_t)net->n_layers, sizeof *plan->taken);
     plan->strip = sqz_new_array((size_t)net->n_layers, sizeof *plan->strip);

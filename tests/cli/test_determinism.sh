@@ -1,5 +1,6 @@
 # The same seed gives the same files on 1, 2 and 4 threads; another seed gives others.
 . "$(dirname "$0")/lib.sh"
+export SQUEEZENET_OVERSUBSCRIBE=1 # four threads also where there are two processors
 make_shapes 16 4
 common="$tiny --epoch_size 2 --val_while_train true --hflip 0.5 --color_jitter 0.4 --re_prob 0.5 --clip_grad true"
 for threads in 1 2 4; do
