@@ -10,11 +10,15 @@ static inline int lanes_left(int channels, int c)
 static void relu_backward(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
                           int channels)
 {
-    for (int p = 0; p < n; p++, y += ldy, dy += lddy)
-        for (int c = 0; c < channels; c += VEC_N) {
-            int m = lanes_left(channels, c);
-            vec_store_n(dy + c, vec_where_positive(vec_load_n(y + c, m), vec_load_n(dy + c, m)), m);
-        }
+    const int whole = channels / VEC_N * VEC_N, m = channels - whole;
+    for (int p = 0; p < n; p++, y += ldy, dy += lddy) {
+        for (int c = 0; c < whole; c += VEC_N)
+            vec_store(dy + c, vec_where_positive(vec_load(y + c), vec_load(dy + c)));
+        if (m)
+            vec_store_n(dy + whole,
+                        vec_where_positive(vec_load_n(y + whole, m), vec_load_n(dy + whole, m)),
+                        m);
+    }
 }
 
 // Everything about a window but its channels; inlined, so that the usual case is compiled for

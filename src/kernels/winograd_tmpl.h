@@ -331,26 +331,31 @@ static void winograd_gradient(const struct sqz_winograd_gradient *tile)
 
 INLINE void gather_body(const struct sqz_winograd_gather *sums, const int kernel)
 {
+    vec matrix[6][4];
+    UNROLL for (int i = 0; i < 6; i++)
+        UNROLL for (int x = 0; x < kernel; x++) matrix[i][x] = vec_set1(sums->matrix[i][x]);
     for (int c = 0; c < sums->columns; c += VEC_N) {
         const int n = sums->columns - c < VEC_N ? sums->columns - c : VEC_N;
         vec half[4][6]; // [kernel row][frequency column]
         for (int j = 0; j < 6; j++) {
             const float *du = sums->du + j * sums->ldf + c;
-            UNROLL for (int y = 0; y < kernel; y++) half[y][j] = vec_zero();
-            for (int i = 0; i < 6; i++) {
+            vec sum[4];
+            UNROLL for (int y = 0; y < kernel; y++) sum[y] = vec_zero();
+            UNROLL for (int i = 0; i < 6; i++)
+            {
                 vec d = vec_load(du + 6 * i * sums->ldf);
-                UNROLL for (int y = 0; y < kernel; y++) half[y][j] =
-                    times_plus(sums->matrix[i][y], d, half[y][j]);
+                UNROLL for (int y = 0; y < kernel; y++) sum[y] = vec_fma(matrix[i][y], d, sum[y]);
             }
+            UNROLL for (int y = 0; y < kernel; y++) half[y][j] = sum[y];
         }
         for (int y = 0; y < kernel; y++)
-            for (int x = 0; x < kernel; x++) {
+            UNROLL for (int x = 0; x < kernel; x++)
+            {
                 float *tap = sums->taps[y * kernel + x];
                 if (!tap)
                     continue;
                 vec sum = vec_load_n(tap + c, n);
-                UNROLL for (int j = 0; j < 6; j++) sum =
-                    times_plus(sums->matrix[j][x], half[y][j], sum);
+                UNROLL for (int j = 0; j < 6; j++) sum = vec_fma(matrix[j][x], half[y][j], sum);
                 vec_store_n(tap + c, sum, n);
             }
     }
