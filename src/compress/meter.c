@@ -2,9 +2,8 @@
 #include "compress/meter.h"
 
 #include "base/memory.h"
+#include "compress/answers.h"
 #include "net/infer.h"
-
-#include <math.h>
 
 #define SURE    0.85 // mean probability of the original's choice from which on it is softened
 #define SOFTEST 16.0
@@ -40,39 +39,6 @@ static enum sqz_status answer(const struct sqz_meter *meter, const float *weight
     return status;
 }
 
-static int most_probable(const float *logits, int classes)
-{
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-        if (logits[c] > logits[best])
-            best = c;
-    return best;
-}
-
-static double log_of_sum(const float *logits, int classes, double softness)
-{
-    double most = (double)logits[most_probable(logits, classes)], sum = 0;
-    for (int c = 0; c < classes; c++)
-        sum += exp(((double)logits[c] - most) / softness);
-    return most / softness + log(sum);
-}
-
-static double probability(const float *logits, int classes, int class, double softness)
-{
-    return exp((double)logits[class] / softness - log_of_sum(logits, classes, softness));
-}
-
-static double divergence(const float *a, const float *b, int classes, double softness)
-{
-    double log_a = log_of_sum(a, classes, softness), log_b = log_of_sum(b, classes, softness);
-    double sum = 0;
-    for (int c = 0; c < classes; c++) {
-        double p = (double)a[c] / softness - log_a;
-        sum += exp(p) * (p - ((double)b[c] / softness - log_b));
-    }
-    return sum;
-}
-
 static void find_softness(struct sqz_meter *meter)
 {
     int classes = meter->net->spec.classes;
@@ -80,7 +46,7 @@ static void find_softness(struct sqz_meter *meter)
         double sure = 0;
         for (int i = 0; i < meter->n; i++) {
             const float *a = meter->original + (size_t)i * (size_t)classes;
-            sure += probability(a, classes, most_probable(a, classes), meter->softness);
+            sure += sqz_probability(a, classes, sqz_most_probable(a, classes), meter->softness);
         }
         if (sure <= SURE * meter->n)
             return;
@@ -127,11 +93,11 @@ enum sqz_status sqz_meter_read(struct sqz_meter *meter, const float *weights,
     for (int i = 0; i < meter->n && !status; i++) {
         const float *a = meter->original + (size_t)i * (size_t)classes;
         const float *b = meter->changed + (size_t)i * (size_t)classes;
-        int best_a = most_probable(a, classes), best_b = most_probable(b, classes);
-        sum.kl += divergence(a, b, classes, 1);
-        sum.soft_kl += divergence(a, b, classes, meter->softness);
+        int best_a = sqz_most_probable(a, classes), best_b = sqz_most_probable(b, classes);
+        sum.kl += sqz_kl(a, b, classes, 1);
+        sum.soft_kl += sqz_kl(a, b, classes, meter->softness);
         sum.agreement += best_a == best_b;
-        sum.drop += probability(a, classes, best_a, 1) - probability(a, classes, best_b, 1);
+        sum.drop += sqz_probability(a, classes, best_a, 1) - sqz_probability(a, classes, best_b, 1);
     }
     *out = (struct sqz_reading){sum.kl / meter->n, sum.soft_kl / meter->n, sum.agreement / meter->n,
                                 sum.drop / meter->n};

@@ -1,4 +1,5 @@
 // Two models side by side on the same pictures: `validate A --against B`.
+#include "compress/answers.h"
 #include "net/infer.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
@@ -74,33 +75,6 @@ static bool judge(struct side *side, int i)
     return rank < 1;
 }
 
-static int most_probable(const float *logits, int classes)
-{
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-        if (logits[c] > logits[best])
-            best = c;
-    return best;
-}
-
-static double log_of_sum(const float *logits, int classes)
-{
-    double most = (double)logits[most_probable(logits, classes)], sum = 0;
-    for (int c = 0; c < classes; c++)
-        sum += exp((double)logits[c] - most);
-    return most + log(sum);
-}
-
-static double divergence(const float *p, const float *q, int classes)
-{
-    double log_p = log_of_sum(p, classes), log_q = log_of_sum(q, classes), sum = 0;
-    for (int c = 0; c < classes; c++) {
-        double l = (double)p[c] - log_p;
-        sum += exp(l) * (l - ((double)q[c] - log_q));
-    }
-    return sum;
-}
-
 static void tally_batch(struct side *model, struct side *against, struct tally *tally)
 {
     int classes = model->session.model->net->spec.classes;
@@ -109,10 +83,10 @@ static void tally_batch(struct side *model, struct side *against, struct tally *
         const float *b = against->logits + (size_t)i * (size_t)classes;
         bool right = judge(model, i), other_right = judge(against, i);
         tally->n++;
-        tally->same += most_probable(a, classes) == most_probable(b, classes);
+        tally->same += sqz_most_probable(a, classes) == sqz_most_probable(b, classes);
         tally->better += right && !other_right;
         tally->worse += !right && other_right;
-        tally->kl += divergence(b, a, classes);
+        tally->kl += sqz_kl(b, a, classes, 1);
     }
 }
 
