@@ -183,16 +183,9 @@ void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_c
                                  const float *bias, bool relu, float *y, ptrdiff_t ldy,
                                  void *scratch)
 {
-    struct task task = {.plan = sqz_winograd_plan(k, conv, m),
-                        .x = x,
-                        .ldx = ldx,
-                        .packed = packed,
-                        .bias = bias,
-                        .relu = relu,
-                        .y = y,
-                        .ldy = ldy,
-                        .channel1 = conv->out_c};
-    run(k, &task, 0, images * task.plan.down * task.plan.across, scratch);
+    const int rows = images * sqz_ceil_div(conv->out_h, m) * m; // whole tiles, image by image
+    sqz_winograd_forward(k, conv, m, x, ldx, packed, bias, relu, y, ldy, 0, rows, 0, conv->out_c,
+                         scratch);
 }
 
 void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,

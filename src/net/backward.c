@@ -24,11 +24,6 @@ void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_ad
     }
 }
 
-static size_t tensor_size(const struct sqz_tensor *tensor)
-{
-    return (size_t)tensor->h * tensor->w * tensor->c;
-}
-
 static void conv_backward(const struct sqz_backward *backward, int index,
                           const struct sqz_backward_image *image)
 {
@@ -70,7 +65,7 @@ static void maxpool_backward(const struct sqz_backward *backward, int index,
     struct sqz_pool2d pool = {in->h, in->w, out->h, out->w, in->c, layer->kernel, layer->stride};
     float *dx = image->grads[layer->input];
     if (!backward->add_input[index])
-        memset(dx, 0, tensor_size(in) * sizeof *dx);
+        memset(dx, 0, sqz_tensor_size(backward->net, layer->input) * sizeof *dx);
     backward->kernels->maxpool_backward(&pool, image->grads[layer->output], out->c,
                                         image->indices[index], dx, in->c);
 }
@@ -99,6 +94,7 @@ void sqz_layer_backward(const struct sqz_backward *backward, int index,
     const struct sqz_layer *layer = &backward->net->layers[index];
     const struct sqz_tensor *in = &backward->net->tensors[layer->input];
     const float *dy = image->grads[layer->output];
+    const size_t size = sqz_tensor_size(backward->net, layer->input);
     switch (layer->kind) {
     case SQZ_LAYER_CONV:
         conv_backward(backward, index, image);
@@ -108,9 +104,9 @@ void sqz_layer_backward(const struct sqz_backward *backward, int index,
         break;
     case SQZ_LAYER_ADD:
         pass_on(backward->kernels, dy, backward->add_input[index], image->grads[layer->input],
-                tensor_size(in));
+                size);
         pass_on(backward->kernels, dy, backward->add_addend[index], image->grads[layer->addend],
-                tensor_size(in));
+                size);
         break;
     case SQZ_LAYER_MEAN:
         mean_backward(in, dy, image->grads[layer->input]);

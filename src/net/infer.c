@@ -140,9 +140,8 @@ struct run {
 static float **bind_image(const struct run *run, int image, int worker)
 {
     const struct sqz_net *net = run->infer->net;
-    const struct sqz_tensor *in = &net->tensors[0];
     float **tensors = run->infer->tensors + (size_t)worker * net->n_tensors;
-    tensors[0] = (float *)run->images + (size_t)image * in->h * in->w * in->c;
+    tensors[0] = (float *)run->images + (size_t)image * sqz_tensor_size(net, 0);
     tensors[net->n_tensors - 1] = run->logits + (size_t)image * net->spec.classes;
     return tensors;
 }

@@ -18,8 +18,7 @@ static void plan_fused(const struct sqz_net *net, struct sqz_infer_plan *plan)
             plan->taken[sqz_fused_conv(net, i)] = true;
         most = plan->strip[i] > most ? plan->strip[i] : most;
     }
-    plan->strips = most * sizeof(float);
-    plan->scratch = plan->packing.scratch + plan->strips;
+    plan->scratch = plan->packing.scratch + most * sizeof(float);
 }
 
 static bool reads(const struct sqz_infer_plan *plan, const struct sqz_layer *layer, int writer,

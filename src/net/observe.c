@@ -20,9 +20,8 @@ struct sqz_observer {
 
 static size_t tensor_floats(const struct sqz_net *net, int tensor)
 {
-    const struct sqz_tensor *t = &net->tensors[tensor];
     size_t step = SQZ_ALIGNMENT / sizeof(float);
-    return ((size_t)t->h * (size_t)t->w * (size_t)t->c + step - 1) / step * step;
+    return (sqz_tensor_size(net, tensor) + step - 1) / step * step;
 }
 
 static enum sqz_status take_memory(struct sqz_observer *o, int images, struct sqz_error *err)
@@ -108,10 +107,9 @@ static void run_image(void *arg, int image, int worker)
 
 void sqz_observer_run(struct sqz_observer *o, const float *images, int n)
 {
-    const struct sqz_tensor *in = &o->net->tensors[0];
-    size_t pixels = (size_t)in->h * (size_t)in->w * (size_t)in->c;
     for (size_t i = 0; i < (size_t)n; i++) // no layer writes tensor 0
-        o->tensors[i * (size_t)o->net->n_tensors] = (float *)images + i * pixels;
+        o->tensors[i * (size_t)o->net->n_tensors] =
+            (float *)images + i * sqz_tensor_size(o->net, 0);
     sqz_pool_run(o->pool, n, run_image, o);
 }
 
