@@ -52,11 +52,13 @@ void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_co
                                 const float *dy, ptrdiff_t lddy, const float *packed,
                                 bool accumulate, float *dx, ptrdiff_t lddx, void *scratch);
 
-// As sqz_conv_backward_weights (with windows of side 6), where sqz_winograd_weights_tile is not 0.
+// As sqz_conv_backward_weights (with windows of side 6), where sqz_winograd_weights_tile is not 0,
+// and for `images` images, one behind the other in x and in dy: those of small maps are summed
+// before their sums are transformed back.
 int sqz_winograd_weights_tile(const struct sqz_kernels *k, const struct sqz_conv *conv);
 void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                   const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
-                                   float *dw, float *db, void *scratch);
+                                   int images, const float *x, ptrdiff_t ldx, const float *dy,
+                                   ptrdiff_t lddy, float *dw, float *db, void *scratch);
 size_t sqz_winograd_weights_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv,
                                     int m);
 

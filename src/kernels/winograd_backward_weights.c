@@ -11,7 +11,7 @@ enum {
     SIDE = 6,
     FREQUENCIES = SIDE * SIDE,
     SUM_FLOATS = 64 << 10,    // of a group's sums
-    BLOCK_FLOATS = 128 << 10, // of a block's windows, and of its gradients
+    BLOCK_FLOATS = 144 << 10, // of a block's windows, and of its gradients
 };
 
 struct work {
@@ -20,7 +20,7 @@ struct work {
     const float *x, *dy;
     ptrdiff_t ldx, lddy;
     int group;     // output channels of a group
-    ptrdiff_t ldm; // floats from one frequency's gradients to the next
+    ptrdiff_t ldm, lds; // floats from one frequency's gradients, or sums, to the next
     // Scratch
     struct sqz_winograd_map map;
     float *values;    // [frequency][tile][input channel]
@@ -42,9 +42,9 @@ static struct work make_work(const struct sqz_kernels *k, const struct sqz_conv 
     if (work.group > rounded(conv->out_c))
         work.group = rounded(conv->out_c);
     const int wider = work.group > plan->depth ? work.group : plan->depth;
-    const int tiles = plan->across * plan->down, most = BLOCK_FLOATS / (FREQUENCIES * wider);
-    sqz_winograd_plan_block(plan, tiles < most ? tiles : most);
+    sqz_winograd_plan_block(plan, BLOCK_FLOATS / (FREQUENCIES * wider));
     work.ldm = sqz_odd_lines((ptrdiff_t)plan->block * work.group);
+    work.lds = sqz_odd_lines((ptrdiff_t)plan->depth * work.group);
     return work;
 }
 
@@ -56,8 +56,7 @@ static void take_scratch(struct work *work, struct sqz_scratch *scratch)
         sqz_scratch_take(scratch, (size_t)(FREQUENCIES * plan->ldv), sizeof *work->values);
     work->gradients =
         sqz_scratch_take(scratch, (size_t)(FREQUENCIES * work->ldm), sizeof *work->gradients);
-    work->sums = sqz_scratch_take(scratch, (size_t)(FREQUENCIES * plan->depth * work->group),
-                                  sizeof *work->sums);
+    work->sums = sqz_scratch_take(scratch, (size_t)(FREQUENCIES * work->lds), sizeof *work->sums);
 }
 
 size_t sqz_winograd_weights_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m)
@@ -80,10 +79,12 @@ static void transform_gradients(const struct work *work, int tile0, int tile1, i
                                          .m = plan->m,
                                          .channels = n};
     for (int t = tile0; t < tile1; t++, tile.p += work->group) {
-        int y0 = t / plan->across * plan->m, x0 = t % plan->across * plan->m;
+        int row = t / plan->across, image = row / plan->down;
+        int y0 = (row - image * plan->down) * plan->m, x0 = t % plan->across * plan->m;
         tile.rows = conv->out_h - y0 < plan->m ? conv->out_h - y0 : plan->m;
         tile.columns = conv->out_w - x0 < plan->m ? conv->out_w - x0 : plan->m;
-        tile.dy = work->dy + ((ptrdiff_t)y0 * conv->out_w + x0) * work->lddy + channel;
+        ptrdiff_t pixel = ((ptrdiff_t)image * conv->out_h + y0) * conv->out_w + x0;
+        tile.dy = work->dy + pixel * work->lddy + channel;
         work->k->winograd_gradient(&tile);
     }
 }
@@ -99,7 +100,7 @@ static void sum_panel(const struct work *work, int tiles, int c, int width)
     for (int f = 0; f < FREQUENCIES; f++) {
         const float *values = work->values + f * plan->ldv;
         const float *gradients = work->gradients + f * work->ldm + c;
-        float *sums = work->sums + ((ptrdiff_t)f * in_c) * work->group + c;
+        float *sums = work->sums + f * work->lds + c;
         for (int t = 0; t < n_tiles; t++) {
             const int first = sqz_split_start(rows, t);
             const float *a = values + first;
@@ -130,7 +131,7 @@ static void gather(const struct work *work, int channel, int n, float *dw)
     for (int i = 0; i < SIDE; i++)
         for (int x = 0; x < kernel; x++)
             matrix[i][x] = (float)exact[i][x];
-    struct sqz_winograd_gather sums = {.ldf = (ptrdiff_t)in_c * work->group,
+    struct sqz_winograd_gather sums = {.ldf = work->lds,
                                        .matrix = matrix,
                                        .taps = taps,
                                        .kernel = kernel,
@@ -147,9 +148,37 @@ static void gather(const struct work *work, int channel, int n, float *dw)
     }
 }
 
+// The sums over all tiles of `images` images.
+static void run_images(struct work *work, int images, float *dw)
+{
+    const struct sqz_kernels *k = work->k;
+    const struct sqz_winograd_plan *plan = &work->plan;
+    const int out_c = plan->conv.out_c, tiles = images * plan->across * plan->down;
+    const int n_blocks = sqz_ceil_div(tiles, plan->block);
+    for (int c0 = 0; c0 < out_c; c0 += work->group) {
+        const int n = out_c - c0 < work->group ? out_c - c0 : work->group;
+        memset(work->sums, 0, (size_t)(FREQUENCIES * work->lds) * sizeof *work->sums);
+        for (int b = 0; b < n_blocks; b++) {
+            const int tile0 = b * plan->block;
+            const int tile1 = tile0 + plan->block < tiles ? tile0 + plan->block : tiles;
+            if (n_blocks > 1 || c0 == 0) {
+                sqz_winograd_map_set(plan, &work->map, work->x, work->ldx, tile0, tile1);
+                sqz_winograd_transform(k, plan, &work->map, tile0, tile1, 0, plan->depth,
+                                       work->values);
+            }
+            transform_gradients(work, tile0, tile1, c0, n);
+            for (int c = 0, width; c < n; c += width) {
+                width = sqz_panel_width(k, rounded(n), c);
+                sum_panel(work, tile1 - tile0, c, width);
+            }
+        }
+        gather(work, c0, n, dw);
+    }
+}
+
 void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                   const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
-                                   float *dw, float *db, void *scratch)
+                                   int images, const float *x, ptrdiff_t ldx, const float *dy,
+                                   ptrdiff_t lddy, float *dw, float *db, void *scratch)
 {
     struct work work = make_work(k, conv, m);
     struct sqz_scratch pieces = {scratch, 0};
@@ -158,28 +187,15 @@ void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz
     work.ldx = ldx;
     work.dy = dy;
     work.lddy = lddy;
-    const struct sqz_winograd_plan *plan = &work.plan;
-    const int tiles = plan->across * plan->down, n_blocks = sqz_ceil_div(tiles, plan->block);
-    for (int c0 = 0; c0 < conv->out_c; c0 += work.group) {
-        const int n = conv->out_c - c0 < work.group ? conv->out_c - c0 : work.group;
-        memset(work.sums, 0,
-               (size_t)(FREQUENCIES * plan->depth * work.group) * sizeof *work.sums);
-        for (int b = 0; b < n_blocks; b++) {
-            const int tile0 = b * plan->block;
-            const int tile1 = tile0 + plan->block < tiles ? tile0 + plan->block : tiles;
-            if (n_blocks > 1 || c0 == 0) {
-                sqz_winograd_map_set(plan, &work.map, x, ldx, tile0, tile1);
-                sqz_winograd_transform(k, plan, &work.map, tile0, tile1, 0, plan->depth,
-                                       work.values);
-            }
-            transform_gradients(&work, tile0, tile1, c0, n);
-            for (int c = 0, width; c < n; c += width) {
-                width = sqz_panel_width(k, rounded(n), c);
-                sum_panel(&work, tile1 - tile0, c, width);
-            }
-        }
-        gather(&work, c0, n, dw);
+    // As many as fill one block: their windows are transformed once for all groups.
+    const int fill = work.plan.block / (work.plan.across * work.plan.down);
+    const int most = fill < 1 || sqz_conv_is_polyphase(conv) ? 1 : fill;
+    for (int i = 0, n; i < images; i += n) {
+        n = images - i < most ? images - i : most;
+        run_images(&work, n, dw);
+        work.x += (ptrdiff_t)n * conv->in_h * conv->in_w * ldx;
+        work.dy += (ptrdiff_t)n * conv->out_h * conv->out_w * lddy;
     }
     if (db)
-        k->channel_sum(dy, lddy, conv->out_h * conv->out_w, conv->out_c, db);
+        k->channel_sum(dy, lddy, images * conv->out_h * conv->out_w, conv->out_c, db);
 }

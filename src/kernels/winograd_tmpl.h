@@ -300,6 +300,9 @@ INLINE void gradient_body(const struct sqz_winograd_gradient *tile, const int m)
     for (int c = 0; c < tile->channels; c += VEC_N) {
         const int n = tile->channels - c < VEC_N ? tile->channels - c : VEC_N;
         vec half[6][4]; // [frequency row][column]
+        for (int i = 0; i < tile->rows; i++)
+            for (int j = 0; j < tile->columns; j++)
+                __builtin_prefetch(tile->dy + i * tile->ld_row + (j + m) * tile->ldy + c);
         for (int j = 0; j < m; j++) {
             vec d[4] = {vec_zero(), vec_zero(), vec_zero(), vec_zero()}, v[6];
             if (j < tile->columns)

@@ -1,4 +1,4 @@
-// One image backwards through one layer, and dropout both ways.
+// Some images backwards through one layer, and dropout both ways.
 #include "net/backward.h"
 
 #include "base/random.h"
@@ -6,7 +6,22 @@
 
 #include <string.h>
 
-void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_addend)
+static bool is_masked_by_pool(const struct sqz_net *net, int tensor)
+{
+    int readers = 0, pools = 0;
+    bool relu = false;
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_layer *layer = &net->layers[i];
+        if (layer->output == tensor)
+            relu = layer->kind == SQZ_LAYER_CONV && layer->relu;
+        readers += layer->input == tensor || layer->addend == tensor;
+        pools += layer->input == tensor && layer->kind == SQZ_LAYER_MAXPOOL;
+    }
+    return relu && readers == 1 && pools == 1;
+}
+
+void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_addend,
+                        bool *pool_masks)
 {
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
@@ -22,52 +37,89 @@ void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_ad
                 add_addend[i] = true;
         }
     }
+    for (int t = 0; t < net->n_tensors; t++)
+        pool_masks[t] = is_masked_by_pool(net, t);
 }
 
-static void conv_backward(const struct sqz_backward *backward, int index,
-                          const struct sqz_backward_image *image)
+static void mask(const struct sqz_backward *backward, const struct sqz_layer *layer,
+                 const struct sqz_backward_images *images)
+{
+    const struct sqz_tensor *out = &backward->net->tensors[layer->output];
+    if (layer->relu && !backward->pool_masks[layer->output])
+        backward->kernels->relu_backward(images->tensors[layer->output] + layer->channel, out->c,
+                                         images->grads[layer->output] + layer->channel, out->c,
+                                         images->n * out->h * out->w, layer->channels);
+}
+
+static void weights_backward(const struct sqz_backward *backward, int index,
+                             const struct sqz_backward_images *images)
 {
     const struct sqz_net *net = backward->net;
     const struct sqz_kernels *k = backward->kernels;
     const struct sqz_layer *layer = &net->layers[index];
-    struct sqz_conv conv = sqz_layer_conv(net, index);
-    int ldx = net->tensors[layer->input].c, ldy = net->tensors[layer->output].c;
-    float *dy = image->grads[layer->output] + layer->channel;
-    if (layer->relu)
-        k->relu_backward(image->tensors[layer->output] + layer->channel, ldy, dy, ldy,
-                         conv.out_h * conv.out_w, layer->channels);
-    const float *x = image->tensors[layer->input];
-    float *dw = image->params + net->params[layer->weight].offset;
-    float *db = image->params + net->params[layer->bias].offset;
-    int tile = backward->weights_tile[index];
-    if (tile > 0)
-        sqz_winograd_backward_weights(k, &conv, tile, x, ldx, dy, ldy, dw, db, image->scratch);
-    else
-        sqz_conv_backward_weights(k, &conv, x, ldx, dy, ldy, dw, db, image->scratch);
-    if (layer->input == 0)
+    const struct sqz_conv conv = sqz_layer_conv(net, index);
+    const int ldx = net->tensors[layer->input].c, ldy = net->tensors[layer->output].c;
+    const float *x = images->tensors[layer->input];
+    const float *dy = images->grads[layer->output] + layer->channel;
+    float *dw = images->params + net->params[layer->weight].offset;
+    float *db = images->params + net->params[layer->bias].offset;
+    if (backward->weights_tile[index] > 0) {
+        sqz_winograd_backward_weights(k, &conv, backward->weights_tile[index], images->n, x, ldx,
+                                      dy, ldy, dw, db, images->scratch);
         return;
-    float *dx = image->grads[layer->input];
-    tile = backward->tile[index];
-    if (tile > 0)
-        sqz_winograd_backward_data(k, &conv, tile, dy, ldy, backward->packed[index],
-                                   backward->add_input[index], dx, ldx, image->scratch);
-    else
-        sqz_conv_backward_data(k, &conv, dy, ldy, backward->packed[index],
-                               backward->add_input[index], dx, ldx, image->scratch);
+    }
+    for (int i = 0; i < images->n; i++) {
+        sqz_conv_backward_weights(k, &conv, x, ldx, dy, ldy, dw, db, images->scratch);
+        x += sqz_tensor_size(net, layer->input);
+        dy += sqz_tensor_size(net, layer->output);
+    }
+}
+
+static void data_backward(const struct sqz_backward *backward, int index,
+                          const struct sqz_backward_images *images)
+{
+    const struct sqz_net *net = backward->net;
+    const struct sqz_kernels *k = backward->kernels;
+    const struct sqz_layer *layer = &net->layers[index];
+    const struct sqz_conv conv = sqz_layer_conv(net, index);
+    const int ldx = net->tensors[layer->input].c, ldy = net->tensors[layer->output].c;
+    const float *dy = images->grads[layer->output] + layer->channel;
+    const float *packed = backward->packed[index];
+    const bool add = backward->add_input[index];
+    const int tile = backward->tile[index];
+    float *dx = images->grads[layer->input];
+    for (int i = 0; i < images->n; i++) {
+        if (tile > 0)
+            sqz_winograd_backward_data(k, &conv, tile, dy, ldy, packed, add, dx, ldx,
+                                       images->scratch);
+        else
+            sqz_conv_backward_data(k, &conv, dy, ldy, packed, add, dx, ldx, images->scratch);
+        dx += sqz_tensor_size(net, layer->input);
+        dy += sqz_tensor_size(net, layer->output);
+    }
 }
 
 static void maxpool_backward(const struct sqz_backward *backward, int index,
-                             const struct sqz_backward_image *image)
+                             const struct sqz_backward_images *images)
 {
-    const struct sqz_layer *layer = &backward->net->layers[index];
-    const struct sqz_tensor *in = &backward->net->tensors[layer->input];
-    const struct sqz_tensor *out = &backward->net->tensors[layer->output];
+    const struct sqz_net *net = backward->net;
+    const struct sqz_layer *layer = &net->layers[index];
+    const struct sqz_tensor *in = &net->tensors[layer->input];
+    const struct sqz_tensor *out = &net->tensors[layer->output];
     struct sqz_pool2d pool = {in->h, in->w, out->h, out->w, in->c, layer->kernel, layer->stride};
-    float *dx = image->grads[layer->input];
-    if (!backward->add_input[index])
-        memset(dx, 0, sqz_tensor_size(backward->net, layer->input) * sizeof *dx);
-    backward->kernels->maxpool_backward(&pool, image->grads[layer->output], out->c,
-                                        image->indices[index], dx, in->c);
+    const size_t n_in = sqz_tensor_size(net, layer->input);
+    const size_t n_out = sqz_tensor_size(net, layer->output);
+    for (int i = 0; i < images->n; i++) {
+        float *dx = images->grads[layer->input] + i * n_in;
+        float *dy = images->grads[layer->output] + i * n_out;
+        if (backward->pool_masks[layer->input])
+            backward->kernels->relu_backward(images->tensors[layer->output] + i * n_out, out->c, dy,
+                                             out->c, out->h * out->w, out->c);
+        if (!backward->add_input[index])
+            memset(dx, 0, n_in * sizeof *dx);
+        backward->kernels->maxpool_backward(&pool, dy, out->c, images->indices[index] + i * n_out,
+                                            dx, in->c);
+    }
 }
 
 static void pass_on(const struct sqz_kernels *k, const float *dy, bool add, float *dx, size_t n)
@@ -89,27 +141,31 @@ static void mean_backward(const struct sqz_tensor *in, const float *dy, float *d
 }
 
 void sqz_layer_backward(const struct sqz_backward *backward, int index,
-                        const struct sqz_backward_image *image)
+                        const struct sqz_backward_images *images)
 {
     const struct sqz_layer *layer = &backward->net->layers[index];
     const struct sqz_tensor *in = &backward->net->tensors[layer->input];
-    const float *dy = image->grads[layer->output];
-    const size_t size = sqz_tensor_size(backward->net, layer->input);
+    const float *dy = images->grads[layer->output];
+    const size_t size = sqz_tensor_size(backward->net, layer->input), n = (size_t)images->n;
     switch (layer->kind) {
     case SQZ_LAYER_CONV:
-        conv_backward(backward, index, image);
+        mask(backward, layer, images);
+        weights_backward(backward, index, images);
+        if (layer->input > 0)
+            data_backward(backward, index, images);
         break;
     case SQZ_LAYER_MAXPOOL:
-        maxpool_backward(backward, index, image);
+        maxpool_backward(backward, index, images);
         break;
     case SQZ_LAYER_ADD:
-        pass_on(backward->kernels, dy, backward->add_input[index], image->grads[layer->input],
-                size);
-        pass_on(backward->kernels, dy, backward->add_addend[index], image->grads[layer->addend],
-                size);
+        pass_on(backward->kernels, dy, backward->add_input[index], images->grads[layer->input],
+                n * size);
+        pass_on(backward->kernels, dy, backward->add_addend[index], images->grads[layer->addend],
+                n * size);
         break;
     case SQZ_LAYER_MEAN:
-        mean_backward(in, dy, image->grads[layer->input]);
+        for (size_t i = 0; i < n; i++)
+            mean_backward(in, dy + i * (size_t)in->c, images->grads[layer->input] + i * size);
         break;
     case SQZ_LAYER_DROPOUT:
         break; // the caller's, who knows the mask's key

@@ -1,4 +1,4 @@
-// One image backwards through one layer, and dropout both ways.
+// Some images backwards through one layer, and dropout both ways.
 #ifndef SQZ_NET_BACKWARD_H
 #define SQZ_NET_BACKWARD_H
 
@@ -13,21 +13,27 @@ struct sqz_backward { // borrows everything
     // per layer: an earlier step of the backward pass has already put a gradient into the input
     // (the addend), which is then added to instead of overwritten
     const bool *add_input, *add_addend;
+    // per tensor: its only reader, a MAXPOOL, masks the gradient for the ReLUs that wrote it, in
+    // the pooled map, which is smaller: where a maximum is not positive, nothing goes back
+    const bool *pool_masks;
 };
 
-// This image's share of the work.
-struct sqz_backward_image {
+// Where the images' share of the work lies, in each array one image behind the other.
+struct sqz_backward_images {
     float *const *tensors;   // activations, kept by the forward pass
     float *const *grads;     // of the tensors; the output's is spent (masked) on the way
     uint8_t *const *indices; // per MAXPOOL layer
     float *params;           // leaf's parameter gradient, added to
     void *scratch;
+    int n;
 };
 void sqz_layer_backward(const struct sqz_backward *backward, int layer,
-                        const struct sqz_backward_image *image);
+                        const struct sqz_backward_images *images);
 
-// Which outputs a layer's backward step finds already begun: what sqz_backward wants to know.
-void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_addend);
+// What sqz_backward wants to know: which outputs a layer's backward step finds already begun, and
+// which ReLUs a pool masks.
+void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_addend,
+                        bool *pool_masks);
 
 // Multiplies n values by the mask of (key): 0 with the net's drop_rate, else 1 / (1 - drop_rate).
 // The same for activations and for their gradients.

@@ -111,7 +111,7 @@ static void tall_conv(const struct sqz_forward *forward, int index, int images,
 }
 
 void sqz_images_forward(const struct sqz_forward *forward, int index, int images,
-                        float *const *tensors, void *scratch)
+                        float *const *tensors, uint8_t *positions, void *scratch)
 {
     const struct sqz_net *net = forward->net;
     const struct sqz_layer *layer = &net->layers[index];
@@ -129,13 +129,14 @@ void sqz_images_forward(const struct sqz_forward *forward, int index, int images
         return;
     }
     const struct sqz_piece whole = sqz_piece_whole(net, index);
+    const size_t n_out = sqz_tensor_size(net, layer->output);
     for (int i = 0; i < images; i++) {
         const float *x = tensors[layer->input] + i * sqz_tensor_size(net, layer->input);
         const float *addend = NULL;
         if (layer->addend >= 0)
             addend = tensors[layer->addend] + i * sqz_tensor_size(net, layer->addend);
-        float *y = tensors[layer->output] + i * sqz_tensor_size(net, layer->output);
-        forward_between(forward, &whole, x, addend, y, NULL, scratch);
+        forward_between(forward, &whole, x, addend, tensors[layer->output] + i * n_out,
+                        positions ? positions + i * n_out : NULL, scratch);
     }
 }
 

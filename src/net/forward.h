@@ -24,8 +24,9 @@ struct sqz_forward { // borrows everything
 void sqz_piece_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
                        float *const *tensors, uint8_t *index, void *scratch);
 // The whole layer for several images, which lie one behind the other in each tensor.
+// `positions`: as `index` above, of all images.
 void sqz_images_forward(const struct sqz_forward *forward, int layer, int images,
-                        float *const *tensors, void *scratch);
+                        float *const *tensors, uint8_t *positions, void *scratch);
 // A piece of one kind of layer, between the beginnings of any two buffers.
 void sqz_piece_conv(const struct sqz_forward *forward, const struct sqz_piece *piece,
                     const float *x, float *y, void *scratch);

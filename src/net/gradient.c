@@ -40,6 +40,11 @@ static void free_worker(struct worker *worker)
     sqz_free(worker->indices);
 }
 
+static char *place(char *arena, const struct sqz_block *block, size_t bytes, size_t sample)
+{
+    return arena + block->offset + sample * sqz_gradient_stride(block, bytes);
+}
+
 static bool make_worker(struct sqz_gradient *gradient, int index)
 {
     const struct sqz_gradient_plan *plan = &gradient->plan;
@@ -55,15 +60,13 @@ static bool make_worker(struct sqz_gradient *gradient, int index)
     char *arena = gradient->arenas + (size_t)index * plan->arena;
     for (size_t s = 0; s < pass; s++) {
         for (size_t t = 0; t < tensors; t++) {
-            const struct sqz_block *block = &plan->tensors[t];
-            char *sample = arena + s * (block->size / pass);
-            worker->tensors[s * tensors + t] = (float *)(sample + block->offset);
-            worker->grads[s * tensors + t] = (float *)(sample + plan->grads[t].offset);
+            const size_t bytes = sqz_tensor_size(gradient->net, (int)t) * sizeof(float);
+            worker->tensors[s * tensors + t] = (float *)place(arena, &plan->tensors[t], bytes, s);
+            worker->grads[s * tensors + t] = (float *)place(arena, &plan->grads[t], bytes, s);
         }
         for (size_t i = 0; i < layers; i++) {
-            const struct sqz_block *block = &plan->indices[i];
-            worker->indices[s * layers + i] =
-                (uint8_t *)arena + block->offset + s * (block->size / pass);
+            const size_t bytes = sqz_tensor_size(gradient->net, gradient->net->layers[i].output);
+            worker->indices[s * layers + i] = (uint8_t *)place(arena, &plan->indices[i], bytes, s);
         }
     }
     return true;
@@ -126,7 +129,8 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
                                                plan->packing.backward_tile,
                                                plan->packing.weights_tile,
                                                plan->add_input,
-                                               plan->add_addend};
+                                               plan->add_addend,
+                                               plan->pool_masks};
     *out = gradient;
     return SQZ_OK;
 }
@@ -196,48 +200,48 @@ static void count_zeros(struct pass *pass, const struct sqz_layer *layer, const 
     pass->outputs += (uint64_t)out->h * out->w * layer->channels;
 }
 
-static void pass_forward(struct pass *pass)
+// Samples [sample, sample + n) of the pass through layers [first, end).
+static void layers_forward(struct pass *pass, int first, int end, int sample, int n)
 {
     const struct sqz_gradient *gradient = pass->gradient;
     const struct sqz_net *net = gradient->net;
-    struct worker *worker = pass->worker;
-    const struct sqz_tensor *in = &net->tensors[0];
-    for (int s = 0; s < pass->n; s++) // no layer writes tensor 0, so the image may be const
-        worker->tensors[s * net->n_tensors] =
-            (float *)gradient->step->images + (size_t)(pass->first + s) * in->h * in->w * in->c;
-    for (int i = 0; i < net->n_layers; i++) {
+    const struct worker *worker = pass->worker;
+    float **tensors = worker->tensors + (size_t)sample * net->n_tensors;
+    uint8_t **indices = worker->indices + (size_t)sample * net->n_layers;
+    for (int i = first; i < end; i++) {
         const struct sqz_layer *layer = &net->layers[i];
-        const struct sqz_tensor *out = &net->tensors[layer->output];
-        struct sqz_piece whole = sqz_piece_whole(net, i);
-        for (int s = 0; s < pass->n; s++) {
-            float **tensors = worker->tensors + s * net->n_tensors;
-            sqz_piece_forward(&gradient->forward, &whole, tensors,
-                              worker->indices[s * net->n_layers + i], worker->scratch);
+        const size_t size = sqz_tensor_size(net, layer->output);
+        float *out = tensors[layer->output];
+        sqz_images_forward(&gradient->forward, i, n, tensors, indices[i], worker->scratch);
+        for (int s = 0; s < n; s++, out += size) {
             if (layer->kind == SQZ_LAYER_DROPOUT)
-                dropout(pass, s, tensors[layer->output], (size_t)out->h * out->w * out->c);
+                dropout(pass, sample + s, out, size);
             if (pass->count_zeros && layer->kind == SQZ_LAYER_CONV && layer->relu)
-                count_zeros(pass, layer, tensors[layer->output]);
+                count_zeros(pass, layer, out);
         }
     }
 }
 
-static void pass_backward(struct pass *pass)
+// Layers [first, end), from the last one on.
+static void layers_backward(struct pass *pass, int first, int end, int sample, int n)
 {
     const struct sqz_gradient *gradient = pass->gradient;
     const struct sqz_net *net = gradient->net;
-    struct worker *worker = pass->worker;
-    for (int i = net->n_layers - 1; i >= 0; i--) {
+    const struct worker *worker = pass->worker;
+    const struct sqz_backward_images images = {
+        .tensors = worker->tensors + (size_t)sample * net->n_tensors,
+        .grads = worker->grads + (size_t)sample * net->n_tensors,
+        .indices = worker->indices + (size_t)sample * net->n_layers,
+        .params = pass->params,
+        .scratch = worker->scratch,
+        .n = n};
+    for (int i = end - 1; i >= first; i--) {
         const struct sqz_layer *layer = &net->layers[i];
-        const struct sqz_tensor *out = &net->tensors[layer->output];
-        for (int s = 0; s < pass->n; s++) {
-            struct sqz_backward_image image = {
-                worker->tensors + s * net->n_tensors, worker->grads + s * net->n_tensors,
-                worker->indices + s * net->n_layers, pass->params, worker->scratch};
-            if (layer->kind == SQZ_LAYER_DROPOUT)
-                dropout(pass, s, image.grads[layer->output], (size_t)out->h * out->w * out->c);
-            else
-                sqz_layer_backward(&gradient->backward, i, &image);
-        }
+        const size_t size = sqz_tensor_size(net, layer->output);
+        if (layer->kind != SQZ_LAYER_DROPOUT)
+            sqz_layer_backward(&gradient->backward, i, &images);
+        for (int s = 0; layer->kind == SQZ_LAYER_DROPOUT && s < n; s++)
+            dropout(pass, sample + s, images.grads[layer->output] + s * size, size);
     }
 }
 
@@ -246,11 +250,20 @@ static void pass_backward(struct pass *pass)
 static double run_pass(struct pass *pass)
 {
     const struct sqz_gradient_step *step = pass->gradient->step;
-    int logits = pass->gradient->net->n_tensors - 1;
-    pass_forward(pass);
-    double loss = step->loss(step->loss_arg, pass->first, pass->n, pass->worker->tensors[logits],
-                             pass->worker->grads[logits]);
-    pass_backward(pass);
+    const struct sqz_net *net = pass->gradient->net;
+    const int late = pass->gradient->plan.late, logits = net->n_tensors - 1;
+    const struct worker *worker = pass->worker;
+    for (int s = 0; s < pass->n; s++) { // no layer writes tensor 0, so the image may be const
+        worker->tensors[s * net->n_tensors] =
+            (float *)step->images + (size_t)(pass->first + s) * sqz_tensor_size(net, 0);
+        layers_forward(pass, 0, late, s, 1);
+    }
+    layers_forward(pass, late, net->n_layers, 0, pass->n);
+    double loss = step->loss(step->loss_arg, pass->first, pass->n, worker->tensors[logits],
+                             worker->grads[logits]);
+    layers_backward(pass, late, net->n_layers, 0, pass->n);
+    for (int s = 0; s < pass->n; s++)
+        layers_backward(pass, 0, late, s, 1);
     return loss;
 }
 

@@ -7,21 +7,22 @@
 
 #include <string.h>
 
-// Samples that go forward and back together. One at a time keeps the activations of large images in
-// the cache; of small ones (4 at 64 pixels) a few share each reading of the weights, and each
-// updating of their gradients, which then outweigh the activations.
-#define PASS_PIXELS (4 * 64 * 64)
 #define MOST_PASS   8
+#define LATE_PIXELS (16 * 16) // maps up to here are late
 // Winograd's: the largest window whose errors are near those of the direct sums.
 #define SIDE_MOST 6
 
-static int pass_samples(const struct sqz_net *net, int max_batch)
+static void plan_pass(const struct sqz_net *net, int max_batch, struct sqz_gradient_plan *plan)
 {
-    int pixels = net->spec.image_h * net->spec.image_w;
-    int pass = PASS_PIXELS / pixels, leaf = sqz_gradient_net_leaf(net, max_batch);
-    pass = pass > MOST_PASS ? MOST_PASS : pass;
-    pass = pass > leaf ? leaf : pass;
-    return pass < 1 ? 1 : pass;
+    int leaf = sqz_gradient_net_leaf(net, max_batch);
+    plan->pass = leaf < MOST_PASS ? leaf : MOST_PASS;
+    if (plan->pass == 1)
+        return; // nothing to share
+    for (plan->late = net->n_layers; plan->late > 0; plan->late--) {
+        const struct sqz_tensor *out = &net->tensors[net->layers[plan->late - 1].output];
+        if (out->h * out->w > LATE_PIXELS)
+            break;
+    }
 }
 
 int sqz_gradient_leaf(int image_size, int batch)
@@ -62,7 +63,8 @@ static void live(struct sqz_block *block, int position)
 
 // Layer l works at position l forwards and at 2L - 1 - l backwards. Activations live until the
 // backward pass has used them for the last time: as a convolution's input (weight gradient) or as
-// its output (ReLU's mask). A tensor's gradient lives from its last reader to its first writer.
+// the output of a ReLU or of the pool behind it (the mask). A tensor's gradient lives from its last
+// reader to its first writer.
 static void plan_lifetimes(const struct sqz_net *net, struct sqz_gradient_plan *plan)
 {
     int positions = 2 * net->n_layers;
@@ -74,7 +76,7 @@ static void plan_lifetimes(const struct sqz_net *net, struct sqz_gradient_plan *
         bool conv = layer->kind == SQZ_LAYER_CONV;
         live(&plan->tensors[layer->input], conv ? back : i);
         live(&plan->tensors[layer->output], i);
-        if (conv && layer->relu)
+        if (conv && layer->relu && !plan->pool_masks[layer->output])
             live(&plan->tensors[layer->output], back);
         live(&plan->grads[layer->input], back);
         live(&plan->grads[layer->output], back);
@@ -85,6 +87,8 @@ static void plan_lifetimes(const struct sqz_net *net, struct sqz_gradient_plan *
         if (layer->kind == SQZ_LAYER_MAXPOOL) {
             live(&plan->indices[i], i);
             live(&plan->indices[i], back);
+            if (plan->pool_masks[layer->input])
+                live(&plan->tensors[layer->output], back);
         }
     }
     // The loss reads the logits and writes their gradient between the two passes.
@@ -92,20 +96,39 @@ static void plan_lifetimes(const struct sqz_net *net, struct sqz_gradient_plan *
     live(&plan->grads[net->n_tensors - 1], net->n_layers - 1);
 }
 
+// All samples have a place of their own in a block that outlives one sample's way through the early
+// layers, and then it is alive on every sample's way.
+static void plan_samples(const struct sqz_net *net, struct sqz_gradient_plan *plan)
+{
+    const int end = 2 * net->n_layers, back = end - plan->late; // early layers' way back
+    for (int i = 0; i < plan->n_blocks; i++) {
+        struct sqz_block *block = &plan->blocks[i];
+        if (block->last < plan->late || block->first >= back)
+            continue;
+        block->size *= (size_t)plan->pass;
+        if (block->first < plan->late)
+            block->first = 0;
+        if (block->last >= back)
+            block->last = end - 1;
+    }
+}
+
+size_t sqz_gradient_stride(const struct sqz_block *block, size_t sample)
+{
+    return block->size > sample ? sample : 0;
+}
+
 // The image (tensor 0) is the caller's, and has no gradient.
 static void plan_arena(const struct sqz_net *net, struct sqz_gradient_plan *plan)
 {
     plan_lifetimes(net, plan);
-    for (int t = 1; t < net->n_tensors; t++) {
-        const struct sqz_tensor *tensor = &net->tensors[t];
-        size_t elements = (size_t)plan->pass * tensor->h * tensor->w * tensor->c;
-        plan->tensors[t].size = plan->grads[t].size = elements * sizeof(float);
-    }
+    for (int t = 1; t < net->n_tensors; t++)
+        plan->tensors[t].size = plan->grads[t].size = sqz_tensor_size(net, t) * sizeof(float);
     for (int i = 0; i < net->n_layers; i++) {
-        const struct sqz_tensor *tensor = &net->tensors[net->layers[i].output];
         if (net->layers[i].kind == SQZ_LAYER_MAXPOOL)
-            plan->indices[i].size = (size_t)plan->pass * tensor->h * tensor->w * tensor->c;
+            plan->indices[i].size = sqz_tensor_size(net, net->layers[i].output);
     }
+    plan_samples(net, plan);
     plan->arena = sqz_plan_blocks(plan->blocks, plan->n_blocks);
 }
 
@@ -133,13 +156,14 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
 {
     size_t layers = (size_t)net->n_layers, tensors = (size_t)net->n_tensors;
     memset(plan, 0, sizeof *plan);
-    plan->pass = pass_samples(net, max_batch);
+    plan_pass(net, max_batch, plan);
     plan->n_blocks = 2 * net->n_tensors + net->n_layers;
     plan->blocks = sqz_new_array((size_t)plan->n_blocks, sizeof *plan->blocks);
     plan->add_input = sqz_new_array(layers, sizeof *plan->add_input);
     plan->add_addend = sqz_new_array(layers, sizeof *plan->add_addend);
+    plan->pool_masks = sqz_new_array(tensors, sizeof *plan->pool_masks);
     enum sqz_status status = SQZ_OK;
-    if (!plan->blocks || !plan->add_input || !plan->add_addend)
+    if (!plan->blocks || !plan->add_input || !plan->add_addend || !plan->pool_masks)
         status = sqz_fail_memory(err, "the plan of training",
                                  (size_t)plan->n_blocks * sizeof *plan->blocks);
     if (!status)
@@ -151,7 +175,7 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         plan->max_leaves = most_leaves(net, max_batch);
         plan->buffers = sqz_reduce_buffers(threads, plan->max_leaves);
         plan->scratch = plan->packing.scratch;
-        sqz_backward_order(net, plan->add_input, plan->add_addend);
+        sqz_backward_order(net, plan->add_input, plan->add_addend, plan->pool_masks);
         plan_arena(net, plan);
         status = plan_memory(net, threads, plan, err);
     }
@@ -165,6 +189,7 @@ void sqz_gradient_plan_release(struct sqz_gradient_plan *plan)
     sqz_free(plan->blocks);
     sqz_free(plan->add_input);
     sqz_free(plan->add_addend);
+    sqz_free(plan->pool_masks);
     sqz_packing_release(&plan->packing);
     memset(plan, 0, sizeof *plan);
 }

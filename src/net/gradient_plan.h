@@ -8,13 +8,16 @@
 
 struct sqz_gradient_plan {
     int max_leaves, buffers;           // leaves of any batch; gradient buffers
-    int pass;                          // samples that one pass of a worker takes forward and back
-    struct sqz_block *tensors, *grads; // per tensor, in a worker's arena; `pass` samples each
+    // Samples that a worker takes forward and back: through the layers before `late` one after the
+    // other, which keeps their large maps in the cache; through the others together, which then
+    // share each reading of the weights and each updating of their gradients.
+    int pass, late;
+    struct sqz_block *tensors, *grads; // per tensor, in a worker's arena
     struct sqz_block *indices;         // per layer; empty but for MAXPOOL
     struct sqz_block *blocks;          // the three above
     int n_blocks;
     struct sqz_packing packing;
-    bool *add_input, *add_addend; // see sqz_backward
+    bool *add_input, *add_addend, *pool_masks; // see sqz_backward
     size_t arena, scratch;        // bytes per worker
     struct sqz_gradient_memory memory;
 };
@@ -22,6 +25,8 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
                                       int threads, int max_batch, struct sqz_gradient_plan *out,
                                       struct sqz_error *err);
 void sqz_gradient_plan_release(struct sqz_gradient_plan *plan);
+// Bytes from one sample of a block to the next, `sample` being its size; 0: one place for all.
+size_t sqz_gradient_stride(const struct sqz_block *block, size_t sample);
 
 int sqz_gradient_net_leaf(const struct sqz_net *net, int batch);
 

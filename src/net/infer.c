@@ -186,7 +186,7 @@ static void run_group(void *arg, int task, int worker)
             sqz_fused_mean(&infer->forward, i, images, tensors,
                            (float *)(scratch + plan->packing.scratch), scratch);
         else if (!plan->taken[i])
-            sqz_images_forward(&infer->forward, i, images, tensors, scratch);
+            sqz_images_forward(&infer->forward, i, images, tensors, NULL, scratch);
 }
 
 static void run_task(void *arg, int task, int worker)

@@ -148,26 +148,33 @@ static void check_backward(const struct sqz_kernels *k, struct data *d, int m, b
     free(before);
 }
 
-// The weight gradient has windows of side 6 only.
-static void check_weights(const struct sqz_kernels *k, struct data *d, int m)
+// The weight gradient, of one image or of several together; it has windows of side 6 only.
+static void check_weights(const struct sqz_kernels *k, const struct data *d, int m, int images)
 {
     const struct sqz_conv *conv = &d->conv;
-    const size_t out_c = (size_t)conv->out_c;
+    const size_t out_c = (size_t)conv->out_c, n = (size_t)images;
     const size_t n_weights = taps(conv) * (size_t)conv->in_c * out_c;
     void *scratch = make_scratch(sqz_winograd_weights_scratch(k, conv, m));
+    const size_t image = (size_t)(conv->in_h * conv->in_w * d->ldx);
+    const size_t map = (size_t)(conv->out_h * conv->out_w * d->ldy);
+    const size_t x_size = (n - 1) * image + d->x_size, y_size = (n - 1) * map + d->y_size;
+    float *x = random_slice(x_size, d->ldx, conv->in_c);
+    float *dy = random_slice(y_size, d->ldy, conv->out_c);
     float *dw = random_floats(n_weights), *db = random_floats(out_c);
     double *want[2], *bias[2]; // the sums, and those of the absolute terms
     for (int absolute = 0; absolute < 2; absolute++) {
-        double *x = to_double(d->x, d->x_size, absolute);
-        double *dy = to_double(d->dy, d->y_size, absolute);
+        double *exact_x = to_double(x, x_size, absolute);
+        double *exact_dy = to_double(dy, y_size, absolute);
         want[absolute] = to_double(dw, n_weights, absolute);
         bias[absolute] = to_double(db, out_c, absolute);
-        conv_backward_weights_truth(conv, x, d->ldx, dy, d->ldy, want[absolute], bias[absolute]);
-        free(x);
-        free(dy);
+        for (size_t i = 0; i < n; i++)
+            conv_backward_weights_truth(conv, exact_x + i * image, d->ldx, exact_dy + i * map,
+                                        d->ldy, want[absolute], bias[absolute]);
+        free(exact_x);
+        free(exact_dy);
     }
-    sqz_winograd_backward_weights(k, conv, m, d->x, d->ldx, d->dy, d->ldy, dw, db, scratch);
-    const size_t pixels = (size_t)(conv->out_h * conv->out_w);
+    sqz_winograd_backward_weights(k, conv, m, images, x, d->ldx, dy, d->ldy, dw, db, scratch);
+    const size_t pixels = n * (size_t)(conv->out_h * conv->out_w);
     const double c = sqz_winograd_amplification(6) * sum_factor(pixels);
     const double terms = most_terms(want[1], n_weights);
     for (size_t i = 0; i < n_weights; i++)
@@ -192,8 +199,9 @@ static void check_shape(const struct sqz_kernels *k, const char *name, const str
         check_forward(k, &d, tiles[i], flag);
         if (conv->stride == 1)
             check_backward(k, &d, tiles[i], flag);
-        if (window_side(conv, tiles[i]) == 6 && conv->in_c <= 64)
-            check_weights(k, &d, tiles[i]);
+        for (int images = 1; images <= 3; images += 2)
+            if (window_side(conv, tiles[i]) == 6 && conv->in_c <= 64)
+                check_weights(k, &d, tiles[i], images);
         free_data(&d);
     }
 }

@@ -121,14 +121,16 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
     float *dy = make_floats(n_out, 23); // = grads[3], which the backward step spends
     fill(params, net->n_weights, 0.25f);
 
+    const bool unmasked[4] = {false};
     struct sqz_backward backward = {net,
                                     kernels,
                                     &backward_packed,
                                     packing.backward_tile,
                                     packing.weights_tile,
                                     &add,
-                                    &add};
-    struct sqz_backward_image image = {tensors, grads, &index, params, scratch};
+                                    &add,
+                                    unmasked};
+    struct sqz_backward_images image = {tensors, grads, &index, params, scratch, 1};
     sqz_layer_backward(&backward, 0, &image);
     float offset = add ? 0.5f : 0.0f;
     check_values(&ref, dy, ref.tensors[1], tensor_floats(&net->tensors[1]), grads[1], offset);
