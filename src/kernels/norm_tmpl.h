@@ -69,8 +69,8 @@ static void norm_sums(const float *x, int n, int channels, double *sum, double *
         }
 }
 
-INLINE void norm_backward_columns(const struct sqz_norm *norm, const float *dy, int c,
-                                  double *sum, double *products)
+INLINE void norm_backward_columns(const struct sqz_norm *norm, const float *dy, int c, double *sum,
+                                  double *products)
 {
     struct vec_double s[NORM_VECTORS], q[NORM_VECTORS];
     for (int v = 0; v < NORM_VECTORS; v++) {
@@ -95,8 +95,8 @@ INLINE void norm_backward_columns(const struct sqz_norm *norm, const float *dy, 
 static void norm_backward_sums(const struct sqz_norm *norm, const float *dy, double *sum,
                                double *products)
 {
-    const int channels = norm->channels, whole = channels / (NORM_VECTORS * VEC_N) *
-                                                 (NORM_VECTORS * VEC_N);
+    const int channels = norm->channels,
+              whole = channels / (NORM_VECTORS * VEC_N) * (NORM_VECTORS * VEC_N);
     for (int c = 0; c < whole; c += NORM_VECTORS * VEC_N)
         norm_backward_columns(norm, dy, c, sum, products);
     for (int c = whole; c < channels; c += VEC_N) {

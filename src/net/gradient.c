@@ -312,8 +312,7 @@ static void run_groups(struct sqz_gradient *gradient, int groups)
         sqz_reduce_take(gradient->reduce, &leaf);
         int first = (int)((int64_t)step->n * g / groups);
         int end = (int)((int64_t)step->n * (g + 1) / groups);
-        double loss =
-            sqz_norm_group_run(&gradient->group, step, first, end - first, leaf.gradient);
+        double loss = sqz_norm_group_run(&gradient->group, step, first, end - first, leaf.gradient);
         sqz_reduce_put(gradient->reduce, &leaf, loss);
     }
 }

@@ -158,7 +158,8 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         plan->indices = plan->grads + tensors;
         plan->max_leaves = most_leaves(net, max_batch);
         // Groups come one after the other.
-        plan->buffers = sqz_reduce_buffers(net->spec.norm_group > 0 ? 1 : threads, plan->max_leaves);
+        plan->buffers =
+            sqz_reduce_buffers(net->spec.norm_group > 0 ? 1 : threads, plan->max_leaves);
         plan->scratch = plan->packing.scratch;
         sqz_backward_order(net, plan->add_input, plan->add_addend);
         if (net->spec.norm_group == 0)

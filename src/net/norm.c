@@ -45,8 +45,7 @@ void sqz_norm_unfold(const struct sqz_net *plain, const float *weights, const st
 static void fold_channel(const struct places *from, int channel, size_t stride, size_t rows,
                          const struct places *to)
 {
-    double scale =
-        from->gamma[channel] / sqrt((double)from->variance[channel] + SQZ_NORM_EPSILON);
+    double scale = from->gamma[channel] / sqrt((double)from->variance[channel] + SQZ_NORM_EPSILON);
     for (size_t r = 0; r < rows; r++)
         to->weight[r * stride + (size_t)channel] =
             (float)(from->weight[r * stride + (size_t)channel] * scale);

@@ -23,8 +23,7 @@ bool sqz_norm_needs(const struct sqz_norm_plan *plan, int stage, bool backward, 
     if (!plan->tensors[tensor].normalised)
         return false;
     for (int i = plan->stages[stage].first; i < plan->stages[stage].end; i++)
-        if (sqz_norm_reads(net, i, tensor) &&
-            (!backward || net->layers[i].kind == SQZ_LAYER_CONV))
+        if (sqz_norm_reads(net, i, tensor) && (!backward || net->layers[i].kind == SQZ_LAYER_CONV))
             return true;
     return false;
 }
@@ -80,9 +79,8 @@ static void place_param(const struct sqz_net *net, struct sqz_norm_plan *plan,
     plan->linear.params[p].offset = stage->part;
     for (size_t at = 0; counts && at < param->size; at += CHUNK_FLOATS) {
         size_t left = param->size - at;
-        plan->chunks[stage->chunk_end++] =
-            (struct sqz_norm_chunk){stage->part + at, param->offset + at,
-                                    left < CHUNK_FLOATS ? left : CHUNK_FLOATS};
+        plan->chunks[stage->chunk_end++] = (struct sqz_norm_chunk){
+            stage->part + at, param->offset + at, left < CHUNK_FLOATS ? left : CHUNK_FLOATS};
     }
     stage->part += param->size;
 }
@@ -158,8 +156,8 @@ static void plan_window(const struct sqz_net *net, struct sqz_norm_plan *plan)
         for (int backward = 0; backward < 2; backward++) {
             size_t bytes = 0;
             for (int t = 1; t < net->n_tensors; t++) {
-                size_t size = round_up((size_t)plan->pass * sqz_tensor_size(net, t) *
-                                       sizeof(float));
+                size_t size =
+                    round_up((size_t)plan->pass * sqz_tensor_size(net, t) * sizeof(float));
                 if (sqz_norm_needs(plan, s, backward, t))
                     bytes += size;
                 if (backward && plan->tensors[t].normalised && plan->tensors[t].writer == s)

@@ -11,9 +11,9 @@ enum { SQZ_NORM_PARTS = 8 }; // of a group, at most: what threads take
 // Layers that a sample can go through without knowing the other samples: a stage ends where a layer
 // reads what a convolution of this stage has written, because that is not normalised yet.
 struct sqz_norm_stage {
-    int first, end;         // layers
-    int chunk, chunk_end;   // of its parameters' gradients
-    size_t part;            // floats: these gradients of one part of the group
+    int first, end;       // layers
+    int chunk, chunk_end; // of its parameters' gradients
+    size_t part;          // floats: these gradients of one part of the group
 };
 // A piece of a convolution's gradient: where it lies in a part's and in the network's.
 struct sqz_norm_chunk {

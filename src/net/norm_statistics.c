@@ -27,8 +27,8 @@ static double add_parts(double *sums, size_t stride, int parts)
 // What a convolution wrote, looked at channel by channel.
 struct slice {
     const struct sqz_layer *layer;
-    size_t channel;                       // its first one among all normalised channels
-    double pixels;                        // of the group
+    size_t channel;                        // its first one among all normalised channels
+    double pixels;                         // of the group
     float *gamma, *beta, *mean, *variance; // parameters
     float *scale, *shift, *a, *b, *c;
     double *moment, *inverse; // mean, 1 / standard deviation
@@ -44,22 +44,22 @@ static struct slice slice_of(const struct sqz_norm_group *group, int index)
     float *weights = (float *)group->step->weights; // only read
     size_t channel = plan->tensors[layer->output].channel + (size_t)layer->channel;
     float *numbers = group->channels + channel;
-    return (struct slice){
-        .layer = layer,
-        .channel = channel,
-        .pixels = (double)group->n * out->h * out->w,
-        .gamma = weights + net->params[layer->gamma].offset,
-        .beta = weights + net->params[layer->bias].offset,
-        .mean = weights + net->params[layer->gamma + 1].offset,
-        .variance = weights + net->params[layer->gamma + 2].offset,
-        .scale = numbers + SQZ_NORM_SCALE * plan->n_channels,
-        .shift = numbers + SQZ_NORM_SHIFT * plan->n_channels,
-        .a = numbers + SQZ_NORM_A * plan->n_channels,
-        .b = numbers + SQZ_NORM_B * plan->n_channels,
-        .c = numbers + SQZ_NORM_C * plan->n_channels,
-        .moment = group->moments + channel,
-        .inverse = group->moments + plan->n_channels + channel,
-        .fixed = !group->step->loss || (group->step->fixed && group->step->fixed[index])};
+    return (struct slice){.layer = layer,
+                          .channel = channel,
+                          .pixels = (double)group->n * out->h * out->w,
+                          .gamma = weights + net->params[layer->gamma].offset,
+                          .beta = weights + net->params[layer->bias].offset,
+                          .mean = weights + net->params[layer->gamma + 1].offset,
+                          .variance = weights + net->params[layer->gamma + 2].offset,
+                          .scale = numbers + SQZ_NORM_SCALE * plan->n_channels,
+                          .shift = numbers + SQZ_NORM_SHIFT * plan->n_channels,
+                          .a = numbers + SQZ_NORM_A * plan->n_channels,
+                          .b = numbers + SQZ_NORM_B * plan->n_channels,
+                          .c = numbers + SQZ_NORM_C * plan->n_channels,
+                          .moment = group->moments + channel,
+                          .inverse = group->moments + plan->n_channels + channel,
+                          .fixed = !group->step->loss ||
+                                   (group->step->fixed && group->step->fixed[index])};
 }
 
 static void forward_channel(struct sqz_norm_group *group, const struct slice *slice, int c,

@@ -212,8 +212,7 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
     if (!status)
         status = add_optimizer(&archive, stepper, err);
     if (!status && stepper->counters.group > 0)
-        status =
-            add_buffer(&archive, stepper->config.net, ACCUMULATOR, stepper->accumulator, err);
+        status = add_buffer(&archive, stepper->config.net, ACCUMULATOR, stepper->accumulator, err);
     if (!status)
         status = add_weights(&archive, stepper, model->net, err);
     if (!status && state->displaced_best)

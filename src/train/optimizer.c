@@ -127,8 +127,8 @@ static bool decays(const struct rates *rates, enum sqz_param_kind kind)
 static struct rates rates_of(const struct sqz_options *options)
 {
     // "auto" leaves out names with beta or gamma, which only a normalised network has; and with it
-    // MindCV makes no groups, so that layer_decay does nothing. In groups of layers biases, beta and
-    // gamma never decay.
+    // MindCV makes no groups, so that layer_decay does nothing. In groups of layers biases, beta
+    // and gamma never decay.
     bool automatic = strcmp(options->weight_decay_filter, "auto") == 0;
     bool layers = options->layer_decay == options->layer_decay && !automatic; // NAN: not given
     bool all = !layers && strcmp(options->weight_decay_filter, "norm_and_bias") != 0;

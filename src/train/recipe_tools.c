@@ -169,10 +169,8 @@ enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text
         group--;
     if (group < FEWEST && group < batch)
         return SQZ_OK; // sqz_options_check refuses it
-    sqz_text_add(notes,
-                 "norm_group is %" PRId64 ": a batch of %" PRId64 " has no groups of %" PRId64
-                 ".\n",
-                 group, batch, options->norm_group);
-    return sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "norm_group", "%" PRId64,
-                            group);
+    sqz_text_add(
+        notes, "norm_group is %" PRId64 ": a batch of %" PRId64 " has no groups of %" PRId64 ".\n",
+        group, batch, options->norm_group);
+    return sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "norm_group", "%" PRId64, group);
 }

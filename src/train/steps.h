@@ -12,7 +12,7 @@
 struct sqz_stepper_config {
     const struct sqz_net *net;   // what is trained; borrowed, as the next three
     const struct sqz_net *plain; // NULL; or, where `net` is normalised, the same without
-    bool warm; // normalised: the weights come from a plain network, whose logits the first step keeps
+    bool warm; // normalised: the weights come from a file, whose logits the first step keeps
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
     int max_batch;        // rows, all augmentation splits counted

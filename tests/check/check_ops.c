@@ -1,4 +1,5 @@
-// Element-wise operations, channel sums and normalisation: every remainder of channels, slices, lengths.
+// Element-wise operations, channel sums, normalisation: every remainder of channels, slices,
+// lengths.
 #include "check/check.h"
 
 #include <math.h>

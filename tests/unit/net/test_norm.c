@@ -180,8 +180,7 @@ static void conv_linear(const struct refnet *ref, int index)
 static double double_loss(struct bench *bench, int from, bool fixed)
 {
     const struct sqz_net *net = bench->net;
-    const int groups =
-        (bench->batch + net->spec.norm_group - 1) / net->spec.norm_group;
+    const int groups = (bench->batch + net->spec.norm_group - 1) / net->spec.norm_group;
     double sum = 0;
     for (int i = from; i < net->n_layers; i++) {
         bool normalised = net->layers[i].gamma >= 0;
@@ -310,8 +309,10 @@ static void test_statistics(void **state)
         for (int i = 0; i < n; i++)
             mean += bench.ref[i / pixels].tensors[layer->output][i % pixels * out->c + c] / n;
         for (int i = 0; i < n; i++)
-            variance += pow(bench.ref[i / pixels].tensors[layer->output][i % pixels * out->c + c] -
-                                mean, 2) / (n - 1);
+            variance +=
+                pow(bench.ref[i / pixels].tensors[layer->output][i % pixels * out->c + c] - mean,
+                    2) /
+                (n - 1);
         const float *got = bench.gradient + net->params[layer->gamma + 1].offset;
         assert_true(fabs(got[c] - mean) < 1e-5 * sqrt(variance));
         assert_true(fabs(got[out->c + c] - variance) < 1e-5 * variance);
@@ -420,10 +421,8 @@ static void check_calibration(const char *variant)
     sqz_norm_unfold(bench.plain, bench.plain_weights, bench.net, bench.weights);
     struct sqz_pool *pool = make_pool(2);
     assert_int_equal(sqz_gradient_new(bench.net, kernels, pool, 16, &engine, &err), SQZ_OK);
-    struct sqz_gradient_step step = {.weights = bench.weights,
-                                     .images = bench.images,
-                                     .n = 16,
-                                     .gradient = bench.gradient};
+    struct sqz_gradient_step step = {
+        .weights = bench.weights, .images = bench.images, .n = 16, .gradient = bench.gradient};
     sqz_gradient_run(engine, &step);
     sqz_norm_take(bench.net, bench.gradient, statistics);
     sqz_norm_calibrate(bench.net, statistics, bench.weights);
@@ -486,8 +485,8 @@ static void test_memory_is_as_promised(void **state)
         struct sqz_gradient *gradient = NULL;
         struct sqz_error err = {0};
         assert_int_equal(sqz_gradient_memory(net, kernels, threads, 32, &memory, &err), SQZ_OK);
-        assert_int_equal(memory.total, memory.shared + memory.gradients + memory.packed_weights +
-                                           memory.scratch);
+        assert_int_equal(memory.total,
+                         memory.shared + memory.gradients + memory.packed_weights + memory.scratch);
         struct sqz_pool *pool = make_pool(threads);
         size_t before = heap_bytes();
         assert_int_equal(sqz_gradient_new(net, kernels, pool, 32, &gradient, &err), SQZ_OK);

@@ -2,6 +2,8 @@
 // saved as plain models, warm starts, frozen parts, and what is refused.
 #include "run_support.h"
 
+#include "data/loader.h"
+#include "net/infer.h"
 #include <math.h>
 
 static const char *run_dir(const char *name)
@@ -104,12 +106,145 @@ static void test_learns(void **state)
 {
     (void)state;
     struct sqz_train_result result;
-    const char *const pairs[] = {run_dir("learns"), "norm=batch",       "norm_group=16",
-                                 "batch_size=16",   "lr=0.002",         "opt=adam",
-                                 "epoch_size=30",   "decay_epochs=29",  "classifier_bias=1",
+    const char *const pairs[] = {run_dir("learns"), "norm=batch",      "norm_group=16",
+                                 "batch_size=16",   "lr=0.002",        "opt=adam",
+                                 "epoch_size=30",   "decay_epochs=29", "classifier_bias=1",
                                  "drop_rate=0",     "val_interval=10", NULL};
     run_well(pairs, 2, NULL, &result);
     assert_true(result.final_loss < 1.5); // ln(10) is 2.3
+}
+
+// --- The folded model against the normalised network in evaluation mode ---
+
+// The network that a state's "norm" arrays belong to, which never drops anything.
+struct judge {
+    struct sqz_model *model; // folded
+    struct sqz_net *net;
+    float *weights, *gradient, *logits, *folded;
+    bool *fixed;
+    struct sqz_pool *pool;
+    struct sqz_gradient *engine;
+    struct sqz_infer *infer;
+    double furthest;
+    int pictures, other_class;
+};
+
+enum { JUDGED = 32 };
+
+static double keep_logits(void *arg, int first, int n, const float *logits, float *dlogits)
+{
+    struct judge *judge = arg;
+    size_t classes = (size_t)judge->net->spec.classes, size = (size_t)n * classes;
+    memcpy(judge->logits + (size_t)first * classes, logits, size * sizeof *logits);
+    memset(dlogits, 0, size * sizeof *dlogits);
+    return 0;
+}
+
+static void open_judge(struct judge *judge, const char *path)
+{
+    struct sqz_error err = {0};
+    struct sqz_archive archive = {0};
+    const struct sqz_kernels *kernels = sqz_kernels_get(sqz_cpu_level(NULL));
+    *judge = (struct judge){0};
+    if (sqz_model_read(path, NULL, 0, &judge->model, &err) ||
+        sqz_archive_read(path, &archive, NULL, &err) || sqz_pool_new(2, &judge->pool, &err))
+        fail_msg("%s", err.text);
+    struct sqz_net_spec spec = judge->model->net->spec;
+    spec.norm_group = JUDGED;
+    spec.drop_rate = 0;
+    assert_int_equal(sqz_net_new(&spec, &judge->net, &err), SQZ_OK);
+    judge->weights = sqz_new_aligned(judge->net->n_weights, sizeof(float));
+    judge->gradient = sqz_new_aligned(judge->net->n_weights, sizeof(float));
+    judge->logits = sqz_new_array(JUDGED * (size_t)spec.classes, sizeof(float));
+    judge->folded = sqz_new_array(JUDGED * (size_t)spec.classes, sizeof(float));
+    judge->fixed = sqz_new_array((size_t)judge->net->n_layers, sizeof(bool));
+    memset(judge->fixed, true, (size_t)judge->net->n_layers * sizeof(bool));
+    if (sqz_checkpoint_take(path, &archive, judge->net, "norm", judge->weights, &err) ||
+        sqz_gradient_new(judge->net, kernels, judge->pool, JUDGED, &judge->engine, &err) ||
+        sqz_infer_new(judge->model->net, judge->model->weights, kernels, judge->pool, false,
+                      &judge->infer, &err))
+        fail_msg("%s", err.text);
+    sqz_archive_release(&archive);
+}
+
+static void close_judge(struct judge *judge)
+{
+    sqz_gradient_free(judge->engine);
+    sqz_infer_free(judge->infer);
+    sqz_pool_free(judge->pool);
+    sqz_net_free(judge->net);
+    sqz_model_free(judge->model);
+    sqz_free(judge->weights);
+    sqz_free(judge->gradient);
+    sqz_free(judge->logits);
+    sqz_free(judge->folded);
+    sqz_free(judge->fixed);
+}
+
+static int largest(const float *logits, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        best = logits[i] > logits[best] ? i : best;
+    return best;
+}
+
+static void judge_batch(struct judge *judge, const struct sqz_batch *batch)
+{
+    int classes = judge->net->spec.classes;
+    struct sqz_gradient_step step = {.weights = judge->weights,
+                                     .images = batch->images,
+                                     .n = batch->n,
+                                     .loss = keep_logits,
+                                     .loss_arg = judge,
+                                     .gradient = judge->gradient,
+                                     .fixed = judge->fixed};
+    sqz_gradient_run(judge->engine, &step);
+    sqz_infer_run(judge->infer, batch->images, batch->n, judge->folded);
+    for (int s = 0; s < batch->n; s++) {
+        const float *a = judge->logits + s * classes, *b = judge->folded + s * classes;
+        judge->other_class += largest(a, classes) != largest(b, classes);
+        for (int c = 0; c < classes; c++)
+            judge->furthest = fmax(judge->furthest, fabs((double)a[c] - b[c]));
+    }
+    judge->pictures += batch->n;
+}
+
+// The run "learns" and its validation pictures; or $SQZ_TEST_NORM_RUN, a run folder, and the
+// pictures of its data set, $SQZ_TEST_NORM_DATA.
+static void test_folded(void **state)
+{
+    (void)state;
+    struct judge judge;
+    struct sqz_error err = {0};
+    struct sqz_dataset *set = NULL;
+    struct sqz_dataset_layout layout;
+    struct sqz_loader *loader = NULL;
+    struct sqz_batch batch;
+    const char *run = getenv("SQZ_TEST_NORM_RUN"), *data = getenv("SQZ_TEST_NORM_DATA");
+    char path[512];
+    snprintf(path, sizeof path, "%s/last.safetensors", run ? run : in_root("learns"));
+    data = run && data ? data : in_root("data");
+    open_judge(&judge, path);
+    if (sqz_dataset_layout(data, &layout, &err))
+        fail_msg("%s", err.text);
+    struct sqz_dataset_request request = {
+        .kind = layout.kind, .dir = data, .split = layout.val, .threads = 2};
+    if (sqz_dataset_open(&request, &set, &err))
+        fail_msg("%s", err.text);
+    struct sqz_loader_config config = {
+        .dataset = set, .preprocess = judge.model->preprocess, .batch = JUDGED, .workers = 2};
+    if (sqz_loader_new(&config, &loader, &err) || sqz_loader_start(loader, 0, 0, &err))
+        fail_msg("%s", err.text);
+    while (!sqz_loader_next(loader, &batch, &err) && batch.n > 0)
+        judge_batch(&judge, &batch);
+    print_message("%d pictures, logits within %.3g\n", judge.pictures, judge.furthest);
+    assert_int_equal((size_t)judge.pictures, set->count);
+    assert_int_equal(judge.other_class, 0);
+    assert_true(judge.furthest < 1e-3);
+    sqz_loader_free(loader);
+    sqz_dataset_free(set);
+    close_judge(&judge);
 }
 
 // From plain weights with a learning rate of 0: what comes out is what went in, and the first loss
@@ -120,10 +255,10 @@ static void test_warm_start(void **state)
     struct sqz_train_result with, without;
     char from[300];
     snprintf(from, sizeof from, "ckpt_path=%s", in_root("learns/best.safetensors"));
-    const char *const norm[] = {run_dir("warm"), from,           "norm=batch",  "norm_group=8",
-                                "lr=0",          "min_lr=0",     "max_steps=1", "drop_rate=0",
+    const char *const norm[] = {run_dir("warm"),  from,       "norm=batch",  "norm_group=8",
+                                "lr=0",           "min_lr=0", "max_steps=1", "drop_rate=0",
                                 "weight_decay=0", NULL};
-    const char *const none[] = {run_dir("cold"), from,          "lr=0",        "min_lr=0",
+    const char *const none[] = {run_dir("cold"), from,          "lr=0",           "min_lr=0",
                                 "max_steps=1",   "drop_rate=0", "weight_decay=0", NULL};
     run_well(norm, 2, NULL, &with);
     run_well(none, 2, NULL, &without);
@@ -147,9 +282,15 @@ static void test_frozen(void **state)
     (void)state;
     char from[300];
     snprintf(from, sizeof from, "ckpt_path=%s", in_root("learns/best.safetensors"));
-    const char *const frozen[] = {run_dir("frozen"), from,       "norm=batch", "norm_group=8",
-                                  "lr=0.01",         "opt=adam", "freeze=features.0,features.3",
-                                  "epoch_size=1",    NULL};
+    const char *const frozen[] = {run_dir("frozen"),
+                                  from,
+                                  "norm=batch",
+                                  "norm_group=8",
+                                  "lr=0.01",
+                                  "opt=adam",
+                                  "freeze=features.0,features.3",
+                                  "epoch_size=1",
+                                  NULL};
     run_well(frozen, 2, NULL, NULL);
     struct sqz_model *before = read_model("learns/best.safetensors");
     struct sqz_model *after = read_model("frozen/last.safetensors");
@@ -190,12 +331,13 @@ static void test_group_sizes(void **state)
     check_refused("4", "8", "norm_group 4");
     check_refused("34", "8", "are 32 and 40");
     check_refused("37", "", "are 32 and 64");
-    const char *const fitted[] = {run_dir("fitted"), "norm=batch", "batch_size=12",
-                                  "epoch_size=1", NULL};
+    const char *const fitted[] = {run_dir("fitted"), "norm=batch", "batch_size=12", "epoch_size=1",
+                                  NULL};
     run_well(fitted, 1, &heard, NULL);
     assert_non_null(strstr(heard.notes, "norm_group is 12"));
-    const char *const memory[] = {run_dir("memory"), "norm=batch",   "batch_size=32",
-                                  "norm_group=16",   "memory=60MB", "epoch_size=1", NULL};
+    const char *const memory[] = {
+        run_dir("memory"), "norm=batch", "batch_size=32", "norm_group=16", "memory=60MB",
+        "epoch_size=1",    NULL};
     struct sqz_error err = {0};
     if (run_with(options_of(memory), 1, NULL, NULL, &err)) // too small even for one group
         assert_non_null(strstr(err.text, "smallest batch, of 16"));
@@ -204,9 +346,10 @@ static void test_group_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resumes),    cmocka_unit_test(test_models_are_plain),
-        cmocka_unit_test(test_learns),     cmocka_unit_test(test_warm_start),
-        cmocka_unit_test(test_frozen),     cmocka_unit_test(test_group_sizes),
+        cmocka_unit_test(test_resumes),     cmocka_unit_test(test_models_are_plain),
+        cmocka_unit_test(test_learns),      cmocka_unit_test(test_folded),
+        cmocka_unit_test(test_warm_start),  cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_group_sizes),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
