@@ -99,7 +99,8 @@ int sqz_net_find_param(const struct sqz_net *net, const char *name); // -1 if no
 struct sqz_conv sqz_layer_conv(const struct sqz_net *net, int layer);
 size_t sqz_tensor_size(const struct sqz_net *net, int tensor); // floats per sample
 
-// MindCV's initialisation (spec 9.3) of a plain network, drawn in OIHW order from (seed, parameter).
+// MindCV's initialisation (spec 9.3) of a plain network, drawn in OIHW order from (seed,
+// parameter).
 void sqz_net_initialize(const struct sqz_net *net, uint64_t seed, float *weights);
 // One parameter between the flat buffer (HWIO) and the files' layout (OIHW).
 void sqz_param_to_oihw(const struct sqz_param *param, const float *weights, float *oihw);

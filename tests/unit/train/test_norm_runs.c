@@ -335,12 +335,18 @@ static void test_group_sizes(void **state)
                                   NULL};
     run_well(fitted, 1, &heard, NULL);
     assert_non_null(strstr(heard.notes, "norm_group is 12"));
-    const char *const memory[] = {
-        run_dir("memory"), "norm=batch", "batch_size=32", "norm_group=16", "memory=60MB",
-        "epoch_size=1",    NULL};
+    // Parts of a batch are whole groups.
     struct sqz_error err = {0};
-    if (run_with(options_of(memory), 1, NULL, NULL, &err)) // too small even for one group
-        assert_non_null(strstr(err.text, "smallest batch, of 16"));
+    struct heard parts = {0};
+    const char *const memory[] = {
+        run_dir("memory"), "norm=batch", "batch_size=32", "norm_group=16", "memory=40MB",
+        "epoch_size=1",    NULL};
+    run_well(memory, 1, &parts, NULL);
+    assert_non_null(strstr(parts.notes, "computed as 2 of 16"));
+    const char *const less[] = {run_dir("less"), "norm=batch",  "batch_size=32",
+                                "norm_group=16", "memory=20MB", NULL};
+    assert_int_equal(run_with(options_of(less), 1, NULL, NULL, &err), SQZ_E_CONFIG);
+    assert_non_null(strstr(err.text, "smallest batch, of 16"));
 }
 
 int main(void)
