@@ -1,7 +1,7 @@
 // The reference level of everything but the micro-kernels: ref_tmpl.h in float.
 #include "kernels/levels.h"
 
-#define SQZ_REAL float
+#define SQZ_REAL      float
 #define SQZ_REF(name) name##_ref
 #include "kernels/ref_tmpl.h"
 

@@ -46,7 +46,7 @@ struct sqz_gradient_step {
     float *gradient;           // out: n_weights, overwritten
     double loss_value;         // out: leaves' shares added by the same tree
     double *zero_fraction;     // out, may be NULL: share of zeros among the ReLU outputs of leaf 0
-    const bool *fixed; // per layer, may be NULL: normalised by its moving statistics
+    const bool *fixed;         // per layer, may be NULL: normalised by its moving statistics
 };
 // A normalised network (net.h, norm_group) takes the batch in groups of consecutive samples, all of
 // a group layer by layer; a short batch is cut into equal groups as far as possible. A group is a

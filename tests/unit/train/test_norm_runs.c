@@ -339,7 +339,7 @@ static void test_group_sizes(void **state)
     struct sqz_error err = {0};
     struct heard parts = {0};
     const char *const memory[] = {
-        run_dir("memory"), "norm=batch",  "batch_size=64", "norm_group=16", "memory=40MB",
+        run_dir("memory"), "norm=batch", "batch_size=64", "norm_group=16", "memory=40MB",
         "epoch_size=1",    NULL};
     run_well(memory, 1, &parts, NULL);
     assert_true(strstr(parts.notes, "computed as 4 of 16") ||
