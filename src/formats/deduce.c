@@ -39,6 +39,26 @@ bool sqz_array_fits(const struct sqz_array *array, const struct sqz_param *param
            array->shape[3] == (size_t)param->kw;
 }
 
+// Whether name is "<prefix>.<of_layer><own>".
+static bool is_prefixed(const char *name, const char *of_layer, size_t n, const char *own)
+{
+    size_t length = strlen(name), tail = n + strlen(own);
+    const char *at = name + length - tail;
+    return length > tail + 1 && at[-1] == '.' && strncmp(at, of_layer, n) == 0 &&
+           strcmp(at + n, own) == 0;
+}
+
+// The same of a parameter, or of what normalises its layer in training (net.c).
+static bool is_copy(const char *name, const char *param)
+{
+    static const char *const of_norm[] = {"beta", "gamma", "moving_mean", "moving_variance"};
+    size_t layer = (size_t)(strrchr(param, '.') + 1 - param);
+    bool copy = is_prefixed(name, param, layer, param + layer);
+    for (size_t i = 0; i < sizeof of_norm / sizeof of_norm[0] && !copy; i++)
+        copy = is_prefixed(name, param, layer, of_norm[i]);
+    return copy;
+}
+
 // Training state that stands beside the weights: MindSpore's scalars by name (spec formats.md 1),
 // and whatever is "<prefix>.<a parameter's name>": moments, EMA copies, accumulators.
 static bool is_training_state(const char *name, const struct sqz_net *net)
@@ -56,18 +76,14 @@ static bool is_training_state(const char *name, const struct sqz_net *net)
                                           "last_overflow_iterator_step",
                                           "epoch_num",
                                           "step_num"};
-    size_t length = strlen(name);
     for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++)
         if (strcmp(name, scalars[i]) == 0)
             return true;
     if (strncmp(name, "learning_rate", 13) == 0) // .learning_rate, _group_0 ...
         return true;
-    for (int i = 0; i < net->n_params; i++) {
-        size_t n = strlen(net->params[i].name);
-        if (length > n + 1 && name[length - n - 1] == '.' &&
-            strcmp(name + length - n, net->params[i].name) == 0)
+    for (int i = 0; i < net->n_params; i++)
+        if (is_copy(name, net->params[i].name))
             return true;
-    }
     return false;
 }
 

@@ -99,6 +99,16 @@ struct sqz_winograd_gather {
     int kernel, columns;
 };
 
+// Batch normalisation of one image, whose pixels lie one behind the other: y = x * scale + shift,
+// each channel with its own, then the ReLU if there is one. (kernels.h knows nothing of where scale
+// and shift come from; net/norm_group.c does.)
+struct sqz_norm {
+    const float *x;
+    const float *scale, *shift;
+    int n, channels; // pixels
+    bool relu;
+};
+
 struct sqz_kernels {
     enum sqz_cpu_level level;
     int mr;       // rows of a GEMM tile
@@ -128,6 +138,15 @@ struct sqz_kernels {
     // out[c] += sum over n pixels (bias gradient)
     void (*channel_sum)(const float *x, ptrdiff_t ldx, int n, int channels, float *out);
     double (*sum_of_squares)(const float *x, size_t n); // fixed order
+    // Over n pixels, each channel: sum += x, squares += x^2.
+    void (*norm_sums)(const float *x, int n, int channels, double *sum, double *squares);
+    void (*norm_forward)(const struct sqz_norm *norm, float *y);
+    // The same of g, which is dy where the ReLU is open and else 0: sum += g, products += g * x.
+    void (*norm_backward_sums)(const struct sqz_norm *norm, const float *dy, double *sum,
+                               double *products);
+    // dx = a * g + (b * x + c), each channel with its own; dx may be dy.
+    void (*norm_backward)(const struct sqz_norm *norm, const float *dy, const float *a,
+                          const float *b, const float *c, float *dx);
     // Runs `iterations` rounds of independent multiply-adds in registers, as wide as the level has
     // them, and returns the floating-point operations done. The caller takes the time.
     double (*fma_burst)(long iterations);

@@ -211,6 +211,8 @@ static double sum_of_squares(const float *x, size_t n)
     return sum;
 }
 
+#include "kernels/norm_tmpl.h"
+
 static void fill_ops(struct sqz_kernels *k)
 {
     k->relu_backward = relu_backward;
@@ -220,4 +222,8 @@ static void fill_ops(struct sqz_kernels *k)
     k->channel_mean = channel_mean;
     k->channel_sum = channel_sum;
     k->sum_of_squares = sum_of_squares;
+    k->norm_sums = norm_sums;
+    k->norm_forward = norm_forward;
+    k->norm_backward_sums = norm_backward_sums;
+    k->norm_backward = norm_backward;
 }

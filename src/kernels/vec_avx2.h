@@ -101,6 +101,25 @@ static inline struct vec_double vec_double_add_square(struct vec_double sum, vec
     return (struct vec_double){_mm256_fmadd_pd(low, low, sum.low),
                                _mm256_fmadd_pd(high, high, sum.high)};
 }
+static inline struct vec_double vec_double_add(struct vec_double sum, vec x)
+{
+    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+    __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+    return (struct vec_double){_mm256_add_pd(sum.low, low), _mm256_add_pd(sum.high, high)};
+}
+static inline struct vec_double vec_double_add_product(struct vec_double sum, vec x, vec y)
+{
+    __m256d x_low = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+    __m256d x_high = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+    __m256d y_low = _mm256_cvtps_pd(_mm256_castps256_ps128(y));
+    __m256d y_high = _mm256_cvtps_pd(_mm256_extractf128_ps(y, 1));
+    return (struct vec_double){_mm256_fmadd_pd(x_low, y_low, sum.low),
+                               _mm256_fmadd_pd(x_high, y_high, sum.high)};
+}
+static inline struct vec_double vec_double_load(const double *p) // VEC_N values
+{
+    return (struct vec_double){_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)};
+}
 static inline void vec_double_store(double *p, struct vec_double x) // VEC_N values
 {
     _mm256_storeu_pd(p, x.low);

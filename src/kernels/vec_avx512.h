@@ -90,6 +90,25 @@ static inline struct vec_double vec_double_add_square(struct vec_double sum, vec
     return (struct vec_double){_mm512_fmadd_pd(low, low, sum.low),
                                _mm512_fmadd_pd(high, high, sum.high)};
 }
+static inline struct vec_double vec_double_add(struct vec_double sum, vec x)
+{
+    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+    __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+    return (struct vec_double){_mm512_add_pd(sum.low, low), _mm512_add_pd(sum.high, high)};
+}
+static inline struct vec_double vec_double_add_product(struct vec_double sum, vec x, vec y)
+{
+    __m512d x_low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+    __m512d x_high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+    __m512d y_low = _mm512_cvtps_pd(_mm512_castps512_ps256(y));
+    __m512d y_high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(y, 1));
+    return (struct vec_double){_mm512_fmadd_pd(x_low, y_low, sum.low),
+                               _mm512_fmadd_pd(x_high, y_high, sum.high)};
+}
+static inline struct vec_double vec_double_load(const double *p) // VEC_N values
+{
+    return (struct vec_double){_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)};
+}
 static inline void vec_double_store(double *p, struct vec_double x) // VEC_N values
 {
     _mm512_storeu_pd(p, x.low);

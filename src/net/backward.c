@@ -13,7 +13,7 @@ static bool is_masked_by_pool(const struct sqz_net *net, int tensor)
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
         if (layer->output == tensor)
-            relu = layer->kind == SQZ_LAYER_CONV && layer->relu;
+            relu = layer->kind == SQZ_LAYER_CONV && layer->relu && layer->gamma < 0;
         readers += layer->input == tensor || layer->addend == tensor;
         pools += layer->input == tensor && layer->kind == SQZ_LAYER_MAXPOOL;
     }

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "net/backward.h"
 #include "net/gradient_plan.h"
+#include "net/norm_group.h"
 #include "net/reduce.h"
 
 struct worker {
@@ -27,6 +28,7 @@ struct sqz_gradient {
     const float **backward_packed;
     char *arenas, *scratch; // one part a worker
     struct worker *workers;
+    struct sqz_norm_group group;    // normalised networks only
     struct sqz_gradient_step *step; // the one that runs
     int leaf;                       // its samples per leaf
 };
@@ -86,7 +88,7 @@ static bool take_memory(struct sqz_gradient *gradient)
     if (!gradient->packed || !gradient->forward_packed || !gradient->backward_packed ||
         !gradient->bias || !gradient->arenas || !gradient->scratch || !gradient->workers)
         return false;
-    for (int w = 0; w < (int)workers; w++) {
+    for (int w = 0; plan->arena > 0 && w < (int)workers; w++) {
         if (!make_worker(gradient, w))
             return false;
     }
@@ -97,6 +99,20 @@ static bool take_memory(struct sqz_gradient *gradient)
             gradient->backward_packed[i] = gradient->packed + plan->packing.backward[i];
     }
     return true;
+}
+
+static enum sqz_status make_group(struct sqz_gradient *gradient, struct sqz_error *err)
+{
+    gradient->forward.net = gradient->backward.net = &gradient->plan.norm.linear;
+    gradient->group = (struct sqz_norm_group){.net = gradient->net,
+                                              .kernels = gradient->kernels,
+                                              .pool = gradient->pool,
+                                              .plan = &gradient->plan.norm,
+                                              .forward = &gradient->forward,
+                                              .backward = &gradient->backward,
+                                              .scratch = gradient->scratch,
+                                              .scratch_size = gradient->plan.scratch};
+    return sqz_norm_group_init(&gradient->group, err);
 }
 
 enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
@@ -131,8 +147,13 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
                                                plan->add_input,
                                                plan->add_addend,
                                                plan->pool_masks};
-    *out = gradient;
-    return SQZ_OK;
+    if (net->spec.norm_group > 0)
+        status = make_group(gradient, err);
+    if (status)
+        sqz_gradient_free(gradient);
+    else
+        *out = gradient;
+    return status;
 }
 
 void sqz_gradient_free(struct sqz_gradient *gradient)
@@ -149,6 +170,7 @@ void sqz_gradient_free(struct sqz_gradient *gradient)
     sqz_free(gradient->arenas);
     sqz_free(gradient->scratch);
     sqz_reduce_free(gradient->reduce);
+    sqz_norm_group_release(&gradient->group);
     sqz_gradient_plan_release(&gradient->plan);
     sqz_free(gradient);
 }
@@ -167,7 +189,9 @@ static void pack_layer(void *arg, int task, int worker)
         return;
     sqz_packing_fill(&gradient->plan.packing, net, gradient->kernels, index, weights,
                      gradient->packed);
-    gradient->bias[index] = weights + net->params[net->layers[index].bias].offset;
+    // beta comes behind the normalisation, whose kernels add it.
+    if (net->layers[index].gamma < 0)
+        gradient->bias[index] = weights + net->params[net->layers[index].bias].offset;
 }
 
 struct pass {
@@ -292,13 +316,32 @@ static void run_leaf(void *arg, int task, int worker)
     sqz_reduce_put(gradient->reduce, &leaf, loss);
 }
 
+// Group by group, all threads in each: groups are the leaves.
+static void run_groups(struct sqz_gradient *gradient, int groups)
+{
+    struct sqz_gradient_step *step = gradient->step;
+    for (int g = 0; g < groups; g++) {
+        struct sqz_leaf leaf;
+        sqz_reduce_take(gradient->reduce, &leaf);
+        int first = (int)((int64_t)step->n * g / groups);
+        int end = (int)((int64_t)step->n * (g + 1) / groups);
+        double loss = sqz_norm_group_run(&gradient->group, step, first, end - first, leaf.gradient);
+        sqz_reduce_put(gradient->reduce, &leaf, loss);
+    }
+}
+
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step)
 {
+    bool normalised = gradient->net->spec.norm_group > 0;
     gradient->step = step;
     gradient->leaf = sqz_gradient_net_leaf(gradient->net, step->n);
-    int leaves = (step->n + gradient->leaf - 1) / gradient->leaf;
+    int leaves = normalised ? sqz_norm_groups(gradient->net, step->n)
+                            : (step->n + gradient->leaf - 1) / gradient->leaf;
     sqz_pool_run(gradient->pool, gradient->net->n_layers, pack_layer, gradient);
     sqz_reduce_begin(gradient->reduce, leaves, step->gradient);
-    sqz_pool_run(gradient->pool, leaves, run_leaf, gradient);
+    if (normalised)
+        run_groups(gradient, leaves);
+    else
+        sqz_pool_run(gradient->pool, leaves, run_leaf, gradient);
     step->loss_value = sqz_reduce_loss(gradient->reduce);
 }

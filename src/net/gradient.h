@@ -22,6 +22,7 @@ void sqz_gradient_free(struct sqz_gradient *gradient);
 struct sqz_gradient_memory {
     size_t activations; // one worker's arena: activations and their gradients
     size_t workers;     // arenas (threads)
+    size_t shared;      // normalised networks: the activations of a group instead, and its sums
     size_t gradients;   // all parameter gradients of leaves in flight
     size_t packed_weights, scratch;
     size_t total;
@@ -39,13 +40,19 @@ struct sqz_gradient_step {
     const float *weights;
     const float *images; // n x H x W x C
     int n;               // <= max_batch
-    sqz_loss_fn loss;
+    sqz_loss_fn loss;    // NULL, normalised networks only: see below
     void *loss_arg;
     uint64_t seed, micro_step; // key of the dropout masks
     float *gradient;           // out: n_weights, overwritten
     double loss_value;         // out: leaves' shares added by the same tree
     double *zero_fraction;     // out, may be NULL: share of zeros among the ReLU outputs of leaf 0
+    const bool *fixed;         // per layer, may be NULL: normalised by its moving statistics
 };
+// A normalised network (net.h, norm_group) takes the batch in groups of consecutive samples, all of
+// a group layer by layer; a short batch is cut into equal groups as far as possible. A group is a
+// leaf. The gradient holds the batch's statistics (the groups' mean) where the moving ones have
+// their places: sqz_norm_take (norm.h). Without a loss there is no backward pass, every layer is
+// fixed, and variances are those of the batch itself: what sqz_norm_calibrate wants.
 // gradient and loss_value are the same bits for every number of threads.
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step);
 

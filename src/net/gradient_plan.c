@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "net/backward.h"
+#include "net/norm_group.h"
 #include "net/reduce.h"
 
 #include <string.h>
@@ -44,6 +45,8 @@ int sqz_gradient_net_leaf(const struct sqz_net *net, int batch)
 static int most_leaves(const struct sqz_net *net, int max_batch)
 {
     int most = 1;
+    if (net->spec.norm_group > 0)
+        return sqz_norm_groups(net, max_batch);
     for (int batch = 1; batch <= max_batch; batch++) {
         int leaf = sqz_gradient_net_leaf(net, batch);
         int leaves = (batch + leaf - 1) / leaf;
@@ -139,10 +142,13 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
     size_t workers, gradients, n = (size_t)threads;
     memory->activations = plan->arena;
     memory->workers = n;
+    if (net->spec.norm_group > 0)
+        memory->shared = sqz_norm_group_bytes(&plan->norm, threads);
     memory->packed_weights = plan->packing.size * sizeof(float);
     if (!sqz_size_mul(plan->arena + plan->scratch, n, &workers) ||
         !sqz_size_mul(sqz_reduce_buffer_size(net->n_weights), (size_t)plan->buffers, &gradients) ||
         !sqz_size_add(workers, gradients, &memory->total) ||
+        !sqz_size_add(memory->total, memory->shared, &memory->total) ||
         !sqz_size_add(memory->total, memory->packed_weights, &memory->total))
         return sqz_fail_memory(err, "training", SIZE_MAX);
     memory->gradients = gradients;
@@ -168,15 +174,20 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
                                  (size_t)plan->n_blocks * sizeof *plan->blocks);
     if (!status)
         status = sqz_packing_new(net, kernels, true, SIDE_MOST, &plan->packing, err);
+    if (!status && net->spec.norm_group > 0)
+        status = sqz_norm_plan_new(net, max_batch, &plan->norm, err);
     if (!status) {
         plan->tensors = plan->blocks;
         plan->grads = plan->blocks + tensors;
         plan->indices = plan->grads + tensors;
         plan->max_leaves = most_leaves(net, max_batch);
-        plan->buffers = sqz_reduce_buffers(threads, plan->max_leaves);
+        // Groups come one after the other.
+        plan->buffers =
+            sqz_reduce_buffers(net->spec.norm_group > 0 ? 1 : threads, plan->max_leaves);
         plan->scratch = plan->packing.scratch;
         sqz_backward_order(net, plan->add_input, plan->add_addend, plan->pool_masks);
-        plan_arena(net, plan);
+        if (net->spec.norm_group == 0)
+            plan_arena(net, plan);
         status = plan_memory(net, threads, plan, err);
     }
     if (status)
@@ -191,6 +202,7 @@ void sqz_gradient_plan_release(struct sqz_gradient_plan *plan)
     sqz_free(plan->add_addend);
     sqz_free(plan->pool_masks);
     sqz_packing_release(&plan->packing);
+    sqz_norm_plan_release(&plan->norm);
     memset(plan, 0, sizeof *plan);
 }
 

@@ -4,6 +4,7 @@
 
 #include "net/forward.h"
 #include "net/gradient.h"
+#include "net/norm_plan.h"
 #include "net/plan.h"
 
 struct sqz_gradient_plan {
@@ -18,7 +19,8 @@ struct sqz_gradient_plan {
     int n_blocks;
     struct sqz_packing packing;
     bool *add_input, *add_addend, *pool_masks; // see sqz_backward
-    size_t arena, scratch;        // bytes per worker
+    size_t arena, scratch;     // bytes per worker; no arenas where `norm` has its own
+    struct sqz_norm_plan norm; // normalised networks only
     struct sqz_gradient_memory memory;
 };
 enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,

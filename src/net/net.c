@@ -75,6 +75,9 @@ static enum sqz_status check_spec(const struct sqz_net_spec *spec, struct sqz_er
                         spec->classes);
     if (spec->channels != 1 && spec->channels != 3)
         return sqz_fail(err, SQZ_E_USAGE, "Images have 1 or 3 channels, not %d.", spec->channels);
+    if (spec->norm_group < 0)
+        return sqz_fail(err, SQZ_E_USAGE, "norm_group must be at least 1, or 0, not %d.",
+                        spec->norm_group);
     if (!(spec->drop_rate >= 0 && spec->drop_rate < 1))
         return sqz_fail(err, SQZ_E_USAGE, "drop_rate must be at least 0 and below 1, not %g.",
                         spec->drop_rate);
@@ -101,12 +104,11 @@ static int add_tensor(struct sqz_net *net, int h, int w, int c)
     return net->n_tensors++;
 }
 
-static int add_param(struct sqz_net *net, const char *layer, enum sqz_param_kind kind, int out,
-                     int in, int kernel)
+static int add_param(struct sqz_net *net, const char *layer, const char *name,
+                     enum sqz_param_kind kind, int out, int in, int kernel)
 {
     struct sqz_param *param = &net->params[net->n_params];
-    const char *suffix = kind == SQZ_PARAM_WEIGHT ? ".weight" : ".bias";
-    snprintf(param->name, sizeof param->name, "%s%s", layer, suffix);
+    snprintf(param->name, sizeof param->name, "%s.%s", layer, name);
     param->kind = kind;
     param->out = out;
     param->in = in;
@@ -128,7 +130,7 @@ static struct sqz_layer *add_layer(struct sqz_net *net, enum sqz_layer_kind kind
     layer->kind = kind;
     layer->input = input;
     layer->output = output;
-    layer->addend = layer->weight = layer->bias = -1;
+    layer->addend = layer->weight = layer->bias = layer->gamma = -1;
     layer->channels = net->tensors[output].c;
     va_list args;
     va_start(args, format);
@@ -148,8 +150,23 @@ static void make_conv(struct sqz_net *net, struct sqz_layer *layer, int channel,
     layer->pad = pad;
     layer->relu = relu;
     int in = net->tensors[layer->input].c;
-    layer->weight = add_param(net, layer->name, SQZ_PARAM_WEIGHT, channels, in, kernel);
-    layer->bias = add_param(net, layer->name, SQZ_PARAM_BIAS, channels, 1, 1);
+    layer->weight = add_param(net, layer->name, "weight", SQZ_PARAM_WEIGHT, channels, in, kernel);
+    layer->bias = add_param(net, layer->name, "bias", SQZ_PARAM_BIAS, channels, 1, 1);
+}
+
+// The same, normalised in networks for training. The names are MindSpore's.
+static void make_normalised(struct sqz_net *net, struct sqz_layer *layer, int channel, int channels,
+                            int kernel, int stride, int pad, bool relu)
+{
+    make_conv(net, layer, channel, channels, kernel, stride, pad, relu);
+    if (net->spec.norm_group == 0)
+        return;
+    struct sqz_param *beta = &net->params[layer->bias];
+    beta->kind = SQZ_PARAM_BETA;
+    snprintf(beta->name, sizeof beta->name, "%s.beta", layer->name);
+    layer->gamma = add_param(net, layer->name, "gamma", SQZ_PARAM_GAMMA, channels, 1, 1);
+    add_param(net, layer->name, "moving_mean", SQZ_PARAM_STATISTIC, channels, 1, 1);
+    add_param(net, layer->name, "moving_variance", SQZ_PARAM_STATISTIC, channels, 1, 1);
 }
 
 // Returns the tensor that holds the module's output, the bypass included.
@@ -161,11 +178,11 @@ static int add_fire(struct sqz_net *net, const struct sqz_row *row, int input)
     int output = add_tensor(net, in.h, in.w, out_c);
     struct sqz_layer *layer =
         add_layer(net, SQZ_LAYER_CONV, input, squeezed, "features.%d.squeeze", i);
-    make_conv(net, layer, 0, row->squeeze, 1, 1, 0, true);
+    make_normalised(net, layer, 0, row->squeeze, 1, 1, 0, true);
     layer = add_layer(net, SQZ_LAYER_CONV, squeezed, output, "features.%d.expand1x1", i);
-    make_conv(net, layer, 0, row->expand1x1, 1, 1, 0, true);
+    make_normalised(net, layer, 0, row->expand1x1, 1, 1, 0, true);
     layer = add_layer(net, SQZ_LAYER_CONV, squeezed, output, "features.%d.expand3x3", i);
-    make_conv(net, layer, row->expand1x1, row->expand3x3, 3, 1, 1, true);
+    make_normalised(net, layer, row->expand1x1, row->expand3x3, 3, 1, 1, true);
 
     enum sqz_bypass bypass = net->spec.variant->bypass;
     bool identity = in.c == out_c;
@@ -175,7 +192,7 @@ static int add_fire(struct sqz_net *net, const struct sqz_row *row, int input)
     if (!identity) {
         addend = add_tensor(net, in.h, in.w, out_c);
         layer = add_layer(net, SQZ_LAYER_CONV, input, addend, "features.%d.bypass", i);
-        make_conv(net, layer, 0, out_c, 1, 1, 0, false);
+        make_normalised(net, layer, 0, out_c, 1, 1, 0, false);
     }
     int sum = add_tensor(net, in.h, in.w, out_c);
     layer = add_layer(net, SQZ_LAYER_ADD, output, sum, "features.%d.add", i);
@@ -195,7 +212,7 @@ static int add_row(struct sqz_net *net, const struct sqz_row *row, int input)
     struct sqz_layer *layer = add_layer(net, kind, input, output, "features.%d", row->index);
     if (conv) {
         int pad = sqz_dialect_conv1_pad(net->spec.dialect, net->spec.variant->family);
-        make_conv(net, layer, 0, row->channels, row->kernel, row->stride, pad, true);
+        make_normalised(net, layer, 0, row->channels, row->kernel, row->stride, pad, true);
     } else {
         layer->kernel = row->kernel;
         layer->stride = row->stride;
@@ -222,7 +239,8 @@ enum sqz_status sqz_net_new(const struct sqz_net_spec *spec, struct sqz_net **ou
     enum sqz_status status = check_spec(spec, err);
     if (status)
         return status;
-    // A Fire gives at most 5 layers, 4 tensors and 8 parameters; the classifier 3, 2 and 2.
+    // A Fire gives at most 5 layers, 4 tensors and 4 convolutions; the classifier 3, 2 and 1. A
+    // convolution has 2 parameters, or 5.
     const struct sqz_family *family = spec->variant->family;
     size_t rows = (size_t)family->n_rows;
     struct sqz_net *net = sqz_new_array(1, sizeof *net);
@@ -230,7 +248,7 @@ enum sqz_status sqz_net_new(const struct sqz_net_spec *spec, struct sqz_net **ou
         net->spec = *spec;
         net->layers = sqz_new_array(5 * rows + 3, sizeof *net->layers);
         net->tensors = sqz_new_array(4 * rows + 3, sizeof *net->tensors);
-        net->params = sqz_new_array(8 * rows + 2, sizeof *net->params);
+        net->params = sqz_new_array(20 * rows + 2, sizeof *net->params);
     }
     if (!net || !net->layers || !net->tensors || !net->params) {
         sqz_net_free(net);

@@ -36,6 +36,9 @@ struct sqz_net_spec {
     int channels; // 1 or 3
     int image_h, image_w;
     double drop_rate; // [0, 1); before the last convolution, in training only
+    // Samples that share the statistics of batch normalisation, which follows every convolution but
+    // the last one: a network for training only (net/norm.h makes a plain one of it). 0: none.
+    int norm_group;
 };
 
 // --- The expanded network ---
@@ -57,16 +60,23 @@ struct sqz_layer {
     int channel, channels; // the slice of the output tensor that it writes
     int kernel, stride, pad;
     bool relu;        // CONV: fused
-    int weight, bias; // parameters, -1 if none
+    int weight, bias; // parameters, -1 if none; beta is the bias of a normalised convolution
+    int gamma;        // parameter, -1: not normalised; moving mean and variance are the next two
 };
 struct sqz_tensor {
     int h, w, c; // per sample; tensor 0 is the image, the last one the logits (1 x 1)
 };
-enum sqz_param_kind { SQZ_PARAM_WEIGHT, SQZ_PARAM_BIAS };
+enum sqz_param_kind {
+    SQZ_PARAM_WEIGHT,
+    SQZ_PARAM_BIAS,
+    SQZ_PARAM_BETA, // these three of normalised networks only, shaped as a bias
+    SQZ_PARAM_GAMMA,
+    SQZ_PARAM_STATISTIC // moving mean or variance: follows the batches, not the gradient
+};
 struct sqz_param {
     char name[64];
     enum sqz_param_kind kind;
-    int out, in, kh, kw; // a bias is (out, 1, 1, 1)
+    int out, in, kh, kw; // all but weights are (out, 1, 1, 1)
     size_t offset, size; // floats in the flat parameter buffer; weights are HWIO there
 };
 struct sqz_net {
@@ -89,7 +99,8 @@ int sqz_net_find_param(const struct sqz_net *net, const char *name); // -1 if no
 struct sqz_conv sqz_layer_conv(const struct sqz_net *net, int layer);
 size_t sqz_tensor_size(const struct sqz_net *net, int tensor); // floats per sample
 
-// MindCV's initialisation (spec 9.3), drawn in OIHW order from (seed, parameter).
+// MindCV's initialisation (spec 9.3) of a plain network, drawn in OIHW order from (seed,
+// parameter).
 void sqz_net_initialize(const struct sqz_net *net, uint64_t seed, float *weights);
 // One parameter between the flat buffer (HWIO) and the files' layout (OIHW).
 void sqz_param_to_oihw(const struct sqz_param *param, const float *weights, float *oihw);

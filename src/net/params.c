@@ -52,7 +52,7 @@ void sqz_net_initialize(const struct sqz_net *net, uint64_t seed, float *weights
     for (int p = 0; p < net->n_params; p++) {
         const struct sqz_param *param = &net->params[p];
         float *to = weights + param->offset;
-        if (param->kind == SQZ_PARAM_BIAS) {
+        if (param->kind != SQZ_PARAM_WEIGHT) {
             memset(to, 0, param->size * sizeof *to);
             continue;
         }

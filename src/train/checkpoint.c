@@ -12,6 +12,9 @@
 #define ACCUMULATOR "grad_accumulation"
 #define DISPLACED   "best"
 #define AVERAGE     "ema"
+// Of normalised networks, beside the plain weights and their average, which everybody can read.
+#define NORMALISED         "norm"
+#define NORMALISED_AVERAGE "norm_ema"
 
 void sqz_train_state_release(struct sqz_train_state *state)
 {
@@ -136,7 +139,7 @@ static enum sqz_status add_buffer(struct sqz_archive *archive, const struct sqz_
                            (size_t)param->kw};
         snprintf(name, sizeof name, "%s.%s", prefix, param->name);
         struct sqz_array *array = sqz_archive_add(
-            archive, name, SQZ_F32, param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
+            archive, name, SQZ_F32, param->kind == SQZ_PARAM_WEIGHT ? 4 : 1, shape, NULL);
         if (!array)
             return sqz_fail_memory(err, name, param->size * sizeof(float));
         sqz_param_to_oihw(param, values, array->data);
@@ -161,12 +164,41 @@ enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *
 }
 
 static enum sqz_status add_optimizer(struct sqz_archive *archive, const struct sqz_stepper *stepper,
-                                     const struct sqz_net *net, struct sqz_error *err)
+                                     struct sqz_error *err)
 {
+    const struct sqz_net *net = stepper->config.net;
     const struct sqz_optimizer *optimizer = stepper->optimizer;
     enum sqz_status status = SQZ_OK;
     for (int i = 0; i < optimizer->rule->n_states && !status; i++)
         status = add_buffer(archive, net, optimizer->rule->states[i], optimizer->state[i], err);
+    return status;
+}
+
+// The plain moving average, and what a normalised network is trained with.
+static enum sqz_status add_weights(struct sqz_archive *archive, const struct sqz_stepper *stepper,
+                                   const struct sqz_net *plain, struct sqz_error *err)
+{
+    const struct sqz_net *net = stepper->config.net;
+    enum sqz_status status = SQZ_OK;
+    if (stepper->ema)
+        status = add_buffer(archive, plain, AVERAGE, sqz_stepper_judged(stepper), err);
+    if (!status && stepper->model)
+        status = add_buffer(archive, net, NORMALISED, stepper->weights, err);
+    if (!status && stepper->model && stepper->ema)
+        status = add_buffer(archive, net, NORMALISED_AVERAGE, stepper->ema, err);
+    return status;
+}
+
+static enum sqz_status take_weights(const char *path, const struct sqz_archive *archive,
+                                    struct sqz_stepper *stepper, struct sqz_error *err)
+{
+    const struct sqz_net *net = stepper->config.net;
+    const char *average = stepper->model ? NORMALISED_AVERAGE : AVERAGE;
+    enum sqz_status status = SQZ_OK;
+    if (stepper->model)
+        status = sqz_checkpoint_take(path, archive, net, NORMALISED, stepper->weights, err);
+    if (!status && stepper->ema)
+        status = sqz_checkpoint_take(path, archive, net, average, stepper->ema, err);
     return status;
 }
 
@@ -175,16 +207,16 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
                                      const struct sqz_model *model, struct sqz_error *err)
 {
     struct sqz_archive archive = {0};
-    const struct sqz_net *net = model->net;
+    sqz_stepper_fold(stepper);
     enum sqz_status status = sqz_model_to_archive(model, &archive, err);
     if (!status)
-        status = add_optimizer(&archive, stepper, net, err);
+        status = add_optimizer(&archive, stepper, err);
     if (!status && stepper->counters.group > 0)
-        status = add_buffer(&archive, net, ACCUMULATOR, stepper->accumulator, err);
-    if (!status && stepper->ema)
-        status = add_buffer(&archive, net, AVERAGE, stepper->ema, err);
+        status = add_buffer(&archive, stepper->config.net, ACCUMULATOR, stepper->accumulator, err);
+    if (!status)
+        status = add_weights(&archive, stepper, model->net, err);
     if (!status && state->displaced_best)
-        status = add_buffer(&archive, net, DISPLACED, state->displaced_best, err);
+        status = add_buffer(&archive, model->net, DISPLACED, state->displaced_best, err);
     if (status)
         goto done;
     for (int i = 0; i < N_FIELDS && !status; i++)
@@ -289,11 +321,12 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
                                      optimizer->state[i], err);
     if (!status && read.group > 0)
         status = sqz_checkpoint_take(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
-    if (!status && stepper->ema)
-        status = sqz_checkpoint_take(path, archive, net, AVERAGE, stepper->ema, err);
+    if (!status)
+        status = take_weights(path, archive, stepper, err);
     if (status)
         return status;
     stepper->counters = read;
+    stepper->calibrated = state->steps > 0;
     stepper->micro_steps = (uint64_t)state->steps;
     optimizer->updates = updates;
     return SQZ_OK;
@@ -329,13 +362,14 @@ enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_ste
     struct sqz_archive archive = {0};
     const size_t one = 1;
     int32_t step = (int32_t)stepper->optimizer->updates;
+    sqz_stepper_fold(stepper);
     enum sqz_status status = sqz_model_to_archive(model, &archive, err);
     if (!status && !sqz_archive_add(&archive, "global_step", SQZ_I32, 1, &one, &step))
         status = sqz_fail_memory(err, "a checkpoint", sizeof step);
-    if (!status)
-        status = add_optimizer(&archive, stepper, model->net, err);
+    if (!status && !stepper->model) // else it is the state of parameters that MindCV does not have
+        status = add_optimizer(&archive, stepper, err);
     if (!status && stepper->ema)
-        status = add_buffer(&archive, model->net, AVERAGE, stepper->ema, err);
+        status = add_buffer(&archive, model->net, AVERAGE, sqz_stepper_judged(stepper), err);
     if (!status)
         status =
             sqz_archive_write(path, sqz_format_find("ckpt"), &archive, SQZ_REPLACE_EXISTING, err);

@@ -30,6 +30,7 @@ struct sqz_train_state {
 };
 void sqz_train_state_release(struct sqz_train_state *state);
 
+// Brings the model's weights up to date (sqz_stepper_fold).
 enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_state *state,
                                      const struct sqz_stepper *stepper,
                                      const struct sqz_model *model, struct sqz_error *err);
@@ -38,7 +39,8 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
 enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archive,
                                     struct sqz_model **model, struct sqz_train_state *state,
                                     struct sqz_error *err);
-// Optimizer state, accumulator and counters into a stepper made from the same recipe.
+// Optimizer state, accumulator, counters and what else is trained into a stepper made from the same
+// recipe.
 enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archive *archive,
                                        const struct sqz_train_state *state,
                                        struct sqz_stepper *stepper, struct sqz_error *err);
@@ -52,7 +54,8 @@ enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *
 enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_archive *archive,
                                          const struct sqz_net *net, float **out,
                                          struct sqz_error *err);
-// MindCV's checkpoint: weights, optimizer state, moving average and step count.
+// MindCV's checkpoint: weights, optimizer state (not of a normalised network), moving average and
+// step count.
 enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_stepper *stepper,
                                           const struct sqz_model *model, struct sqz_error *err);
 

@@ -69,10 +69,13 @@ static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_tex
     sqz_text_add(out, "\nMemory\n");
     sqz_text_add(out, "  weights and optimizer  %9.1f MB\n",
                  megabytes(plan.weights + plan.optimizer));
-    sqz_text_add(out,
-                 "  training step          %9.1f MB  (activations %.1f on each of %zu threads, "
-                 "gradients %.1f, packed weights %.1f, scratch %.1f)\n",
-                 megabytes(plan.step), megabytes(engine->activations), engine->workers,
+    sqz_text_add(out, "  training step          %9.1f MB  (activations ", megabytes(plan.step));
+    if (engine->shared > 0)
+        sqz_text_add(out, "of a group %.1f", megabytes(engine->shared));
+    else
+        sqz_text_add(out, "%.1f on each of %zu threads", megabytes(engine->activations),
+                     engine->workers);
+    sqz_text_add(out, ", gradients %.1f, packed weights %.1f, scratch %.1f)\n",
                  megabytes(engine->gradients), megabytes(engine->packed_weights),
                  megabytes(engine->scratch));
     sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(plan.pictures));

@@ -47,7 +47,7 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
     }
     if (status)
         return status;
-    out->optimizer = out->weights * (size_t)n_states;
+    out->optimizer = config.net->n_weights * sizeof(float) * (size_t)n_states;
     out->pictures = sqz_loader_memory(&loader);
     if (setup->train->pixels)
         out->data_set = setup->train->count * (size_t)setup->train->w * (size_t)setup->train->h *
@@ -66,12 +66,14 @@ static const struct sqz_optimizer_rule *rule_of(const struct sqz_options *option
     return rule;
 }
 
-// The next smaller batch that divides this one; mixup and cutmix need an even one. 0: none.
+// The next smaller batch that divides this one; mixup and cutmix need an even one, normalisation
+// whole groups. 0: none.
 static int64_t smaller_batch(const struct sqz_options *options, int64_t whole, int64_t batch)
 {
     bool even = options->mixup > 0 || options->cutmix > 0;
+    int64_t group = strcmp(options->norm, "batch") == 0 ? options->norm_group : 1;
     for (int64_t b = batch - 1; b > 0; b--)
-        if (whole % b == 0 && (!even || b % 2 == 0))
+        if (whole % b == 0 && (!even || b % 2 == 0) && b % group == 0)
             return b;
     return 0;
 }

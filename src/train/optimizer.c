@@ -30,6 +30,16 @@ static bool is_named(const char *list, const char *param)
     return false;
 }
 
+// The same, where whoever keeps a normalised convolution's weights keeps its normalisation, too:
+// they are folded into each other.
+static bool is_listed(const char *list, const struct sqz_net *net, int p)
+{
+    bool listed = is_named(list, net->params[p].name);
+    while (net->params[p].kind >= SQZ_PARAM_BETA)
+        p--;
+    return listed || is_named(list, net->params[p].name);
+}
+
 // Every name of option freeze has to mean something, or a typing error would train everything.
 static enum sqz_status check_freeze(const char *list, const struct sqz_net *net,
                                     struct sqz_error *err)
@@ -63,7 +73,7 @@ static enum sqz_status find_frozen(struct sqz_optimizer *optimizer, const char *
         return sqz_fail_memory(err, "the optimizer", sizeof *optimizer->frozen);
     for (int p = 0; p < net->n_params; p++) {
         const struct sqz_param *param = &net->params[p];
-        if (is_named(list, param->name))
+        if (is_listed(list, net, p))
             optimizer->frozen[optimizer->n_frozen++] = (struct sqz_frozen_range){
                 .first = param->offset, .end = param->offset + param->size};
     }
@@ -97,18 +107,33 @@ static int modules_behind(const struct sqz_net *net, int p)
 
 // What of the options decides on a chunk.
 struct rates {
-    bool decay_biases, has_layers;
+    bool decay_biases, decay_norms, has_layers;
     double layer_decay;
 };
 
+static bool decays(const struct rates *rates, enum sqz_param_kind kind)
+{
+    switch (kind) {
+    case SQZ_PARAM_BIAS:
+        return rates->decay_biases;
+    case SQZ_PARAM_BETA:
+    case SQZ_PARAM_GAMMA:
+        return rates->decay_norms;
+    default:
+        return true;
+    }
+}
+
 static struct rates rates_of(const struct sqz_options *options)
 {
-    // "auto" leaves out names with beta or gamma, which no SqueezeNet has; and with it MindCV makes
-    // no groups, so that layer_decay does nothing. In groups of layers biases never decay.
-    bool layers = options->layer_decay == options->layer_decay && // NAN: not given
-                  strcmp(options->weight_decay_filter, "auto") != 0;
-    return (struct rates){.decay_biases =
-                              !layers && strcmp(options->weight_decay_filter, "norm_and_bias") != 0,
+    // "auto" leaves out names with beta or gamma, which only a normalised network has; and with it
+    // MindCV makes no groups, so that layer_decay does nothing. In groups of layers biases, beta
+    // and gamma never decay.
+    bool automatic = strcmp(options->weight_decay_filter, "auto") == 0;
+    bool layers = options->layer_decay == options->layer_decay && !automatic; // NAN: not given
+    bool all = !layers && strcmp(options->weight_decay_filter, "norm_and_bias") != 0;
+    return (struct rates){.decay_biases = all,
+                          .decay_norms = all && !automatic,
                           .has_layers = layers,
                           .layer_decay = options->layer_decay};
 }
@@ -128,12 +153,13 @@ static enum sqz_status cut(struct sqz_optimizer *optimizer, const struct sqz_net
     for (int p = 0; p < net->n_params; p++) {
         const struct sqz_param *param = &net->params[p];
         size_t size = chunk_size(optimizer->rule, param);
-        for (size_t at = 0; at < param->size && !is_frozen(optimizer, param); at += size) {
+        bool learns = param->kind != SQZ_PARAM_STATISTIC && !is_frozen(optimizer, param);
+        for (size_t at = 0; at < param->size && learns; at += size) {
             size_t left = param->size - at;
             optimizer->chunks[optimizer->n_chunks++] = (struct sqz_optimizer_chunk){
                 .first = param->offset + at,
                 .end = param->offset + at + (left < size ? left : size),
-                .decays = rates->decay_biases || param->kind != SQZ_PARAM_BIAS,
+                .decays = decays(rates, param->kind),
                 .rate_scale =
                     rates->has_layers ? pow(rates->layer_decay, modules_behind(net, p)) : 1,
             };

@@ -127,6 +127,32 @@ static enum sqz_status check_model(const struct sqz_options *options, struct sqz
     return SQZ_OK;
 }
 
+// A group of pictures that share their statistics never crosses a rank.
+static enum sqz_status check_norm(const struct sqz_options *options, bool final,
+                                  struct sqz_error *err)
+{
+    int64_t batch = options->batch_size, group = options->norm_group;
+    bool given = options->origins[sqz_option_find("norm_group")] >= SQZ_FROM_YAML;
+    if (strcmp(options->norm, "batch") != 0)
+        return SQZ_OK;
+    if (options->resume_opt)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option resume_opt takes over the state of an optimizer that knew no "
+                        "normalisation; add \"--norm none\".");
+    if (batch % group == 0 || (!final && !given)) // sqz_recipe_fit_norm comes between
+        return SQZ_OK;
+    if (batch < group)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option batch_size is %lld, less than norm_group %lld: use batch_size "
+                        "%lld, or norm_group %lld.",
+                        (long long)batch, (long long)group, (long long)group, (long long)batch);
+    return sqz_fail(err, SQZ_E_CONFIG,
+                    "Option batch_size is %lld, which is no multiple of norm_group %lld: the "
+                    "nearest that are, are %lld and %lld.",
+                    (long long)batch, (long long)group, (long long)(batch / group * group),
+                    (long long)((batch / group + 1) * group));
+}
+
 static enum sqz_status check_training(const struct sqz_options *options, struct sqz_error *err)
 {
     if (strcmp(options->ckpt_save_policy, "top_k") == 0 && !options->val_while_train)
@@ -244,6 +270,8 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
         status = check_model(options, err);
     if (status == SQZ_OK)
         status = check_training(options, err);
+    if (status == SQZ_OK)
+        status = check_norm(options, notes != NULL, err);
     if (status == SQZ_OK && options->strict_recipe)
         status = check_strictly(options, err);
     if (status == SQZ_OK && notes)

@@ -156,3 +156,21 @@ void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_
         sqz_text_add(notes, "ckpt_save_policy top_k chooses among files that are written only with "
                             "--ckpt_format ckpt.\n");
 }
+
+enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text *notes,
+                                    struct sqz_error *err)
+{
+    enum { FEWEST = 8 }; // statistics of fewer pictures are noise, if there could be more
+    int64_t batch = options->batch_size, group = options->norm_group;
+    bool open = sqz_options_origin(options, "norm_group") <= SQZ_FROM_BUILTIN_RECIPE;
+    if (strcmp(options->norm, "batch") != 0 || !open || batch % group == 0)
+        return SQZ_OK;
+    while (batch % group != 0)
+        group--;
+    if (group < FEWEST && group < batch)
+        return SQZ_OK; // sqz_options_check refuses it
+    sqz_text_add(
+        notes, "norm_group is %" PRId64 ": a batch of %" PRId64 " has no groups of %" PRId64 ".\n",
+        group, batch, options->norm_group);
+    return sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "norm_group", "%" PRId64, group);
+}

@@ -10,6 +10,11 @@
 enum sqz_status sqz_recipe_fit_batch(struct sqz_options *options, int ranks, struct sqz_text *notes,
                                      struct sqz_error *err);
 
+// With norm batch, where nobody chose norm_group: the largest divisor of a batch that 32 does not
+// divide, unless that is below 8 and too few. Written into the options, and said in *notes.
+enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text *notes,
+                                    struct sqz_error *err);
+
 struct sqz_recipe_facts {
     int64_t train_images, steps_per_epoch;
 };

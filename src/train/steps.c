@@ -29,9 +29,42 @@ enum sqz_status sqz_stepper_memory(const struct sqz_stepper_config *config,
         return status;
     size_t buffers = 1 + (config->accumulate > 1) + (config->ema_decay > 0);
     *total = engine->total + buffers * config->net->n_weights * sizeof(float);
+    if (config->plain)
+        *total += (config->net->n_weights + sqz_norm_statistics(config->net) +
+                   (config->ema_decay > 0) * config->plain->n_weights) *
+                  sizeof(float);
     if (needs_logits(config))
         *total += 2 * count_logits(config) * sizeof(float);
     return SQZ_OK;
+}
+
+// A layer whose gamma is frozen keeps its moving statistics and is normalised by them.
+static void find_fixed(struct sqz_stepper *stepper)
+{
+    const struct sqz_net *net = stepper->config.net;
+    const struct sqz_optimizer *optimizer = stepper->optimizer;
+    for (int i = 0; i < net->n_layers; i++)
+        for (int f = 0; net->layers[i].gamma >= 0 && f < optimizer->n_frozen; f++)
+            if (optimizer->frozen[f].first == net->params[net->layers[i].gamma].offset)
+                stepper->fixed[i] = true;
+}
+
+static bool make_normalised(struct sqz_stepper *stepper)
+{
+    const struct sqz_stepper_config *config = &stepper->config;
+    const struct sqz_net *net = config->net;
+    stepper->model = stepper->weights;
+    stepper->weights = sqz_new_aligned(net->n_weights, sizeof(float));
+    stepper->statistics = sqz_new_aligned(sqz_norm_statistics(net), sizeof(float));
+    stepper->fixed = sqz_new_array((size_t)net->n_layers, sizeof *stepper->fixed);
+    if (config->ema_decay > 0)
+        stepper->folded = sqz_new_aligned(config->plain->n_weights, sizeof(float));
+    if (!stepper->weights || !stepper->statistics || !stepper->fixed ||
+        (config->ema_decay > 0 && !stepper->folded))
+        return false;
+    sqz_norm_unfold(config->plain, stepper->model, net, stepper->weights);
+    find_fixed(stepper);
+    return true;
 }
 
 static bool make_buffers(struct sqz_stepper *stepper)
@@ -39,6 +72,8 @@ static bool make_buffers(struct sqz_stepper *stepper)
     const struct sqz_stepper_config *config = &stepper->config;
     size_t n = config->net->n_weights;
     bool made = (stepper->gradient = sqz_new_aligned(n, sizeof(float)));
+    if (made && config->plain)
+        made = make_normalised(stepper);
     if (made && config->accumulate > 1)
         made = (stepper->accumulator = sqz_new_aligned(n, sizeof(float)));
     if (made && config->ema_decay > 0) {
@@ -81,12 +116,29 @@ void sqz_stepper_release(struct sqz_stepper *stepper)
     sqz_free(stepper->ema);
     sqz_free(stepper->logits);
     sqz_free(stepper->dlogits);
+    if (stepper->model)
+        sqz_free(stepper->weights);
+    sqz_free(stepper->folded);
+    sqz_free(stepper->statistics);
+    sqz_free(stepper->fixed);
     *stepper = (struct sqz_stepper){0};
+}
+
+void sqz_stepper_fold(const struct sqz_stepper *stepper)
+{
+    if (stepper->model)
+        sqz_norm_fold(stepper->config.net, stepper->weights, stepper->config.plain, stepper->model);
 }
 
 const float *sqz_stepper_judged(const struct sqz_stepper *stepper)
 {
-    return stepper->ema ? stepper->ema : stepper->weights;
+    if (!stepper->model)
+        return stepper->ema ? stepper->ema : stepper->weights;
+    if (stepper->ema)
+        sqz_norm_fold(stepper->config.net, stepper->ema, stepper->config.plain, stepper->folded);
+    else
+        sqz_stepper_fold(stepper);
+    return stepper->ema ? stepper->folded : stepper->model;
 }
 
 struct loss_job {
@@ -262,6 +314,39 @@ static void update(struct sqz_stepper *stepper, double rate, struct sqz_step_res
     out->finite = sqz_all_finite(config->pool, stepper->weights, n_weights);
 }
 
+// Before the first step from plain weights: gamma and beta such that normalising by this batch's
+// statistics changes nothing.
+static void calibrate(struct sqz_stepper *stepper, const struct sqz_step_batch *batch)
+{
+    const struct sqz_net *net = stepper->config.net;
+    if (!stepper->config.warm || stepper->calibrated || stepper->micro_steps > 0)
+        return;
+    struct sqz_gradient_step step = {.weights = stepper->weights,
+                                     .images = batch->images,
+                                     .n = batch->n,
+                                     .seed = stepper->config.seed,
+                                     .gradient = stepper->gradient};
+    sqz_gradient_run(stepper->engine, &step);
+    sqz_norm_take(net, stepper->gradient, stepper->statistics);
+    sqz_norm_calibrate(net, stepper->statistics, stepper->weights);
+    if (stepper->ema)
+        memcpy(stepper->ema, stepper->weights, net->n_weights * sizeof(float));
+    stepper->calibrated = true;
+}
+
+// The moving statistics begin as the plain mean of the first batches'; a short batch counts less.
+static void follow(struct sqz_stepper *stepper, int n)
+{
+    const struct sqz_stepper_config *config = &stepper->config;
+    if (!config->plain)
+        return;
+    double share = SQZ_NORM_MOMENTUM, mean = 1 / (double)(stepper->counters.counted + 1);
+    if (!config->warm && mean > share)
+        share = mean;
+    sqz_norm_follow(config->net, stepper->statistics, share * n / config->max_batch, stepper->fixed,
+                    stepper->weights);
+}
+
 void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *batch, double rate,
                      struct sqz_step_result *out)
 {
@@ -270,14 +355,18 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     struct loss_job job = {.scale = counters->scale.scale};
     sqz_loss_begin(&config->loss, batch->labels, batch->targets, batch->n, &job.batch);
     *out = (struct sqz_step_result){0};
+    calibrate(stepper, batch);
     struct sqz_gradient_step step = {.weights = stepper->weights,
                                      .images = batch->images,
                                      .n = batch->n,
                                      .seed = config->seed,
                                      .micro_step = stepper->micro_steps,
                                      .gradient = stepper->gradient,
-                                     .zero_fraction = &out->zero_fraction};
+                                     .zero_fraction = &out->zero_fraction,
+                                     .fixed = stepper->fixed};
     out->loss = run_engine(stepper, &job, &step);
+    if (config->plain)
+        sqz_norm_take(config->net, stepper->gradient, stepper->statistics);
     out->zero_logits = (double)job.zeros / ((double)batch->n * config->net->spec.classes);
     if (job.scale != 1)
         scale_gradient(stepper, 1 / job.scale);
@@ -294,6 +383,7 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     out->skipped = overflow;
     if (overflow)
         return;
+    follow(stepper, batch->n);
     clip(stepper, out->gradient_norm);
     if (accumulate(stepper))
         update(stepper, rate, out);

@@ -4,12 +4,15 @@
 #define SQZ_TRAIN_STEPS_H
 
 #include "net/gradient.h"
+#include "net/norm.h"
 #include "train/loss.h"
 #include "train/loss_scale.h"
 #include "train/optimizer.h"
 
 struct sqz_stepper_config {
-    const struct sqz_net *net; // borrowed, as the next two
+    const struct sqz_net *net;   // what is trained; borrowed, as the next three
+    const struct sqz_net *plain; // NULL; or, where `net` is normalised, the same without
+    bool warm; // normalised: the weights come from a file, whose logits the first step keeps
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
     int max_batch;        // rows, all augmentation splits counted
@@ -30,7 +33,12 @@ struct sqz_stepper {
     struct sqz_stepper_config config;
     struct sqz_gradient *engine;
     struct sqz_optimizer *optimizer; // borrowed
-    float *weights;                  // borrowed: the network's
+    float *weights;                  // what is trained; borrowed, unless there is `model`
+    float *model;                    // normalised: the plain network's weights, borrowed
+    float *folded;                   // normalised: plain weights of the moving average
+    float *statistics;               // normalised: of the last micro-batch
+    bool *fixed;                     // normalised, per layer: frozen, so its statistics stay, too
+    bool calibrated;                 // a warm start has been
     float *gradient;                 // of the last micro-batch, after clipping
     float *accumulator;              // NULL without accumulation
     float *ema;                      // moving average of the weights; NULL without
@@ -39,7 +47,8 @@ struct sqz_stepper {
     uint64_t micro_steps; // done so far: key of the dropout masks
     int overflows;        // running
 };
-// `scale` is where the loss scale begins (zero-initialised: none).
+// `scale` is where the loss scale begins (zero-initialised: none). `weights` are plain; those of a
+// normalised network are made of them, and sqz_stepper_judged and sqz_stepper_fold bring them back.
 enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper,
                                  const struct sqz_stepper_config *config,
                                  const struct sqz_loss_scale *scale,
@@ -71,8 +80,11 @@ struct sqz_step_result {
 // weights, optimizer, average and accumulator as they were.
 void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *batch, double rate,
                      struct sqz_step_result *out);
-// The weights that the run is judged by: their moving average, if there is one.
+// The plain weights that the run is judged by: their moving average, if there is one. Valid until
+// the next step.
 const float *sqz_stepper_judged(const struct sqz_stepper *stepper);
+// Brings the plain weights (sqz_stepper_init's) up to date: normalised networks are trained apart.
+void sqz_stepper_fold(const struct sqz_stepper *stepper);
 // Whether n floats are all finite; exact, in parallel.
 bool sqz_all_finite(struct sqz_pool *pool, const float *values, size_t n);
 

@@ -14,6 +14,7 @@ void sqz_run_release(struct sqz_run *run)
     sqz_loader_free(run->val_loader);
     sqz_stepper_release(&run->stepper);
     sqz_optimizer_free(run->optimizer);
+    sqz_net_free(run->norm_net);
     sqz_free(run->rates);
     sqz_free(run->class_weights);
     sqz_train_state_release(&run->state);

@@ -17,7 +17,10 @@ static int batch_rows(const struct sqz_options *options)
 struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
 {
     const struct sqz_options *options = run->setup.options;
-    return (struct sqz_stepper_config){.net = run->setup.model->net,
+    const struct sqz_net *plain = run->setup.model->net;
+    return (struct sqz_stepper_config){.net = run->norm_net ? run->norm_net : plain,
+                                       .plain = run->norm_net ? plain : NULL,
+                                       .warm = run->norm_net && *options->ckpt_path,
                                        .kernels = run->environment->kernels,
                                        .pool = run->environment->pool,
                                        .max_batch = batch_rows(options),
@@ -70,6 +73,16 @@ static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error
     return SQZ_OK;
 }
 
+static enum sqz_status prepare_norm(struct sqz_run *run, struct sqz_error *err)
+{
+    const struct sqz_options *options = run->setup.options;
+    struct sqz_net_spec spec = run->setup.model->net->spec;
+    if (strcmp(options->norm, "batch") != 0)
+        return SQZ_OK;
+    spec.norm_group = (int)options->norm_group;
+    return sqz_net_new(&spec, &run->norm_net, err);
+}
+
 static enum sqz_status prepare_loss(struct sqz_run *run, struct sqz_error *err)
 {
     const struct sqz_setup *setup = &run->setup;
@@ -100,6 +113,8 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_loss_scale_init(options, &scale, err);
     if (!status)
+        status = prepare_norm(run, err);
+    if (!status)
         status = prepare_loss(run, err);
     if (!status)
         status = sqz_setup_train_loader(setup, threads, &run->loader, err);
@@ -110,7 +125,7 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
                               &setup->notes, err);
     if (!status)
-        status = sqz_optimizer_new(options, setup->model->net, &run->optimizer, err);
+        status = sqz_optimizer_new(options, config.net, &run->optimizer, err);
     if (!status)
         status = sqz_stepper_init(&run->stepper, &config, &scale, run->optimizer,
                                   setup->model->weights, err);

@@ -14,6 +14,7 @@ struct sqz_run {
     struct sqz_setup setup;
     struct sqz_run_folder folder;
     struct sqz_train_state state;
+    struct sqz_net *norm_net; // what is trained, with norm batch; else NULL: the model's network is
     struct sqz_loss loss;
     float *class_weights; // of the loss; NULL: none
     struct sqz_optimizer *optimizer;

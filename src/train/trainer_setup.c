@@ -165,6 +165,8 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = merge_builtin(out, err);
     if (!status)
         status = sqz_recipe_fit_batch(out->options, 1, &out->notes, err);
+    if (!status)
+        status = sqz_recipe_fit_norm(out->options, &out->notes, err);
     if (!status && !out->val)
         status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
     if (!status)

@@ -1,4 +1,5 @@
-// Element-wise operations and channel sums: every remainder of channels, slices, lengths.
+// Element-wise operations, channel sums, normalisation: every remainder of channels, slices,
+// lengths.
 #include "check/check.h"
 
 #include <math.h>
@@ -74,6 +75,88 @@ static void run_flat(const struct sqz_kernels *k, size_t n)
     guarded_free_all();
 }
 
+// The numbers of each channel that normalisation works with.
+struct norm_numbers {
+    float *scale, *shift, *a, *b, *c;
+};
+
+static struct norm_numbers norm_numbers(size_t channels)
+{
+    return (struct norm_numbers){random_floats(channels), random_floats(channels),
+                                 random_floats(channels), random_floats(channels),
+                                 random_floats(channels)};
+}
+
+// y as the definition has it, and whether rounding could open or close its ReLU.
+static double norm_truth(const struct sqz_norm *norm, size_t i, bool *unsure)
+{
+    size_t c = i % (size_t)norm->channels;
+    double y = (double)norm->x[i] * (double)norm->scale[c] + (double)norm->shift[c];
+    *unsure = norm->relu && fabs(y) < 1e-6;
+    return y;
+}
+
+static void run_norm_forward(const struct sqz_kernels *k, const struct sqz_norm *norm,
+                             const struct norm_numbers *by, const float *dy)
+{
+    size_t size = (size_t)norm->n * (size_t)norm->channels;
+    float *y = guarded_floats(size), *dx = guarded_floats(size);
+    bool unsure;
+    k->norm_forward(norm, y);
+    k->norm_backward(norm, dy, by->a, by->b, by->c, dx);
+    for (size_t i = 0; i < size; i++) {
+        size_t c = i % (size_t)norm->channels;
+        double want = norm_truth(norm, i, &unsure);
+        double g = norm->relu && want <= 0 ? 0 : (double)dy[i];
+        check_close(y[i], norm->relu && want < 0 ? 0 : want, 3, sum_factor(2), "value", i);
+        if (unsure)
+            continue;
+        want = (double)by->a[c] * g + (double)by->b[c] * (double)norm->x[i] + (double)by->c[c];
+        check_close(dx[i], want, 3, sum_factor(3), "gradient", i);
+    }
+}
+
+static void run_norm_sums(const struct sqz_kernels *k, const struct sqz_norm *norm, const float *dy)
+{
+    const size_t channels = (size_t)norm->channels;
+    double *got = calloc(4 * channels, sizeof *got);
+    for (size_t i = 0; i < 4 * channels; i++)
+        got[i] = (double)i; // is added to
+    k->norm_sums(norm->x, norm->n, norm->channels, got, got + channels);
+    k->norm_backward_sums(norm, dy, got + 2 * channels, got + 3 * channels);
+    for (size_t c = 0; c < channels; c++) {
+        double want[4] = {(double)c, (double)(channels + c), (double)(2 * channels + c),
+                          (double)(3 * channels + c)};
+        bool unsure, any = false;
+        for (size_t i = c; i < (size_t)norm->n * channels; i += channels) {
+            double x = (double)norm->x[i], y = norm_truth(norm, i, &unsure);
+            double g = norm->relu && y <= 0 ? 0 : (double)dy[i];
+            any = any || unsure;
+            want[0] += x;
+            want[1] += x * x;
+            want[2] += g;
+            want[3] += g * x;
+        }
+        for (size_t j = 0; j < (any ? 2 : 4); j++)
+            check_true(fabs(got[j * channels + c] - want[j]) <= 1e-12 * (fabs(want[j]) + norm->n),
+                       "wrong sum", j * channels + c);
+    }
+    free(got);
+}
+
+static void run_norm(const struct sqz_kernels *k, int n, int channels, bool relu)
+{
+    check_begin("%s norm: %d pixels of %d channels%s", sqz_cpu_level_name(k->level), n, channels,
+                relu ? ", ReLU" : "");
+    size_t size = (size_t)n * (size_t)channels;
+    struct norm_numbers by = norm_numbers((size_t)channels);
+    struct sqz_norm norm = {random_floats(size), by.scale, by.shift, n, channels, relu};
+    float *dy = random_floats(size);
+    run_norm_forward(k, &norm, &by, dy);
+    run_norm_sums(k, &norm, dy);
+    guarded_free_all();
+}
+
 void check_ops(const struct sqz_kernels *k, const struct sqz_kernels *below)
 {
     random_seed(3);
@@ -83,7 +166,11 @@ void check_ops(const struct sqz_kernels *k, const struct sqz_kernels *below)
             run_relu_backward(k, n, channels, channels % 4);
         if (!below || below->channel_sum != k->channel_sum)
             run_channel_sums(k, n, channels, channels % 3);
+        if (!below || below->norm_sums != k->norm_sums)
+            run_norm(k, n, channels, channels % 5 != 0);
     }
+    if (!below || below->norm_sums != k->norm_sums)
+        run_norm(k, 3025, 128, true);
     if (!below || below->channel_sum != k->channel_sum) {
         run_channel_sums(k, 169, 1000, 0);
         run_channel_sums(k, 3025, 64, 64);

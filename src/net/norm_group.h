@@ -1,0 +1,48 @@
+// Forward and backward pass of a group of samples that share the statistics of normalisation.
+#ifndef SQZ_NET_NORM_GROUP_H
+#define SQZ_NET_NORM_GROUP_H
+
+#include "net/backward.h"
+#include "net/forward.h"
+#include "net/gradient.h"
+#include "net/norm_plan.h"
+
+// Buffers of the group, and what both passes share. Everything but the buffers is borrowed.
+struct sqz_norm_group {
+    const struct sqz_net *net;
+    const struct sqz_kernels *kernels;
+    struct sqz_pool *pool;
+    const struct sqz_norm_plan *plan;
+    const struct sqz_forward *forward; // of plan->linear
+    const struct sqz_backward *backward;
+    char *scratch; // of the convolutions, one part a worker
+    size_t scratch_size;
+
+    char *arena, *windows;
+    float *parts;     // gradients of a stage, one a part
+    double *sums;     // [part][2][channel]; then part 0 holds all parts' sum
+    double *moments;  // mean and 1 / standard deviation of each channel
+    float *channels;  // scale, shift; backwards also a, b, c (kernels.h), of each channel
+    float **pointers; // of a worker's pass: [sample][tensor] values, then gradients
+    uint8_t **indices;
+
+    // of the current group:
+    const struct sqz_gradient_step *step;
+    int first, n;    // samples of the batch
+    float *gradient; // the group's
+    double losses[SQZ_NORM_PARTS];
+    uint64_t zeros, outputs; // of the first part's ReLUs
+    bool count_zeros;
+    int stage;
+};
+
+size_t sqz_norm_group_bytes(const struct sqz_norm_plan *plan, int threads);
+enum sqz_status sqz_norm_group_init(struct sqz_norm_group *group, struct sqz_error *err);
+void sqz_norm_group_release(struct sqz_norm_group *group);
+
+// Samples [first, first + n) of the step's batch: adds to `gradient` (zeros so far) and returns
+// their share of the loss. The group's share of the batch's statistics goes to their places.
+double sqz_norm_group_run(struct sqz_norm_group *group, const struct sqz_gradient_step *step,
+                          int first, int n, float *gradient);
+
+#endif

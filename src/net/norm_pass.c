@@ -1,0 +1,312 @@
+// A part of a group through one stage, forwards and backwards, a few samples at a time.
+#include "net/norm_pass.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "net/norm_statistics.h"
+
+#include <string.h>
+
+// A few samples of a part on their way through a stage; one behind the other in each tensor.
+struct pass {
+    struct sqz_norm_group *group;
+    const struct sqz_norm_stage *stage;
+    int part, first, n;       // samples of the group
+    float **tensors, **grads; // [sample of the pass][tensor]
+    uint8_t **indices;        // [sample of the pass][layer]
+    char *scratch, *window;
+    size_t used; // of the window
+};
+
+static float *window_take(struct pass *pass, int tensor)
+{
+    size_t bytes =
+        (size_t)pass->group->plan->pass * sqz_tensor_size(pass->group->net, tensor) * sizeof(float);
+    float *at = (float *)(pass->window + pass->used);
+    pass->used += (bytes + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
+    return at;
+}
+
+static float *sample_of(const struct sqz_norm_group *group, const struct sqz_block *block,
+                        int tensor, int sample)
+{
+    return (float *)(group->arena + block->offset) +
+           (size_t)sample * sqz_tensor_size(group->net, tensor);
+}
+
+static void point(struct pass *pass)
+{
+    const struct sqz_norm_group *group = pass->group;
+    const struct sqz_norm_plan *plan = group->plan;
+    const struct sqz_net *net = group->net;
+    size_t image = sqz_tensor_size(net, 0);
+    for (int s = 0; s < pass->n; s++) {
+        int sample = pass->first + s;
+        for (int t = 1; t < net->n_tensors; t++) {
+            pass->tensors[s * net->n_tensors + t] = sample_of(group, &plan->kept[t], t, sample);
+            pass->grads[s * net->n_tensors + t] = sample_of(group, &plan->grads[t], t, sample);
+        }
+        // No layer writes tensor 0, so the image may be const.
+        pass->tensors[s * net->n_tensors] =
+            (float *)group->step->images + (size_t)(group->first + sample) * image;
+        for (int i = 0; i < net->n_layers; i++)
+            pass->indices[s * net->n_layers + i] =
+                (uint8_t *)group->arena + plan->indices[i].offset +
+                (size_t)sample * sqz_tensor_size(net, net->layers[i].output);
+    }
+    pass->used = 0;
+}
+
+static struct sqz_norm norm_of(const struct sqz_norm_group *group, int tensor, const float *x)
+{
+    const struct sqz_norm_tensor *what = &group->plan->tensors[tensor];
+    const struct sqz_tensor *shape = &group->net->tensors[tensor];
+    return (struct sqz_norm){.x = x,
+                             .scale = sqz_norm_numbers(group, SQZ_NORM_SCALE, tensor),
+                             .shift = sqz_norm_numbers(group, SQZ_NORM_SHIFT, tensor),
+                             .n = shape->h * shape->w,
+                             .channels = shape->c,
+                             .relu = what->relu};
+}
+
+static void count_zeros(struct sqz_norm_group *group, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        group->zeros += y[i] == 0;
+    group->outputs += n;
+}
+
+static void dropout(const struct pass *pass, int sample, int tensor, float *x)
+{
+    const struct sqz_norm_group *group = pass->group;
+    struct sqz_random random;
+    sqz_random_init(&random, group->step->seed, group->step->micro_step,
+                    (uint64_t)(group->first + pass->first + sample), SQZ_RANDOM_DROPOUT);
+    sqz_dropout(group->net, random.key, x, sqz_tensor_size(group->net, tensor));
+}
+
+// y of the normalised tensors that the stage reads goes into the window, where its layers see it.
+static void make_inputs(struct pass *pass, bool backward)
+{
+    struct sqz_norm_group *group = pass->group;
+    const struct sqz_net *net = group->net;
+    int stage = group->stage;
+    for (int t = 1; t < net->n_tensors; t++) {
+        if (!sqz_norm_needs(group->plan, stage, backward, t))
+            continue;
+        size_t size = sqz_tensor_size(net, t);
+        float *y = window_take(pass, t);
+        for (int s = 0; s < pass->n; s++, y += size) {
+            float **at = &pass->tensors[s * net->n_tensors + t];
+            struct sqz_norm norm = norm_of(group, t, *at);
+            group->kernels->norm_forward(&norm, y);
+            *at = y;
+            if (!backward && group->count_zeros && pass->part == 0 && norm.relu &&
+                group->plan->tensors[t].reader == stage)
+                count_zeros(group, y, size);
+        }
+    }
+}
+
+static void forward_layer(struct pass *pass, int index)
+{
+    struct sqz_norm_group *group = pass->group;
+    const struct sqz_net *net = group->net;
+    const struct sqz_layer *layer = &net->layers[index];
+    sqz_images_forward(group->forward, index, pass->n, pass->tensors, pass->indices[index],
+                       pass->scratch);
+    for (int s = 0; s < pass->n; s++) {
+        float *out = pass->tensors[s * net->n_tensors + layer->output];
+        if (layer->kind == SQZ_LAYER_DROPOUT)
+            dropout(pass, s, layer->output, out);
+        if (group->count_zeros && pass->part == 0 && layer->relu && layer->gamma < 0)
+            count_zeros(group, out, sqz_tensor_size(net, layer->output));
+    }
+}
+
+static double *sums_of(const struct sqz_norm_group *group, int part, int which, int tensor)
+{
+    const struct sqz_norm_plan *plan = group->plan;
+    return group->sums + (size_t)(part * 2 + which) * plan->n_channels +
+           plan->tensors[tensor].channel;
+}
+
+static void forward_sums(struct pass *pass)
+{
+    const struct sqz_norm_group *group = pass->group;
+    const struct sqz_net *net = group->net;
+    for (int t = 1; t < net->n_tensors; t++) {
+        const struct sqz_norm_tensor *tensor = &group->plan->tensors[t];
+        const struct sqz_tensor *shape = &net->tensors[t];
+        for (int s = 0; tensor->normalised && tensor->writer == group->stage && s < pass->n; s++)
+            group->kernels->norm_sums(pass->tensors[s * net->n_tensors + t], shape->h * shape->w,
+                                      shape->c, sums_of(group, pass->part, 0, t),
+                                      sums_of(group, pass->part, 1, t));
+    }
+}
+
+static void clear_sums(const struct sqz_norm_group *group, int part, bool backward)
+{
+    for (int t = 1; t < group->net->n_tensors; t++) {
+        const struct sqz_norm_tensor *tensor = &group->plan->tensors[t];
+        size_t bytes = (size_t)group->net->tensors[t].c * sizeof(double);
+        if (!tensor->normalised || (backward ? tensor->reader : tensor->writer) != group->stage)
+            continue;
+        memset(sums_of(group, part, 0, t), 0, bytes);
+        memset(sums_of(group, part, 1, t), 0, bytes);
+    }
+}
+
+static int part_size(const struct sqz_norm_group *group)
+{
+    return (group->n + SQZ_NORM_PARTS - 1) / SQZ_NORM_PARTS;
+}
+
+int sqz_norm_parts(const struct sqz_norm_group *group)
+{
+    return (group->n + part_size(group) - 1) / part_size(group);
+}
+
+static struct pass begin_part(struct sqz_norm_group *group, int part, int worker)
+{
+    const struct sqz_norm_plan *plan = group->plan;
+    size_t tensors = (size_t)plan->pass * (size_t)group->net->n_tensors;
+    size_t layers = (size_t)plan->pass * (size_t)group->net->n_layers;
+    float **pointers = group->pointers + (size_t)worker * 2 * tensors;
+    return (struct pass){.group = group,
+                         .stage = &plan->stages[group->stage],
+                         .part = part,
+                         .first = part * part_size(group),
+                         .tensors = pointers,
+                         .grads = pointers + tensors,
+                         .indices = group->indices + (size_t)worker * layers,
+                         .scratch = group->scratch + (size_t)worker * group->scratch_size,
+                         .window = group->windows + (size_t)worker * plan->window};
+}
+
+// Takes the next samples of the part; false when there are none.
+static bool next_pass(struct pass *pass)
+{
+    const struct sqz_norm_group *group = pass->group;
+    int end = (pass->part + 1) * part_size(group);
+    end = end < group->n ? end : group->n;
+    pass->first += pass->n;
+    pass->n = end - pass->first < group->plan->pass ? end - pass->first : group->plan->pass;
+    if (pass->n <= 0)
+        return false;
+    point(pass);
+    return true;
+}
+
+// The samples lie one behind the other, so the first one's logits begin the array that the loss
+// wants.
+static double pass_loss(const struct pass *pass)
+{
+    const struct sqz_gradient_step *step = pass->group->step;
+    int logits = pass->group->net->n_tensors - 1;
+    return step->loss(step->loss_arg, pass->group->first + pass->first, pass->n,
+                      pass->tensors[logits], pass->grads[logits]);
+}
+
+void sqz_norm_forward_part(void *arg, int part, int worker)
+{
+    struct sqz_norm_group *group = arg;
+    struct pass pass = begin_part(group, part, worker);
+    bool last = group->stage == group->plan->n_stages - 1;
+    clear_sums(group, part, false);
+    group->losses[part] = 0;
+    while (next_pass(&pass)) {
+        make_inputs(&pass, false);
+        for (int i = pass.stage->first; i < pass.stage->end; i++)
+            forward_layer(&pass, i);
+        forward_sums(&pass);
+        if (last && group->step->loss)
+            group->losses[part] += pass_loss(&pass);
+    }
+}
+
+// The gradients of what the stage's convolutions wrote go into the window: those before the
+// normalisation, from those behind it.
+static void make_gradients(struct pass *pass)
+{
+    const struct sqz_norm_group *group = pass->group;
+    const struct sqz_net *net = group->net;
+    for (int t = 1; t < net->n_tensors; t++) {
+        const struct sqz_norm_tensor *tensor = &group->plan->tensors[t];
+        if (!tensor->normalised || tensor->writer != group->stage)
+            continue;
+        float *dx = window_take(pass, t);
+        for (int s = 0; s < pass->n; s++, dx += sqz_tensor_size(net, t)) {
+            float **at = &pass->grads[s * net->n_tensors + t];
+            struct sqz_norm norm = norm_of(group, t, pass->tensors[s * net->n_tensors + t]);
+            group->kernels->norm_backward(&norm, *at, sqz_norm_numbers(group, SQZ_NORM_A, t),
+                                          sqz_norm_numbers(group, SQZ_NORM_B, t),
+                                          sqz_norm_numbers(group, SQZ_NORM_C, t), dx);
+            *at = dx;
+        }
+    }
+}
+
+static void backward_layer(struct pass *pass, int index)
+{
+    const struct sqz_norm_group *group = pass->group;
+    const struct sqz_net *net = group->net;
+    const struct sqz_layer *layer = &net->layers[index];
+    const struct sqz_backward_images images = {.tensors = pass->tensors,
+                                               .grads = pass->grads,
+                                               .indices = pass->indices,
+                                               .params = group->parts +
+                                                         (size_t)pass->part * group->plan->part,
+                                               .scratch = pass->scratch,
+                                               .n = pass->n};
+    if (layer->kind != SQZ_LAYER_DROPOUT)
+        sqz_layer_backward(group->backward, index, &images);
+    for (int s = 0; layer->kind == SQZ_LAYER_DROPOUT && s < pass->n; s++)
+        dropout(pass, s, layer->output, pass->grads[s * net->n_tensors + layer->output]);
+}
+
+// The gradients of the tensors that no earlier stage reads are complete.
+static void backward_sums(struct pass *pass)
+{
+    const struct sqz_norm_group *group = pass->group;
+    const struct sqz_net *net = group->net;
+    for (int t = 1; t < net->n_tensors; t++) {
+        const struct sqz_norm_tensor *tensor = &group->plan->tensors[t];
+        for (int s = 0; tensor->normalised && tensor->reader == group->stage && s < pass->n; s++) {
+            struct sqz_norm norm =
+                norm_of(group, t, sample_of(group, &group->plan->kept[t], t, pass->first + s));
+            group->kernels->norm_backward_sums(&norm, pass->grads[s * net->n_tensors + t],
+                                               sums_of(group, pass->part, 0, t),
+                                               sums_of(group, pass->part, 1, t));
+        }
+    }
+}
+
+// y was made anew, and dropout works on it where it lies.
+static void drop_inputs(struct pass *pass)
+{
+    const struct sqz_net *net = pass->group->net;
+    for (int i = pass->stage->first; i < pass->stage->end; i++) {
+        int t = net->layers[i].output;
+        bool again =
+            net->layers[i].kind == SQZ_LAYER_DROPOUT && pass->group->plan->tensors[t].normalised;
+        for (int s = 0; again && s < pass->n; s++)
+            dropout(pass, s, t, pass->tensors[s * net->n_tensors + t]);
+    }
+}
+
+void sqz_norm_backward_part(void *arg, int part, int worker)
+{
+    struct sqz_norm_group *group = arg;
+    struct pass pass = begin_part(group, part, worker);
+    memset(group->parts + (size_t)part * group->plan->part, 0, pass.stage->part * sizeof(float));
+    clear_sums(group, part, true);
+    while (next_pass(&pass)) {
+        make_inputs(&pass, true);
+        drop_inputs(&pass);
+        make_gradients(&pass);
+        for (int i = pass.stage->end - 1; i >= pass.stage->first; i--)
+            backward_layer(&pass, i);
+        backward_sums(&pass);
+    }
+}

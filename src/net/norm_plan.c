@@ -1,0 +1,247 @@
+// Stages, lifetimes and sizes of a group that shares statistics.
+#include "net/norm_plan.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+enum { CHUNK_FLOATS = 16384 };
+
+int sqz_norm_groups(const struct sqz_net *net, int batch)
+{
+    return (batch + net->spec.norm_group - 1) / net->spec.norm_group;
+}
+
+bool sqz_norm_reads(const struct sqz_net *net, int layer, int tensor)
+{
+    return net->layers[layer].input == tensor || net->layers[layer].addend == tensor;
+}
+
+bool sqz_norm_needs(const struct sqz_norm_plan *plan, int stage, bool backward, int tensor)
+{
+    const struct sqz_net *net = &plan->linear;
+    if (!plan->tensors[tensor].normalised)
+        return false;
+    for (int i = plan->stages[stage].first; i < plan->stages[stage].end; i++)
+        if (sqz_norm_reads(net, i, tensor) && (!backward || net->layers[i].kind == SQZ_LAYER_CONV))
+            return true;
+    return false;
+}
+
+// --- Stages ---
+
+static void cut_stages(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    struct sqz_norm_stage *stage = plan->stages;
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_layer *layer = &net->layers[i];
+        bool waits = false;
+        for (int before = stage->first; before < i; before++)
+            waits = waits || (net->layers[before].gamma >= 0 &&
+                              sqz_norm_reads(net, i, net->layers[before].output));
+        if (waits)
+            (++stage)->first = i;
+        stage->end = i + 1;
+        if (layer->gamma >= 0)
+            plan->tensors[layer->output] =
+                (struct sqz_norm_tensor){.normalised = true, .relu = layer->relu};
+    }
+    plan->n_stages = (int)(stage - plan->stages) + 1;
+}
+
+static void find_readers(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    for (int t = 0; t < net->n_tensors; t++) {
+        struct sqz_norm_tensor *tensor = &plan->tensors[t];
+        tensor->writer = tensor->reader = tensor->last_reader = -1;
+        for (int s = 0; s < plan->n_stages; s++)
+            for (int i = plan->stages[s].first; i < plan->stages[s].end; i++) {
+                if (net->layers[i].output == t && tensor->writer < 0)
+                    tensor->writer = s;
+                if (!sqz_norm_reads(net, i, t))
+                    continue;
+                tensor->last_reader = s;
+                if (tensor->reader < 0)
+                    tensor->reader = s;
+            }
+        tensor->channel = plan->n_channels;
+        plan->n_channels += tensor->normalised ? (size_t)net->tensors[t].c : 0;
+    }
+}
+
+// --- Gradients of parameters ---
+
+// Gives one parameter its place in the part's gradient, and its chunks if it goes from there.
+static void place_param(const struct sqz_net *net, struct sqz_norm_plan *plan,
+                        struct sqz_norm_stage *stage, int p, bool counts)
+{
+    const struct sqz_param *param = &net->params[p];
+    plan->linear.params[p].offset = stage->part;
+    for (size_t at = 0; counts && at < param->size; at += CHUNK_FLOATS) {
+        size_t left = param->size - at;
+        plan->chunks[stage->chunk_end++] = (struct sqz_norm_chunk){
+            stage->part + at, param->offset + at, left < CHUNK_FLOATS ? left : CHUNK_FLOATS};
+    }
+    stage->part += param->size;
+}
+
+// beta's gradient comes from the sums over the group: what the convolution finds is not looked at.
+static void place_gradients(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    int chunks = 0;
+    for (int s = 0; s < plan->n_stages; s++) {
+        struct sqz_norm_stage *stage = &plan->stages[s];
+        stage->chunk = stage->chunk_end = chunks;
+        for (int i = stage->first; i < stage->end; i++) {
+            const struct sqz_layer *layer = &net->layers[i];
+            if (layer->kind != SQZ_LAYER_CONV)
+                continue;
+            place_param(net, plan, stage, layer->weight, true);
+            place_param(net, plan, stage, layer->bias, layer->gamma < 0);
+        }
+        chunks = stage->chunk_end;
+        if (stage->part > plan->part)
+            plan->part = stage->part;
+    }
+}
+
+// --- Memory ---
+
+static void live(struct sqz_block *block, int position)
+{
+    if (position < block->first)
+        block->first = position;
+    if (position > block->last)
+        block->last = position;
+}
+
+// Stage s works at position s forwards and at 2S - 1 - s backwards. What a normalised convolution
+// wrote is needed until its own backward step. Other tensors are needed as inputs of convolutions
+// (weight gradient), or as outputs of the one that is not normalised (ReLU's mask).
+static void plan_lifetimes(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    const int positions = 2 * plan->n_stages;
+    for (int i = 0; i < plan->n_blocks; i++)
+        plan->kept[i] = (struct sqz_block){.first = positions, .last = -1};
+    for (int s = 0; s < plan->n_stages; s++)
+        for (int i = plan->stages[s].first; i < plan->stages[s].end; i++) {
+            const struct sqz_layer *layer = &net->layers[i];
+            const int back = positions - 1 - s;
+            bool conv = layer->kind == SQZ_LAYER_CONV;
+            live(&plan->kept[layer->input], conv ? back : s);
+            live(&plan->kept[layer->output], s);
+            if (conv)
+                live(&plan->kept[layer->output], back);
+            live(&plan->grads[layer->input], back);
+            live(&plan->grads[layer->output], back);
+            if (layer->addend >= 0) {
+                live(&plan->kept[layer->addend], s);
+                live(&plan->grads[layer->addend], back);
+            }
+            live(&plan->indices[i], s);
+            live(&plan->indices[i], back);
+        }
+    // The loss writes the logits' gradient at the end of the forward pass.
+    live(&plan->grads[net->n_tensors - 1], plan->n_stages - 1);
+}
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
+}
+
+static void plan_window(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    for (int s = 0; s < plan->n_stages; s++)
+        for (int backward = 0; backward < 2; backward++) {
+            size_t bytes = 0;
+            for (int t = 1; t < net->n_tensors; t++) {
+                size_t size =
+                    round_up((size_t)plan->pass * sqz_tensor_size(net, t) * sizeof(float));
+                if (sqz_norm_needs(plan, s, backward, t))
+                    bytes += size;
+                if (backward && plan->tensors[t].normalised && plan->tensors[t].writer == s)
+                    bytes += size;
+            }
+            if (bytes > plan->window)
+                plan->window = bytes;
+        }
+}
+
+// The image (tensor 0) is the caller's, and has no gradient.
+static void plan_arena(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    plan_lifetimes(net, plan);
+    for (int t = 1; t < net->n_tensors; t++)
+        plan->kept[t].size = plan->grads[t].size =
+            (size_t)plan->group * sqz_tensor_size(net, t) * sizeof(float);
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].kind == SQZ_LAYER_MAXPOOL)
+            plan->indices[i].size =
+                (size_t)plan->group * sqz_tensor_size(net, net->layers[i].output);
+    plan->arena = sqz_plan_blocks(plan->kept, plan->n_blocks);
+    plan_window(net, plan);
+}
+
+static bool take_memory(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    size_t layers = (size_t)net->n_layers, tensors = (size_t)net->n_tensors;
+    size_t params = (size_t)net->n_params, chunks = params + net->n_weights / CHUNK_FLOATS;
+    plan->n_blocks = 2 * net->n_tensors + net->n_layers;
+    plan->stages = sqz_new_array(layers, sizeof *plan->stages);
+    plan->chunks = sqz_new_array(chunks, sizeof *plan->chunks);
+    plan->tensors = sqz_new_array(tensors, sizeof *plan->tensors);
+    plan->kept = sqz_new_array((size_t)plan->n_blocks, sizeof *plan->kept);
+    plan->linear = *net;
+    plan->linear.layers = sqz_new_array(layers, sizeof *net->layers);
+    plan->linear.params = sqz_new_array(params, sizeof *net->params);
+    if (!plan->stages || !plan->chunks || !plan->tensors || !plan->kept || !plan->linear.layers ||
+        !plan->linear.params)
+        return false;
+    plan->grads = plan->kept + tensors;
+    plan->indices = plan->grads + tensors;
+    memcpy(plan->linear.params, net->params, params * sizeof *net->params);
+    for (size_t i = 0; i < layers; i++) {
+        plan->linear.layers[i] = net->layers[i];
+        plan->linear.layers[i].relu = net->layers[i].relu && net->layers[i].gamma < 0;
+    }
+    return true;
+}
+
+// Of large images (beyond 64 pixels, 4 of them) each sample goes alone, which keeps its maps in the
+// cache.
+static int pass_samples(const struct sqz_net *net, int part)
+{
+    const int pass = 4 * 64 * 64 / (net->spec.image_h * net->spec.image_w);
+    return pass < 1 ? 1 : pass < part ? pass : part;
+}
+
+enum sqz_status sqz_norm_plan_new(const struct sqz_net *net, int max_batch,
+                                  struct sqz_norm_plan *out, struct sqz_error *err)
+{
+    const int groups = sqz_norm_groups(net, max_batch), most = net->spec.norm_group;
+    *out = (struct sqz_norm_plan){.group = groups > 1 ? most : max_batch};
+    const int part = (out->group + SQZ_NORM_PARTS - 1) / SQZ_NORM_PARTS;
+    out->pass = pass_samples(net, part);
+    if (!take_memory(net, out)) {
+        sqz_norm_plan_release(out);
+        return sqz_fail_memory(err, "the plan of training",
+                               (size_t)net->n_params * sizeof *net->params);
+    }
+    cut_stages(net, out);
+    find_readers(net, out);
+    place_gradients(net, out);
+    plan_arena(net, out);
+    return SQZ_OK;
+}
+
+void sqz_norm_plan_release(struct sqz_norm_plan *plan)
+{
+    sqz_free(plan->stages);
+    sqz_free(plan->chunks);
+    sqz_free(plan->tensors);
+    sqz_free(plan->kept);
+    sqz_free(plan->linear.layers);
+    sqz_free(plan->linear.params);
+    *plan = (struct sqz_norm_plan){0};
+}

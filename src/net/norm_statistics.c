@@ -1,0 +1,137 @@
+// Statistics of a group in double, and the coefficients that follow from them.
+//
+// With mean m and 1 / standard deviation r of a channel, h = (x - m) r is normalised and
+// y = gamma h + beta. Backwards, with g the gradient of y and averages over the group's pixels,
+// dx = gamma r (g - average(g) - h average(g h)), which is a g + b x + c.
+#include "net/norm_statistics.h"
+
+#include "net/norm.h"
+
+#include <math.h>
+
+float *sqz_norm_numbers(const struct sqz_norm_group *group, enum sqz_norm_number which, int tensor)
+{
+    const struct sqz_norm_plan *plan = group->plan;
+    return group->channels + (size_t)which * plan->n_channels + plan->tensors[tensor].channel;
+}
+
+// The parts' sums of one channel: (0+1), (2+3), then pairs of those.
+static double add_parts(double *sums, size_t stride, int parts)
+{
+    for (int step = 1; step < parts; step *= 2)
+        for (int i = 0; i + step < parts; i += 2 * step)
+            sums[(size_t)i * stride] += sums[(size_t)(i + step) * stride];
+    return sums[0];
+}
+
+// What a convolution wrote, looked at channel by channel.
+struct slice {
+    const struct sqz_layer *layer;
+    size_t channel;                        // its first one among all normalised channels
+    double pixels;                         // of the group
+    float *gamma, *beta, *mean, *variance; // parameters
+    float *scale, *shift, *a, *b, *c;
+    double *moment, *inverse; // mean, 1 / standard deviation
+    bool fixed;               // normalised by the moving statistics
+};
+
+static struct slice slice_of(const struct sqz_norm_group *group, int index)
+{
+    const struct sqz_net *net = group->net;
+    const struct sqz_norm_plan *plan = group->plan;
+    const struct sqz_layer *layer = &net->layers[index];
+    const struct sqz_tensor *out = &net->tensors[layer->output];
+    float *weights = (float *)group->step->weights; // only read
+    size_t channel = plan->tensors[layer->output].channel + (size_t)layer->channel;
+    float *numbers = group->channels + channel;
+    return (struct slice){.layer = layer,
+                          .channel = channel,
+                          .pixels = (double)group->n * out->h * out->w,
+                          .gamma = weights + net->params[layer->gamma].offset,
+                          .beta = weights + net->params[layer->bias].offset,
+                          .mean = weights + net->params[layer->gamma + 1].offset,
+                          .variance = weights + net->params[layer->gamma + 2].offset,
+                          .scale = numbers + SQZ_NORM_SCALE * plan->n_channels,
+                          .shift = numbers + SQZ_NORM_SHIFT * plan->n_channels,
+                          .a = numbers + SQZ_NORM_A * plan->n_channels,
+                          .b = numbers + SQZ_NORM_B * plan->n_channels,
+                          .c = numbers + SQZ_NORM_C * plan->n_channels,
+                          .moment = group->moments + channel,
+                          .inverse = group->moments + plan->n_channels + channel,
+                          .fixed = !group->step->loss ||
+                                   (group->step->fixed && group->step->fixed[index])};
+}
+
+static void forward_channel(struct sqz_norm_group *group, const struct slice *slice, int c,
+                            int parts)
+{
+    const struct sqz_net *net = group->net;
+    const size_t n = group->plan->n_channels, channel = slice->channel + (size_t)c;
+    const double share = (double)group->n / group->step->n;
+    double mean = add_parts(group->sums + channel, 2 * n, parts) / slice->pixels;
+    double squares = add_parts(group->sums + n + channel, 2 * n, parts) / slice->pixels;
+    double variance = squares - mean * mean;
+    variance = variance > 0 ? variance : 0;
+    // What the moving variance follows is the estimate for all pictures; a calibration wants that
+    // of these.
+    double unbiased = group->step->loss && slice->pixels > 1
+                          ? variance * slice->pixels / (slice->pixels - 1)
+                          : variance;
+    const struct sqz_param *to = &net->params[slice->layer->gamma + 1];
+    group->gradient[to[0].offset + (size_t)c] = (float)(share * mean);
+    group->gradient[to[1].offset + (size_t)c] = (float)(share * unbiased);
+    if (slice->fixed) {
+        mean = slice->mean[c];
+        variance = slice->variance[c];
+    }
+    slice->moment[c] = mean;
+    slice->inverse[c] = 1 / sqrt(variance + SQZ_NORM_EPSILON);
+    double scale = slice->gamma[c] * slice->inverse[c];
+    slice->scale[c] = (float)scale;
+    slice->shift[c] = (float)(slice->beta[c] - mean * scale);
+}
+
+void sqz_norm_finish_forward(struct sqz_norm_group *group, int parts)
+{
+    const struct sqz_norm_stage *stage = &group->plan->stages[group->stage];
+    for (int i = stage->first; i < stage->end; i++) {
+        if (group->net->layers[i].gamma < 0)
+            continue;
+        struct slice slice = slice_of(group, i);
+        for (int c = 0; c < slice.layer->channels; c++)
+            forward_channel(group, &slice, c, parts);
+    }
+}
+
+static void backward_channel(struct sqz_norm_group *group, const struct slice *slice, int c,
+                             int parts)
+{
+    const struct sqz_net *net = group->net;
+    const size_t n = group->plan->n_channels, channel = slice->channel + (size_t)c;
+    const double mean = slice->moment[c], inverse = slice->inverse[c];
+    double sum = add_parts(group->sums + channel, 2 * n, parts);
+    double product = add_parts(group->sums + n + channel, 2 * n, parts);
+    double along = inverse * (product - mean * sum); // sum of g h
+    group->gradient[net->params[slice->layer->bias].offset + (size_t)c] = (float)sum;
+    group->gradient[net->params[slice->layer->gamma].offset + (size_t)c] = (float)along;
+    double a = slice->gamma[c] * inverse, b = 0, c0 = 0;
+    if (!slice->fixed) {
+        b = -a * inverse * along / slice->pixels;
+        c0 = -a * sum / slice->pixels - b * mean;
+    }
+    slice->a[c] = (float)a;
+    slice->b[c] = (float)b;
+    slice->c[c] = (float)c0;
+}
+
+void sqz_norm_finish_backward(struct sqz_norm_group *group, int parts)
+{
+    const struct sqz_norm_stage *stage = &group->plan->stages[group->stage];
+    for (int i = stage->first; i < stage->end; i++) {
+        if (group->net->layers[i].gamma < 0)
+            continue;
+        struct slice slice = slice_of(group, i);
+        for (int c = 0; c < slice.layer->channels; c++)
+            backward_channel(group, &slice, c, parts);
+    }
+}
