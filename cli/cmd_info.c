@@ -39,6 +39,7 @@ static enum sqz_status machine_info(const struct cli *cli)
 {
     struct sqz_context *context = NULL;
     struct sqz_machine machine;
+    struct sqz_published_info published;
     const char *name, *text, *suffix;
     bool writable;
     enum sqz_status status = cli_context(cli, &context);
@@ -64,6 +65,10 @@ static enum sqz_status machine_info(const struct cli *cli)
     printf("\n\nweight files\n");
     for (int i = 0; (name = sqz_format_name(i, &suffix, &text, &writable)); i++)
         printf("  %-12s %-14s %-12s %s\n", name, suffix, writable ? "read, write" : "read", text);
+    printf("\npublished weights (--pretrained, or convert URL OUT)\n");
+    for (int i = 0; sqz_published_info(i, &published); i++)
+        printf("  %-14s %-12s %s\n  %-27s %s\n", published.variant, published.dialect,
+               published.url, "", published.summary);
     sqz_context_free(context);
     cli_next(cli, "squeezenet info squeezenet1_1");
     return SQZ_OK;

@@ -132,6 +132,19 @@ SQZ_API bool sqz_model_layer(const struct sqz_model *model, int layer, struct sq
 SQZ_API const char *sqz_model_class_name(const struct sqz_model *model,
                                          int index); // NULL if unknown
 
+// Published weights: the table, and any address. Fetched once into $XDG_CACHE_HOME/squeezenet (else
+// ~/.cache/squeezenet), checked against the SHA-256 that the table or the file's name holds, and
+// continued after an interruption. dir (may be NULL): a folder that holds the files (nothing is
+// fetched then), or the address of a mirror. Progress comes as events; sqz_context_stop stops it.
+struct sqz_published_info {
+    const char *variant, *dialect, *url, *summary;
+};
+SQZ_API bool sqz_published_info(int index, struct sqz_published_info *out); // false behind the last
+SQZ_API bool sqz_is_url(const char *text); // begins with http:// or https://
+// *path: where the file lies; free with sqz_text_free. Needs libcurl at run time.
+SQZ_API enum sqz_status sqz_fetch_weights(struct sqz_context *context, const char *url,
+                                          const char *dir, char **path, struct sqz_error *err);
+
 // Tables for help texts: NULL behind the last.
 SQZ_API const char *sqz_variant_name(int index, const char **summary);
 SQZ_API const char *sqz_dialect_name(int index);
