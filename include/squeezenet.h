@@ -113,6 +113,7 @@ SQZ_API enum sqz_status sqz_model_save(const struct sqz_model *model, const char
 
 struct sqz_model_info { // strings live as long as the model
     const char *variant, *dialect, *made_by;
+    const char *stem; // "imagenet" (as published), "small", "small_nopool"
     int classes, channels, image_size, layers;
     uint64_t parameters, macs; // MACs per image
     size_t weight_bytes;       // float32
