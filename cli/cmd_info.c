@@ -39,6 +39,7 @@ static enum sqz_status machine_info(const struct cli *cli)
 {
     struct sqz_context *context = NULL;
     struct sqz_machine machine;
+    struct sqz_published_info published;
     const char *name, *text, *suffix;
     bool writable;
     enum sqz_status status = cli_context(cli, &context);
@@ -64,6 +65,10 @@ static enum sqz_status machine_info(const struct cli *cli)
     printf("\n\nweight files\n");
     for (int i = 0; (name = sqz_format_name(i, &suffix, &text, &writable)); i++)
         printf("  %-12s %-14s %-12s %s\n", name, suffix, writable ? "read, write" : "read", text);
+    printf("\npublished weights (--pretrained, or convert URL OUT)\n");
+    for (int i = 0; sqz_published_info(i, &published); i++)
+        printf("  %-14s %-12s %s\n  %-27s %s\n", published.variant, published.dialect,
+               published.url, "", published.summary);
     sqz_context_free(context);
     cli_next(cli, "squeezenet info squeezenet1_1");
     return SQZ_OK;
@@ -82,8 +87,8 @@ static void print_table(const struct sqz_model *model, const struct sqz_model_in
 {
     struct sqz_layer_info l;
     char kernel[40], shape[40];
-    printf("%s: %s dialect, %d classes, input %dx%dx%d\n\n", info->variant, info->dialect,
-           info->classes, info->image_size, info->image_size, info->channels);
+    printf("%s: %s dialect, stem %s, %d classes, input %dx%dx%d\n\n", info->variant, info->dialect,
+           info->stem, info->classes, info->image_size, info->image_size, info->channels);
     printf("%-26s %-8s %-15s %14s %12s %12s\n", "layer", "kind", "kernel", "output", "parameters",
            "MACs");
     for (int i = 0; sqz_model_layer(model, i, &l); i++) {
@@ -112,12 +117,13 @@ static void print_json(const struct sqz_model *model, const struct sqz_model_inf
                                         "kind", l.kind, "output", l.h, l.w, l.c, "kernel", l.kernel,
                                         "stride", l.stride, "pad", l.pad, "parameters",
                                         (json_int_t)l.parameters, "macs", (json_int_t)l.macs));
-    cli_print_json(json_pack(
-        "{s:i,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:s,s:o}", "schema", 1, "variant", info->variant,
-        "dialect", info->dialect, "classes", info->classes, "channels", info->channels,
-        "image_size", info->image_size, "parameters", (json_int_t)info->parameters, "macs",
-        (json_int_t)info->macs, "weight_bytes", (json_int_t)info->weight_bytes, "activation_bytes",
-        (json_int_t)info->activation_bytes, "preprocess", info->preprocess, "layers", layers));
+    cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:s,s:o}", "schema", 1,
+                             "variant", info->variant, "dialect", info->dialect, "stem", info->stem,
+                             "classes", info->classes, "channels", info->channels, "image_size",
+                             info->image_size, "parameters", (json_int_t)info->parameters, "macs",
+                             (json_int_t)info->macs, "weight_bytes", (json_int_t)info->weight_bytes,
+                             "activation_bytes", (json_int_t)info->activation_bytes, "preprocess",
+                             info->preprocess, "layers", layers));
 }
 
 enum sqz_status cli_info(struct cli *cli)

@@ -43,9 +43,12 @@ const struct cli_command cli_commands[] = {
      "  squeezenet compress --update_from v10.sqz tuned.safetensors -o tuned.sqzp\n"
      "  squeezenet compress --apply tuned.sqzp v10.sqz -o tuned.sqz",
      cli_compress_flags, false, 1, 1, cli_compress},
-    {"convert", NULL, "between weight formats", "IN OUT",
+    {"convert", NULL, "between weight formats", "IN|URL OUT",
      "Reads any known weight file (its format is found by content) and writes the format of OUT's "
-     "suffix.\n\n"
+     "suffix.\n"
+     "A URL is fetched into the user's cache first; \"squeezenet info\" lists published ones.\n\n"
+     "  squeezenet convert https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth "
+     "v11.safetensors\n"
      "  squeezenet convert squeezenet_v1.1.param v11.safetensors --classes synset_words.txt\n"
      "  squeezenet convert squeezenet1_1.pth squeezenet1_1.ckpt\n"
      "  squeezenet convert compressed_SqueezeNet.net v10.safetensors --classes synset_words.txt",

@@ -113,6 +113,7 @@ SQZ_API enum sqz_status sqz_model_save(const struct sqz_model *model, const char
 
 struct sqz_model_info { // strings live as long as the model
     const char *variant, *dialect, *made_by;
+    const char *stem; // "imagenet" (as published), "small", "small_nopool"
     int classes, channels, image_size, layers;
     uint64_t parameters, macs; // MACs per image
     size_t weight_bytes;       // float32
@@ -131,6 +132,19 @@ struct sqz_layer_info {
 SQZ_API bool sqz_model_layer(const struct sqz_model *model, int layer, struct sqz_layer_info *out);
 SQZ_API const char *sqz_model_class_name(const struct sqz_model *model,
                                          int index); // NULL if unknown
+
+// Published weights: the table, and any address. Fetched once into $XDG_CACHE_HOME/squeezenet (else
+// ~/.cache/squeezenet), checked against the SHA-256 that the table or the file's name holds, and
+// continued after an interruption. dir (may be NULL): a folder that holds the files (nothing is
+// fetched then), or the address of a mirror. Progress comes as events; sqz_context_stop stops it.
+struct sqz_published_info {
+    const char *variant, *dialect, *url, *summary;
+};
+SQZ_API bool sqz_published_info(int index, struct sqz_published_info *out); // false behind the last
+SQZ_API bool sqz_is_url(const char *text); // begins with http:// or https://
+// *path: where the file lies; free with sqz_text_free. Needs libcurl at run time.
+SQZ_API enum sqz_status sqz_fetch_weights(struct sqz_context *context, const char *url,
+                                          const char *dir, char **path, struct sqz_error *err);
 
 // Tables for help texts: NULL behind the last.
 SQZ_API const char *sqz_variant_name(int index, const char **summary);

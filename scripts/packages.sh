@@ -7,6 +7,7 @@ build_packages=(
     libjpeg62-turbo-dev libpng-dev zlib1g-dev
     libyaml-dev libjansson-dev libzip-dev
     libprotobuf-c-dev protobuf-c-compiler
+    libcurl4-openssl-dev ca-certificates
 )
 test_packages=(libcmocka-dev clang jq)
 # Real images to begin with; without them ./quickstart draws its own.

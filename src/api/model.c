@@ -96,6 +96,7 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
     *out = (struct sqz_model_info){.variant = net->spec.variant->name,
                                    .dialect = net->spec.dialect->name,
                                    .made_by = model->made_by,
+                                   .stem = sqz_stem_name(net->spec.stem),
                                    .classes = net->spec.classes,
                                    .channels = net->spec.channels,
                                    .image_size = net->spec.image_h,

@@ -1,8 +1,10 @@
-// Training and validation: the context's threads and listeners handed to train/.
+// Training, validation and what they start from: the context's threads and listeners handed to
+// train/.
 #include "api/context.h"
 #include "base/memory.h"
+#include "formats/published.h"
 #include "train/evaluate.h"
-#include "train/trainer.h"
+#include "train/trainer_setup.h"
 
 static struct sqz_environment environment_of(struct sqz_context *context)
 {
@@ -50,4 +52,27 @@ enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model 
 {
     struct sqz_environment environment = environment_of(context);
     return sqz_compare_models(&environment, model, against, options, out, err);
+}
+
+bool sqz_published_info(int index, struct sqz_published_info *out)
+{
+    const struct sqz_published *published = sqz_published_at(index);
+    if (published)
+        *out = (struct sqz_published_info){.variant = published->variant,
+                                           .dialect = published->dialect,
+                                           .url = published->url,
+                                           .summary = published->summary};
+    return published != NULL;
+}
+
+bool sqz_is_url(const char *text)
+{
+    return sqz_published_is_url(text);
+}
+
+enum sqz_status sqz_fetch_weights(struct sqz_context *context, const char *url, const char *dir,
+                                  char **path, struct sqz_error *err)
+{
+    struct sqz_environment environment = environment_of(context);
+    return sqz_pretrained_fetch(&environment, url, dir, path, err);
 }

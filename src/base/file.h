@@ -55,6 +55,10 @@ enum sqz_status sqz_folder_make(const char *path, struct sqz_error *err);
 char *sqz_path_join(const char *folder, const char *name);
 const char *sqz_path_name(const char *path); // what follows the last '/'
 
+// $XDG_CACHE_HOME/squeezenet, else ~/.cache/squeezenet; a relative XDG path counts as unset, as its
+// specification says. NULL when neither is set or memory is out; free with sqz_free.
+char *sqz_cache_folder(void);
+
 // A folder's entries, sorted bytewise; "." and ".." left out, dot-files kept.
 struct sqz_folder_entry {
     char *name;

@@ -161,3 +161,13 @@ void sqz_folder_release(struct sqz_folder *folder)
     sqz_free(folder->entries);
     *folder = (struct sqz_folder){0};
 }
+
+char *sqz_cache_folder(void)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (xdg && xdg[0] == '/')
+        return sqz_path_join(xdg, "squeezenet");
+    if (home && home[0] == '/')
+        return sqz_path_join(home, ".cache/squeezenet");
+    return NULL;
+}

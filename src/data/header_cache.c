@@ -18,22 +18,11 @@ uint64_t sqz_header_key(const struct sqz_listed_file *file)
     return sqz_random_hash(sqz_random_hash(hash, file->size), (uint64_t)file->mtime_ns);
 }
 
-// $XDG_CACHE_HOME/squeezenet, else ~/.cache/squeezenet; a relative XDG path counts as unset, as its
-// specification says.
-static char *cache_folder(void)
-{
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (xdg && xdg[0] == '/')
-        return sqz_path_join(xdg, "squeezenet");
-    if (home && home[0] == '/')
-        return sqz_path_join(home, ".cache/squeezenet");
-    return NULL;
-}
-
 static char *cache_path(const char *folder)
 {
     char name[64];
-    char *parent = cache_folder(), *absolute = parent ? realpath(folder, NULL) : NULL, *path = NULL;
+    char *parent = sqz_cache_folder(), *absolute = parent ? realpath(folder, NULL) : NULL,
+         *path = NULL;
     if (absolute) {
         snprintf(name, sizeof name, "headers-%016llx",
                  (unsigned long long)sqz_hash_string(SQZ_HASH_START, absolute));
@@ -107,7 +96,7 @@ static void put_u64(uint8_t *at, uint64_t value)
 
 void sqz_header_cache_write(const struct sqz_header_cache *cache, uint64_t *keys, size_t count)
 {
-    char *folder = cache->path ? cache_folder() : NULL;
+    char *folder = cache->path ? sqz_cache_folder() : NULL;
     uint8_t *data = NULL;
     if (!folder)
         return;

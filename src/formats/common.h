@@ -70,6 +70,7 @@ enum sqz_status sqz_metadata_number(const struct sqz_archive *archive, const cha
 // deduce.c: which network's weights an archive holds.
 struct sqz_deduced {
     const struct sqz_variant *variant;
+    enum sqz_stem stem;
     enum sqz_naming naming;
     int classes, channels;
 };

@@ -179,7 +179,11 @@ static enum sqz_status first_and_last(const struct sqz_archive *archive, const c
                         "another shape.",
                         path, first->name);
     sqz_conv_name(out->naming, 0, SQZ_N_CONVS - 1, layer);
-    *version = first->shape[2] == 3 ? 1 : 0;
+    // 1.0 and 1.1 differ in conv1's number of outputs whatever the stem; only the kernel of 1.0's
+    // tells the stem.
+    bool is_small_1_0 = first->shape[0] == 96 && first->shape[2] == 3;
+    *version = first->shape[2] == 3 && !is_small_1_0;
+    out->stem = is_small_1_0 ? SQZ_STEM_SMALL : SQZ_STEM_IMAGENET;
     out->channels = (int)first->shape[1];
     if (!last || last->rank < 1 || last->shape[0] < 1 || last->shape[0] > INT_MAX)
         return sqz_fail(err, SQZ_E_DATA,
@@ -200,6 +204,7 @@ static enum sqz_status try_variant(const struct sqz_archive *archive, int versio
     struct sqz_net *net = NULL;
     struct sqz_net_spec spec = {.variant = variant,
                                 .dialect = dialect,
+                                .stem = found->stem,
                                 .classes = found->classes,
                                 .channels = found->channels,
                                 .image_h = dialect->preprocess.image_size,
@@ -219,6 +224,19 @@ static enum sqz_status try_variant(const struct sqz_archive *archive, int versio
     return SQZ_OK;
 }
 
+// What the file says, if it does, instead of what its shapes say.
+static enum sqz_status take_stem(const struct sqz_archive *archive, const char *path,
+                                 struct sqz_deduced *out, struct sqz_error *err)
+{
+    const char *name = sqz_archive_get(archive, "stem");
+    int stem = name ? sqz_stem_find(name) : (int)out->stem;
+    if (stem < 0)
+        return sqz_fail(err, SQZ_E_DATA, "%s holds a network whose stem is unknown here: %.100s.",
+                        path, name);
+    out->stem = (enum sqz_stem)stem;
+    return SQZ_OK;
+}
+
 enum sqz_status sqz_deduce(const struct sqz_archive *archive, const char *path,
                            const struct sqz_variant *variant, struct sqz_deduced *out,
                            struct sqz_error *err)
@@ -229,6 +247,8 @@ enum sqz_status sqz_deduce(const struct sqz_archive *archive, const char *path,
     int version = 0;
     *out = (struct sqz_deduced){0};
     enum sqz_status status = first_and_last(archive, path, out, &version, err);
+    if (!status)
+        status = take_stem(archive, path, out, err);
     if (status)
         return status;
     if (variant)

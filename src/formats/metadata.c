@@ -78,6 +78,8 @@ enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archi
     enum sqz_status status = SQZ_OK;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !status; i++)
         status = sqz_archive_set(archive, texts[i].key, texts[i].value);
+    if (!status && spec->stem != SQZ_STEM_IMAGENET)
+        status = sqz_archive_set(archive, "stem", sqz_stem_name(spec->stem));
     if (!status)
         status = set_json(archive, "drop_rate", json_real(spec->drop_rate), 17);
     if (!status)

@@ -213,6 +213,7 @@ enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const 
     if (status)
         return status;
     spec.variant = deduced.variant;
+    spec.stem = deduced.stem;
     spec.classes = deduced.classes;
     spec.channels = deduced.channels;
     spec.image_h = spec.image_w = preprocess.image_size;

@@ -38,8 +38,7 @@ static int row_side(const struct sqz_net_spec *spec, const struct sqz_row *row, 
 {
     switch (row->kind) {
     case SQZ_ROW_CONV:
-        return conv_side(in, row->kernel, row->stride,
-                         sqz_dialect_conv1_pad(spec->dialect, spec->variant->family));
+        return conv_side(in, row->kernel, row->stride, sqz_spec_conv1_pad(spec));
     case SQZ_ROW_POOL:
         return pool_side(in, row->kernel, row->stride, spec->dialect->ceil_pooling);
     case SQZ_ROW_FIRE:
@@ -51,9 +50,10 @@ static int row_side(const struct sqz_net_spec *spec, const struct sqz_row *row, 
 // Height and width shrink independently of each other.
 static bool side_fits(const struct sqz_net_spec *spec, int side)
 {
-    const struct sqz_family *family = spec->variant->family;
-    for (int i = 0; i < family->n_rows; i++) {
-        side = row_side(spec, &family->rows[i], side);
+    struct sqz_row row;
+    for (int i = 0; i < spec->variant->family->n_rows; i++) {
+        if (sqz_spec_row(spec, i, &row))
+            side = row_side(spec, &row, side);
         if (side < 1)
             return false;
     }
@@ -211,8 +211,8 @@ static int add_row(struct sqz_net *net, const struct sqz_row *row, int input)
     enum sqz_layer_kind kind = conv ? SQZ_LAYER_CONV : SQZ_LAYER_MAXPOOL;
     struct sqz_layer *layer = add_layer(net, kind, input, output, "features.%d", row->index);
     if (conv) {
-        int pad = sqz_dialect_conv1_pad(net->spec.dialect, net->spec.variant->family);
-        make_normalised(net, layer, 0, row->channels, row->kernel, row->stride, pad, true);
+        make_normalised(net, layer, 0, row->channels, row->kernel, row->stride,
+                        sqz_spec_conv1_pad(&net->spec), true);
     } else {
         layer->kernel = row->kernel;
         layer->stride = row->stride;
@@ -241,8 +241,8 @@ enum sqz_status sqz_net_new(const struct sqz_net_spec *spec, struct sqz_net **ou
         return status;
     // A Fire gives at most 5 layers, 4 tensors and 4 convolutions; the classifier 3, 2 and 1. A
     // convolution has 2 parameters, or 5.
-    const struct sqz_family *family = spec->variant->family;
-    size_t rows = (size_t)family->n_rows;
+    size_t rows = (size_t)spec->variant->family->n_rows;
+    struct sqz_row row;
     struct sqz_net *net = sqz_new_array(1, sizeof *net);
     if (net) {
         net->spec = *spec;
@@ -255,8 +255,9 @@ enum sqz_status sqz_net_new(const struct sqz_net_spec *spec, struct sqz_net **ou
         return sqz_fail_memory(err, "the network's tables", (5 * rows + 3) * sizeof *net->layers);
     }
     int current = add_tensor(net, spec->image_h, spec->image_w, spec->channels);
-    for (int i = 0; i < family->n_rows; i++)
-        current = add_row(net, &family->rows[i], current);
+    for (int i = 0; i < (int)rows; i++)
+        if (sqz_spec_row(spec, i, &row))
+            current = add_row(net, &row, current);
     add_classifier(net, current);
     *out = net;
     return SQZ_OK;

@@ -16,6 +16,15 @@ struct sqz_dialect {
     int conv10_pad_v10;               // padding of squeezenet1_0's last convolution
     struct sqz_preprocess preprocess; // the evaluation transform usual for it, at its usual size
 };
+// How a picture enters. conv1 has stride 2 in the published networks; in small pictures that loses
+// what there is to see, and 3x3 with stride 1 (padded by 1) learns more.
+enum sqz_stem {
+    SQZ_STEM_IMAGENET,    // as published: 7x7 (1.0) or 3x3 (1.1), stride 2
+    SQZ_STEM_SMALL,       // 3x3, stride 1
+    SQZ_STEM_SMALL_NOPOOL // the same, and without the first pooling: maps of 16 times the area
+};
+const char *sqz_stem_name(enum sqz_stem stem); // "imagenet", "small", "small_nopool"
+int sqz_stem_find(const char *name);           // -1 if unknown
 enum sqz_bypass { SQZ_BYPASS_NONE, SQZ_BYPASS_SIMPLE, SQZ_BYPASS_COMPLEX };
 struct sqz_family; // the rows of 1.0 or 1.1: zoo.h
 struct sqz_variant {
@@ -32,6 +41,7 @@ const struct sqz_variant *sqz_variant_at(int index);
 struct sqz_net_spec {
     const struct sqz_variant *variant;
     const struct sqz_dialect *dialect;
+    enum sqz_stem stem;
     int classes;  // >= 1
     int channels; // 1 or 3
     int image_h, image_w;

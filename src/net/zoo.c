@@ -118,9 +118,39 @@ const struct sqz_variant *sqz_variant_find(const char *name)
     return NULL;
 }
 
-int sqz_dialect_conv1_pad(const struct sqz_dialect *dialect, const struct sqz_family *family)
+static const char *const stems[] = {[SQZ_STEM_IMAGENET] = "imagenet",
+                                    [SQZ_STEM_SMALL] = "small",
+                                    [SQZ_STEM_SMALL_NOPOOL] = "small_nopool"};
+
+const char *sqz_stem_name(enum sqz_stem stem)
 {
-    return family->v11 ? dialect->conv1_pad_v11 : 0;
+    return stems[stem];
+}
+
+int sqz_stem_find(const char *name)
+{
+    for (int i = 0; i < COUNT(stems); i++) {
+        if (strcmp(stems[i], name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+bool sqz_spec_row(const struct sqz_net_spec *spec, int index, struct sqz_row *out)
+{
+    *out = spec->variant->family->rows[index];
+    if (out->kind == SQZ_ROW_CONV && spec->stem != SQZ_STEM_IMAGENET) {
+        out->kernel = 3;
+        out->stride = 1;
+    }
+    return spec->stem != SQZ_STEM_SMALL_NOPOOL || index != 1;
+}
+
+int sqz_spec_conv1_pad(const struct sqz_net_spec *spec)
+{
+    if (spec->stem != SQZ_STEM_IMAGENET)
+        return 1;
+    return spec->variant->family->v11 ? spec->dialect->conv1_pad_v11 : 0;
 }
 
 int sqz_dialect_conv10_pad(const struct sqz_dialect *dialect, const struct sqz_family *family)

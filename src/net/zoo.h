@@ -19,7 +19,9 @@ struct sqz_family {
     bool v11; // which of the dialect's two paddings applies
 };
 
-int sqz_dialect_conv1_pad(const struct sqz_dialect *dialect, const struct sqz_family *family);
+// Row `index` as the network has it; false when its stem leaves this one out.
+bool sqz_spec_row(const struct sqz_net_spec *spec, int index, struct sqz_row *out);
+int sqz_spec_conv1_pad(const struct sqz_net_spec *spec);
 int sqz_dialect_conv10_pad(const struct sqz_dialect *dialect, const struct sqz_family *family);
 
 #endif

@@ -196,12 +196,13 @@ static void describe_data(const struct sqz_run *run, struct sqz_text *out)
     uint64_t macs = 0;
     for (int i = 0; i < setup->model->net->n_layers; i++)
         macs += sqz_layer_macs(setup->model->net, i);
-    sqz_text_add(out,
-                 "\nNetwork\n  %s, dialect %s, input %d x %d x %d, %d classes, %zu parameters, "
-                 "%.1f M multiply-adds a picture, dropout %g\n",
-                 spec->variant->name, spec->dialect->name, spec->image_w, spec->image_h,
-                 spec->channels, spec->classes, setup->model->net->n_weights, (double)macs / 1e6,
-                 spec->drop_rate);
+    sqz_text_add(
+        out,
+        "\nNetwork\n  %s, dialect %s, stem %s, input %d x %d x %d, %d classes, %zu parameters, "
+        "%.1f M multiply-adds a picture, dropout %g\n",
+        spec->variant->name, spec->dialect->name, sqz_stem_name(spec->stem), spec->image_w,
+        spec->image_h, spec->channels, spec->classes, setup->model->net->n_weights,
+        (double)macs / 1e6, spec->drop_rate);
 }
 
 // The curve as a picture, if there is a folder to put it in.

@@ -39,10 +39,6 @@ enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float
 
 static enum sqz_status check_support(const struct sqz_options *options, struct sqz_error *err)
 {
-    if (options->pretrained)
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option pretrained is not supported yet; give a weight file "
-                        "with \"--ckpt_path FILE\".");
     if (!isnan(options->drop_path_rate))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option drop_path_rate is given, but SqueezeNet has no paths "

@@ -48,6 +48,11 @@ enum sqz_status sqz_model_refit(const struct sqz_model *from, const struct sqz_n
         else if (to->in == 1 && source->in == 3)
             sum_input_channels(source, from->weights + source->offset, to,
                                model->weights + to->offset);
+        else if (source->kh != to->kh)
+            status = sqz_fail(err, SQZ_E_CONFIG,
+                              "%s is %d x %d in the weights and %d x %d in this network; leave "
+                              "option stem out to take the file's.",
+                              to->name, source->kh, source->kw, to->kh, to->kw);
         else if (!is_classifier(to))
             status = sqz_fail(err, SQZ_E_CONFIG,
                               "%s has %d input channels in the weights and %d in this network.",
@@ -73,6 +78,7 @@ static struct sqz_net_spec spec_of(const struct sqz_options *options)
     const char *dialect = *options->dialect ? options->dialect : "mindcv";
     return (struct sqz_net_spec){.variant = sqz_variant_find(options->model),
                                  .dialect = sqz_dialect_find(dialect),
+                                 .stem = (enum sqz_stem)sqz_stem_find(options->stem),
                                  .classes = (int)options->num_classes,
                                  .channels = (int)options->in_channels,
                                  .image_h = side,
@@ -144,6 +150,9 @@ static enum sqz_status start_fresh(struct sqz_setup *setup, struct sqz_error *er
     const struct sqz_dialect *dialect = sqz_dialect_find(name);
     enum sqz_status status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "dialect", "%s", name);
     bool unused;
+    if (!status && !*options->stem)
+        status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "stem", "%s",
+                                  sqz_stem_name(SQZ_STEM_IMAGENET));
     if (!status)
         status = sqz_transforms_from_model(options, &dialect->preprocess, false, err);
     if (!status)
@@ -178,6 +187,9 @@ static enum sqz_status take_from_file(struct sqz_setup *setup, const struct sqz_
     if (!status)
         status =
             sqz_options_fill(options, SQZ_FROM_MODEL, err, "dialect", "%s", source->dialect->name);
+    if (!status && !*options->stem)
+        status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "stem", "%s",
+                                  sqz_stem_name(source->stem));
     if (!status)
         status =
             sqz_options_fill(options, SQZ_FROM_MODEL, err, "in_channels", "%d", source->channels);

@@ -87,8 +87,9 @@ void sqz_run_introduce(struct sqz_run *run)
     char parameters[32];
     introduce_data(run);
     sqz_run_note(run, SQZ_EVENT_NOTE,
-                 "Model     %s (%s), %s parameters, input %d x %d x %d, dropout %g",
-                 spec->variant->name, spec->dialect->name,
+                 "Model     %s (%s%s%s), %s parameters, input %d x %d x %d, dropout %g",
+                 spec->variant->name, spec->dialect->name, spec->stem ? ", stem " : "",
+                 spec->stem ? sqz_stem_name(spec->stem) : "",
                  grouped((int64_t)run->setup.model->net->n_weights, parameters), spec->image_w,
                  spec->image_h, spec->channels, spec->drop_rate);
     introduce_training(run);

@@ -159,6 +159,8 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
     // Twice: what is not supported should be said before a large folder is read.
     if (!status)
         status = sqz_options_check(out->options, NULL, err);
+    if (!status && !resumed)
+        status = sqz_setup_pretrained(environment, out->options, err);
     if (!status)
         status = open_data(environment, out, err);
     if (!status && !given->has_recipe)

@@ -24,6 +24,13 @@ void sqz_setup_release(struct sqz_setup *setup);
 enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
                                struct sqz_setup *out, struct sqz_error *err);
+// pretrained.c: with option pretrained, sees to it that the published weights lie on this machine
+// (progress and stop through the environment) and makes them the options' ckpt_path.
+enum sqz_status sqz_setup_pretrained(const struct sqz_environment *environment,
+                                     struct sqz_options *options, struct sqz_error *err);
+// The same for one address, as struct sqz_published_request describes.
+enum sqz_status sqz_pretrained_fetch(const struct sqz_environment *environment, const char *url,
+                                     const char *dir, char **path, struct sqz_error *err);
 // Makes the model (or keeps the resumed one) and the transforms; part of sqz_setup_open.
 enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_error *err);
 // Chooses kind and split names of `data_dir` where the options leave them open.

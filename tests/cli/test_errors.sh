@@ -16,7 +16,6 @@ expect_error 78 'lr' train shapes -c word.yaml
 : >empty.yaml
 expect_error 78 'empty.yaml' train shapes -c empty.yaml
 expect_error 66 'none.yaml' train shapes -c none.yaml
-expect_error 78 'not supported yet' train shapes --pretrained true
 expect_error 78 'a policy begins with' train shapes --auto_augment randaugment-m9
 
 # files that are not there, are folders, are empty or cut off

@@ -46,6 +46,21 @@ contains "$err" 'classifier' "the note on the classifier"
 expect 0 info fine/best.safetensors --json
 contains "$out" '"classes":2' "the fine-tuned model"
 
+# A stem for small pictures: every file of the run tells it, and so does what is made of them.
+for stem in small small_nopool; do
+    expect 0 train shapes $tiny --epoch_size 1 --max_steps 2 --stem $stem --run_dir $stem -q
+    grep -q "^stem: $stem" $stem/recipe.yaml || fail "recipe.yaml does not say $stem"
+    expect 0 train --resume $stem --max_steps 3 -q
+    expect 0 convert $stem/best.safetensors $stem.ckpt
+    expect 0 info $stem.ckpt
+    contains "$out" "stem $stem,.*" "info of $stem.ckpt"
+    contains "$out" 'features.0 +conv +3x3 /1 pad 1 +32x32x64' "conv1 of $stem"
+    expect 0 validate $stem.ckpt --data_dir shapes
+    expect 0 predict $stem.ckpt "$picture"
+    expect 0 train shapes $tiny --epoch_size 1 --max_steps 1 --ckpt_path $stem.ckpt --run_dir $stem-on -q
+    grep -q "^stem: $stem" $stem-on/recipe.yaml || fail "fine-tuning forgets $stem"
+done
+
 # A folder of class folders is divided, and the division is written down.
 expect 0 train shapes/train $tiny --epoch_size 1 --max_steps 1 --run_dir divided
 [ -s divided/split.csv ] || fail "divided/split.csv is missing"

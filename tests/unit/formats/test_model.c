@@ -78,6 +78,35 @@ static void test_round_trip(void **state)
     remove_scratch();
 }
 
+// Every format that can be written tells the stem.
+static void test_stem(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"stem.safetensors", "stem.ckpt", "stem.sqz"};
+    static const char *const variants[] = {"squeezenet1_0", "squeezenet1_1"};
+    struct sqz_error err = {0};
+    for (int i = 0; i < 12; i++) {
+        struct sqz_net_spec spec = {.variant = sqz_variant_find(variants[i % 2]),
+                                    .dialect = sqz_dialect_at(0),
+                                    .stem = i / 6 ? SQZ_STEM_SMALL : SQZ_STEM_SMALL_NOPOOL,
+                                    .classes = 3,
+                                    .channels = 3,
+                                    .image_h = 32,
+                                    .image_w = 32};
+        const char *path = scratch(names[i / 2 % 3]);
+        struct sqz_model *model = NULL, *back = NULL;
+        if (sqz_model_create(&spec, &model, &err) ||
+            sqz_model_write(model, path, SQZ_REPLACE_EXISTING, &err) ||
+            sqz_model_read(path, NULL, 0, &back, &err))
+            fail_msg("%s", err.text);
+        assert_ptr_equal(back->net->spec.variant, spec.variant);
+        assert_int_equal(back->net->spec.stem, spec.stem);
+        sqz_model_free(model);
+        sqz_model_free(back);
+    }
+    remove_scratch();
+}
+
 static void test_create(void **state)
 {
     (void)state;
@@ -303,6 +332,7 @@ static void test_refuses_metadata(void **state)
     expect_bad_metadata("variant", "squeezenet1_0",
                         "whole squeezenet1_0: features.5.squeeze.weight is missing");
     expect_bad_metadata("dialect", "alien", "dialect that is unknown here");
+    expect_bad_metadata("stem", "alien", "stem is unknown here");
     expect_bad_metadata("drop_rate", "1.5", "value of drop_rate");
     expect_bad_metadata("drop_rate", "nan", "value of drop_rate");
     expect_bad_metadata("drop_rate", "", "value of drop_rate");
@@ -431,6 +461,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_stem),
         cmocka_unit_test(test_create),
         cmocka_unit_test(test_deduces),
         cmocka_unit_test(test_foreign_names),

@@ -63,6 +63,8 @@ static void test_against_double(void **state)
             spec.channels = v == 1 ? 1 : 3;
             compare_with_double(spec, false);
             compare_with_double(spec, true);
+            spec.stem = d == 0 ? SQZ_STEM_SMALL : SQZ_STEM_SMALL_NOPOOL;
+            compare_with_double(spec, v % 2);
         }
     }
 }

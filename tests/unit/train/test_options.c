@@ -253,7 +253,6 @@ static void test_refusals(void **state)
                                              {"aug_splits", "3"},
                                              {"loss", "jsd"},
                                              {"loss_scale_type", "dynamic"},
-                                             {"pretrained", "true"},
                                              {"drop_path_rate", "0.1"},
                                              {"scale", "1,0.5"},
                                              {"re_ratio", "3,1"},
