@@ -28,7 +28,7 @@ struct sqz_gradient {
     char *arenas, *scratch; // one part a worker
     struct worker *workers;
     struct sqz_gradient_step *step; // the one that runs
-    int leaf;                       // its samples per leaf
+    int leaf, first;                // its samples per leaf, and the first of this rank's
 };
 
 // --- Making one ---
@@ -97,8 +97,8 @@ static bool take_memory(struct sqz_gradient *gradient)
 }
 
 enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                 struct sqz_pool *pool, int max_batch, struct sqz_gradient **out,
-                                 struct sqz_error *err)
+                                 struct sqz_pool *pool, int max_batch, int ranks,
+                                 struct sqz_gradient **out, struct sqz_error *err)
 {
     struct sqz_gradient *gradient = sqz_new_array(1, sizeof *gradient);
     if (!gradient)
@@ -107,11 +107,12 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
     gradient->kernels = kernels;
     gradient->pool = pool;
     struct sqz_gradient_plan *plan = &gradient->plan;
+    struct sqz_bucket buckets[SQZ_BUCKETS];
     enum sqz_status status =
-        sqz_gradient_plan_new(net, kernels, sqz_pool_size(pool), max_batch, plan, err);
+        sqz_gradient_plan_new(net, kernels, sqz_pool_size(pool), max_batch, ranks, plan, err);
     if (!status)
-        status = sqz_reduce_new(kernels, net->n_weights, plan->max_leaves, plan->buffers,
-                                &gradient->reduce, err);
+        status = sqz_reduce_new(kernels, buckets, sqz_net_buckets(net, buckets), plan->max_leaves,
+                                plan->buffers, &gradient->reduce, err);
     if (!status && !take_memory(gradient))
         status = sqz_fail_memory(err, "training", plan->memory.total);
     if (status) {
@@ -173,6 +174,9 @@ struct pass {
     float *params;           // the leaf's gradient
     uint64_t zeros, outputs; // of the ReLUs, if count_zeros
     bool count_zeros;
+    const struct sqz_leaf *leaf; // of the leaf's last pass, else NULL: its buckets become whole
+    double loss;                 // of the leaf
+    bool polls;                  // on the calling thread
 };
 
 static void dropout(const struct pass *pass, int sample, float *x, size_t n)
@@ -204,7 +208,8 @@ static void pass_forward(struct pass *pass)
     const struct sqz_tensor *in = &net->tensors[0];
     for (int s = 0; s < pass->n; s++) // no layer writes tensor 0, so the image may be const
         worker->tensors[s * net->n_tensors] =
-            (float *)gradient->step->images + (size_t)(pass->first + s) * in->h * in->w * in->c;
+            (float *)gradient->step->images +
+            (size_t)(pass->first - gradient->first + s) * in->h * in->w * in->c;
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
         const struct sqz_tensor *out = &net->tensors[layer->output];
@@ -219,6 +224,19 @@ static void pass_forward(struct pass *pass)
                 count_zeros(pass, layer, tensors[layer->output]);
         }
     }
+}
+
+// What the backward pass leaves behind at a layer: whole buckets, and time for messages.
+static void leave_layer(const struct pass *pass, int layer)
+{
+    const struct sqz_gradient *gradient = pass->gradient;
+    int n;
+    const struct sqz_bucket *buckets = sqz_reduce_buckets(gradient->reduce, &n);
+    for (int b = 0; pass->leaf && b < n; b++)
+        if (buckets[b].layer == layer)
+            sqz_reduce_put(gradient->reduce, pass->leaf, b, pass->loss);
+    if (pass->polls)
+        gradient->step->poll(gradient->step->poll_arg);
 }
 
 static void pass_backward(struct pass *pass)
@@ -238,20 +256,20 @@ static void pass_backward(struct pass *pass)
             else
                 sqz_layer_backward(&gradient->backward, i, &image);
         }
+        leave_layer(pass, i);
     }
 }
 
 // The samples of a pass lie one behind the other in each tensor, so the first one's logits begin
 // the array that the loss wants.
-static double run_pass(struct pass *pass)
+static void run_pass(struct pass *pass)
 {
     const struct sqz_gradient_step *step = pass->gradient->step;
     int logits = pass->gradient->net->n_tensors - 1;
     pass_forward(pass);
-    double loss = step->loss(step->loss_arg, pass->first, pass->n, pass->worker->tensors[logits],
+    pass->loss += step->loss(step->loss_arg, pass->first, pass->n, pass->worker->tensors[logits],
                              pass->worker->grads[logits]);
     pass_backward(pass);
-    return loss;
 }
 
 // The task's number does not matter: reduce.c hands out the leaves.
@@ -265,27 +283,46 @@ static void run_leaf(void *arg, int task, int worker)
     struct pass pass = {.gradient = gradient,
                         .worker = &gradient->workers[worker],
                         .params = leaf.gradient,
-                        .count_zeros = leaf.index == 0 && step->zero_fraction};
+                        .count_zeros = leaf.index == 0 && step->zero_fraction,
+                        .polls = worker == 0 && step->poll};
     int end = (leaf.index + 1) * gradient->leaf;
     if (end > step->n)
         end = step->n;
-    double loss = 0;
     for (pass.first = leaf.index * gradient->leaf; pass.first < end; pass.first += pass.n) {
-        pass.n = end - pass.first < gradient->plan.pass ? end - pass.first : gradient->plan.pass;
-        loss += run_pass(&pass);
+        bool last = end - pass.first <= gradient->plan.pass;
+        pass.n = last ? end - pass.first : gradient->plan.pass;
+        pass.leaf = last ? &leaf : NULL;
+        run_pass(&pass);
     }
     if (pass.count_zeros)
         *step->zero_fraction = (double)pass.zeros / (double)pass.outputs;
-    sqz_reduce_put(gradient->reduce, &leaf, loss);
+}
+
+void sqz_gradient_share(const struct sqz_net *net, int n, int rank, int ranks, int *first, int *end)
+{
+    int leaf = sqz_gradient_net_leaf(net, n), leaves = (n + leaf - 1) / leaf;
+    sqz_tree_share(leaves, rank, ranks, first, end);
+    *first *= leaf;
+    *end = *end == leaves ? n : *end * leaf;
+}
+
+struct sqz_reduce *sqz_gradient_reduce(struct sqz_gradient *gradient, int n, int *leaves)
+{
+    int leaf = sqz_gradient_net_leaf(gradient->net, n);
+    *leaves = (n + leaf - 1) / leaf;
+    return gradient->reduce;
 }
 
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step)
 {
     gradient->step = step;
     gradient->leaf = sqz_gradient_net_leaf(gradient->net, step->n);
-    int leaves = (step->n + gradient->leaf - 1) / gradient->leaf;
+    int leaves = (step->n + gradient->leaf - 1) / gradient->leaf, first = 0, end = leaves;
+    if (step->ranks > 1)
+        sqz_tree_share(leaves, step->rank, step->ranks, &first, &end);
+    gradient->first = first * gradient->leaf;
     sqz_pool_run(gradient->pool, gradient->net->n_layers, pack_layer, gradient);
-    sqz_reduce_begin(gradient->reduce, leaves, step->gradient);
-    sqz_pool_run(gradient->pool, leaves, run_leaf, gradient);
+    sqz_reduce_begin(gradient->reduce, leaves, first, end, step->ranks > 1 ? NULL : step->gradient);
+    sqz_pool_run(gradient->pool, end - first, run_leaf, gradient);
     step->loss_value = sqz_reduce_loss(gradient->reduce);
 }

@@ -128,8 +128,8 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
 }
 
 enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                      int threads, int max_batch, struct sqz_gradient_plan *plan,
-                                      struct sqz_error *err)
+                                      int threads, int max_batch, int ranks,
+                                      struct sqz_gradient_plan *plan, struct sqz_error *err)
 {
     size_t layers = (size_t)net->n_layers, tensors = (size_t)net->n_tensors;
     memset(plan, 0, sizeof *plan);
@@ -149,7 +149,7 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         plan->grads = plan->blocks + tensors;
         plan->indices = plan->grads + tensors;
         plan->max_leaves = most_leaves(net, max_batch);
-        plan->buffers = sqz_reduce_buffers(threads, plan->max_leaves);
+        plan->buffers = sqz_reduce_buffers(threads, plan->max_leaves, ranks > 1);
         plan->scratch = plan->packing.scratch;
         sqz_backward_order(net, plan->add_input, plan->add_addend);
         plan_arena(net, plan);
@@ -170,11 +170,12 @@ void sqz_gradient_plan_release(struct sqz_gradient_plan *plan)
 }
 
 enum sqz_status sqz_gradient_memory(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                    int threads, int max_batch, struct sqz_gradient_memory *out,
-                                    struct sqz_error *err)
+                                    int threads, int max_batch, int ranks,
+                                    struct sqz_gradient_memory *out, struct sqz_error *err)
 {
     struct sqz_gradient_plan plan;
-    enum sqz_status status = sqz_gradient_plan_new(net, kernels, threads, max_batch, &plan, err);
+    enum sqz_status status =
+        sqz_gradient_plan_new(net, kernels, threads, max_batch, ranks, &plan, err);
     if (status)
         return status;
     *out = plan.memory;

@@ -19,8 +19,8 @@ struct sqz_gradient_plan {
     struct sqz_gradient_memory memory;
 };
 enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                      int threads, int max_batch, struct sqz_gradient_plan *out,
-                                      struct sqz_error *err);
+                                      int threads, int max_batch, int ranks,
+                                      struct sqz_gradient_plan *out, struct sqz_error *err);
 void sqz_gradient_plan_release(struct sqz_gradient_plan *plan);
 
 int sqz_gradient_net_leaf(const struct sqz_net *net, int batch);

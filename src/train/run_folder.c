@@ -183,6 +183,8 @@ enum sqz_status sqz_run_folder_find(const char *resume, struct sqz_run_folder *o
 enum sqz_status sqz_run_folder_write(const struct sqz_run_folder *folder, const char *name,
                                      const char *text, struct sqz_error *err)
 {
+    if (folder->mute)
+        return SQZ_OK;
     char *path = sqz_run_folder_file(folder, name);
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(folder->path));
@@ -213,6 +215,8 @@ enum sqz_status sqz_run_folder_write_split(const struct sqz_run_folder *folder,
                                            const struct sqz_dataset *train,
                                            const struct sqz_dataset *val, struct sqz_error *err)
 {
+    if (folder->mute)
+        return SQZ_OK;
     struct sqz_text text = {0};
     sqz_text_add(&text, "file,split\n");
     add_split_rows(&text, train, "train");
@@ -308,6 +312,8 @@ enum sqz_status sqz_run_folder_start(struct sqz_run_folder *folder, const char *
                                      const char *history, struct sqz_error *err)
 {
     struct sqz_text text = {0};
+    if (folder->mute)
+        return SQZ_OK;
     remove_leftovers(folder);
     sqz_text_add(&text, STEPS_HEAD "%s", steps);
     enum sqz_status status =
@@ -327,6 +333,8 @@ void sqz_run_folder_step(struct sqz_run_folder *folder, const char *row)
 {
     // A row that cannot be written is rewritten from the state at the next resume; the checkpoint,
     // which would fail on the same disk, says so.
+    if (!folder->steps)
+        return;
     fputs(row, folder->steps);
     fflush(folder->steps);
 }
@@ -334,6 +342,8 @@ void sqz_run_folder_step(struct sqz_run_folder *folder, const char *row)
 enum sqz_status sqz_run_folder_epoch(struct sqz_run_folder *folder, const char *row, double seconds,
                                      double images_per_second, struct sqz_error *err)
 {
+    if (folder->mute)
+        return SQZ_OK;
     sqz_text_add(&folder->history, "%s,%.2f,%.1f\n", row, seconds, images_per_second);
     if (folder->history.failed)
         return sqz_fail_memory(err, "history.csv", folder->history.length);

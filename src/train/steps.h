@@ -4,6 +4,7 @@
 #define SQZ_TRAIN_STEPS_H
 
 #include "net/gradient.h"
+#include "train/exchange.h"
 #include "train/loss.h"
 #include "train/loss_scale.h"
 #include "train/optimizer.h"
@@ -18,6 +19,8 @@ struct sqz_stepper_config {
     int accumulate;       // micro-batches per update, >= 1
     double ema_decay;     // 0 = no moving average
     uint64_t seed;        // of the dropout masks
+    struct sqz_ranks *ranks; // that share every batch; NULL: one process. Borrowed
+    bool bf16;               // how gradients travel between them
 };
 // What of a stepper has to be saved besides its buffers.
 struct sqz_step_counters {
@@ -29,6 +32,7 @@ struct sqz_step_counters {
 struct sqz_stepper {
     struct sqz_stepper_config config;
     struct sqz_gradient *engine;
+    struct sqz_exchange *exchange;   // NULL: one process
     struct sqz_optimizer *optimizer; // borrowed
     float *weights;                  // borrowed: the network's
     float *gradient;                 // of the last micro-batch, after clipping
@@ -38,6 +42,7 @@ struct sqz_stepper {
     struct sqz_step_counters counters;
     uint64_t micro_steps; // done so far: key of the dropout masks
     int overflows;        // running
+    struct sqz_error error; // of a step that failed
 };
 // `scale` is where the loss scale begins (zero-initialised: none).
 enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper,
@@ -56,6 +61,10 @@ struct sqz_step_batch {
     const int *labels;    // n
     const float *targets; // n x classes, where labels are mixed; else NULL
     int n;                // for the jsd loss: three equal parts
+    // With ranks, all of this is of the whole batch, but images are those of this rank's share
+    // (sqz_gradient_share); and this is what the others are told:
+    const struct sqz_error *failed; // why this rank has no images; NULL: it has
+    bool stop;                      // it was asked to stop
 };
 struct sqz_step_result {
     double loss;          // before the update, unscaled, mean over the micro-batch
@@ -66,6 +75,10 @@ struct sqz_step_result {
     bool skipped;         // its gradient overflowed, and the loss scale says to leave such out
     bool finite;          // loss, gradient and weights, or skipped; when false nothing was updated
                           // unless the update itself overflowed
+    enum sqz_status status;  // not SQZ_OK: a rank failed (stepper's `error`); nothing else is set
+    bool stop;               // a rank was asked to stop
+    const struct sqz_rank_report *reports; // one a rank; NULL: one process. Until the next step
+    struct sqz_exchange_cost cost;
 };
 // One micro-batch. `rate` is used when the group is complete. A non-finite loss or gradient leaves
 // weights, optimizer, average and accumulator as they were.

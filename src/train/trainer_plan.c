@@ -25,7 +25,9 @@ struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
                                        .clip_value = options->clip_grad ? options->clip_value : 0,
                                        .accumulate = (int)options->gradient_accumulation_steps,
                                        .ema_decay = options->ema ? options->ema_decay : 0,
-                                       .seed = (uint64_t)options->seed};
+                                       .seed = (uint64_t)options->seed,
+                                       .ranks = run->environment->ranks,
+                                       .bf16 = strcmp(options->comm_dtype, "bf16") == 0};
 }
 
 // MindCV's own optimizers read the table's next entry at every batch, MindSpore's at every update.
@@ -115,15 +117,15 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
         status = sqz_stepper_init(&run->stepper, &config, &scale, run->optimizer,
                                   setup->model->weights, err);
     if (!status && setup->val)
-        status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess, threads,
-                                      &run->val_loader, err);
+        status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess,
+                                      run->environment, &run->val_loader, err);
     if (status)
         return status;
     describe_data(run);
     struct sqz_recipe_facts facts = {.train_images = (int64_t)setup->train->count,
                                      .steps_per_epoch = run->steps_per_epoch};
     sqz_recipe_lint(options, &facts, &setup->notes);
-    if (options->distribute)
+    if (options->distribute && !run->environment->ranks)
         sqz_text_add(&setup->notes, "distribute is on, but the program was not started under MPI: "
                                     "this is one rank of one.\n");
     return SQZ_OK;
@@ -148,16 +150,21 @@ enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err)
     enum { MEASURED = 8 };
     struct sqz_options *options = run->setup.options;
     double elapsed = sqz_clock_seconds() - run->started;
-    // At least one step, so that every run gets somewhere; with a short budget no more than needed.
-    if (options->max_seconds == 0 || run->time_planned || run->steps_here == 0 ||
-        (elapsed < 0.1 * options->max_seconds &&
-         (run->steps_here < MEASURED || elapsed < 0.03 * options->max_seconds)))
+    if (options->max_seconds == 0 || run->time_planned)
         return SQZ_OK;
-    int64_t limit = run->state.steps + steps_within(run, options->max_seconds - elapsed);
+    // At least one step, so that every run gets somewhere; with a short budget no more than needed.
+    bool early = run->steps_here == 0 ||
+                 (elapsed < 0.1 * options->max_seconds &&
+                  (run->steps_here < MEASURED || elapsed < 0.03 * options->max_seconds));
+    int64_t limit =
+        early ? -1 : run->state.steps + steps_within(run, options->max_seconds - elapsed);
+    enum sqz_status status = sqz_run_share_plan(run, &limit, err);
+    if (status || limit < 0)
+        return status;
     if (options->max_steps == 0 || limit < options->max_steps)
         options->max_steps = limit;
     run->time_planned = true;
     sqz_run_note(run, SQZ_EVENT_NOTE, "In %g seconds the run gets to step %lld.",
                  options->max_seconds, (long long)options->max_steps);
-    return sqz_run_write_recipe(run, err);
+    return sqz_ranks_agree(run->environment->ranks, sqz_run_write_recipe(run, err), err);
 }

@@ -17,7 +17,9 @@ static enum option_role role_of(const char *name)
                                           "ckpt_save_dir", "run_dir",        "max_steps",
                                           "save_steps",    "on_bad",         "keep_checkpoint_max",
                                           "distribute",    "ckpt_path",      "ckpt_format",
-                                          "strict_recipe", "recipe_devices", "tensorboard"};
+                                          "strict_recipe", "recipe_devices", "tensorboard",
+                                          "worker_num",    "bind_core",      "hostfile",
+                                          "mpi",           "comm_timeout",   "max_restarts"};
     static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
                                         "find_lr", "memory", "confusion", "per_class"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
@@ -126,5 +128,7 @@ enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_
             status = overlay_one(given, i, *options, err);
     if (!status)
         status = drop_old_limit(*options, state->steps, err);
+    if (!status)
+        (*options)->batch_is_global = true;
     return status;
 }

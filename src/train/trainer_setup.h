@@ -15,6 +15,7 @@ struct sqz_setup {
     struct sqz_model *model;      // the starting point, with its preprocessing and class names
     struct sqz_augment augment;
     const char *kind;      // of the data set
+    struct sqz_ranks *ranks; // the environment's
     bool divided;          // train and val are parts of one folder
     const char *recipe;    // name of the built-in recipe, NULL when one was given
     struct sqz_text notes; // sentences for the user, one a line
@@ -38,12 +39,13 @@ enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int thread
                                        struct sqz_loader **out, struct sqz_error *err);
 enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
                                      const struct sqz_dataset *set,
-                                     const struct sqz_preprocess *preprocess, int threads,
+                                     const struct sqz_preprocess *preprocess,
+                                     const struct sqz_environment *environment,
                                      struct sqz_loader **out, struct sqz_error *err);
 struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
                                                      const struct sqz_dataset *set,
                                                      const struct sqz_preprocess *preprocess,
-                                                     int threads);
+                                                     const struct sqz_environment *environment);
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads);
 
 #endif
