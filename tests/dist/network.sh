@@ -1,0 +1,75 @@
+# Hosts as network namespaces on a switch, with shaped links; for the tests and for bench/scaling.
+# Sourced behind lib.sh. Needs root (CAP_NET_ADMIN, CAP_SYS_ADMIN).
+net=sqz$$
+
+can_make_hosts() {
+    ip netns add $net-try 2>/dev/null && ip netns del $net-try && unshare -u true 2>/dev/null
+}
+
+# make_hosts N: namespaces $net-1 .. $net-N with addresses 10.77.0.1 .. N, all on one switch.
+make_hosts() {
+    local i
+    hosts=$1
+    ip netns add $net-sw
+    ip netns exec $net-sw ip link add sw type bridge
+    ip netns exec $net-sw ip link set sw up
+    for i in $(seq "$1"); do
+        ip netns add $net-$i
+        ip netns exec $net-sw ip link add p$i type veth peer name eth0 netns $net-$i
+        ip netns exec $net-sw ip link set p$i master sw up
+        ip netns exec $net-$i ip addr add 10.77.0.$i/24 dev eth0
+        ip netns exec $net-$i ip link set eth0 up
+        ip netns exec $net-$i ip link set lo up
+    done
+    # How mpirun gets to another host: "agent HOST COMMAND...", as with ssh.
+    cat >agent <<AGENT
+#!/bin/sh
+while [ "\${1#-}" != "\$1" ]; do shift; done
+host=\$1
+shift
+exec ip netns exec $net-\${host##*.} unshare -u sh -c "hostname h\${host##*.}; exec \"\\\$@\"" sh sh -c "\$*"
+AGENT
+    chmod +x agent
+    for i in $(seq "$1"); do echo "10.77.0.$i slots=1"; done >hosts.openmpi
+}
+
+# Both directions of every link; tbf's bucket has to hold what a timer tick lets through.
+shape() {
+    local i burst=${2:-256kb}
+    for i in $(seq "$hosts"); do
+        ip netns exec $net-$i tc qdisc replace dev eth0 root tbf rate "$1" burst "$burst" latency 50ms
+        ip netns exec $net-sw tc qdisc replace dev p$i root tbf rate "$1" burst "$burst" latency 50ms
+    done
+}
+
+# delay MS: on top of nothing else; false where the kernel has no netem.
+delay() {
+    local i
+    for i in $(seq "$hosts"); do
+        ip netns exec $net-$i tc qdisc replace dev eth0 root netem delay "$1" 2>/dev/null || return 1
+    done
+}
+
+cut() { # HOST: its cable
+    ip netns exec $net-sw ip link set p"$1" down
+}
+
+drop_hosts() {
+    local i pid
+    for i in $(seq "$hosts") sw; do
+        for pid in $(ip netns pids $net-$i 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
+        ip netns del $net-$i 2>/dev/null
+    done
+}
+
+# on_hosts N ARGS...: the program as one rank on each of the first N hosts, over TCP.
+on_hosts() {
+    local n=$1
+    shift
+    head -n "$n" hosts.openmpi >hosts.now
+    ip netns exec $net-1 unshare -u sh -c 'hostname h1; exec "$@"' sh \
+        mpirun.openmpi -n "$n" --hostfile hosts.now --map-by node --bind-to none \
+        --mca plm_rsh_agent "$PWD/agent" --mca plm_rsh_no_tree_spawn 1 --mca oob_tcp_if_include 10.77.0.0/24 \
+        --mca btl tcp,self --mca pml ob1 --mca btl_tcp_if_include 10.77.0.0/24 \
+        -x SQUEEZENET_THREADS "$SQUEEZENET" "$@"
+}
