@@ -154,7 +154,7 @@ static enum sqz_status run_exchange(struct work *work, bool computes, struct sqz
 
 static enum sqz_status run_allreduce(struct work *work, struct sqz_error *err)
 {
-    return work->exchange ? run_exchange(work, false, err) : SQZ_OK;
+    return run_exchange(work, false, err);
 }
 
 static enum sqz_status run_train(struct work *work, struct sqz_error *err)
@@ -180,6 +180,10 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
     if (work->batch > INT_MAX / ranks)
         return sqz_fail(err, SQZ_E_USAGE, "A batch of %d on %d ranks is too large.", work->batch,
                         ranks);
+    if (work->run == run_allreduce && ranks == 1)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "The task allreduce measures what ranks send each other; start some, as "
+                        "with: mpirun -n 2 squeezenet bench --task allreduce.");
     work->batch *= ranks;
     enum sqz_status status = make_images(work, net, err);
     if (status)
@@ -218,7 +222,8 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
                                             .loss = smoothed_loss,
                                             .loss_arg = work,
                                             .gradient = work->gradients};
-    work->run = run_train;
+    if (!work->run)
+        work->run = run_train;
     return status;
 }
 
@@ -330,11 +335,10 @@ enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_mode
         break;
     case SQZ_BENCH_TRAIN:
     case SQZ_BENCH_ALLREDUCE:
-        status = prepare_train(&work, context, model, how->bf16, err);
-        if (how->task == SQZ_BENCH_ALLREDUCE) {
+        if (how->task == SQZ_BENCH_ALLREDUCE)
             work.run = run_allreduce;
-            work.flops = 0;
-        }
+        status = prepare_train(&work, context, model, how->bf16, err);
+        work.flops = how->task == SQZ_BENCH_TRAIN ? work.flops : 0;
         break;
     case SQZ_BENCH_LOAD:
         status = prepare_load(&work, context, how->options, err);

@@ -11,7 +11,10 @@
 
 #define HISTORY_HEAD                                                                               \
     "epoch,step,lr,train_loss,val_loss,val_top1,val_top5,seconds,images_per_second\n"
-#define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits\n"
+#define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits"
+// Of ranks, in rows of this process only: a resumed run begins without them.
+#define RANKS_HEAD                                                                                 \
+    ",bytes_sent,exposed_ms,efficiency,slowest_rank,slowest_host,slowest_ms,images_per_second"
 
 // What a run leaves; --force removes exactly these from an older run.
 static const char *const run_files[] = {"recipe.yaml",       "history.csv",      "steps.csv",
@@ -315,7 +318,7 @@ enum sqz_status sqz_run_folder_start(struct sqz_run_folder *folder, const char *
     if (folder->mute)
         return SQZ_OK;
     remove_leftovers(folder);
-    sqz_text_add(&text, STEPS_HEAD "%s", steps);
+    sqz_text_add(&text, STEPS_HEAD "%s\n%s", folder->ranks ? RANKS_HEAD : "", steps);
     enum sqz_status status =
         text.failed ? sqz_fail_memory(err, "steps.csv", text.length)
                     : sqz_run_folder_write(folder, "steps.csv", sqz_text_get(&text), err);

@@ -66,6 +66,7 @@ static enum sqz_status compare_passports(struct sqz_run *run, const struct passp
                         "Rank %d on %s has %s than rank 0 on %s; all ranks must do the same.", r,
                         sqz_ranks_host(ranks, r), what, sqz_ranks_host(ranks, 0));
     }
+    run->folder.ranks = true;
     if (sqz_ranks_rank(ranks) == 0)
         return SQZ_OK;
     sqz_free(run->folder.path); // of a resumed run, as this machine sees it
@@ -163,6 +164,8 @@ void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *res
     }
     double efficiency = busy / (size * seconds);
     double slow = result->reports[slowest].compute_seconds;
+    // bytes_sent, exposed_ms, efficiency, slowest_rank, slowest_host, slowest_ms and, divided by
+    // blanks, every rank's images_per_second: names in run_folder.c.
     sqz_text_add(row, ",%zu,%.3f,%.4f,%d,%s,%.3f,", result->cost.bytes, 1e3 * result->cost.seconds,
                  efficiency, slowest, sqz_ranks_host(ranks, slowest), 1e3 * slow);
     for (int r = 0; r < size; r++)
