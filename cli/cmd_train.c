@@ -114,7 +114,7 @@ static enum sqz_status launch(struct sqz_context *context, const struct cli *cli
     enum sqz_status status =
         sqz_launch_ranks(context, cli->options, words, &resume[8], resume, &err);
     free(words);
-    return status ? cli_fail(&err) : SQZ_OK;
+    return status && *err.text ? cli_fail(&err) : status;
 }
 
 static bool starts_ranks(const struct cli *cli)

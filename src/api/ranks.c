@@ -1,7 +1,6 @@
 // Ranks: a context that joins others, and the start of ranks.
 #include "api/context.h"
 #include "base/cpu.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "dist/launch.h"
 #include "train/transforms.h"
@@ -112,30 +111,6 @@ static bool is_own_status(int status)
     return false;
 }
 
-// The run folder that rank 0 has named in the file; false when it got nowhere near.
-static bool read_run(const char *file, char *out, size_t size)
-{
-    size_t length;
-    if (sqz_file_read_head(file, out, size - 1, &length, NULL) || length == 0)
-        return false;
-    out[length] = '\0';
-    return true;
-}
-
-// A file of our own that rank 0 writes the run folder into.
-static enum sqz_status make_run_file(char *path, size_t size, struct sqz_error *err)
-{
-    const char *folder = getenv("TMPDIR");
-    snprintf(path, size, "%s/squeezenet-run-XXXXXX", folder && *folder ? folder : "/tmp");
-    int file = mkstemp(path);
-    if (file < 0)
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a file in %s.",
-                        folder && *folder ? folder : "/tmp");
-    close(file);
-    setenv("SQUEEZENET_RUN_FILE", path, 1);
-    return SQZ_OK;
-}
-
 static int threads_of_rank(const struct sqz_options *options)
 {
     int cores = sqz_cpu_default_threads();
@@ -167,29 +142,31 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
                                 .hostfile = options->hostfile,
                                 .arguments = arguments,
                                 .stop = &context->stop};
-    char run_file[4096], run[4096], note[256];
-    int outcome = 0;
-    enum sqz_status status = make_run_file(run_file, sizeof run_file, err);
-    for (int64_t restart = 0; !status; restart++) {
+    struct sqz_launch_end end = {0};
+    char run[sizeof end.run] = "", what[256] = "The ranks were stopped";
+    enum sqz_status status = SQZ_OK;
+    for (int64_t restart = 0;; restart++) {
         say_command(context, &launch);
-        status = sqz_launch_run(&launch, &outcome, err);
-        if (status || is_own_status(outcome) || context->stop || restart == options->max_restarts)
+        status = sqz_launch_run(&launch, &end, err);
+        if (status || end.exit_status == SQZ_OK)
+            return status;
+        if (*end.run)
+            snprintf(run, sizeof run, "%s", end.run);
+        if (end.lost >= 0)
+            snprintf(what, sizeof what, "Rank %d on %s was lost in %s", end.lost, end.host, end.at);
+        if (is_own_status(end.exit_status))
+            return sqz_fail(err, (enum sqz_status)end.exit_status, "%s", "");
+        if (context->stop || restart == options->max_restarts)
             break;
-        snprintf(note, sizeof note, "A rank is lost (mpirun's status is %d); restart %lld of %lld.",
-                 outcome, (long long)restart + 1, (long long)options->max_restarts);
+        char note[400];
+        snprintf(note, sizeof note, "%s; restart %lld of %lld.", what, (long long)restart + 1,
+                 (long long)options->max_restarts);
         sqz_context_say(context, SQZ_EVENT_WARNING, note);
-        if (read_run(run_file, run, sizeof run)) {
+        if (*run) {
             *resume_slot = run;
             launch.arguments = resume_arguments;
         }
     }
-    bool named = read_run(run_file, run, sizeof run);
-    unlink(run_file);
-    if (status || outcome == SQZ_OK)
-        return status;
-    if (is_own_status(outcome))
-        return sqz_fail(err, (enum sqz_status)outcome, "The ranks have ended; see above.");
-    return sqz_fail(err, SQZ_E_STOPPED, "The ranks were stopped before the end of the run%s%s%s",
-                    named ? "; continue with: squeezenet train --resume " : ".", named ? run : "",
-                    named ? "" : "");
+    return sqz_fail(err, SQZ_E_STOPPED,
+                    *run ? "%s; continue with: squeezenet train --resume %s" : "%s.", what, run);
 }

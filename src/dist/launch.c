@@ -2,6 +2,7 @@
 #include "dist/launch.h"
 
 #include "base/cpu.h"
+#include "dist/roster.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,31 +172,65 @@ static void become(const struct command *command)
     raise(SIGKILL); // there is nothing to go back to
 }
 
-enum sqz_status sqz_launch_run(const struct sqz_launch *launch, int *exit_status,
-                               struct sqz_error *err)
+// Until mpirun ends; notes the first rank that goes without having left, before mpirun kills the
+// others.
+static enum sqz_status attend(const struct sqz_launch *launch, const struct command *command,
+                              pid_t child, const struct sqz_roster *roster, int *fds,
+                              struct sqz_launch_end *out, struct sqz_error *err)
 {
-    struct command command = {.n = 0};
-    enum sqz_status status = build(launch, &command, err);
+    enum { LOOK_MILLISECONDS = 20 };
     bool told = false;
     int outcome;
-    if (status)
-        return status;
-    command.words[command.n] = NULL;
-    pid_t child = fork();
-    if (child == 0)
-        become(&command);
-    if (child < 0)
-        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot start \"%s\"", command.mpirun);
     for (;;) {
         pid_t ended = waitpid(child, &outcome, WNOHANG);
         if (ended == child)
             break;
         if (ended < 0 && errno != EINTR)
-            return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot wait for \"%s\"", command.mpirun);
+            return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot wait for \"%s\"", command->mpirun);
         if (launch->stop && *launch->stop && !told)
             told = kill(child, SIGUSR1) == 0; // both MPIs hand it on to the ranks
-        usleep(20000);
+        if (out->lost >= 0) {
+            usleep(LOOK_MILLISECONDS * 1000);
+            continue;
+        }
+        out->lost = sqz_roster_watch(roster, fds, LOOK_MILLISECONDS);
+        if (out->lost >= 0) {
+            const struct sqz_roster_entry *entry = &roster->entries[out->lost];
+            snprintf(out->host, sizeof out->host, "%.*s", (int)sizeof out->host - 1, entry->host);
+            snprintf(out->at, sizeof out->at, "%.*s", (int)sizeof out->at - 1, entry->at);
+        }
     }
-    *exit_status = WIFEXITED(outcome) ? WEXITSTATUS(outcome) : 128 + WTERMSIG(outcome);
+    out->exit_status = WIFEXITED(outcome) ? WEXITSTATUS(outcome) : 128 + WTERMSIG(outcome);
+    snprintf(out->run, sizeof out->run, "%.*s", (int)sizeof out->run - 1, roster->run);
     return SQZ_OK;
+}
+
+enum sqz_status sqz_launch_run(const struct sqz_launch *launch, struct sqz_launch_end *out,
+                               struct sqz_error *err)
+{
+    struct command command = {.n = 0};
+    struct sqz_roster *roster = NULL;
+    int *fds = sqz_new_array((size_t)launch->ranks, sizeof *fds);
+    *out = (struct sqz_launch_end){.lost = -1};
+    enum sqz_status status = fds ? sqz_roster_create(launch->ranks, &roster, err)
+                                 : sqz_fail_memory(err, "the ranks", sizeof *fds);
+    for (int r = 0; !status && r < launch->ranks; r++)
+        fds[r] = -1;
+    if (!status)
+        status = build(launch, &command, err); // behind the roster, whose path it hands on
+    if (!status) {
+        command.words[command.n] = NULL;
+        pid_t child = fork();
+        if (child == 0)
+            become(&command);
+        status = child < 0
+                     ? sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot start \"%s\"", command.mpirun)
+                     : attend(launch, &command, child, roster, fds, out, err);
+    }
+    for (int r = 0; roster && r < launch->ranks; r++)
+        if (fds[r] >= 0)
+            close(fds[r]);
+    sqz_roster_close(roster);
+    sqz_free(fds);
+    return status;
 }

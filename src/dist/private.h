@@ -4,6 +4,7 @@
 
 #include "dist/module.h"
 #include "dist/ranks.h"
+#include "dist/roster.h"
 
 enum { SQZ_TAG_GATHER = 1, SQZ_TAG_ALIVE = 2 };
 
@@ -19,9 +20,10 @@ struct sqz_ranks {
     int rank, size;
     double timeout; // seconds
     char library[64], at[64];
-    char *hosts;             // size x SQZ_HOST_SIZE
-    struct sqz_alive *alive; // size
-    bool lost, agreed;       // agreed: the last failure is known to all
+    struct sqz_roster *roster; // NULL: no launcher of ours on this machine
+    char *hosts;               // size x SQZ_HOST_SIZE
+    struct sqz_alive *alive;   // size
+    bool lost, agreed;         // agreed: the last failure is known to all
 };
 enum { SQZ_HOST_SIZE = 72 };
 

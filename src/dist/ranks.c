@@ -63,6 +63,25 @@ void sqz_ranks_at(struct sqz_ranks *ranks, const char *format, ...)
     va_start(args, format);
     vsnprintf(ranks->at, sizeof ranks->at, format, args);
     va_end(args);
+    if (ranks->roster)
+        memcpy(ranks->roster->entries[ranks->rank].at, ranks->at, sizeof ranks->at);
+}
+
+void sqz_ranks_tell_run(struct sqz_ranks *ranks, const char *run)
+{
+    if (ranks->roster)
+        snprintf(ranks->roster->run, sizeof ranks->roster->run, "%s", run);
+}
+
+static void sign_roster(struct sqz_ranks *ranks)
+{
+    ranks->roster = sqz_roster_find(ranks->size);
+    if (!ranks->roster)
+        return;
+    struct sqz_roster_entry *own = &ranks->roster->entries[ranks->rank];
+    snprintf(own->host, sizeof own->host, "%s", sqz_ranks_host(ranks, ranks->rank));
+    snprintf(own->at, sizeof own->at, "the start");
+    own->pid = (int32_t)getpid();
 }
 
 // --- Messages ---
@@ -242,6 +261,8 @@ enum sqz_status sqz_ranks_open(double timeout, struct sqz_ranks **out, struct sq
     }
     if (!status)
         status = exchange_hosts(ranks, err);
+    if (!status)
+        sign_roster(ranks);
     if (status)
         ranks->lost = true;
     if (status || ranks->size == 1) {
@@ -257,6 +278,8 @@ static void end_job(const struct sqz_ranks *ranks)
 {
     signal(SIGALRM, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    if (ranks->roster) // it is not the one that was lost
+        ranks->roster->entries[ranks->rank].left = 1;
     alarm(5);
     ranks->transport->abort(SQZ_E_STOPPED);
     for (;;)
@@ -272,6 +295,8 @@ void sqz_ranks_close(struct sqz_ranks *ranks)
     for (int r = 0; r < ranks->size; r++)
         if (r != ranks->rank)
             ranks->transport->cancel(&ranks->alive[r].received.request);
+    if (ranks->roster)
+        ranks->roster->entries[ranks->rank].left = 1;
     ranks->transport->finish();
     sqz_free(ranks->hosts);
     sqz_free(ranks->alive);

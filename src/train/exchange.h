@@ -37,7 +37,7 @@ enum sqz_status sqz_exchange_begin(struct sqz_exchange *exchange, int n, float *
                                    bool computes, struct sqz_error *err);
 // During it: the step's `poll`, with the exchange as its argument. Sends what is whole.
 void sqz_exchange_poll(void *exchange);
-// After it: `gradient` is the whole batch's, the same bits on all ranks; `all` (one a rank, borrowed
+// After it: `gradient` is the whole batch's, the same bits on all ranks; `all` (one a rank, valid
 // until the next call) is what they tell. *loss: the leaves' losses, added by the same tree.
 enum sqz_status sqz_exchange_finish(struct sqz_exchange *exchange,
                                     const struct sqz_rank_report *mine,

@@ -13,12 +13,12 @@ struct sqz_stepper_config {
     const struct sqz_net *net; // borrowed, as the next two
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
-    int max_batch;        // rows, all augmentation splits counted
-    struct sqz_loss loss; // its class weights are borrowed
-    double clip_value;    // bound of the global norm; 0 = no clipping
-    int accumulate;       // micro-batches per update, >= 1
-    double ema_decay;     // 0 = no moving average
-    uint64_t seed;        // of the dropout masks
+    int max_batch;           // rows, all augmentation splits counted
+    struct sqz_loss loss;    // its class weights are borrowed
+    double clip_value;       // bound of the global norm; 0 = no clipping
+    int accumulate;          // micro-batches per update, >= 1
+    double ema_decay;        // 0 = no moving average
+    uint64_t seed;           // of the dropout masks
     struct sqz_ranks *ranks; // that share every batch; NULL: one process. Borrowed
     bool bf16;               // how gradients travel between them
 };
@@ -40,8 +40,8 @@ struct sqz_stepper {
     float *ema;                      // moving average of the weights; NULL without
     float *logits, *dlogits;         // of a whole batch, for the jsd loss only
     struct sqz_step_counters counters;
-    uint64_t micro_steps; // done so far: key of the dropout masks
-    int overflows;        // running
+    uint64_t micro_steps;   // done so far: key of the dropout masks
+    int overflows;          // running
     struct sqz_error error; // of a step that failed
 };
 // `scale` is where the loss scale begins (zero-initialised: none).
@@ -75,8 +75,8 @@ struct sqz_step_result {
     bool skipped;         // its gradient overflowed, and the loss scale says to leave such out
     bool finite;          // loss, gradient and weights, or skipped; when false nothing was updated
                           // unless the update itself overflowed
-    enum sqz_status status;  // not SQZ_OK: a rank failed (stepper's `error`); nothing else is set
-    bool stop;               // a rank was asked to stop
+    enum sqz_status status; // not SQZ_OK: a rank failed (stepper's `error`); nothing else is set
+    bool stop;              // a rank was asked to stop
     const struct sqz_rank_report *reports; // one a rank; NULL: one process. Until the next step
     struct sqz_exchange_cost cost;
 };

@@ -75,16 +75,6 @@ static enum sqz_status compare_passports(struct sqz_run *run, const struct passp
     return run->folder.path ? SQZ_OK : sqz_fail_memory(err, "a path", sizeof all[0].path);
 }
 
-// The launcher that waits outside (dist/launch.c) wants to know what to resume.
-static enum sqz_status tell_launcher(const struct sqz_run *run, struct sqz_error *err)
-{
-    const char *file = getenv("SQUEEZENET_RUN_FILE");
-    if (!file || !*file || run->folder.mute)
-        return SQZ_OK;
-    return sqz_file_write(file, run->folder.path, strlen(run->folder.path), SQZ_REPLACE_EXISTING,
-                          err);
-}
-
 enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct sqz_error *err)
 {
     struct sqz_ranks *ranks = run->environment->ranks;
@@ -103,8 +93,8 @@ enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct
         status = sqz_ranks_gather(ranks, &mine, sizeof mine, all, err);
     if (!status)
         status = compare_passports(run, all, err);
-    if (!status)
-        status = sqz_ranks_agree(ranks, tell_launcher(run, err), err);
+    if (!status && !run->folder.mute)
+        sqz_ranks_tell_run(ranks, run->folder.path);
     sqz_free(all);
     return status;
 }

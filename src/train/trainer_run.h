@@ -93,8 +93,8 @@ enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct
 void sqz_run_introduce_ranks(struct sqz_run *run);
 void sqz_run_count_ranks(struct sqz_run *run, const struct sqz_step_result *result);
 // The last step's columns behind a row of steps.csv, and its part of the log line.
-void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *result,
-                          double seconds, struct sqz_text *row, struct sqz_text *log);
+void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *result, double seconds,
+                          struct sqz_text *row, struct sqz_text *log);
 // max_steps as rank 0 has planned it: a clock is nothing that ranks agree on.
 enum sqz_status sqz_run_share_plan(struct sqz_run *run, int64_t *limit, struct sqz_error *err);
 void sqz_run_fill_ranks(const struct sqz_run *run, struct sqz_train_result *out);

@@ -14,11 +14,11 @@ struct sqz_setup {
     struct sqz_dataset *val;      // NULL: nothing to validate on
     struct sqz_model *model;      // the starting point, with its preprocessing and class names
     struct sqz_augment augment;
-    const char *kind;      // of the data set
+    const char *kind;        // of the data set
     struct sqz_ranks *ranks; // the environment's
-    bool divided;          // train and val are parts of one folder
-    const char *recipe;    // name of the built-in recipe, NULL when one was given
-    struct sqz_text notes; // sentences for the user, one a line
+    bool divided;            // train and val are parts of one folder
+    const char *recipe;      // name of the built-in recipe, NULL when one was given
+    struct sqz_text notes;   // sentences for the user, one a line
 };
 void sqz_setup_release(struct sqz_setup *setup);
 // `resumed` (may be NULL) is the model of a checkpoint; it is taken over, also on failure.
