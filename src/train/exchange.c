@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { TAG_REPORT = SQZ_TAG_USER, TAG_ROWS, TAG_NODES, TAG_SUMS = TAG_NODES + SQZ_BUCKETS };
+enum { TAG_REPORT = SQZ_TAG_USER, TAG_NODES, TAG_SUMS = TAG_NODES + SQZ_BUCKETS };
 
 enum stage { STAGE_LOCAL, STAGE_NODES, STAGE_SUMS }; // what a bucket waits for
 
@@ -29,7 +29,6 @@ struct flow { // one bucket on its way
 
 struct sqz_exchange {
     struct sqz_ranks *ranks;
-    const struct sqz_net *net;
     const struct sqz_kernels *kernels;
     struct sqz_gradient *engine;
     size_t n_weights, share; // floats; share: of all this rank's slices
@@ -108,7 +107,6 @@ enum sqz_status sqz_exchange_new(struct sqz_ranks *ranks, const struct sqz_net *
     if (!exchange)
         return sqz_fail_memory(err, "the exchange of gradients", sizeof *exchange);
     exchange->ranks = ranks;
-    exchange->net = net;
     exchange->kernels = kernels;
     exchange->engine = engine;
     exchange->n_weights = net->n_weights;
@@ -457,29 +455,4 @@ enum sqz_status sqz_exchange_finish(struct sqz_exchange *exchange,
 struct sqz_exchange_cost sqz_exchange_cost(const struct sqz_exchange *exchange)
 {
     return exchange->cost;
-}
-
-enum sqz_status sqz_exchange_rows(struct sqz_exchange *exchange, int n, size_t width, float *rows,
-                                  struct sqz_error *err)
-{
-    int rank = sqz_ranks_rank(exchange->ranks), ranks = sqz_ranks_size(exchange->ranks), first, end;
-    const struct sqz_net *net = exchange->net;
-    struct messages messages = {0};
-    if (!make_room(&messages, 2 * (size_t)ranks))
-        return sqz_fail_memory(err, "messages", 2 * (size_t)ranks * sizeof *messages.list);
-    for (int r = 0; r < ranks; r++) {
-        sqz_gradient_share(net, n, r, ranks, &first, &end);
-        if (r != rank)
-            sqz_ranks_receive(exchange->ranks, r, TAG_ROWS, rows + (size_t)first * width,
-                              (size_t)(end - first) * width * sizeof *rows,
-                              next_message(&messages));
-    }
-    sqz_gradient_share(net, n, rank, ranks, &first, &end);
-    for (int d = 1; d < ranks; d++)
-        sqz_ranks_send(exchange->ranks, (rank + d) % ranks, TAG_ROWS, rows + (size_t)first * width,
-                       (size_t)(end - first) * width * sizeof *rows, next_message(&messages));
-    enum sqz_status status =
-        sqz_ranks_wait(exchange->ranks, messages.list, messages.n, NULL, NULL, err);
-    sqz_free(messages.list);
-    return status;
 }

@@ -46,7 +46,7 @@ enum sqz_status sqz_exchange_finish(struct sqz_exchange *exchange,
 struct sqz_exchange_cost sqz_exchange_cost(const struct sqz_exchange *exchange);
 
 // Completes `rows` (n rows of `width` floats), of which this rank has filled its share.
-enum sqz_status sqz_exchange_rows(struct sqz_exchange *exchange, int n, size_t width, float *rows,
-                                  struct sqz_error *err);
+enum sqz_status sqz_exchange_rows(struct sqz_ranks *ranks, const struct sqz_net *net, int n,
+                                  size_t width, float *rows, struct sqz_error *err);
 
 #endif

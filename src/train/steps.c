@@ -137,8 +137,9 @@ static enum sqz_status find_logits(struct sqz_stepper *stepper, struct loss_job 
     if (computes)
         sqz_gradient_run(stepper->engine, step);
     if (stepper->exchange)
-        status = sqz_exchange_rows(stepper->exchange, step->n, (size_t)job->batch.loss->classes,
-                                   stepper->logits, &stepper->error);
+        status =
+            sqz_exchange_rows(stepper->config.ranks, stepper->config.net, step->n,
+                              (size_t)job->batch.loss->classes, stepper->logits, &stepper->error);
     step->loss_value = sqz_loss_jsd(&job->batch, stepper->logits, job->scale, stepper->dlogits);
     job->dlogits = stepper->dlogits;
     return status;
