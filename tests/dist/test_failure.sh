@@ -40,7 +40,7 @@ timeout=4 hows="KILL STOP USR2"
 draw=12345
 
 # A longer run, so that the signal comes in its middle.
-long="$tiny --epoch_size 24 --batch_size 8 --save_steps 2 --comm_timeout $timeout"
+long="$tiny --epoch_size 10 --batch_size 8 --save_steps 2 --comm_timeout $timeout"
 # lose HOW MPI
 lose() {
     local how=$1 run=lost-$1-$2 begin pid launcher waited
