@@ -26,10 +26,12 @@ static void catch_signals(struct sqz_context *context)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     running = context;
     sigemptyset(&action.sa_mask);
+    if (sqz_is_rank()) { // SIGTERM is how mpirun ends a job that is lost; this one it hands on
+        sigaction(SIGUSR1, &action, NULL);
+        return;
+    }
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    if (sqz_is_rank()) // mpirun hands this one on; SIGINT and SIGTERM it turns into a kill
-        sigaction(SIGUSR1, &action, NULL);
 }
 
 static void print_json(const struct sqz_train_result *r)

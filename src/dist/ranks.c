@@ -274,6 +274,7 @@ enum sqz_status sqz_ranks_open(double timeout, struct sqz_ranks **out, struct sq
 }
 
 // MPI_Abort itself may hang where the network is gone; the alarm ends this process all the same.
+// What this rank has said must have reached the launcher before: it reads no more afterwards.
 static void end_job(const struct sqz_ranks *ranks)
 {
     signal(SIGALRM, SIG_DFL);
@@ -281,6 +282,7 @@ static void end_job(const struct sqz_ranks *ranks)
     if (ranks->roster) // it is not the one that was lost
         ranks->roster->entries[ranks->rank].left = 1;
     alarm(5);
+    usleep(300000);
     ranks->transport->abort(SQZ_E_STOPPED);
     for (;;)
         pause();
