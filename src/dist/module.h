@@ -20,7 +20,6 @@ struct sqz_transport {
     bool (*send)(const void *data, size_t bytes, int to, int tag, uint64_t *request);
     bool (*receive)(void *data, size_t bytes, int from, int tag, uint64_t *request);
     int (*test)(uint64_t *request); // 1: done, 0: not yet, -1: failed; drives all messages
-    void (*cancel)(uint64_t *request);
     void (*finish)(void);
     void (*abort)(int status); // ends all processes of the job
 };

@@ -10,7 +10,8 @@ enum { SQZ_TAG_GATHER = 1, SQZ_TAG_ALIVE = 2 };
 
 struct sqz_alive { // the signs of life between this rank and another
     struct sqz_message sent, received;
-    char out, in;
+    char out, in; // 1: the last one
+    bool parting, parted;
     double heard; // clock; 0: never
 };
 

@@ -288,15 +288,47 @@ static void end_job(const struct sqz_ranks *ranks)
         pause();
 }
 
+// The last sign of life, to and from one rank. True when both have come.
+static bool part_from(struct sqz_ranks *ranks, int rank)
+{
+    struct sqz_alive *alive = &ranks->alive[rank];
+    if (!alive->parting && sqz_ranks_done(ranks, &alive->sent)) {
+        alive->parting = true;
+        alive->out = 1;
+        sqz_ranks_send(ranks, rank, SQZ_TAG_ALIVE, &alive->out, 1, &alive->sent);
+    }
+    if (!alive->parted && sqz_ranks_done(ranks, &alive->received)) {
+        alive->parted = alive->in == 1;
+        if (!alive->parted) // an earlier one
+            listen_to(ranks, rank);
+    }
+    return alive->parting && alive->parted && sqz_ranks_done(ranks, &alive->sent);
+}
+
+// Nothing may be under way when MPI ends: receives that wait for signs of life are given a last
+// one.
+static void part(struct sqz_ranks *ranks)
+{
+    double begin = sqz_clock_seconds();
+    for (bool all = false; !all && !ranks->lost;) {
+        all = true;
+        for (int r = 0; r < ranks->size; r++)
+            if (r != ranks->rank)
+                all = part_from(ranks, r) && all;
+        if (!all && sqz_clock_seconds() - begin > ranks->timeout)
+            ranks->lost = true;
+        sched_yield();
+    }
+}
+
 void sqz_ranks_close(struct sqz_ranks *ranks)
 {
     if (!ranks)
         return;
+    if (!ranks->lost)
+        part(ranks);
     if (ranks->lost)
         end_job(ranks);
-    for (int r = 0; r < ranks->size; r++)
-        if (r != ranks->rank)
-            ranks->transport->cancel(&ranks->alive[r].received.request);
     if (ranks->roster)
         ranks->roster->entries[ranks->rank].left = 1;
     ranks->transport->finish();
