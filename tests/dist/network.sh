@@ -71,7 +71,7 @@ undelay() {
     fi
 }
 
-cut() { # HOST: its cable
+cut_cable() { # HOST
     ip netns exec $net-sw ip link set p"$1" down
 }
 
@@ -83,10 +83,18 @@ drop_hosts() {
     done
 }
 
-# on_hosts N ARGS...: the program as one rank on each of the first N hosts, over TCP.
+# on_hosts N ARGS...: the program as one rank on each of the first N hosts, over TCP; by Open MPI, or
+# by MPICH where $over says so.
 on_hosts() {
     local n=$1
     shift
+    if [ "${over:-openmpi}" = mpich ]; then
+        ip netns exec $net-1 unshare -u sh -c 'hostname h1; exec "$@"' sh \
+            mpirun.mpich -n "$n" -ppn 1 -hosts "$(seq -s, -f 10.77.0.%g "$n")" -launcher ssh \
+            -launcher-exec "$PWD/agent" -iface eth0 -localhost 10.77.0.1 -genv UCX_TLS tcp,self \
+            -genv UCX_NET_DEVICES eth0 "$SQUEEZENET" "$@"
+        return
+    fi
     head -n "$n" hosts.openmpi >hosts.now
     ip netns exec $net-1 unshare -u sh -c 'hostname h1; exec "$@"' sh \
         mpirun.openmpi -n "$n" --hostfile hosts.now --map-by node --bind-to none \

@@ -21,6 +21,13 @@ common="$tiny $random --epoch_size 2"
 expect 0 train shapes $common --batch_size 24 --run_dir one -q
 for link in 1gbit 10gbit; do
     shape $link $([ $link = 1gbit ] && echo 256kb || echo 6mb)
+    case $found_mpis in
+    *mpich*)
+        over=mpich on_hosts 3 train shapes $common --batch_size 8 --run_dir mpich$link -q 2>err.txt ||
+            fail "3 hosts at $link, MPICH: $(cat err.txt)"
+        same_end one mpich$link
+        ;;
+    esac
     for n in 2 3; do
         on_hosts $n train shapes $common --batch_size $((24 / n)) --run_dir $link$n -q 2>err.txt ||
             fail "$n hosts at $link: $(cat err.txt)"
@@ -58,7 +65,7 @@ for how in cable kill; do
     done
     begin=$SECONDS
     case $how in
-    cable) cut 2 ;;
+    cable) cut_cable 2 ;;
     kill) for pid in $(left); do
         [ "$(ip netns identify "$pid")" = $net-2 ] && kill -KILL "$pid"
     done ;;
