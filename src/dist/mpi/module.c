@@ -26,8 +26,7 @@ static bool start(int *rank, int *size, char *error, size_t error_size)
     int provided, initialized = 0;
     // Copies out of another process's memory need ptrace rights, which containers lack (Open MPI
     // then warns and falls back), and UCX, under MPICH, crashes when that process dies meanwhile.
-    // Ranks exchange a few megabytes, so copies through shared memory do. (Without UCX's transport
-    // for such copies, UCX_TLS=^cma, MPI_Finalize hangs once in about ten runs.)
+    // Ranks exchange a few megabytes, so copies through shared memory do.
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
     setenv("UCX_RNDV_THRESH", "inf", 0);
     // Over TCP its way to put long messages waits for acknowledgements, which queue up behind what
@@ -91,9 +90,15 @@ static int test(uint64_t *request)
     return done;
 }
 
+// MPICH 4.0 over UCX hangs in MPI_Finalize now and then (over TCP once in a few runs): one rank waits
+// for another to complete what UCX does on its own behalf, while that one sleeps in the launcher's
+// barrier already. All ranks have parted when they come here, so with MPICH they just end; its
+// launcher takes that as it is meant.
 static void finish(void)
 {
+#ifndef MPICH_VERSION
     MPI_Finalize();
+#endif
 }
 
 static void end_job(int status)
