@@ -118,16 +118,25 @@ static void listen_to(struct sqz_ranks *ranks, int rank)
     sqz_ranks_receive(ranks, rank, SQZ_TAG_ALIVE, &alive->in, 1, &alive->received);
 }
 
-static void exchange_alive(struct sqz_ranks *ranks, double now, bool send)
+// Takes a sign of life, and waits for the next one unless it was the last.
+static void hear(struct sqz_ranks *ranks, int rank)
+{
+    struct sqz_alive *alive = &ranks->alive[rank];
+    if (alive->parted || !sqz_ranks_done(ranks, &alive->received))
+        return;
+    alive->heard = sqz_clock_seconds();
+    alive->parted = alive->in == 1;
+    if (!alive->parted)
+        listen_to(ranks, rank);
+}
+
+static void exchange_alive(struct sqz_ranks *ranks, bool send)
 {
     for (int r = 0; r < ranks->size && !ranks->lost; r++) {
         struct sqz_alive *alive = &ranks->alive[r];
         if (r == ranks->rank)
             continue;
-        if (sqz_ranks_done(ranks, &alive->received)) {
-            alive->heard = now;
-            listen_to(ranks, r);
-        }
+        hear(ranks, r);
         if (send && sqz_ranks_done(ranks, &alive->sent))
             sqz_ranks_send(ranks, r, SQZ_TAG_ALIVE, &alive->out, 1, &alive->sent);
     }
@@ -214,7 +223,7 @@ enum sqz_status sqz_ranks_wait(struct sqz_ranks *ranks, struct sqz_message *mess
         if (tell)
             told = now;
         if (now - begin > SPIN_SECONDS)
-            exchange_alive(ranks, now, tell);
+            exchange_alive(ranks, tell);
         // Another rank or a loader's thread may need this core more.
         if (now - since < SPIN_SECONDS)
             sched_yield();
@@ -297,11 +306,7 @@ static bool part_from(struct sqz_ranks *ranks, int rank)
         alive->out = 1;
         sqz_ranks_send(ranks, rank, SQZ_TAG_ALIVE, &alive->out, 1, &alive->sent);
     }
-    if (!alive->parted && sqz_ranks_done(ranks, &alive->received)) {
-        alive->parted = alive->in == 1;
-        if (!alive->parted) // an earlier one
-            listen_to(ranks, rank);
-    }
+    hear(ranks, rank);
     return alive->parting && alive->parted && sqz_ranks_done(ranks, &alive->sent);
 }
 
