@@ -90,10 +90,10 @@ static int test(uint64_t *request)
     return done;
 }
 
-// MPICH 4.0 over UCX hangs in MPI_Finalize now and then (over TCP once in a few runs): one rank waits
-// for another to complete what UCX does on its own behalf, while that one sleeps in the launcher's
-// barrier already. All ranks have parted when they come here, so with MPICH they just end; its
-// launcher takes that as it is meant.
+// MPICH 4.0 over UCX hangs in MPI_Finalize now and then (over TCP once in a few runs): one rank
+// waits for another to complete what UCX does on its own behalf, while that one sleeps in the
+// launcher's barrier already. All ranks have parted when they come here, so with MPICH they just
+// end; its launcher takes that as it is meant.
 static void finish(void)
 {
 #ifndef MPICH_VERSION
