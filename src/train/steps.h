@@ -7,6 +7,7 @@
 #include "train/loss.h"
 #include "train/loss_scale.h"
 #include "train/optimizer.h"
+#include "train/served.h"
 
 struct sqz_stepper_config {
     const struct sqz_net *net; // borrowed, as the next two
@@ -30,6 +31,7 @@ struct sqz_stepper {
     struct sqz_stepper_config config;
     struct sqz_gradient *engine;
     struct sqz_optimizer *optimizer; // borrowed
+    struct sqz_served *served;       // of a retraining (trainer's retrain.c); borrowed; NULL: none
     float *weights;                  // borrowed: the network's
     float *gradient;                 // of the last micro-batch, after clipping
     float *accumulator;              // NULL without accumulation
@@ -71,7 +73,8 @@ struct sqz_step_result {
 // weights, optimizer, average and accumulator as they were.
 void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *batch, double rate,
                      struct sqz_step_result *out);
-// The weights that the run is judged by: their moving average, if there is one.
+// The weights that the run is judged by: what a retraining made of them, else their moving average,
+// if there is one.
 const float *sqz_stepper_judged(const struct sqz_stepper *stepper);
 // Whether n floats are all finite; exact, in parallel.
 bool sqz_all_finite(struct sqz_pool *pool, const float *values, size_t n);

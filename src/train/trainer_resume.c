@@ -17,7 +17,8 @@ static enum option_role role_of(const char *name)
                                           "ckpt_save_dir", "run_dir",        "max_steps",
                                           "save_steps",    "on_bad",         "keep_checkpoint_max",
                                           "distribute",    "ckpt_path",      "ckpt_format",
-                                          "strict_recipe", "recipe_devices", "tensorboard"};
+                                          "strict_recipe", "recipe_devices", "tensorboard",
+                                          "teacher"};
     static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
                                         "find_lr", "memory", "confusion", "per_class"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)

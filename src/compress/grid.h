@@ -1,0 +1,28 @@
+// The quantiser that training runs through: multiples of one step a parameter.
+#ifndef SQZ_COMPRESS_GRID_H
+#define SQZ_COMPRESS_GRID_H
+
+#include "base/threads.h"
+#include "net/net.h"
+
+struct sqz_grid {
+    const struct sqz_net *net;
+    float *steps; // one a parameter; 0: its values are taken as they are. Owned
+    // NULL, or the weights of an older file on the same steps: a value leaves its old code only
+    // when it is at least `reach` steps away. Owned.
+    float *base;
+    float reach;
+};
+void sqz_grid_release(struct sqz_grid *grid);
+// SQZ_E_NOMEM when out of memory; all steps are 0.
+enum sqz_status sqz_grid_new(const struct sqz_net *net, struct sqz_grid *out,
+                             struct sqz_error *err);
+// `out` becomes `weights` on the grid (both n_weights floats): code * step exactly, never -0.0, so
+// that sqz_coded_from_floats finds the step again.
+void sqz_grid_round(const struct sqz_grid *grid, struct sqz_pool *pool, const float *weights,
+                    float *out);
+// The steps of weights that lie on a grid already (as sqz_auto_run leaves them); a parameter that
+// has none gets 0.
+enum sqz_status sqz_grid_find(struct sqz_grid *grid, const float *weights, struct sqz_error *err);
+
+#endif

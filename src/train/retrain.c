@@ -1,0 +1,195 @@
+// The course of a retraining. First half of the epochs: pruning, along a cubic curve that ends after
+// three quarters of it. Second half: the quantiser in the loop. Without the quantiser pruning takes
+// half of the run, the rest heals.
+#include "train/retrain.h"
+
+#include "compress/deep.h"
+#include "compress/prune.h"
+#include "train/memory_plan.h"
+#include "train/trainer_run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#define PRUNINGS      40  // of a run, at most
+#define USUAL_DISTILL 0.5 // share of the teacher where the options leave it open
+
+void sqz_retrain_free(struct sqz_retrain *retrain)
+{
+    if (!retrain)
+        return;
+    sqz_served_release(&retrain->served);
+    sqz_contents_release(&retrain->base);
+    sqz_teacher_close(retrain->teacher);
+    sqz_free(retrain->judged);
+    sqz_free(retrain);
+}
+
+static size_t size_option(const char *text)
+{
+    size_t bytes = 0;
+    if (*text)
+        sqz_parse_size(text, &bytes); // was checked with the other options
+    return bytes;
+}
+
+static void plan(struct sqz_run *run, struct sqz_retrain *retrain)
+{
+    const struct sqz_options *options = run->setup.options;
+    const struct sqz_net *net = run->setup.model->net;
+    bool prunes = options->prune == options->prune; // NAN: not given
+    retrain->size = size_option(options->size);
+    retrain->budget = size_option(options->update_budget);
+    retrain->density = prunes ? options->prune : 1;
+    if (!prunes && options->compress && retrain->size)
+        retrain->density = sqz_retrain_density(net->n_weights, retrain->size);
+    retrain->quantize_epoch = -1;
+    retrain->served.later =
+        strcmp(options->compress_method, "deep") == 0 ? SQZ_SERVE_SHARED : SQZ_SERVE_GRID;
+    retrain->served.keeps_zeros = prunes || options->compress;
+    int64_t steps = options->epoch_size * run->steps_per_epoch;
+    retrain->prune_steps = retrain->density < 1 ? steps / 2 : 0;
+    if (options->compress) {
+        retrain->quantize_epoch = options->epoch_size / 2;
+        if (retrain->density < 1)
+            retrain->prune_steps = retrain->quantize_epoch * run->steps_per_epoch * 3 / 4;
+        else
+            retrain->quantize_epoch = 0;
+    }
+    retrain->prune_interval =
+        retrain->prune_steps > PRUNINGS ? retrain->prune_steps / PRUNINGS : 1;
+}
+
+// Without option teacher the starting point teaches, where its classes are those of the data.
+static enum sqz_status find_teacher(struct sqz_run *run, struct sqz_retrain *retrain,
+                                    struct sqz_error *err)
+{
+    const struct sqz_options *options = run->setup.options;
+    bool named = *options->teacher, given = options->distill == options->distill;
+    double share = given ? options->distill : named || !retrain->budget ? USUAL_DISTILL : 0;
+    const char *path = named ? options->teacher : options->ckpt_path;
+    if (share == 0 || !*path)
+        return SQZ_OK;
+    enum sqz_status status = sqz_teacher_open(
+        run->environment, path, run->setup.model->net, run->stepper.config.max_batch, share,
+        named || given, &retrain->teacher, err);
+    if (!status && retrain->teacher)
+        sqz_text_add(&run->setup.notes, "\"%s\" teaches: %g of every target is its answer.\n",
+                     sqz_path_name(path), share);
+    return status;
+}
+
+enum sqz_status sqz_retrain_new(struct sqz_run *run, struct sqz_error *err)
+{
+    const struct sqz_options *options = run->setup.options;
+    const struct sqz_net *net = run->setup.model->net;
+    if (options->prune != options->prune && !options->compress && !*options->update_budget &&
+        !*options->teacher)
+        return SQZ_OK;
+    struct sqz_retrain *retrain = run->retrain = sqz_new_array(1, sizeof *retrain);
+    if (!retrain)
+        return sqz_fail_memory(err, "retraining", sizeof *retrain);
+    enum sqz_status status = sqz_served_init(net, run->environment->pool, &retrain->served, err);
+    if (!status && !(retrain->judged = sqz_new_aligned(net->n_weights, sizeof(float))))
+        status = sqz_fail_memory(err, "retraining", net->n_weights * sizeof(float));
+    if (status)
+        return status;
+    plan(run, retrain);
+    run->stepper.served = &retrain->served;
+    if (retrain->density < 1)
+        sqz_text_add(&run->setup.notes, "Pruning to %.3g %% of the weights until step %" PRId64
+                                        ".\n",
+                     100 * retrain->density, retrain->prune_steps);
+    if (retrain->quantize_epoch >= 0)
+        sqz_text_add(&run->setup.notes, "The quantiser is in the loop from epoch %" PRId64 " on.\n",
+                     retrain->quantize_epoch + 1);
+    if (retrain->budget)
+        status = sqz_retrain_read_base(run, err);
+    return status ? status : find_teacher(run, retrain, err);
+}
+
+// --- Pruning ---
+
+static double density_at(const struct sqz_retrain *retrain, int64_t step)
+{
+    if (step >= retrain->prune_steps)
+        return retrain->density;
+    double left = 1 - (double)step / (double)retrain->prune_steps;
+    return retrain->density + (1 - retrain->density) * left * left * left;
+}
+
+static enum sqz_status prune(struct sqz_run *run, double density, struct sqz_error *err)
+{
+    if (density >= 1)
+        return SQZ_OK;
+    return sqz_prune(run->setup.model->net, run->environment->pool, density, run->stepper.weights,
+                     err);
+}
+
+// --- The trainer's fixed points ---
+
+enum sqz_status sqz_retrain_epoch(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    if (!retrain)
+        return SQZ_OK;
+    if (retrain->served.how == SQZ_SERVE_GRID && (retrain->size || retrain->budget))
+        return sqz_retrain_fit(run, run->stepper.weights, true, err);
+    if (retrain->quantize_epoch < 0 || run->state.epoch < retrain->quantize_epoch ||
+        retrain->served.how != SQZ_SERVE_PLAIN)
+        return SQZ_OK;
+    enum sqz_status status = prune(run, retrain->density, err);
+    if (!status)
+        status = sqz_retrain_quantize(run, err);
+    if (!status && run->stepper.ema)
+        memcpy(run->stepper.ema, run->stepper.weights,
+               run->setup.model->net->n_weights * sizeof(float));
+    return status;
+}
+
+enum sqz_status sqz_retrain_step(struct sqz_run *run, struct sqz_step_batch *batch,
+                                 struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    int64_t step = run->state.steps;
+    enum sqz_status status = SQZ_OK;
+    if (!retrain)
+        return SQZ_OK;
+    if (step <= retrain->prune_steps &&
+        (step % retrain->prune_interval == 0 || step == retrain->prune_steps))
+        status = prune(run, density_at(retrain, step), err);
+    if (!status && retrain->teacher)
+        sqz_teacher_teach(retrain->teacher, batch);
+    return status;
+}
+
+enum sqz_status sqz_retrain_judge(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    const struct sqz_stepper *stepper = &run->stepper;
+    if (!retrain || (!retrain->served.keeps_zeros && retrain->served.how == SQZ_SERVE_PLAIN))
+        return SQZ_OK;
+    const struct sqz_net *net = run->setup.model->net;
+    const float *weights = stepper->ema ? stepper->ema : stepper->weights;
+    enum sqz_status status = SQZ_OK;
+    retrain->served.judged = retrain->judged;
+    if (retrain->served.how == SQZ_SERVE_GRID)
+        return sqz_retrain_fit(run, weights, false, err);
+    memcpy(retrain->judged, weights, net->n_weights * sizeof(float));
+    // A moving average forgets only slowly what its pruned weights were.
+    for (int p = 0; p < net->n_params; p++)
+        for (size_t i = 0; net->params[p].kind == SQZ_PARAM_WEIGHT && i < net->params[p].size; i++)
+            if (stepper->weights[net->params[p].offset + i] == 0)
+                retrain->judged[net->params[p].offset + i] = 0;
+    if (retrain->served.how == SQZ_SERVE_SHARED)
+        sqz_deep_round_biases(net, retrain->judged);
+    return status;
+}
+
+bool sqz_retrain_settled(const struct sqz_run *run)
+{
+    const struct sqz_retrain *retrain = run->retrain;
+    return !retrain || (run->state.steps >= retrain->prune_steps &&
+                        (retrain->quantize_epoch < 0 || retrain->served.how != SQZ_SERVE_PLAIN));
+}

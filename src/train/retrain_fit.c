@@ -1,0 +1,268 @@
+// What only the real codec can tell: bytes. Here the steps are chosen and adjusted to them.
+#include "compress/auto.h"
+#include "compress/deep.h"
+#include "train/retrain.h"
+#include "train/trainer_run.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    PICTURES = 256, // that the steps are chosen by
+    ROUNDS = 9      // of the search for a factor
+};
+
+// --- How sparse ---
+
+// Bits of a weight at this density: which ones are not 0, and their signs and sizes, which take
+// some 2.2 bits where rounding to steps leaves mostly the codes of 1 and 2.
+static double bits_at(double density)
+{
+    double zeros = 1 - density;
+    return -density * log2(density) - (zeros > 0 ? zeros * log2(zeros) : 0) + 2.2 * density;
+}
+
+double sqz_retrain_density(size_t weights, size_t size)
+{
+    static const double side = 4000; // bytes of biases, directory and texts
+    double bits = 8 * fmax((double)size - side, 1) / (double)weights, low = 1e-4, high = 1;
+    for (int i = 0; i < 40; i++) {
+        double middle = (low + high) / 2;
+        if (bits_at(middle) < bits)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high > 0.9 ? 1 : high;
+}
+
+// --- Bytes ---
+
+static enum sqz_status measure_size(void *arg, const float *weights, size_t *bytes,
+                                    struct sqz_error *err)
+{
+    const struct sqz_run *run = arg;
+    struct sqz_model model = *run->setup.model; // a borrowed view
+    model.weights = (float *)weights;
+    return sqz_model_packed_size(&model, bytes, err);
+}
+
+static enum sqz_status measure_patch(const struct sqz_run *run, const float *weights, size_t *bytes,
+                                     struct sqz_error *err)
+{
+    struct sqz_model model = *run->setup.model;
+    struct sqz_archive archive = {0};
+    struct sqz_bytes patch = {0};
+    struct sqz_patch_report report;
+    model.weights = (float *)weights;
+    enum sqz_status status = sqz_model_to_archive(&model, &archive, err);
+    if (!status)
+        status = sqz_patch_make(&run->retrain->base, &archive, &patch, &report, err);
+    *bytes = patch.size;
+    sqz_bytes_release(&patch);
+    sqz_archive_release(&archive);
+    return status;
+}
+
+// One try: the grid coarser by a factor, or its reach that long.
+static enum sqz_status try_factor(struct sqz_run *run, const float *weights, const float *steps,
+                                  double factor, size_t *bytes, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    struct sqz_grid *grid = &retrain->served.grid;
+    if (retrain->budget)
+        grid->reach = (float)factor;
+    else
+        for (int i = 0; i < grid->net->n_params; i++)
+            grid->steps[i] = (float)(factor * (double)steps[i]);
+    sqz_grid_round(grid, run->environment->pool, weights, retrain->judged);
+    return retrain->budget ? measure_patch(run, retrain->judged, bytes, err)
+                           : measure_size(run, retrain->judged, bytes, err);
+}
+
+static enum sqz_status search(struct sqz_run *run, const float *weights, const float *steps,
+                              struct sqz_error *err)
+{
+    const struct sqz_retrain *retrain = run->retrain;
+    size_t bound = retrain->budget ? retrain->budget : retrain->size, bytes = 0;
+    // log2 of the factor; nothing leaves its code at a reach beyond all codes.
+    double low = -1, high = retrain->budget ? 16 : 3;
+    enum sqz_status status = try_factor(run, weights, steps, exp2(high), &bytes, err);
+    if (!status && bytes > bound)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "The %s cannot have %zu bytes: even with the coarsest steps it has %zu.",
+                        retrain->budget ? "patch" : "file", bound, bytes);
+    for (int i = 0; i < ROUNDS && !status; i++) {
+        double middle = (low + high) / 2;
+        status = try_factor(run, weights, steps, exp2(middle), &bytes, err);
+        if (bytes > bound)
+            low = middle;
+        else
+            high = middle;
+    }
+    return status ? status : try_factor(run, weights, steps, exp2(high), &bytes, err);
+}
+
+enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, bool keep,
+                                struct sqz_error *err)
+{
+    struct sqz_grid *grid = &run->retrain->served.grid;
+    size_t n = (size_t)grid->net->n_params * sizeof *grid->steps;
+    float reach = grid->reach, *steps = sqz_new_array(n, 1);
+    if (!steps)
+        return sqz_fail_memory(err, "steps", n);
+    memcpy(steps, grid->steps, n);
+    enum sqz_status status = search(run, weights, steps, err);
+    if (!keep || status) {
+        memcpy(grid->steps, steps, n);
+        grid->reach = reach;
+    }
+    sqz_free(steps);
+    return status;
+}
+
+// --- The quantiser goes into the loop ---
+
+struct pictures {
+    float *values;
+    size_t each; // floats
+};
+
+static enum sqz_status give(void *arg, int first, int n, float *out, struct sqz_error *err)
+{
+    const struct pictures *pictures = arg;
+    (void)err;
+    memcpy(out, pictures->values + (size_t)first * pictures->each,
+           (size_t)n * pictures->each * sizeof *out);
+    return SQZ_OK;
+}
+
+// Augmented training pictures of an epoch that the run does not have: those that the network was
+// trained on as they are it is too sure of.
+static enum sqz_status collect(struct sqz_run *run, struct pictures *pictures, int *n,
+                               struct sqz_error *err)
+{
+    pictures->each = sqz_tensor_size(run->setup.model->net, 0);
+    pictures->values = sqz_new_array(PICTURES * pictures->each, sizeof(float));
+    *n = 0;
+    if (!pictures->values)
+        return sqz_fail_memory(err, "pictures", PICTURES * pictures->each * sizeof(float));
+    enum sqz_status status =
+        sqz_loader_start(run->loader, (int)run->setup.options->epoch_size, 0, err);
+    while (!status && *n < PICTURES) {
+        struct sqz_batch batch;
+        status = sqz_loader_next(run->loader, &batch, err);
+        if (status || batch.n == 0)
+            break;
+        int taken = batch.n < PICTURES - *n ? batch.n : PICTURES - *n;
+        memcpy(pictures->values + (size_t)*n * pictures->each, batch.images,
+               (size_t)taken * pictures->each * sizeof(float));
+        *n += taken;
+    }
+    return status;
+}
+
+static enum sqz_status on_progress(void *arg, const char *phase, int step, int steps,
+                                   struct sqz_error *err)
+{
+    (void)arg, (void)phase, (void)step, (void)steps, (void)err;
+    return SQZ_OK;
+}
+
+static enum sqz_status choose_steps(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    const struct sqz_net *net = run->setup.model->net;
+    struct pictures pictures = {0};
+    struct sqz_auto_result result;
+    struct sqz_auto_job job = {.net = net,
+                               .weights = run->stepper.weights,
+                               .kernels = run->environment->kernels,
+                               .pool = run->environment->pool,
+                               .pictures = give,
+                               .pictures_arg = &pictures,
+                               .progress = on_progress,
+                               .size = retrain->size,
+                               .measure_size = measure_size,
+                               .measure_arg = run};
+    enum sqz_status status = collect(run, &pictures, &job.n_pictures, err);
+    if (!status)
+        status = sqz_auto_run(&job, retrain->judged, &result, err);
+    if (!status)
+        status = sqz_grid_find(&retrain->served.grid, retrain->judged, err);
+    if (!status) {
+        memcpy(run->stepper.weights, retrain->judged, net->n_weights * sizeof(float));
+        sqz_run_note(run, SQZ_EVENT_NOTE,
+                     "The quantiser goes into the loop; rounding alone costs KL %.4f.", result.reading.kl);
+    }
+    sqz_free(pictures.values);
+    return status;
+}
+
+enum sqz_status sqz_retrain_quantize(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    const struct sqz_options *options = run->setup.options;
+    struct sqz_deep_job job = {.net = run->setup.model->net,
+                               .density = 1,
+                               .bits = (int)options->compress_bits,
+                               .pool = run->environment->pool};
+    enum sqz_status status = SQZ_OK;
+    if (retrain->served.later == SQZ_SERVE_GRID) {
+        status = choose_steps(run, err);
+    } else {
+        status = sqz_deep_run(&job, run->stepper.weights, err);
+        // Equal weights have to be updated equally.
+        sqz_optimizer_reset(run->optimizer);
+    }
+    if (!status)
+        retrain->served.how = retrain->served.later;
+    return status;
+}
+
+// --- The base of an update ---
+
+static float step_of(const struct sqz_contents *base, const char *name)
+{
+    for (size_t i = 0; i < base->n; i++)
+        if (strcmp(base->names[i], name) == 0 && base->coded[i].coding == SQZ_CODING_STEP)
+            return sqz_coded_step(&base->coded[i]);
+    return 0;
+}
+
+static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *old,
+                                 struct sqz_error *err)
+{
+    struct sqz_grid *grid = &run->retrain->served.grid;
+    const struct sqz_net *net = run->setup.model->net;
+    if (old->net->n_weights != net->n_weights)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "update_budget needs the classes of \"%s\": it has %d, the data %d.",
+                        run->setup.options->ckpt_path, old->net->spec.classes, net->spec.classes);
+    grid->base = sqz_new_array(net->n_weights, sizeof(float));
+    if (!grid->base)
+        return sqz_fail_memory(err, "weights", net->n_weights * sizeof(float));
+    memcpy(grid->base, old->weights, net->n_weights * sizeof(float));
+    for (int i = 0; i < net->n_params; i++)
+        if (!((grid->steps[i] = step_of(&run->retrain->base, net->params[i].name)) > 0))
+            return sqz_fail(err, SQZ_E_CONFIG,
+                            "update_budget needs a file whose tensors all have steps, as "
+                            "\"squeezenet compress\" makes it; %s of \"%s\" has none.",
+                            net->params[i].name, run->setup.options->ckpt_path);
+    grid->reach = 0.5F;
+    run->retrain->served.how = run->retrain->served.later = SQZ_SERVE_GRID;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_retrain_read_base(struct sqz_run *run, struct sqz_error *err)
+{
+    const char *path = run->setup.options->ckpt_path;
+    struct sqz_model *old = NULL;
+    enum sqz_status status = sqz_contents_open(path, &run->retrain->base, err);
+    if (!status)
+        status = sqz_model_read(path, NULL, 0, &old, err);
+    if (!status)
+        status = take_base(run, old, err);
+    sqz_model_free(old);
+    return status;
+}
