@@ -13,7 +13,7 @@
 #define ACCUMULATOR "grad_accumulation"
 #define DISPLACED   "best"
 #define AVERAGE     "ema"
-#define GRID        "retrain.grid"
+#define GRID        "retrain_grid"
 
 void sqz_train_state_release(struct sqz_train_state *state)
 {

@@ -1,6 +1,6 @@
-// The course of a retraining. First half of the epochs: pruning, along a cubic curve that ends after
-// three quarters of it. Second half: the quantiser in the loop. Without the quantiser pruning takes
-// half of the run, the rest heals.
+// The course of a retraining. Pruning falls along a cubic curve: over half of the run, or, with the
+// quantiser, over three eighths. The quantiser goes into the loop at first or, after pruning, in the
+// middle; its steps grow over some epochs, each time fitted anew, until the file is small enough.
 #include "train/retrain.h"
 
 #include "compress/deep.h"
@@ -14,6 +14,7 @@
 
 #define PRUNINGS      40  // of a run, at most
 #define USUAL_DISTILL 0.5 // share of the teacher where the options leave it open
+#define ROOM          4.0 // the quantiser begins with so many times the bytes asked for
 
 void sqz_retrain_free(struct sqz_retrain *retrain)
 {
@@ -37,25 +38,21 @@ static size_t size_option(const char *text)
 static void plan(struct sqz_run *run, struct sqz_retrain *retrain)
 {
     const struct sqz_options *options = run->setup.options;
-    const struct sqz_net *net = run->setup.model->net;
     bool prunes = options->prune == options->prune; // NAN: not given
     retrain->size = size_option(options->size);
     retrain->budget = size_option(options->update_budget);
     retrain->density = prunes ? options->prune : 1;
-    if (!prunes && options->compress && retrain->size)
-        retrain->density = sqz_retrain_density(net->n_weights, retrain->size);
-    retrain->quantize_epoch = -1;
     retrain->served.later =
         strcmp(options->compress_method, "deep") == 0 ? SQZ_SERVE_SHARED : SQZ_SERVE_GRID;
     retrain->served.keeps_zeros = prunes || options->compress;
     int64_t steps = options->epoch_size * run->steps_per_epoch;
-    retrain->prune_steps = retrain->density < 1 ? steps / 2 : 0;
+    retrain->quantize_epoch = -1;
+    retrain->prune_steps = prunes ? steps / 2 : 0;
     if (options->compress) {
-        retrain->quantize_epoch = options->epoch_size / 2;
-        if (retrain->density < 1)
-            retrain->prune_steps = retrain->quantize_epoch * run->steps_per_epoch * 3 / 4;
-        else
-            retrain->quantize_epoch = 0;
+        retrain->quantize_epoch = prunes ? options->epoch_size / 2 : 0;
+        retrain->prune_steps = retrain->quantize_epoch * run->steps_per_epoch * 3 / 4;
+        if (retrain->served.later == SQZ_SERVE_GRID)
+            retrain->coarsen_epochs = (options->epoch_size - retrain->quantize_epoch) / 3;
     }
     retrain->prune_interval =
         retrain->prune_steps > PRUNINGS ? retrain->prune_steps / PRUNINGS : 1;
@@ -129,19 +126,30 @@ static enum sqz_status prune(struct sqz_run *run, double density, struct sqz_err
 
 // --- The trainer's fixed points ---
 
+// Bytes that the file may have in this epoch.
+static size_t size_now(const struct sqz_run *run)
+{
+    const struct sqz_retrain *retrain = run->retrain;
+    int64_t left = retrain->quantize_epoch + retrain->coarsen_epochs - run->state.epoch;
+    return left <= 0 ? retrain->size
+                     : (size_t)((double)retrain->size *
+                                pow(ROOM, (double)left / (double)retrain->coarsen_epochs));
+}
+
 enum sqz_status sqz_retrain_epoch(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_retrain *retrain = run->retrain;
     if (!retrain)
         return SQZ_OK;
-    if (retrain->served.how == SQZ_SERVE_GRID && (retrain->size || retrain->budget))
+    int64_t since = run->state.epoch - retrain->quantize_epoch; // the quantiser is in the loop
+    bool joins = retrain->quantize_epoch >= 0 && since >= 0 && since <= retrain->coarsen_epochs;
+    if (!joins && retrain->served.how == SQZ_SERVE_GRID)
         return sqz_retrain_fit(run, run->stepper.weights, true, err);
-    if (retrain->quantize_epoch < 0 || run->state.epoch < retrain->quantize_epoch ||
-        retrain->served.how != SQZ_SERVE_PLAIN)
+    if (!joins)
         return SQZ_OK;
     enum sqz_status status = prune(run, retrain->density, err);
     if (!status)
-        status = sqz_retrain_quantize(run, err);
+        status = sqz_retrain_quantize(run, size_now(run), err);
     if (!status && run->stepper.ema)
         memcpy(run->stepper.ema, run->stepper.weights,
                run->setup.model->net->n_weights * sizeof(float));
@@ -190,6 +198,9 @@ enum sqz_status sqz_retrain_judge(struct sqz_run *run, struct sqz_error *err)
 bool sqz_retrain_settled(const struct sqz_run *run)
 {
     const struct sqz_retrain *retrain = run->retrain;
-    return !retrain || (run->state.steps >= retrain->prune_steps &&
-                        (retrain->quantize_epoch < 0 || retrain->served.how != SQZ_SERVE_PLAIN));
+    if (!retrain)
+        return true;
+    if (retrain->quantize_epoch < 0)
+        return run->state.steps > retrain->prune_steps;
+    return run->state.epoch > retrain->quantize_epoch + retrain->coarsen_epochs;
 }

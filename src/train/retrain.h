@@ -15,6 +15,7 @@ struct sqz_retrain {
     int64_t prune_steps;    // until the density is reached
     int64_t prune_interval; // steps from pruning to pruning
     int64_t quantize_epoch; // in which the quantiser goes into the loop; -1: never
+    int64_t coarsen_epochs; // from then until its steps are as coarse as `size` asks for
     size_t size;            // bound of the file without class names; 0: none
     size_t budget;          // bound of the patch from `base`; 0: none
     struct sqz_contents base;
@@ -36,11 +37,9 @@ bool sqz_retrain_settled(const struct sqz_run *run);
 
 // --- retrain_fit.c: what only the real codec can tell ---
 
-// The density from which a quantiser gets a network of so many weights into so many bytes.
-double sqz_retrain_density(size_t weights, size_t size);
-// Puts the quantiser into the loop: steps chosen by sqz_auto_run on training pictures to meet
-// `size`, or shared weights.
-enum sqz_status sqz_retrain_quantize(struct sqz_run *run, struct sqz_error *err);
+// Puts the quantiser into the loop: steps chosen by sqz_auto_run on training pictures to meet `size`
+// bytes (weights that become 0 stay 0), or shared weights.
+enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sqz_error *err);
 // Takes steps and old weights from option ckpt_path's file, the base of update_budget.
 enum sqz_status sqz_retrain_read_base(struct sqz_run *run, struct sqz_error *err);
 // Scales the steps (or the reach, with a base) until the file (the patch) of `weights` fits, and

@@ -12,30 +12,6 @@ enum {
     ROUNDS = 9      // of the search for a factor
 };
 
-// --- How sparse ---
-
-// Bits of a weight at this density: which ones are not 0, and their signs and sizes, which take
-// some 2.2 bits where rounding to steps leaves mostly the codes of 1 and 2.
-static double bits_at(double density)
-{
-    double zeros = 1 - density;
-    return -density * log2(density) - (zeros > 0 ? zeros * log2(zeros) : 0) + 2.2 * density;
-}
-
-double sqz_retrain_density(size_t weights, size_t size)
-{
-    static const double side = 4000; // bytes of biases, directory and texts
-    double bits = 8 * fmax((double)size - side, 1) / (double)weights, low = 1e-4, high = 1;
-    for (int i = 0; i < 40; i++) {
-        double middle = (low + high) / 2;
-        if (bits_at(middle) < bits)
-            low = middle;
-        else
-            high = middle;
-    }
-    return high > 0.9 ? 1 : high;
-}
-
 // --- Bytes ---
 
 static enum sqz_status measure_size(void *arg, const float *weights, size_t *bytes,
@@ -86,7 +62,7 @@ static enum sqz_status search(struct sqz_run *run, const float *weights, const f
     const struct sqz_retrain *retrain = run->retrain;
     size_t bound = retrain->budget ? retrain->budget : retrain->size, bytes = 0;
     // log2 of the factor; nothing leaves its code at a reach beyond all codes.
-    double low = -1, high = retrain->budget ? 16 : 3;
+    double low = -1, high = retrain->budget ? 16 : 5;
     enum sqz_status status = try_factor(run, weights, steps, exp2(high), &bytes, err);
     if (!status && bytes > bound)
         return sqz_fail(err, SQZ_E_CONFIG,
@@ -169,7 +145,7 @@ static enum sqz_status on_progress(void *arg, const char *phase, int step, int s
     return SQZ_OK;
 }
 
-static enum sqz_status choose_steps(struct sqz_run *run, struct sqz_error *err)
+static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz_error *err)
 {
     struct sqz_retrain *retrain = run->retrain;
     const struct sqz_net *net = run->setup.model->net;
@@ -182,7 +158,7 @@ static enum sqz_status choose_steps(struct sqz_run *run, struct sqz_error *err)
                                .pictures = give,
                                .pictures_arg = &pictures,
                                .progress = on_progress,
-                               .size = retrain->size,
+                               .size = size,
                                .measure_size = measure_size,
                                .measure_arg = run};
     enum sqz_status status = collect(run, &pictures, &job.n_pictures, err);
@@ -193,13 +169,14 @@ static enum sqz_status choose_steps(struct sqz_run *run, struct sqz_error *err)
     if (!status) {
         memcpy(run->stepper.weights, retrain->judged, net->n_weights * sizeof(float));
         sqz_run_note(run, SQZ_EVENT_NOTE,
-                     "The quantiser goes into the loop; rounding alone costs KL %.4f.", result.reading.kl);
+                     "Rounded to fit into %zu bytes, at KL %.4f from what was trained.", size,
+                     result.reading.kl);
     }
     sqz_free(pictures.values);
     return status;
 }
 
-enum sqz_status sqz_retrain_quantize(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sqz_error *err)
 {
     struct sqz_retrain *retrain = run->retrain;
     const struct sqz_options *options = run->setup.options;
@@ -209,7 +186,7 @@ enum sqz_status sqz_retrain_quantize(struct sqz_run *run, struct sqz_error *err)
                                .pool = run->environment->pool};
     enum sqz_status status = SQZ_OK;
     if (retrain->served.later == SQZ_SERVE_GRID) {
-        status = choose_steps(run, err);
+        status = choose_steps(run, size, err);
     } else {
         status = sqz_deep_run(&job, run->stepper.weights, err);
         // Equal weights have to be updated equally.
