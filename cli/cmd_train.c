@@ -21,7 +21,7 @@ static void on_signal(int signal)
     sqz_context_stop(running);
 }
 
-static void catch_signals(struct sqz_context *context)
+void cli_catch_signals(struct sqz_context *context)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     running = context;
@@ -92,7 +92,7 @@ enum sqz_status cli_train(struct cli *cli)
         status = plan(context, cli);
     } else {
         struct sqz_train_result *result = calloc(1, sizeof *result);
-        catch_signals(context);
+        cli_catch_signals(context);
         status = !result ? cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.")
                          : sqz_train(context, cli->options, result, &err);
         cli_events_end();

@@ -14,7 +14,7 @@
 
 #define PRUNINGS      40  // of a run, at most
 #define USUAL_DISTILL 0.5 // share of the teacher where the options leave it open
-#define ROOM          4.0 // the quantiser begins with so many times the bytes asked for
+#define ROOM          2.0 // the quantiser begins with so many times the bytes asked for
 
 void sqz_retrain_free(struct sqz_retrain *retrain)
 {
@@ -35,6 +35,16 @@ static size_t size_option(const char *text)
     return bytes;
 }
 
+// Rounding alone gets a file small only at a high price: below three bits a weight fewer weights,
+// with finer steps, lose less. Measured on fine-tuned models at 0.6 bits, where 0.15 to 0.25 of the
+// weights did equally well.
+static double usual_density(size_t weights, size_t size)
+{
+    static const double side = 4000; // bytes of biases, directory and texts
+    double bits = 8 * fmax((double)size - side, 0) / (double)weights;
+    return fmin(fmax(bits / 3, 0.01), 1);
+}
+
 static void plan(struct sqz_run *run, struct sqz_retrain *retrain)
 {
     const struct sqz_options *options = run->setup.options;
@@ -42,6 +52,9 @@ static void plan(struct sqz_run *run, struct sqz_retrain *retrain)
     retrain->size = size_option(options->size);
     retrain->budget = size_option(options->update_budget);
     retrain->density = prunes ? options->prune : 1;
+    if (!prunes && retrain->size)
+        retrain->density = usual_density(run->setup.model->net->n_weights, retrain->size);
+    prunes = retrain->density < 1;
     retrain->served.later =
         strcmp(options->compress_method, "deep") == 0 ? SQZ_SERVE_SHARED : SQZ_SERVE_GRID;
     retrain->served.keeps_zeros = prunes || options->compress;

@@ -9,7 +9,7 @@
 
 enum {
     PICTURES = 256, // that the steps are chosen by
-    ROUNDS = 9      // of the search for a factor
+    ROUNDS = 11     // of the search for a factor
 };
 
 // --- Bytes ---
@@ -62,7 +62,7 @@ static enum sqz_status search(struct sqz_run *run, const float *weights, const f
     const struct sqz_retrain *retrain = run->retrain;
     size_t bound = retrain->budget ? retrain->budget : retrain->size, bytes = 0;
     // log2 of the factor; nothing leaves its code at a reach beyond all codes.
-    double low = -1, high = retrain->budget ? 16 : 5;
+    double low = -1, high = retrain->budget ? 16 : 10;
     enum sqz_status status = try_factor(run, weights, steps, exp2(high), &bytes, err);
     if (!status && bytes > bound)
         return sqz_fail(err, SQZ_E_CONFIG,
