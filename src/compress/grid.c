@@ -2,7 +2,7 @@
 #include "compress/grid.h"
 
 #include "base/memory.h"
-#include "compress/pack.h"
+#include "compress/unpack.h"
 
 #include <math.h>
 
@@ -56,20 +56,4 @@ void sqz_grid_round(const struct sqz_grid *grid, struct sqz_pool *pool, const fl
 {
     struct rounding rounding = {grid, weights, out};
     sqz_pool_run(pool, grid->net->n_params, round_param, &rounding);
-}
-
-enum sqz_status sqz_grid_find(struct sqz_grid *grid, const float *weights, struct sqz_error *err)
-{
-    const struct sqz_net *net = grid->net;
-    enum sqz_status status = SQZ_OK;
-    for (int i = 0; i < net->n_params && !status; i++) {
-        const struct sqz_param *p = &net->params[i];
-        size_t dims[4] = {(size_t)p->out, (size_t)p->in, (size_t)p->kh, (size_t)p->kw};
-        struct sqz_coded coded = {0};
-        status = sqz_coded_from_floats(weights + p->offset, p->kind == SQZ_PARAM_BIAS ? 1 : 4, dims,
-                                       SQZ_CODER_RANGE, &coded, err);
-        grid->steps[i] = !status && coded.coding == SQZ_CODING_STEP ? sqz_coded_step(&coded) : 0;
-        sqz_coded_release(&coded);
-    }
-    return status;
 }

@@ -21,8 +21,5 @@ enum sqz_status sqz_grid_new(const struct sqz_net *net, struct sqz_grid *out,
 // that sqz_coded_from_floats finds the step again.
 void sqz_grid_round(const struct sqz_grid *grid, struct sqz_pool *pool, const float *weights,
                     float *out);
-// The steps of weights that lie on a grid already (as sqz_auto_run leaves them); a parameter that
-// has none gets 0.
-enum sqz_status sqz_grid_find(struct sqz_grid *grid, const float *weights, struct sqz_error *err);
 
 #endif

@@ -1,6 +1,7 @@
-// The course of a retraining. Pruning falls along a cubic curve: over half of the run, or, with the
-// quantiser, over three eighths. The quantiser goes into the loop at first or, after pruning, in the
-// middle; its steps grow over some epochs, each time fitted anew, until the file is small enough.
+// The course of a retraining. The density falls along a cubic curve: over half of the run, or, with
+// the quantiser, over three eighths. The quantiser goes into the loop at first or, after pruning,
+// in the middle; its steps grow over some epochs, each time fitted anew, until the file is small
+// enough.
 #include "train/retrain.h"
 
 #include "compress/deep.h"

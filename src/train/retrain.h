@@ -37,8 +37,8 @@ bool sqz_retrain_settled(const struct sqz_run *run);
 
 // --- retrain_fit.c: what only the real codec can tell ---
 
-// Puts the quantiser into the loop: steps chosen by sqz_auto_run on training pictures to meet `size`
-// bytes (weights that become 0 stay 0), or shared weights.
+// Puts the quantiser into the loop: steps chosen by sqz_auto_run on training pictures to meet
+// `size` bytes (weights that become 0 stay 0), or shared weights.
 enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sqz_error *err);
 // Takes steps and old weights from option ckpt_path's file, the base of update_budget.
 enum sqz_status sqz_retrain_read_base(struct sqz_run *run, struct sqz_error *err);

@@ -160,12 +160,11 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
                                .progress = on_progress,
                                .size = size,
                                .measure_size = measure_size,
-                               .measure_arg = run};
+                               .measure_arg = run,
+                               .steps = retrain->served.grid.steps};
     enum sqz_status status = collect(run, &pictures, &job.n_pictures, err);
     if (!status)
         status = sqz_auto_run(&job, retrain->judged, &result, err);
-    if (!status)
-        status = sqz_grid_find(&retrain->served.grid, retrain->judged, err);
     if (!status) {
         memcpy(run->stepper.weights, retrain->judged, net->n_weights * sizeof(float));
         sqz_run_note(run, SQZ_EVENT_NOTE,

@@ -94,21 +94,19 @@ static void test_prune(void **state)
 static void test_grid(void **state)
 {
     (void)state;
-    struct sqz_grid grid, found;
+    struct sqz_grid grid;
     assert_int_equal(sqz_grid_new(net, &grid, NULL), SQZ_OK);
-    assert_int_equal(sqz_grid_new(net, &found, NULL), SQZ_OK);
     for (int p = 0; p < net->n_params; p++)
         grid.steps[p] = net->params[p].kind == SQZ_PARAM_WEIGHT ? 0.003F + 1e-4F * (float)p : 0;
     sqz_grid_round(&grid, three, weights, changed);
-    assert_int_equal(sqz_grid_find(&found, changed, NULL), SQZ_OK);
     for (int p = 0; p < net->n_params; p++) {
         const struct sqz_param *param = &net->params[p];
         float step = grid.steps[p];
-        if (step > 0)
-            assert_true(found.steps[p] == step);
         for (size_t i = param->offset; i < param->offset + param->size; i++) {
             assert_true(step > 0 ? fabsf(changed[i] - weights[i]) <= 0.5001F * step
                                  : changed[i] == weights[i]);
+            float code = step > 0 ? rintf(changed[i] / step) : 0;
+            assert_true(step == 0 || changed[i] == code * step);
             assert_true(changed[i] != 0 || !signbit(changed[i]) || weights[i] == 0);
         }
     }
@@ -130,7 +128,6 @@ static void test_grid(void **state)
     assert_memory_equal(changed, grid.base, net->n_weights * sizeof *changed);
     sqz_free(moved);
     sqz_grid_release(&grid);
-    sqz_grid_release(&found);
 }
 
 // Every third weight is 0, the others have one of four values.

@@ -75,7 +75,7 @@ static void test_prune(void **state)
 static void test_compress(void **state)
 {
     (void)state;
-    const char *const pairs[] = {"compress=true", "size=60kB", "epoch_size=3", NULL};
+    const char *const pairs[] = {"compress=true", "size=60kB", "epoch_size=2", NULL};
     three_ways(pairs, "small", "max_steps=13");
     struct sqz_model *model = best_of("small");
     size_t bytes = 0;
@@ -170,8 +170,8 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prune), cmocka_unit_test(test_compress),
-                                       cmocka_unit_test(test_deep), cmocka_unit_test(test_update),
-                                       cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_prune), cmocka_unit_test(test_compress), cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_update), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
