@@ -8,9 +8,9 @@
 static enum sqz_status put_all(const struct cli *cli, struct sqz_options *options,
                                struct sqz_error *err)
 {
-    static const char *const names[][2] = {
-        {"finetune", "data_dir"}, {"size", "size"},       {"density", "prune"},
-        {"bits", "compress_bits"}, {"epochs", "epoch_size"}, {"run_dir", "run_dir"}};
+    static const char *const names[][2] = {{"finetune", "data_dir"}, {"size", "size"},
+                                           {"density", "prune"},     {"bits", "compress_bits"},
+                                           {"epochs", "epoch_size"}, {"run_dir", "run_dir"}};
     enum sqz_status status = SQZ_OK;
     if (cli_value(cli, "config"))
         status = sqz_options_load(options, cli_value(cli, "config"), err);

@@ -16,10 +16,9 @@ void sqz_ties_release(struct sqz_ties *ties)
 
 enum sqz_status sqz_ties_new(const struct sqz_net *net, struct sqz_ties *out, struct sqz_error *err)
 {
-    *out = (struct sqz_ties){
-        .net = net,
-        .groups = sqz_new_array(net->n_weights, sizeof *out->groups),
-        .counts = sqz_new_array((size_t)net->n_params, sizeof *out->counts)};
+    *out = (struct sqz_ties){.net = net,
+                             .groups = sqz_new_array(net->n_weights, sizeof *out->groups),
+                             .counts = sqz_new_array((size_t)net->n_params, sizeof *out->counts)};
     if (out->groups && out->counts)
         return SQZ_OK;
     sqz_ties_release(out);

@@ -68,8 +68,7 @@ static void plan(struct sqz_run *run, struct sqz_retrain *retrain)
         if (retrain->served.later == SQZ_SERVE_GRID)
             retrain->coarsen_epochs = (options->epoch_size - retrain->quantize_epoch) / 3;
     }
-    retrain->prune_interval =
-        retrain->prune_steps > PRUNINGS ? retrain->prune_steps / PRUNINGS : 1;
+    retrain->prune_interval = retrain->prune_steps > PRUNINGS ? retrain->prune_steps / PRUNINGS : 1;
 }
 
 // Without option teacher the starting point teaches, where its classes are those of the data.
@@ -82,9 +81,9 @@ static enum sqz_status find_teacher(struct sqz_run *run, struct sqz_retrain *ret
     const char *path = named ? options->teacher : options->ckpt_path;
     if (share == 0 || !*path)
         return SQZ_OK;
-    enum sqz_status status = sqz_teacher_open(
-        run->environment, path, run->setup.model->net, run->stepper.config.max_batch, share,
-        named || given, &retrain->teacher, err);
+    enum sqz_status status = sqz_teacher_open(run->environment, path, run->setup.model->net,
+                                              run->stepper.config.max_batch, share, named || given,
+                                              &retrain->teacher, err);
     if (!status && retrain->teacher)
         sqz_text_add(&run->setup.notes, "\"%s\" teaches: %g of every target is its answer.\n",
                      sqz_path_name(path), share);
@@ -109,8 +108,8 @@ enum sqz_status sqz_retrain_new(struct sqz_run *run, struct sqz_error *err)
     plan(run, retrain);
     run->stepper.served = &retrain->served;
     if (retrain->density < 1)
-        sqz_text_add(&run->setup.notes, "Pruning to %.3g %% of the weights until step %" PRId64
-                                        ".\n",
+        sqz_text_add(&run->setup.notes,
+                     "Pruning to %.3g %% of the weights until step %" PRId64 ".\n",
                      100 * retrain->density, retrain->prune_steps);
     if (retrain->quantize_epoch >= 0)
         sqz_text_add(&run->setup.notes, "The quantiser is in the loop from epoch %" PRId64 " on.\n",

@@ -17,11 +17,11 @@ struct sqz_served {
     struct sqz_pool *pool; // borrowed
     enum sqz_serving how;
     enum sqz_serving later; // what it becomes when the quantiser goes into the loop
-    bool keeps_zeros;      // weights of 0 are not trained
-    struct sqz_grid grid;  // GRID
-    struct sqz_ties ties;  // SHARED
-    float *rounded;        // GRID: the last ones served
-    unsigned char *zeros;  // which weights were 0 before the update
+    bool keeps_zeros;       // weights of 0 are not trained
+    struct sqz_grid grid;   // GRID
+    struct sqz_ties ties;   // SHARED
+    float *rounded;         // GRID: the last ones served
+    unsigned char *zeros;   // which weights were 0 before the update
     size_t n;
     const float *judged; // what the run is judged by; NULL: as without retraining
 };

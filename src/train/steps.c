@@ -278,16 +278,15 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     struct loss_job job = {.scale = counters->scale.scale};
     sqz_loss_begin(&config->loss, batch->labels, batch->targets, batch->n, &job.batch);
     *out = (struct sqz_step_result){0};
-    struct sqz_gradient_step step = {.weights = stepper->served
-                                                    ? sqz_served_weights(stepper->served,
-                                                                         stepper->weights)
-                                                    : stepper->weights,
-                                     .images = batch->images,
-                                     .n = batch->n,
-                                     .seed = config->seed,
-                                     .micro_step = stepper->micro_steps,
-                                     .gradient = stepper->gradient,
-                                     .zero_fraction = &out->zero_fraction};
+    struct sqz_gradient_step step = {
+        .weights = stepper->served ? sqz_served_weights(stepper->served, stepper->weights)
+                                   : stepper->weights,
+        .images = batch->images,
+        .n = batch->n,
+        .seed = config->seed,
+        .micro_step = stepper->micro_steps,
+        .gradient = stepper->gradient,
+        .zero_fraction = &out->zero_fraction};
     out->loss = run_engine(stepper, &job, &step);
     out->zero_logits = (double)job.zeros / ((double)batch->n * config->net->spec.classes);
     if (job.scale != 1)

@@ -87,8 +87,8 @@ static void test_compress(void **state)
 static void test_deep(void **state)
 {
     (void)state;
-    const char *const pairs[] = {"compress=true",   "compress_method=deep", "compress_bits=3",
-                                 "prune=0.3",       "epoch_size=2",         NULL};
+    const char *const pairs[] = {"compress=true", "compress_method=deep", "compress_bits=3",
+                                 "prune=0.3",     "epoch_size=2",         NULL};
     three_ways(pairs, "deep", "max_steps=13");
     struct sqz_model *model = best_of("deep");
     for (int p = 0; p < model->net->n_params; p++) {
