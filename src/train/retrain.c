@@ -95,7 +95,7 @@ enum sqz_status sqz_retrain_new(struct sqz_run *run, struct sqz_error *err)
     const struct sqz_options *options = run->setup.options;
     const struct sqz_net *net = run->setup.model->net;
     if (options->prune != options->prune && !options->compress && !*options->update_budget &&
-        !*options->teacher)
+        !*options->teacher && !(options->distill > 0))
         return SQZ_OK;
     struct sqz_retrain *retrain = run->retrain = sqz_new_array(1, sizeof *retrain);
     if (!retrain)

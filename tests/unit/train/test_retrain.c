@@ -4,6 +4,8 @@
 
 #include "compress/prune.h"
 #include "formats/sqz.h"
+#include "net/infer.h"
+#include "train/teacher.h"
 
 static char dirs[8][192]; // "run_dir=..." texts
 
@@ -138,12 +140,54 @@ static void test_update(void **state)
     snprintf(ckpt, sizeof ckpt, "ckpt_path=%s", base);
     if (sqz_model_write(old, base, SQZ_KEEP_EXISTING, &err))
         fail_msg("%s", err.text);
-    const char *const pairs[] = {ckpt, "update_budget=1500", "opt=adamw", "seed=8", NULL};
+    const char *const pairs[] = {ckpt,     "update_budget=1500", "opt=adamw", "lr=0.004",
+                                 "seed=8", "distill=0.25",       NULL};
     three_ways(pairs, "update", "max_steps=13");
     struct sqz_model *new = best_of("update");
     assert_true(patch_bytes(base, new) <= 1500);
     sqz_model_free(new);
     sqz_model_free(old);
+}
+
+// A quarter of a target is the teacher's softmax, the rest what it was.
+static void test_teacher(void **state)
+{
+    (void)state;
+    enum { ROWS = 3, CLASSES = 10 };
+    struct sqz_model *model = best_of("pruned");
+    struct sqz_pool *pool = NULL;
+    struct sqz_teacher *teacher = NULL;
+    struct sqz_infer *infer = NULL;
+    struct sqz_error err = {0};
+    size_t each = sqz_tensor_size(model->net, 0);
+    float logits[ROWS * CLASSES], answer[CLASSES];
+    float *images = sqz_new_array(ROWS * each, sizeof *images);
+    const int labels[ROWS] = {4, 0, 9};
+    assert_non_null(images);
+    for (size_t i = 0; i < ROWS * each; i++)
+        images[i] = (float)(i * 37 % 101) / 50 - 1;
+    if (sqz_pool_new(2, &pool, &err))
+        fail_msg("%s", err.text);
+    struct sqz_environment environment = {.kernels = sqz_kernels_get(sqz_cpu_level(NULL)),
+                                          .pool = pool};
+    if (sqz_teacher_open(&environment, in_root("pruned/best.safetensors"), model->net, ROWS, 0.25,
+                         true, &teacher, &err) ||
+        sqz_infer_new(model->net, model->weights, environment.kernels, pool, false, &infer, &err))
+        fail_msg("%s", err.text);
+    sqz_infer_run(infer, images, ROWS, logits);
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
+    sqz_teacher_teach(teacher, &batch);
+    for (int row = 0; row < ROWS; row++) {
+        sqz_softmax(logits + row * CLASSES, CLASSES, answer);
+        for (int c = 0; c < CLASSES; c++)
+            assert_float_equal(batch.targets[row * CLASSES + c],
+                               0.25F * answer[c] + (c == labels[row] ? 0.75F : 0), 1e-6);
+    }
+    sqz_infer_free(infer);
+    sqz_teacher_close(teacher);
+    sqz_pool_free(pool);
+    sqz_free(images);
+    sqz_model_free(model);
 }
 
 static void refuse(const char *const *pairs, const char *what)
@@ -171,7 +215,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prune), cmocka_unit_test(test_compress), cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_update), cmocka_unit_test(test_refused)};
+        cmocka_unit_test(test_prune),   cmocka_unit_test(test_compress),
+        cmocka_unit_test(test_deep),    cmocka_unit_test(test_update),
+        cmocka_unit_test(test_teacher), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
