@@ -40,7 +40,7 @@ static void round_param(void *arg, int task, int worker)
     float *to = rounding->out + p->offset, step = grid->steps[task];
     (void)worker;
     for (size_t i = 0; i < p->size; i++) {
-        float value = from[i];
+        float value = grid->base ? grid->base[p->offset + i] : from[i];
         if (step > 0) {
             float base = grid->base ? rintf(grid->base[p->offset + i] / step) : 0;
             float moved = from[i] / step - base;

@@ -223,12 +223,17 @@ static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *ol
     if (!grid->base)
         return sqz_fail_memory(err, "weights", net->n_weights * sizeof(float));
     memcpy(grid->base, old->weights, net->n_weights * sizeof(float));
-    for (int i = 0; i < net->n_params; i++)
-        if (!((grid->steps[i] = step_of(&run->retrain->base, net->params[i].name)) > 0))
-            return sqz_fail(err, SQZ_E_CONFIG,
-                            "update_budget needs a file whose tensors all have steps, as "
-                            "\"squeezenet compress\" makes it; %s of \"%s\" has none.",
-                            net->params[i].name, run->setup.options->ckpt_path);
+    // What has a codebook or floats, a few biases at most in files of our own, stays as it is.
+    int stepped = 0;
+    for (int i = 0; i < net->n_params; i++) {
+        grid->steps[i] = step_of(&run->retrain->base, net->params[i].name);
+        stepped += grid->steps[i] > 0;
+    }
+    if (stepped == 0)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "update_budget needs a file of steps, as \"squeezenet compress\" makes it; "
+                        "\"%s\" has none.",
+                        run->setup.options->ckpt_path);
     grid->reach = 0.5F;
     run->retrain->served.how = run->retrain->served.later = SQZ_SERVE_GRID;
     return SQZ_OK;
