@@ -8,8 +8,8 @@
 struct sqz_grid {
     const struct sqz_net *net;
     float *steps; // one a parameter; 0: its values are taken as they are (or as base). Owned
-    // NULL, or the weights of an older file on the same steps: a value leaves its old code only
-    // when it is at least `reach` steps away. Owned.
+    // NULL, or the weights of an older file on the same steps. Owned. A value leaves its old code
+    // (without a base: 0) only when it is at least `reach` steps away.
     float *base;
     float reach;
 };

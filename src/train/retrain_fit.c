@@ -9,7 +9,7 @@
 
 enum {
     PICTURES = 256, // that the steps are chosen by
-    ROUNDS = 11     // of the search for a factor
+    ROUNDS = 12     // of the search for a reach
 };
 
 // --- Bytes ---
@@ -40,60 +40,50 @@ static enum sqz_status measure_patch(const struct sqz_run *run, const float *wei
     return status;
 }
 
-// One try: the grid coarser by a factor, or its reach that long.
-static enum sqz_status try_factor(struct sqz_run *run, const float *weights, const float *steps,
-                                  double factor, size_t *bytes, struct sqz_error *err)
+// One try: what is nearer to its base (without one: to 0) than so many steps stays there.
+static enum sqz_status try_reach(struct sqz_run *run, const float *weights, double reach,
+                                 size_t *bytes, struct sqz_error *err)
 {
     struct sqz_retrain *retrain = run->retrain;
-    struct sqz_grid *grid = &retrain->served.grid;
-    if (retrain->budget)
-        grid->reach = (float)factor;
-    else
-        for (int i = 0; i < grid->net->n_params; i++)
-            grid->steps[i] = (float)(factor * (double)steps[i]);
-    sqz_grid_round(grid, run->environment->pool, weights, retrain->judged);
+    retrain->served.grid.reach = (float)reach;
+    sqz_grid_round(&retrain->served.grid, run->environment->pool, weights, retrain->judged);
     return retrain->budget ? measure_patch(run, retrain->judged, bytes, err)
                            : measure_size(run, retrain->judged, bytes, err);
 }
 
-static enum sqz_status search(struct sqz_run *run, const float *weights, const float *steps,
-                              struct sqz_error *err)
+// The steps stay: scaled by a hundredth each, the layers of a network change its answers manifold.
+static enum sqz_status search(struct sqz_run *run, const float *weights, struct sqz_error *err)
 {
     const struct sqz_retrain *retrain = run->retrain;
     size_t bound = retrain->budget ? retrain->budget : retrain->size, bytes = 0;
-    // log2 of the factor; nothing leaves its code at a reach beyond all codes.
-    double low = -1, high = retrain->budget ? 16 : 10;
-    enum sqz_status status = try_factor(run, weights, steps, exp2(high), &bytes, err);
+    double low = -1, high = 16; // log2: half a step is rounding; beyond that lie no codes
+    enum sqz_status status = try_reach(run, weights, exp2(high), &bytes, err);
     if (!status && bytes > bound)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "The %s cannot have %zu bytes: even with the coarsest steps it has %zu.",
+                        "The %s cannot have %zu bytes: with hardly any code left it has %zu.",
                         retrain->budget ? "patch" : "file", bound, bytes);
+    if (!status)
+        status = try_reach(run, weights, exp2(low), &bytes, err);
+    if (status || bytes <= bound)
+        return status;
     for (int i = 0; i < ROUNDS && !status; i++) {
         double middle = (low + high) / 2;
-        status = try_factor(run, weights, steps, exp2(middle), &bytes, err);
+        status = try_reach(run, weights, exp2(middle), &bytes, err);
         if (bytes > bound)
             low = middle;
         else
             high = middle;
     }
-    return status ? status : try_factor(run, weights, steps, exp2(high), &bytes, err);
+    return status ? status : try_reach(run, weights, exp2(high), &bytes, err);
 }
 
 enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, bool keep,
                                 struct sqz_error *err)
 {
-    struct sqz_grid *grid = &run->retrain->served.grid;
-    size_t n = (size_t)grid->net->n_params * sizeof *grid->steps;
-    float reach = grid->reach, *steps = sqz_new_array(n, 1);
-    if (!steps)
-        return sqz_fail_memory(err, "steps", n);
-    memcpy(steps, grid->steps, n);
-    enum sqz_status status = search(run, weights, steps, err);
-    if (!keep || status) {
-        memcpy(grid->steps, steps, n);
-        grid->reach = reach;
-    }
-    sqz_free(steps);
+    float *reach = &run->retrain->served.grid.reach, before = *reach;
+    enum sqz_status status = search(run, weights, err);
+    if (!keep || status)
+        *reach = before;
     return status;
 }
 
@@ -171,6 +161,7 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
         status = sqz_auto_run(&job, retrain->judged, &result, err);
     if (!status) {
         memcpy(run->stepper.weights, retrain->judged, net->n_weights * sizeof(float));
+        retrain->served.grid.reach = 0.5F;
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Rounded to fit into %zu bytes, at KL %.4f from what was trained.", size,
                      result.reading.kl);
