@@ -16,6 +16,10 @@ const struct cli_flag cli_compress_flags[] = {
     {"density", 0, "X", "deep: share of the weights that stay [all that are not zero]"},
     {"bits", 0, "N", "deep: bits of a shared weight, 2 to 8 [6]"},
     {"huffman", 0, NULL, "deep: Huffman codes, as published, instead of the range coder"},
+    {"finetune", 0, "DIR", "train on this data set with the quantiser in the loop (needs --size)"},
+    {"config", 'c', "FILE", "finetune: recipe (YAML) [the built-in one for fine-tuning]"},
+    {"epochs", 0, "N", "finetune: epochs [the recipe's]"},
+    {"run_dir", 0, "DIR", "finetune: the run's folder [a fresh numbered one]"},
     {"update_from", 0, "OLD.sqz", "write a patch (.sqzp) that makes MODEL out of OLD.sqz"},
     {"apply", 0, "PATCH", "MODEL is the base: write what the patch makes of it"},
     {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the format's usual one"},
@@ -165,16 +169,57 @@ static enum sqz_status apply_update(const struct cli *cli, const char *in, const
     return SQZ_OK;
 }
 
+// The new file beside the original on the pictures that validation uses.
+static enum sqz_status compare(struct sqz_context *context, const struct sqz_model *original,
+                               const char *out, const char *data)
+{
+    struct sqz_error err = {0};
+    struct sqz_options *options = NULL;
+    struct sqz_model *file = NULL;
+    struct sqz_compare_result r;
+    enum sqz_status status = SQZ_OK;
+    if (sqz_options_new(&options, &err) || sqz_options_put(options, "data_dir", data, &err) ||
+        sqz_model_open(out, NULL, &file, &err) ||
+        sqz_compare(context, file, original, options, &r, &err))
+        status = cli_fail(&err);
+    else
+        printf("%lld pictures: top-1 %.2f %% instead of %.2f %%: %+.2f points, standard error "
+               "%.2f; KL %.4f\n",
+               (long long)r.model.samples, 100 * r.model.top1, 100 * r.against.top1,
+               100 * r.top1_difference, 100 * r.standard_error, r.kl);
+    sqz_model_free(file);
+    sqz_options_free(options);
+    return status;
+}
+
+// Table or JSON of a file that was written, and with a data set how well it does.
+static enum sqz_status report(const struct cli *cli, struct sqz_context *context,
+                              const struct sqz_model *original, const char *out,
+                              const struct sqz_compress_result *result)
+{
+    const char *in = cli->positional[0], *data = cli_value(cli, "finetune");
+    cli_events_end();
+    if (cli->json)
+        print_json(out, result);
+    else
+        print_table(result);
+    if (data && !cli->json)
+        return compare(context, original, out, data);
+    cli_next(cli, "squeezenet validate %s --against %s --data_dir DIR", out, in);
+    return SQZ_OK;
+}
+
 enum sqz_status cli_compress(struct cli *cli)
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    struct sqz_model *model = NULL;
+    struct sqz_model *original = NULL, *tuned = NULL;
     struct sqz_compress_options how = {0};
     struct sqz_compress_result result = {0};
     struct sqz_model_options open = {.classes_file = cli_value(cli, "classes"),
                                      .dialect = cli_value(cli, "dialect")};
     const char *in = cli->positional[0], *out = cli_value(cli, "output");
+    char *checkpoint = NULL;
     enum sqz_status status = parse(cli, &how);
     if (!status && !out)
         status = cli_complain(SQZ_E_USAGE, "Name the file to write: -o OUT.sqz.");
@@ -184,21 +229,20 @@ enum sqz_status cli_compress(struct cli *cli)
         return apply_update(cli, in, out);
     if (!status)
         status = cli_context(cli, &context);
-    if (status)
-        return status;
-    if (sqz_model_open(in, &open, &model, &err) ||
-        sqz_compress(context, model, out, &how, &result, &err)) {
-        status = cli_fail(&err);
-    } else {
-        cli_events_end();
-        if (cli->json)
-            print_json(out, &result);
-        else
-            print_table(&result);
-        cli_next(cli, "squeezenet validate %s --against %s --data_dir DIR", out, in);
+    if (!status && cli_has(cli, "finetune")) {
+        status = cli_finetune(cli, context, &checkpoint);
+        how.method = SQZ_METHOD_LOSSLESS; // the training chose the steps
     }
+    if (!status && (sqz_model_open(in, &open, &original, &err) ||
+                    (checkpoint && sqz_model_open(checkpoint, &open, &tuned, &err)) ||
+                    sqz_compress(context, tuned ? tuned : original, out, &how, &result, &err)))
+        status = cli_fail(&err);
+    else if (!status)
+        status = report(cli, context, original, out, &result);
     sqz_compress_result_release(&result);
-    sqz_model_free(model);
+    sqz_model_free(original);
+    sqz_model_free(tuned);
     sqz_context_free(context);
+    free(checkpoint);
     return status;
 }

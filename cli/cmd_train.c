@@ -21,7 +21,7 @@ static void on_signal(int signal)
     sqz_context_stop(running);
 }
 
-static void catch_signals(struct sqz_context *context)
+void cli_catch_signals(struct sqz_context *context)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     running = context;
@@ -165,7 +165,7 @@ enum sqz_status cli_train(struct cli *cli)
     if (is_on(cli, "dry_run") || is_on(cli, "find_lr")) {
         status = plan(context, cli);
     } else {
-        catch_signals(context);
+        cli_catch_signals(context);
         status = starts_ranks(cli) ? launch(context, cli) : train(context, cli);
     }
     sqz_context_free(context);

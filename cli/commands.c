@@ -40,6 +40,7 @@ const struct cli_command cli_commands[] = {
      "  squeezenet compress v11.safetensors -o v11.sqz --calibrate photos/ --size 450kB\n"
      "  squeezenet compress v10.safetensors -o v10.sqz --calibrate photos/ --max_kl 0.05\n"
      "  squeezenet compress compressed_SqueezeNet.net -o v10.sqz --method lossless\n"
+     "  squeezenet compress best.safetensors -o ants.sqz --finetune photos/ --size 60kB\n"
      "  squeezenet compress --update_from v10.sqz tuned.safetensors -o tuned.sqzp\n"
      "  squeezenet compress --apply tuned.sqzp v10.sqz -o tuned.sqz",
      cli_compress_flags, false, 1, 1, cli_compress},

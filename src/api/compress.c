@@ -141,13 +141,9 @@ static enum sqz_status measure_size(void *arg, const float *weights, size_t *byt
                                     struct sqz_error *err)
 {
     const struct run *run = arg;
-    struct sqz_bytes file = {0};
-    struct sqz_compress_result stock = {0};
-    enum sqz_status status = make_file(run->model, weights, SQZ_CODER_RANGE, &file, &stock, err);
-    *bytes = (size_t)(stock.bytes - stock.class_name_bytes);
-    sqz_bytes_release(&file);
-    sqz_compress_result_release(&stock);
-    return status;
+    struct sqz_model changed = *run->model; // a borrowed view
+    changed.weights = (float *)weights;
+    return sqz_model_packed_size(&changed, bytes, err);
 }
 
 // --- Methods ---

@@ -4,17 +4,6 @@
 #include "formats/sqz.h"
 #include <string.h>
 
-static enum sqz_status read_contents(const char *path, struct sqz_contents *out,
-                                     struct sqz_error *err)
-{
-    struct sqz_bytes file = {0};
-    enum sqz_status status = sqz_file_read(path, SQZ_PACKED_LIMIT, &file, err);
-    if (!status)
-        status = sqz_contents_read(path, file.data, file.size, out, err);
-    sqz_bytes_release(&file);
-    return status;
-}
-
 // A model's tensors under the names of our own files. Texts are only those that the file states.
 static enum sqz_status read_new(const char *path, struct sqz_archive *out, struct sqz_error *err)
 {
@@ -44,7 +33,7 @@ enum sqz_status sqz_update_make(const char *base_path, const char *new_path, con
     struct sqz_archive new = {0};
     struct sqz_bytes patch = {0};
     struct sqz_patch_report report = {0};
-    enum sqz_status status = read_contents(base_path, &base, err);
+    enum sqz_status status = sqz_contents_open(base_path, &base, err);
     if (!status)
         status = read_new(new_path, &new, err);
     if (!status)
@@ -74,7 +63,7 @@ enum sqz_status sqz_update_apply(const char *patch_path, const char *base_path,
 {
     struct sqz_contents base = {0};
     struct sqz_bytes patch = {0}, file = {0};
-    enum sqz_status status = read_contents(base_path, &base, err);
+    enum sqz_status status = sqz_contents_open(base_path, &base, err);
     if (!status)
         status = sqz_file_read(patch_path, SQZ_PACKED_LIMIT, &patch, err);
     if (!status)

@@ -213,6 +213,15 @@ static enum sqz_status choose_by_loss(struct state *s, struct sqz_error *err)
     return status;
 }
 
+static void tell_steps(const struct state *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        const struct sqz_menu *menu = &s->menus[i];
+        s->job->steps[menu->layer->weight] = menu->steps[s->choice[i]];
+        s->job->steps[menu->layer->bias] = sqz_menu_bias_step(menu, s->choice[i]);
+    }
+}
+
 enum sqz_status sqz_auto_run(const struct sqz_auto_job *job, float *out,
                              struct sqz_auto_result *result, struct sqz_error *err)
 {
@@ -234,6 +243,8 @@ enum sqz_status sqz_auto_run(const struct sqz_auto_job *job, float *out,
     if (!status) {
         serve(&s, s.choice, true);
         memcpy(out, s.changed, job->net->n_weights * sizeof *out);
+        if (job->steps)
+            tell_steps(&s);
         result->pictures_read = job->pictures ? shown : 0;
     }
     if (!status && s.meter)

@@ -23,6 +23,7 @@ struct sqz_auto_job {
     enum sqz_status (*measure_size)(void *arg, const float *weights, size_t *bytes,
                                     struct sqz_error *err);
     void *measure_arg;
+    float *steps; // out: one a parameter of the net, 0 for what is not rounded; may be NULL
 };
 struct sqz_auto_result {
     struct sqz_reading reading; // of the result on the meter's pictures; kl NAN without pictures

@@ -1,7 +1,8 @@
-// Pruning and k-means, layer by layer on sorted values.
+// k-means, layer by layer on sorted values.
 #include "compress/deep.h"
 
 #include "base/memory.h"
+#include "compress/prune.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,56 +16,6 @@ static int compare_floats(const void *a, const void *b)
 {
     float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
-}
-
-// --- Pruning ---
-
-static double deviation_of(const float *w, size_t n)
-{
-    double squares = 0;
-    for (size_t i = 0; i < n; i++)
-        squares += (double)w[i] * (double)w[i];
-    return sqrt(squares / (double)n);
-}
-
-static double threshold_of(const struct sqz_param *p, const float *weights, double factor)
-{
-    return factor * deviation_of(weights + p->offset, p->size);
-}
-
-static double density_at(const struct sqz_net *net, const float *weights, double factor)
-{
-    size_t all = 0, kept = 0;
-    for (int i = 0; i < net->n_params; i++) {
-        const struct sqz_param *p = &net->params[i];
-        if (p->kind != SQZ_PARAM_WEIGHT)
-            continue;
-        double threshold = threshold_of(p, weights, factor);
-        for (size_t k = 0; k < p->size; k++)
-            kept +=
-                weights[p->offset + k] != 0 && fabs((double)weights[p->offset + k]) >= threshold;
-        all += p->size;
-    }
-    return (double)kept / (double)all;
-}
-
-static void prune(const struct sqz_net *net, float *weights, double density)
-{
-    double low = 0, high = 8;
-    for (int i = 0; i < 40; i++) {
-        double middle = (low + high) / 2;
-        if (density_at(net, weights, middle) > density)
-            low = middle;
-        else
-            high = middle;
-    }
-    for (int i = 0; i < net->n_params; i++) {
-        const struct sqz_param *p = &net->params[i];
-        double threshold = threshold_of(p, weights, high);
-        for (size_t k = 0; p->kind == SQZ_PARAM_WEIGHT && k < p->size; k++)
-            if (fabs((double)weights[p->offset + k]) < threshold)
-                weights[p->offset + k] = 0;
-    }
 }
 
 // --- Sharing ---
@@ -160,6 +111,13 @@ static void round_bias(float *value)
     memcpy(value, &bits, sizeof bits);
 }
 
+void sqz_deep_round_biases(const struct sqz_net *net, float *weights)
+{
+    for (int i = 0; i < net->n_params; i++)
+        for (size_t k = 0; net->params[i].kind == SQZ_PARAM_BIAS && k < net->params[i].size; k++)
+            round_bias(&weights[net->params[i].offset + k]);
+}
+
 enum sqz_status sqz_deep_run(const struct sqz_deep_job *job, float *weights, struct sqz_error *err)
 {
     struct sharing sharing = {.job = job, .weights = weights};
@@ -168,13 +126,12 @@ enum sqz_status sqz_deep_run(const struct sqz_deep_job *job, float *weights, str
     if (!(job->density > 0 && job->density <= 1))
         return sqz_fail(err, SQZ_E_USAGE, "A density lies above 0 and at most at 1; %g does not.",
                         job->density);
-    if (job->density < 1)
-        prune(job->net, weights, job->density);
+    enum sqz_status status =
+        job->density < 1 ? sqz_prune(job->net, job->pool, job->density, weights, err) : SQZ_OK;
+    if (status)
+        return status;
     sqz_pool_run(job->pool, job->net->n_params, share_layer, &sharing);
-    for (int i = 0; i < job->net->n_params; i++)
-        for (size_t k = 0;
-             job->net->params[i].kind == SQZ_PARAM_BIAS && k < job->net->params[i].size; k++)
-            round_bias(&weights[job->net->params[i].offset + k]);
+    sqz_deep_round_biases(job->net, weights);
     for (int i = 0; i < job->net->n_params; i++)
         if (sharing.failed[i])
             return sqz_fail_memory(err, job->net->params[i].name, job->net->params[i].size * 12);

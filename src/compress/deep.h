@@ -11,9 +11,9 @@ struct sqz_deep_job {
     int bits;       // 2 to 8: 2^bits - 1 shared values a layer, and zero
     struct sqz_pool *pool;
 };
-// Changes the convolutions' weights in place; biases keep 17 significant bits. A layer's threshold
-// is its standard deviation times a factor that all layers share, as in the paper; there is no
-// retraining here.
+// Changes the convolutions' weights in place: sqz_prune, then k-means a layer. Biases keep 17
+// significant bits. Retraining on the result is compress/ties.h's.
 enum sqz_status sqz_deep_run(const struct sqz_deep_job *job, float *weights, struct sqz_error *err);
+void sqz_deep_round_biases(const struct sqz_net *net, float *weights);
 
 #endif

@@ -163,6 +163,7 @@ static bool as_floats(const uint32_t *bits, struct sqz_coded *out)
 }
 
 // Takes over the candidate when it is smaller than what is there, else drops it. *best is the size.
+// Steps come first and give way only to what is clearly smaller: patches and updates need them.
 static bool keep_smaller(struct sqz_coded *candidate, bool made, struct sqz_coded *out,
                          size_t *best)
 {
@@ -172,7 +173,8 @@ static bool keep_smaller(struct sqz_coded *candidate, bool made, struct sqz_code
         return false;
     sqz_coded_pack(candidate, &payload, &check);
     bool ok = !payload.failed;
-    if (ok && payload.length < *best) {
+    size_t least = out->coding == SQZ_CODING_STEP && out->codes ? *best - *best / 32 : *best;
+    if (ok && payload.length < least) {
         sqz_coded_release(out);
         *out = *candidate;
         *best = payload.length;

@@ -69,6 +69,16 @@ enum sqz_status sqz_contents_read(const char *path, const uint8_t *data, size_t 
     return status;
 }
 
+enum sqz_status sqz_contents_open(const char *path, struct sqz_contents *out, struct sqz_error *err)
+{
+    struct sqz_bytes file = {0};
+    enum sqz_status status = sqz_file_read(path, SQZ_PACKED_LIMIT, &file, err);
+    if (!status)
+        status = sqz_contents_read(path, file.data, file.size, out, err);
+    sqz_bytes_release(&file);
+    return status;
+}
+
 enum sqz_status sqz_contents_write(const struct sqz_contents *contents, struct sqz_bytes *out,
                                    struct sqz_error *err)
 {

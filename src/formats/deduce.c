@@ -69,6 +69,7 @@ static bool is_training_state(const char *name, const struct sqz_net *net)
                                           "beta1_power",
                                           "beta2_power",
                                           "mu_schedule",
+                                          "retrain_grid",
                                           "scale_sense",
                                           "updates",
                                           "accumulation_step",

@@ -1,5 +1,6 @@
 // Models: a network with its weights and all that using it takes; to and from archives and files.
 #include "formats/common.h"
+#include "formats/sqz.h"
 
 #include <math.h>
 #include <string.h>
@@ -301,6 +302,22 @@ enum sqz_status sqz_model_write(const struct sqz_model *model, const char *path,
     enum sqz_status status = sqz_model_to_archive(model, &archive, err);
     if (!status)
         status = sqz_archive_write(path, NULL, &archive, overwrite, err);
+    sqz_archive_release(&archive);
+    return status;
+}
+
+enum sqz_status sqz_model_packed_size(const struct sqz_model *model, size_t *bytes,
+                                      struct sqz_error *err)
+{
+    struct sqz_model nameless = *model; // a borrowed view
+    struct sqz_archive archive = {0};
+    struct sqz_bytes file = {0};
+    nameless.classes = nameless.labels = NULL;
+    enum sqz_status status = sqz_model_to_archive(&nameless, &archive, err);
+    if (!status)
+        status = sqz_archive_to_sqz(&archive, SQZ_CODER_RANGE, &file, err);
+    *bytes = file.size;
+    sqz_bytes_release(&file);
     sqz_archive_release(&archive);
     return status;
 }

@@ -15,6 +15,10 @@ enum sqz_status sqz_packed_take(const char *path, struct sqz_packed *packed, str
 enum sqz_status sqz_archive_to_sqz(const struct sqz_archive *archive, enum sqz_coder coder,
                                    struct sqz_bytes *out, struct sqz_error *err);
 
+// Bytes of the .sqz file of a model, its class names left out.
+enum sqz_status sqz_model_packed_size(const struct sqz_model *model, size_t *bytes,
+                                      struct sqz_error *err);
+
 // A .sqz file taken apart.
 struct sqz_contents {
     size_t n, n_texts;
@@ -25,6 +29,8 @@ struct sqz_contents {
 };
 enum sqz_status sqz_contents_read(const char *path, const uint8_t *data, size_t size,
                                   struct sqz_contents *out, struct sqz_error *err);
+enum sqz_status sqz_contents_open(const char *path, struct sqz_contents *out,
+                                  struct sqz_error *err);
 void sqz_contents_release(struct sqz_contents *contents);
 enum sqz_status sqz_contents_write(const struct sqz_contents *contents, struct sqz_bytes *out,
                                    struct sqz_error *err);

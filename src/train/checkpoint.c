@@ -3,6 +3,7 @@
 #include "train/checkpoint.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 // Of normalised networks, beside the plain weights and their average, which everybody can read.
 #define NORMALISED         "norm"
 #define NORMALISED_AVERAGE "norm_ema"
+// A retraining's.
+#define GRID "retrain_grid"
 
 void sqz_train_state_release(struct sqz_train_state *state)
 {
@@ -202,6 +205,40 @@ static enum sqz_status take_weights(const char *path, const struct sqz_archive *
     return status;
 }
 
+// A retraining's steps, then the reach. That the array is there says that the quantiser is in the
+// loop.
+static enum sqz_status add_grid(struct sqz_archive *archive, const struct sqz_grid *grid,
+                                struct sqz_error *err)
+{
+    size_t n = (size_t)grid->net->n_params, size = n + 1;
+    struct sqz_array *array = sqz_archive_add(archive, GRID, SQZ_F32, 1, &size, NULL);
+    if (!array)
+        return sqz_fail_memory(err, GRID, size * sizeof(float));
+    memcpy(array->data, grid->steps, n * sizeof(float));
+    memcpy((float *)array->data + n, &grid->reach, sizeof(float));
+    return SQZ_OK;
+}
+
+static enum sqz_status take_grid(const char *path, const struct sqz_archive *archive,
+                                 struct sqz_served *served, struct sqz_error *err)
+{
+    const struct sqz_array *array = sqz_archive_find(archive, GRID);
+    size_t n = (size_t)served->grid.net->n_params;
+    if (!array)
+        return SQZ_OK;
+    const float *values = array->data;
+    bool good = array->dtype == SQZ_F32 && array->size == (n + 1) * sizeof *values &&
+                served->later != SQZ_SERVE_PLAIN;
+    for (size_t i = 0; good && i <= n; i++)
+        good = values[i] >= 0 && values[i] < INFINITY;
+    if (!good)
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable %s.", path, GRID);
+    memcpy(served->grid.steps, values, n * sizeof *values);
+    served->grid.reach = values[n];
+    served->how = served->later;
+    return SQZ_OK;
+}
+
 enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_state *state,
                                      const struct sqz_stepper *stepper,
                                      const struct sqz_model *model, struct sqz_error *err)
@@ -217,6 +254,8 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
         status = add_weights(&archive, stepper, model->net, err);
     if (!status && state->displaced_best)
         status = add_buffer(&archive, model->net, DISPLACED, state->displaced_best, err);
+    if (!status && stepper->served && stepper->served->how != SQZ_SERVE_PLAIN)
+        status = add_grid(&archive, &stepper->served->grid, err);
     if (status)
         goto done;
     for (int i = 0; i < N_FIELDS && !status; i++)
@@ -323,6 +362,8 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
         status = sqz_checkpoint_take(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
     if (!status)
         status = take_weights(path, archive, stepper, err);
+    if (!status && stepper->served)
+        status = take_grid(path, archive, stepper->served, err);
     if (status)
         return status;
     stepper->counters = read;

@@ -189,7 +189,6 @@ enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struc
     optimizer->weight_decay = options->weight_decay;
     optimizer->eps = options->eps;
     optimizer->nesterov = options->use_nesterov;
-    optimizer->mu_product = 1;
     struct rates rates = rates_of(options);
     status = find_frozen(optimizer, options->freeze, net, err);
     if (!status)
@@ -198,15 +197,23 @@ enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struc
         optimizer->state[s] = sqz_new_aligned(optimizer->n, sizeof(float));
         if (!optimizer->state[s])
             status = sqz_fail_memory(err, "the optimizer's state", optimizer->n * sizeof(float));
-        for (size_t i = 0; status == SQZ_OK && rule->initial[s] != 0 && i < optimizer->n; i++)
-            optimizer->state[s][i] = rule->initial[s];
     }
     if (status != SQZ_OK) {
         sqz_optimizer_free(optimizer);
         return status;
     }
+    sqz_optimizer_reset(optimizer);
     *out = optimizer;
     return SQZ_OK;
+}
+
+void sqz_optimizer_reset(struct sqz_optimizer *optimizer)
+{
+    for (int s = 0; s < optimizer->rule->n_states; s++)
+        for (size_t i = 0; i < optimizer->n; i++)
+            optimizer->state[s][i] = optimizer->rule->initial[s];
+    optimizer->updates = optimizer->mu_updates = 0;
+    optimizer->mu_product = 1;
 }
 
 void sqz_optimizer_free(struct sqz_optimizer *optimizer)

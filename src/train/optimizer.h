@@ -43,6 +43,8 @@ const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index); // NULL behin
 // SQZ_E_CONFIG when option freeze names no parameter, or all of them.
 enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err);
+// Back to the state before the first update.
+void sqz_optimizer_reset(struct sqz_optimizer *optimizer);
 void sqz_optimizer_free(struct sqz_optimizer *optimizer);
 // One update with the (unscaled) mean gradient.
 void sqz_optimizer_update(struct sqz_optimizer *optimizer, struct sqz_pool *pool, double rate,

@@ -1,6 +1,7 @@
 // What single values cannot tell: combinations that cannot be, and what is not supported yet.
 #include "net/net.h"
 #include "train/loss_scale.h"
+#include "train/memory_plan.h"
 #include "train/option_value.h"
 #include "train/transforms.h"
 
@@ -193,6 +194,46 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
     return SQZ_OK;
 }
 
+static enum sqz_status check_bytes(const char *name, const char *value, struct sqz_error *err)
+{
+    size_t bytes;
+    if (!*value || sqz_parse_size(value, &bytes))
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_CONFIG, "Option %s is \"%.40s\", but it must be a size like 60kB.",
+                    name, value);
+}
+
+static enum sqz_status check_retraining(const struct sqz_options *options, struct sqz_error *err)
+{
+    bool prunes = options->prune == options->prune; // NAN: not given
+    enum sqz_status status = check_bytes("size", options->size, err);
+    if (!status)
+        status = check_bytes("update_budget", options->update_budget, err);
+    if (status)
+        return status;
+    if (*options->size && !options->compress)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option size bounds the file that compress trains for; add \"--compress "
+                        "true\".");
+    if (options->compress && !*options->size && strcmp(options->compress_method, "auto") == 0)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option compress needs the size that the file may have, as \"--size "
+                        "60kB\".");
+    if (*options->update_budget && (prunes || options->compress || !*options->ckpt_path))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option update_budget needs ckpt_path, the .sqz file that is to be "
+                        "patched, and excludes prune and compress, which make another file.");
+    if (strcmp(options->norm, "batch") == 0 &&
+        (prunes || options->compress || *options->update_budget))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Options prune, compress and update_budget work on a network's final "
+                        "weights; add \"--norm none\".");
+    if ((*options->teacher || options->distill > 0) && strcmp(options->loss, "CE") != 0)
+        return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
+                        options->loss);
+    return SQZ_OK;
+}
+
 // A recipe.yaml of a run names every option, so a default in it is no wish of anybody.
 static bool was_wished(const struct sqz_options *options, int index)
 {
@@ -268,6 +309,8 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
         status = check_training(options, err);
     if (status == SQZ_OK)
         status = check_norm(options, notes != NULL, err);
+    if (status == SQZ_OK)
+        status = check_retraining(options, err);
     if (status == SQZ_OK && options->strict_recipe)
         status = check_strictly(options, err);
     if (status == SQZ_OK && notes)

@@ -141,6 +141,8 @@ void sqz_stepper_fold(const struct sqz_stepper *stepper)
 
 const float *sqz_stepper_judged(const struct sqz_stepper *stepper)
 {
+    if (stepper->served && stepper->served->judged)
+        return stepper->served->judged;
     if (!stepper->model)
         return stepper->ema ? stepper->ema : stepper->weights;
     if (stepper->ema)
@@ -387,14 +389,20 @@ static void freeze(struct sqz_stepper *stepper)
     for (int i = 0; i < optimizer->n_frozen; i++)
         memset(stepper->gradient + optimizer->frozen[i].first, 0,
                (optimizer->frozen[i].end - optimizer->frozen[i].first) * sizeof(float));
+    if (stepper->served)
+        sqz_served_gradient(stepper->served, stepper->weights, stepper->gradient);
 }
 
 static void update(struct sqz_stepper *stepper, double rate, struct sqz_step_result *out)
 {
     const struct sqz_stepper_config *config = &stepper->config;
     size_t n_weights = config->net->n_weights;
-    sqz_optimizer_update(stepper->optimizer, config->pool, rate, stepper->weights,
-                         stepper->accumulator ? stepper->accumulator : stepper->gradient);
+    float *gradient = stepper->accumulator ? stepper->accumulator : stepper->gradient;
+    if (stepper->served)
+        sqz_served_before_update(stepper->served, stepper->weights, gradient);
+    sqz_optimizer_update(stepper->optimizer, config->pool, rate, stepper->weights, gradient);
+    if (stepper->served)
+        sqz_served_after_update(stepper->served, stepper->weights);
     out->updated = true;
     stepper->counters.group = 0;
     if (stepper->accumulator)
@@ -445,7 +453,9 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     sqz_loss_begin(&config->loss, batch->labels, batch->targets, batch->n, &job.batch);
     *out = (struct sqz_step_result){0};
     calibrate(stepper, batch);
-    struct sqz_gradient_step step = {.weights = stepper->weights,
+    const float *weights =
+        stepper->served ? sqz_served_weights(stepper->served, stepper->weights) : stepper->weights;
+    struct sqz_gradient_step step = {.weights = weights,
                                      .images = batch->images,
                                      .n = batch->n,
                                      .seed = config->seed,

@@ -9,6 +9,7 @@
 #include "train/loss.h"
 #include "train/loss_scale.h"
 #include "train/optimizer.h"
+#include "train/served.h"
 
 struct sqz_stepper_config {
     const struct sqz_net *net;   // what is trained; borrowed, as the next three
@@ -37,6 +38,7 @@ struct sqz_stepper {
     struct sqz_gradient *engine;
     struct sqz_exchange *exchange;   // NULL: one process
     struct sqz_optimizer *optimizer; // borrowed
+    struct sqz_served *served;       // of a retraining (retrain.c); borrowed; NULL: none
     float *weights;                  // what is trained; borrowed, unless there is `model`
     float *model;                    // normalised: the plain network's weights, borrowed
     float *folded;                   // normalised: plain weights of the moving average
@@ -93,8 +95,8 @@ struct sqz_step_result {
 // weights, optimizer, average and accumulator as they were.
 void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *batch, double rate,
                      struct sqz_step_result *out);
-// The plain weights that the run is judged by: their moving average, if there is one. Valid until
-// the next step.
+// The plain weights that the run is judged by: what a retraining made of them, else their moving
+// average, if there is one. Valid until the next step.
 const float *sqz_stepper_judged(const struct sqz_stepper *stepper);
 // Brings the plain weights (sqz_stepper_init's) up to date: normalised networks are trained apart.
 void sqz_stepper_fold(const struct sqz_stepper *stepper);

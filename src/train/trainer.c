@@ -13,6 +13,7 @@ void sqz_run_release(struct sqz_run *run)
     sqz_loader_free(run->loader);
     sqz_loader_free(run->val_loader);
     sqz_stepper_release(&run->stepper);
+    sqz_retrain_free(run->retrain);
     sqz_optimizer_free(run->optimizer);
     sqz_free(run->rates);
     sqz_free(run->class_weights);

@@ -103,6 +103,8 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
                                   batch.n,
                                   .failed = status ? &failure : NULL,
                                   .stop = stop_asked(run)};
+    if (!ranks && sqz_retrain_step(run, &rows, err))
+        return err->status;
     sqz_stepper_run(&run->stepper, &rows, rate, &result);
     if (result.status)
         return sqz_fail(err, result.status, "%s", run->stepper.error.text);
@@ -152,6 +154,8 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
 {
     struct sqz_train_state *state = &run->state;
     *is_best = false;
+    if (!sqz_retrain_settled(run))
+        return SQZ_OK;
     if (!result)
         return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err)
                                                          : SQZ_OK;
@@ -183,7 +187,8 @@ static void stop_early(struct sqz_run *run)
     const struct sqz_options *options = run->setup.options;
     int64_t since =
         count_validations(options, state->epoch) - count_validations(options, state->best_epoch);
-    if (state->finished || options->early_stopping == 0 || since < options->early_stopping)
+    if (state->finished || options->early_stopping == 0 || since < options->early_stopping ||
+        !sqz_retrain_settled(run))
         return;
     state->finished = 1;
     sqz_run_note(run, SQZ_EVENT_NOTE,
@@ -221,8 +226,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     bool due = run->val_loader && (last || validates_in(options, state->epoch));
     double rate = sqz_run_last_rate(run);
     double loss = state->loss_sum / (double)state->loss_samples;
-    enum sqz_status status = SQZ_OK;
-    if (due)
+    enum sqz_status status = sqz_retrain_judge(run, err);
+    if (!status && due)
         status = validate(run, &result, err);
     if (status == SQZ_E_STOPPED)
         return stopped(run, err);
@@ -310,7 +315,9 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     int64_t epoch = partial ? state->epoch + 1 : state->epoch;
     bool judge = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
     bool is_best = false;
-    enum sqz_status status = judge ? judge_early(run, epoch, &result, &is_best, err) : SQZ_OK;
+    enum sqz_status status = sqz_retrain_judge(run, err);
+    if (!status && judge)
+        status = judge_early(run, epoch, &result, &is_best, err);
     if (status == SQZ_E_STOPPED)
         return stopped(run, err);
     // Here the state goes first: it holds the best weights that are about to be replaced.
@@ -335,7 +342,9 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
     const struct sqz_options *options = run->setup.options;
     enum sqz_status status = SQZ_OK;
     while (!state->finished && !status) {
-        if (state->batch < run->steps_per_epoch)
+        if (state->batch == 0)
+            status = sqz_retrain_epoch(run, err);
+        if (!status && state->batch < run->steps_per_epoch)
             status = sqz_loader_start(run->loader, (int)state->epoch, (size_t)state->batch, err);
         while (!status && state->batch < run->steps_per_epoch) {
             status = sqz_run_plan_time(run, err);

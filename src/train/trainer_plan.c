@@ -124,6 +124,9 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
                                       run->environment, &run->val_loader, err);
     if (status)
         return status;
+    status = sqz_retrain_new(run, err);
+    if (status)
+        return status;
     describe_data(run);
     struct sqz_recipe_facts facts = {.train_images = (int64_t)setup->train->count,
                                      .steps_per_epoch = run->steps_per_epoch};

@@ -34,7 +34,8 @@ static enum option_role role_of(const char *name)
                                           "hostfile",
                                           "mpi",
                                           "comm_timeout",
-                                          "max_restarts"};
+                                          "max_restarts",
+                                          "teacher"};
     static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
                                         "find_lr", "memory", "confusion", "per_class"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)

@@ -4,6 +4,7 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/retrain.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/trainer_setup.h"
@@ -18,6 +19,7 @@ struct sqz_run {
     float *class_weights; // of the loss; NULL: none
     struct sqz_optimizer *optimizer;
     struct sqz_stepper stepper;
+    struct sqz_retrain *retrain; // NULL: the training is not for a small file
     struct sqz_loader *loader;
     struct sqz_loader *val_loader; // NULL: nothing to validate on
     double *rates;                 // one per batch of the whole run

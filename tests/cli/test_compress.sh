@@ -72,6 +72,22 @@ head -c 300 tuned.sqzp >cut.sqzp
 expect_error 65 'SHA-256' compress --apply cut.sqzp auto1.sqz -o no.sqz
 [ ! -e no.sqz ] || fail "a failed patch left a file"
 
+# Retraining: the file keeps its size, the table tells what it cost; a budget keeps the patch small.
+small="--image_resize 32 --batch_size 16"
+# shellcheck disable=SC2086
+expect 0 train shapes $tiny --max_steps 2 --prune 0.5 --run_dir pruned -q
+expect 0 compress m.safetensors -o retrained.sqz --finetune shapes --size 60kB --epochs 2 --run_dir retrained
+contains "$out" 'pictures: top-1' "the comparison"
+size=$(sed -n 's/^file without class names \([0-9]*\) bytes.*/\1/p' out.txt)
+[ "$size" -le 60000 ] || fail "$size bytes instead of 60000"
+decode retrained.sqz
+# shellcheck disable=SC2086
+expect 0 train shapes $small --ckpt_path retrained.sqz --update_budget 2kB --epoch_size 1 --lr 0.01 --run_dir update -q
+expect 0 compress update/best.safetensors --update_from retrained.sqz -o update.sqzp --json
+jq -e '.bytes <= 2000 and .moved > 0 and .replaced == 0' out.txt >/dev/null || fail "the budget: $out"
+expect_error 78 'needs ckpt_path' train shapes --update_budget 2kB --run_dir no
+expect_error 78 'size' compress m.safetensors -o no.sqz --finetune shapes
+
 # Errors.
 expect_error 2 'calibrate' compress m.safetensors -o no.sqz
 expect_error 2 '-o OUT' compress m.safetensors

@@ -1,0 +1,50 @@
+// Training for a small file: gradual pruning, the quantiser in the loop, distillation, and patches
+// that stay small (options prune, compress, distill, update_budget; docs/compression.md). The
+// trainer calls these functions at fixed points; without such an option they do nothing.
+#ifndef SQZ_TRAIN_RETRAIN_H
+#define SQZ_TRAIN_RETRAIN_H
+
+#include "formats/sqz.h"
+#include "train/teacher.h"
+
+struct sqz_run;
+
+struct sqz_retrain {
+    struct sqz_served served;
+    double density;         // share of the weights that stays in the end; 1: nothing is pruned
+    int64_t prune_steps;    // until the density is reached
+    int64_t prune_interval; // steps from pruning to pruning
+    int64_t quantize_epoch; // in which the quantiser goes into the loop; -1: never
+    int64_t coarsen_epochs; // from then until its steps are as coarse as `size` asks for
+    size_t size;            // bound of the file without class names; 0: none
+    size_t budget;          // bound of the patch from `base`; 0: none
+    struct sqz_contents base;
+    struct sqz_teacher *teacher; // NULL: none
+    float *judged;               // the weights in the form that a file will hold
+};
+// When the stepper is ready: fills run->retrain and hooks it into the stepper, or leaves NULL.
+enum sqz_status sqz_retrain_new(struct sqz_run *run, struct sqz_error *err);
+void sqz_retrain_free(struct sqz_retrain *retrain);
+// At the beginning of an epoch, before its loader starts.
+enum sqz_status sqz_retrain_epoch(struct sqz_run *run, struct sqz_error *err);
+// Before every step.
+enum sqz_status sqz_retrain_step(struct sqz_run *run, struct sqz_step_batch *batch,
+                                 struct sqz_error *err);
+// Before a validation or a saving of the best model: what that model is.
+enum sqz_status sqz_retrain_judge(struct sqz_run *run, struct sqz_error *err);
+// Whether pruning has ended and the quantiser is in the loop: before, no model can be the best.
+bool sqz_retrain_settled(const struct sqz_run *run);
+
+// --- retrain_fit.c: what only the real codec can tell ---
+
+// Puts the quantiser into the loop: steps chosen by sqz_auto_run on training pictures to meet
+// `size` bytes (weights that become 0 stay 0), or shared weights.
+enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sqz_error *err);
+// Takes steps and old weights from option ckpt_path's file, the base of update_budget.
+enum sqz_status sqz_retrain_read_base(struct sqz_run *run, struct sqz_error *err);
+// Raises the grid's reach until the file (with a base: the patch) of `weights` fits, and leaves its
+// values in retrain->judged. With `keep` the training goes on with that reach.
+enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, bool keep,
+                                struct sqz_error *err);
+
+#endif

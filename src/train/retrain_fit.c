@@ -1,0 +1,244 @@
+// What only the real codec can tell: bytes. Here the steps are chosen and adjusted to them.
+#include "compress/auto.h"
+#include "compress/deep.h"
+#include "train/retrain.h"
+#include "train/trainer_run.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    PICTURES = 256, // that the steps are chosen by
+    ROUNDS = 12     // of the search for a reach
+};
+
+// --- Bytes ---
+
+static enum sqz_status measure_size(void *arg, const float *weights, size_t *bytes,
+                                    struct sqz_error *err)
+{
+    const struct sqz_run *run = arg;
+    struct sqz_model model = *run->setup.model; // a borrowed view
+    model.weights = (float *)weights;
+    return sqz_model_packed_size(&model, bytes, err);
+}
+
+static enum sqz_status measure_patch(const struct sqz_run *run, const float *weights, size_t *bytes,
+                                     struct sqz_error *err)
+{
+    struct sqz_model model = *run->setup.model;
+    struct sqz_archive archive = {0};
+    struct sqz_bytes patch = {0};
+    struct sqz_patch_report report;
+    model.weights = (float *)weights;
+    enum sqz_status status = sqz_model_to_archive(&model, &archive, err);
+    if (!status)
+        status = sqz_patch_make(&run->retrain->base, &archive, &patch, &report, err);
+    *bytes = patch.size;
+    sqz_bytes_release(&patch);
+    sqz_archive_release(&archive);
+    return status;
+}
+
+// One try: what is nearer to its base (without one: to 0) than so many steps stays there.
+static enum sqz_status try_reach(struct sqz_run *run, const float *weights, double reach,
+                                 size_t *bytes, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    retrain->served.grid.reach = (float)reach;
+    sqz_grid_round(&retrain->served.grid, run->environment->pool, weights, retrain->judged);
+    return retrain->budget ? measure_patch(run, retrain->judged, bytes, err)
+                           : measure_size(run, retrain->judged, bytes, err);
+}
+
+// The steps stay: scaled by a hundredth each, the layers of a network change its answers manifold.
+static enum sqz_status search(struct sqz_run *run, const float *weights, struct sqz_error *err)
+{
+    const struct sqz_retrain *retrain = run->retrain;
+    size_t bound = retrain->budget ? retrain->budget : retrain->size, bytes = 0;
+    double low = -1, high = 16; // log2: half a step is rounding; beyond that lie no codes
+    enum sqz_status status = try_reach(run, weights, exp2(high), &bytes, err);
+    if (!status && bytes > bound)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "The %s cannot have %zu bytes: with hardly any code left it has %zu.",
+                        retrain->budget ? "patch" : "file", bound, bytes);
+    if (!status)
+        status = try_reach(run, weights, exp2(low), &bytes, err);
+    if (status || bytes <= bound)
+        return status;
+    for (int i = 0; i < ROUNDS && !status; i++) {
+        double middle = (low + high) / 2;
+        status = try_reach(run, weights, exp2(middle), &bytes, err);
+        if (bytes > bound)
+            low = middle;
+        else
+            high = middle;
+    }
+    return status ? status : try_reach(run, weights, exp2(high), &bytes, err);
+}
+
+enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, bool keep,
+                                struct sqz_error *err)
+{
+    float *reach = &run->retrain->served.grid.reach, before = *reach;
+    enum sqz_status status = search(run, weights, err);
+    if (!keep || status)
+        *reach = before;
+    return status;
+}
+
+// --- The quantiser goes into the loop ---
+
+struct pictures {
+    float *values;
+    size_t each; // floats
+};
+
+static enum sqz_status give(void *arg, int first, int n, float *out, struct sqz_error *err)
+{
+    const struct pictures *pictures = arg;
+    (void)err;
+    memcpy(out, pictures->values + (size_t)first * pictures->each,
+           (size_t)n * pictures->each * sizeof *out);
+    return SQZ_OK;
+}
+
+// Augmented training pictures of an epoch that the run does not have: those that the network was
+// trained on as they are it is too sure of.
+static enum sqz_status collect(struct sqz_run *run, struct pictures *pictures, int *n,
+                               struct sqz_error *err)
+{
+    pictures->each = sqz_tensor_size(run->setup.model->net, 0);
+    pictures->values = sqz_new_array(PICTURES * pictures->each, sizeof(float));
+    *n = 0;
+    if (!pictures->values)
+        return sqz_fail_memory(err, "pictures", PICTURES * pictures->each * sizeof(float));
+    enum sqz_status status =
+        sqz_loader_start(run->loader, (int)run->setup.options->epoch_size, 0, err);
+    while (!status && *n < PICTURES) {
+        struct sqz_batch batch;
+        status = sqz_loader_next(run->loader, &batch, err);
+        if (status || batch.n == 0)
+            break;
+        int taken = batch.n < PICTURES - *n ? batch.n : PICTURES - *n;
+        memcpy(pictures->values + (size_t)*n * pictures->each, batch.images,
+               (size_t)taken * pictures->each * sizeof(float));
+        *n += taken;
+    }
+    return status;
+}
+
+static enum sqz_status on_progress(void *arg, const char *phase, int step, int steps,
+                                   struct sqz_error *err)
+{
+    (void)arg, (void)phase, (void)step, (void)steps, (void)err;
+    return SQZ_OK;
+}
+
+static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    const struct sqz_net *net = run->setup.model->net;
+    struct pictures pictures = {0};
+    struct sqz_auto_result result;
+    struct sqz_auto_job job = {.net = net,
+                               .weights = run->stepper.weights,
+                               .kernels = run->environment->kernels,
+                               .pool = run->environment->pool,
+                               .pictures = give,
+                               .pictures_arg = &pictures,
+                               .progress = on_progress,
+                               .size = size,
+                               .measure_size = measure_size,
+                               .measure_arg = run,
+                               .steps = retrain->served.grid.steps};
+    // What is rounded already was trained through its codes: the weights behind them mean nothing.
+    const float *served = sqz_served_weights(&retrain->served, run->stepper.weights);
+    if (served != run->stepper.weights)
+        memcpy(run->stepper.weights, served, net->n_weights * sizeof(float));
+    enum sqz_status status = collect(run, &pictures, &job.n_pictures, err);
+    if (!status)
+        status = sqz_auto_run(&job, retrain->judged, &result, err);
+    if (!status) {
+        memcpy(run->stepper.weights, retrain->judged, net->n_weights * sizeof(float));
+        retrain->served.grid.reach = 0.5F;
+        sqz_run_note(run, SQZ_EVENT_NOTE,
+                     "Rounded to fit into %zu bytes, at KL %.4f from what was trained.", size,
+                     result.reading.kl);
+    }
+    sqz_free(pictures.values);
+    return status;
+}
+
+enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sqz_error *err)
+{
+    struct sqz_retrain *retrain = run->retrain;
+    const struct sqz_options *options = run->setup.options;
+    struct sqz_deep_job job = {.net = run->setup.model->net,
+                               .density = 1,
+                               .bits = (int)options->compress_bits,
+                               .pool = run->environment->pool};
+    enum sqz_status status = SQZ_OK;
+    if (retrain->served.later == SQZ_SERVE_GRID) {
+        status = choose_steps(run, size, err);
+    } else {
+        status = sqz_deep_run(&job, run->stepper.weights, err);
+        // Equal weights have to be updated equally.
+        sqz_optimizer_reset(run->optimizer);
+    }
+    if (!status)
+        retrain->served.how = retrain->served.later;
+    return status;
+}
+
+// --- The base of an update ---
+
+static float step_of(const struct sqz_contents *base, const char *name)
+{
+    for (size_t i = 0; i < base->n; i++)
+        if (strcmp(base->names[i], name) == 0 && base->coded[i].coding == SQZ_CODING_STEP)
+            return sqz_coded_step(&base->coded[i]);
+    return 0;
+}
+
+static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *old,
+                                 struct sqz_error *err)
+{
+    struct sqz_grid *grid = &run->retrain->served.grid;
+    const struct sqz_net *net = run->setup.model->net;
+    if (old->net->n_weights != net->n_weights)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "update_budget needs the classes of \"%s\": it has %d, the data %d.",
+                        run->setup.options->ckpt_path, old->net->spec.classes, net->spec.classes);
+    grid->base = sqz_new_array(net->n_weights, sizeof(float));
+    if (!grid->base)
+        return sqz_fail_memory(err, "weights", net->n_weights * sizeof(float));
+    memcpy(grid->base, old->weights, net->n_weights * sizeof(float));
+    // What has a codebook or floats, a few biases at most in files of our own, stays as it is.
+    int stepped = 0;
+    for (int i = 0; i < net->n_params; i++) {
+        grid->steps[i] = step_of(&run->retrain->base, net->params[i].name);
+        stepped += grid->steps[i] > 0;
+    }
+    if (stepped == 0)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "update_budget needs a file of steps, as \"squeezenet compress\" makes it; "
+                        "\"%s\" has none.",
+                        run->setup.options->ckpt_path);
+    grid->reach = 0.5F;
+    run->retrain->served.how = run->retrain->served.later = SQZ_SERVE_GRID;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_retrain_read_base(struct sqz_run *run, struct sqz_error *err)
+{
+    const char *path = run->setup.options->ckpt_path;
+    struct sqz_model *old = NULL;
+    enum sqz_status status = sqz_contents_open(path, &run->retrain->base, err);
+    if (!status)
+        status = sqz_model_read(path, NULL, 0, &old, err);
+    if (!status)
+        status = take_base(run, old, err);
+    sqz_model_free(old);
+    return status;
+}
