@@ -192,6 +192,8 @@ enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help)
     const struct cli_command *command = cli->command;
     struct sqz_error err = {0};
     bool only_positional = false;
+    cli->argc = argc;
+    cli->argv = argv;
     cli->stderr_is_terminal = isatty(STDERR_FILENO);
     cli->color = isatty(STDOUT_FILENO) && (!getenv("NO_COLOR") || !*getenv("NO_COLOR"));
     cli->positional = calloc((size_t)argc + 1, sizeof *cli->positional);

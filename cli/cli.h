@@ -21,6 +21,8 @@ struct cli {
     const char *values[CLI_MAX_FLAGS]; // by position in the command's flags; "" for a switch
     const char **positional;
     int n_positional;
+    int argc; // all that stood behind the subcommand, as it was typed
+    char **argv;
     struct sqz_options *options; // commands with library_options: what was typed; else NULL
     // common flags
     bool json, quiet, verbose, color;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 const struct cli_flag cli_bench_flags[] = {
-    {"task", 0, "NAME", "infer, train, load or start [infer]"},
+    {"task", 0, "NAME", "infer, train, load, start or allreduce [infer]"},
     {"batch", 0, "N", "pictures at once [infer 1, else 32]"},
     {"image_size", 0, "N", "side of the network's input [224]"},
     {"threads", 0, "N", "all threads [physical cores]"},
@@ -26,6 +26,7 @@ const struct cli_flag cli_bench_flags[] = {
     {"dialect", 0, "NAME", "of a VARIANT [torchvision, as the peers have it]"},
     {"num_classes", 0, "N", "of a VARIANT [1000]"},
     {"classes", 0, "FILE", "class names of the model"},
+    {"comm_dtype", 0, "TYPE", "with ranks: fp32 or bf16 [fp32]"},
     {"low_memory", 0, NULL, "infer, start: the least memory rather than the least time"},
     {NULL, 0, NULL, NULL},
 };
@@ -57,9 +58,15 @@ static enum sqz_status print_report(struct cli *cli, struct sqz_context *context
             json_object_set_new(o, "peak_gflops", json_real(r->peak_gflops));
             json_object_set_new(o, "peak_fraction", json_real(r->peak_fraction));
         }
+        if (r->ranks > 1)
+            json_object_set_new(o, "ranks",
+                                json_pack("{s:i,s:f,s:f}", "count", r->ranks, "bytes_per_step",
+                                          r->bytes_per_run, "exposed_ms", r->exposed_ms));
         cli_print_json(o);
         return SQZ_OK;
     }
+    if (r->ranks > 1)
+        printf("%d ranks, each with:\n", r->ranks);
     printf("%s%s%s, batch %d, %d thread%s, %s (%s)\n", b->task, b->model ? " " : "",
            b->model ? b->model : "", b->batch, machine.threads, machine.threads == 1 ? "" : "s",
            machine.cpu, machine.simd);
@@ -71,6 +78,9 @@ static enum sqz_status print_report(struct cli *cli, struct sqz_context *context
         printf(", %.1f GFLOP/s = %.0f %% of this machine's FMA peak (%.0f)", r->gflops,
                100 * r->peak_fraction, r->peak_gflops);
     printf(", %.0f MB at most\n", r->rss_mb);
+    if (r->ranks > 1)
+        printf("  all ranks together; each sends %.2f MB a step and waits %.2f ms for others\n",
+               r->bytes_per_run / 1e6, r->exposed_ms);
     return SQZ_OK;
 }
 
@@ -187,18 +197,25 @@ static enum sqz_status run_task(struct cli *cli, struct sqz_context *context, st
 
 enum sqz_status cli_bench(struct cli *cli)
 {
-    static const char *const tasks[] = {"infer", "train", "load", "start"};
+    enum { START = 3, TASKS = 5 };
+    static const char *const tasks[TASKS] = {"infer", "train", "load", "start", "allreduce"};
+    const char *dtype = cli_value(cli, "comm_dtype");
     const char *task = cli_value(cli, "task");
     struct sqz_bench how = {0};
     struct report report = {.model = cli->n_positional ? cli->positional[0] : "squeezenet1_1"};
     struct sqz_context *context = NULL;
+    struct sqz_error err = {0};
     int which = 0, image_size;
     enum sqz_status status;
-    for (; task && which < 4 && strcmp(task, tasks[which]) != 0; which++) {
+    for (; task && which < TASKS && strcmp(task, tasks[which]) != 0; which++) {
     }
-    if (which == 4)
-        return cli_complain(SQZ_E_USAGE, "--task knows infer, train, load and start, not \"%s\".",
+    if (which == TASKS)
+        return cli_complain(SQZ_E_USAGE,
+                            "--task knows infer, train, load, start and allreduce, not \"%s\".",
                             cli_clean(task));
+    if (dtype && strcmp(dtype, "fp32") != 0 && strcmp(dtype, "bf16") != 0)
+        return cli_complain(SQZ_E_USAGE, "--comm_dtype knows fp32 and bf16.");
+    how.bf16 = dtype && strcmp(dtype, "bf16") == 0;
     status = cli_integer(cli, "batch", which ? 32 : 1, 1, 65536, &how.batch);
     if (!status)
         status = cli_integer(cli, "image_size", 0, 1, 16384, &image_size);
@@ -209,16 +226,20 @@ enum sqz_status cli_bench(struct cli *cli)
     if (status)
         return status;
     report.task = tasks[which];
-    report.batch = which == 3 ? 1 : how.batch;
-    if (which == 3) {
+    report.batch = which == START ? 1 : how.batch;
+    if (which == START) {
         status = bench_start(cli, how.seconds, &report.r);
     } else {
-        how.task = (enum sqz_bench_task)which;
-        status = run_task(cli, context, &how, report.model, image_size, &report.r);
+        how.task = which == START + 1 ? SQZ_BENCH_ALLREDUCE : (enum sqz_bench_task)which;
+        if (sqz_context_join(context, NULL, &err))
+            status = cli_fail(&err);
+        else
+            status = run_task(cli, context, &how, report.model, image_size, &report.r);
     }
     if (which == 2)
         report.model = NULL;
-    if (!status)
+    int ranks;
+    if (!status && sqz_context_rank(context, &ranks) == 0)
         status = print_report(cli, context, &report);
     sqz_context_free(context);
     return status;

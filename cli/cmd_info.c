@@ -35,9 +35,40 @@ enum sqz_status cli_open_model(const struct cli *cli, const char *name, const ch
     return sqz_model_open(name, &how, out, &err) ? cli_fail(&err) : SQZ_OK;
 }
 
+// What there is to train with ranks; of ranks themselves where each of them is.
+static void print_ranks(const struct sqz_context *context)
+{
+    int ranks;
+    sqz_context_rank(context, &ranks);
+    printf("ranks     %s\n", sqz_has_mpi("openmpi") && sqz_has_mpi("mpich") ? "Open MPI, MPICH"
+                             : sqz_has_mpi("openmpi")                       ? "Open MPI"
+                             : sqz_has_mpi("mpich")                         ? "MPICH"
+                                                    : "no MPI was there when this was built");
+    for (int r = 0; r < ranks && ranks > 1; r++) {
+        const struct sqz_rank_place *place = sqz_context_place(context, r);
+        printf("  rank %-4d %s, %d thread%s on processors %s\n", r, place->host, place->threads,
+               place->threads == 1 ? "" : "s", place->cpus);
+    }
+}
+
+static json_t *ranks_json(const struct sqz_context *context)
+{
+    json_t *list = json_array();
+    int ranks;
+    sqz_context_rank(context, &ranks);
+    for (int r = 0; r < ranks && ranks > 1; r++) {
+        const struct sqz_rank_place *place = sqz_context_place(context, r);
+        json_array_append_new(list, json_pack("{s:s,s:i,s:s}", "host", place->host, "threads",
+                                              place->threads, "processors", place->cpus));
+    }
+    return list;
+}
+
 static enum sqz_status machine_info(const struct cli *cli)
 {
+    struct sqz_error err = {0};
     struct sqz_context *context = NULL;
+    int ranks;
     struct sqz_machine machine;
     struct sqz_published_info published;
     const char *name, *text, *suffix;
@@ -45,17 +76,28 @@ static enum sqz_status machine_info(const struct cli *cli)
     enum sqz_status status = cli_context(cli, &context);
     if (status)
         return status;
+    if (sqz_context_join(context, NULL, &err)) {
+        status = cli_fail(&err);
+        sqz_context_free(context);
+        return status;
+    }
     sqz_context_machine(context, &machine);
+    if (sqz_context_rank(context, &ranks) > 0) {
+        sqz_context_free(context);
+        return SQZ_OK;
+    }
     if (cli->json) {
-        cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:s}", "schema", 1, "version", sqz_version(),
-                                 "cpu", machine.cpu, "simd", machine.simd, "threads",
-                                 machine.threads, "gemm_tile", machine.kernel));
+        cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:s,s:o}", "schema", 1, "version",
+                                 sqz_version(), "cpu", machine.cpu, "simd", machine.simd, "threads",
+                                 machine.threads, "gemm_tile", machine.kernel, "ranks",
+                                 ranks_json(context)));
         sqz_context_free(context);
         return SQZ_OK;
     }
     printf("squeezenet %s\n\nmachine   %s, %d thread%s, SIMD level %s (GEMM tile %s)\n",
            sqz_version(), machine.cpu, machine.threads, machine.threads == 1 ? "" : "s",
            machine.simd, machine.kernel);
+    print_ranks(context);
     printf("\nnetworks\n");
     for (int i = 0; (name = sqz_variant_name(i, &text)); i++)
         printf("  %-24s %s\n", name, text);

@@ -26,6 +26,10 @@ static void catch_signals(struct sqz_context *context)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     running = context;
     sigemptyset(&action.sa_mask);
+    if (sqz_is_rank()) { // SIGTERM is how mpirun ends a job that is lost; this one it hands on
+        sigaction(SIGUSR1, &action, NULL);
+        return;
+    }
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
@@ -37,11 +41,18 @@ static void print_json(const struct sqz_train_result *r)
         best =
             json_pack("{s:i,s:f,s:f,s:s}", "epoch", r->best_epoch, "Top_1_Accuracy", r->best_top1,
                       "Top_5_Accuracy", r->best_top5, "checkpoint", r->best_checkpoint);
-    cli_print_json(json_pack("{s:i,s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:o}", "schema", 1, "run_dir",
-                             r->run_dir, "epochs", r->epochs, "steps", (json_int_t)r->steps,
-                             "seconds", r->seconds, "ms_per_step", r->ms_per_step,
-                             "images_per_second", r->images_per_second, "final_loss", r->final_loss,
-                             "best", best));
+    json_t *object =
+        json_pack("{s:i,s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:o}", "schema", 1, "run_dir", r->run_dir,
+                  "epochs", r->epochs, "steps", (json_int_t)r->steps, "seconds", r->seconds,
+                  "ms_per_step", r->ms_per_step, "images_per_second", r->images_per_second,
+                  "final_loss", r->final_loss, "best", best);
+    if (r->ranks > 1)
+        json_object_set_new(object, "ranks",
+                            json_pack("{s:i,s:f,s:f,s:f,s:i,s:s}", "count", r->ranks,
+                                      "bytes_per_step", r->bytes_per_step, "exposed_ms",
+                                      r->exposed_ms, "efficiency", r->efficiency, "slowest",
+                                      r->slowest_rank, "slowest_host", r->slowest_host));
+    cli_print_json(object);
 }
 
 static void print_text(const struct sqz_train_result *r)
@@ -49,6 +60,12 @@ static void print_text(const struct sqz_train_result *r)
     printf("trained %d epoch%s (%lld steps) in %.1f s, %.1f images/s, final loss %.4f\n", r->epochs,
            r->epochs == 1 ? "" : "s", (long long)r->steps, r->seconds, r->images_per_second,
            r->final_loss);
+    if (r->ranks > 1)
+        printf(
+            "%d ranks: efficiency %.3f, %.2f MB sent a step, %.2f ms exposed, slowest rank %d on "
+            "%s\n",
+            r->ranks, r->efficiency, r->bytes_per_step / 1e6, r->exposed_ms, r->slowest_rank,
+            r->slowest_host);
     if (r->best_epoch)
         printf("best: %.2f %% top-1 after epoch %d\n", 100 * r->best_top1, r->best_epoch);
     printf("model: %s\n", r->best_checkpoint);
@@ -75,6 +92,63 @@ static enum sqz_status plan(struct sqz_context *context, const struct cli *cli)
     return SQZ_OK;
 }
 
+// Starts option worker_num's ranks, each of which comes here again.
+static enum sqz_status launch(struct sqz_context *context, const struct cli *cli)
+{
+    struct sqz_error err = {0};
+    char timeout[32] = "", threads[16];
+    const char *resume[] = {"train", "--distribute", "true", "--threads", threads, "--comm_timeout",
+                            timeout, "--resume",     NULL,   NULL,        NULL,    NULL};
+    int n = 9;
+    const char **words = calloc((size_t)cli->argc + 4, sizeof *words);
+    if (!words)
+        return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
+    words[0] = "train";
+    for (int i = 0; i < cli->argc; i++)
+        words[i + 1] = cli->argv[i];
+    words[cli->argc + 1] = "--distribute=true";
+    snprintf(threads, sizeof threads, "%d", cli->threads);
+    sqz_options_get(cli->options, "comm_timeout", timeout, sizeof timeout);
+    if (cli->json)
+        resume[n++] = "--json";
+    if (cli->quiet)
+        resume[n] = "--quiet";
+    enum sqz_status status =
+        sqz_launch_ranks(context, cli->options, words, &resume[8], resume, &err);
+    free(words);
+    return status && *err.text ? cli_fail(&err) : status;
+}
+
+static bool starts_ranks(const struct cli *cli)
+{
+    char value[16] = "";
+    sqz_options_get(cli->options, "worker_num", value, sizeof value);
+    return atoi(value) > 1 && !sqz_is_rank();
+}
+
+static enum sqz_status train(struct sqz_context *context, const struct cli *cli)
+{
+    struct sqz_error err = {0};
+    struct sqz_train_result *result = calloc(1, sizeof *result);
+    enum sqz_status status =
+        result ? sqz_context_join(context, cli->options, &err)
+               : cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
+    if (!status)
+        status = sqz_train(context, cli->options, result, &err);
+    cli_events_end();
+    if (result && sqz_context_speaks(context)) {
+        int ranks, rank = sqz_context_rank(context, &ranks);
+        if (status) {
+            cli_fail(&err);
+        } else if (rank == 0) {
+            cli->json ? print_json(result) : print_text(result);
+            cli_next(cli, "squeezenet predict %s --show PICTURE...", result->best_checkpoint);
+        }
+    }
+    free(result);
+    return status;
+}
+
 enum sqz_status cli_train(struct cli *cli)
 {
     struct sqz_error err = {0};
@@ -91,18 +165,8 @@ enum sqz_status cli_train(struct cli *cli)
     if (is_on(cli, "dry_run") || is_on(cli, "find_lr")) {
         status = plan(context, cli);
     } else {
-        struct sqz_train_result *result = calloc(1, sizeof *result);
         catch_signals(context);
-        status = !result ? cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.")
-                         : sqz_train(context, cli->options, result, &err);
-        cli_events_end();
-        if (result && status) {
-            cli_fail(&err);
-        } else if (result) {
-            cli->json ? print_json(result) : print_text(result);
-            cli_next(cli, "squeezenet predict %s --show PICTURE...", result->best_checkpoint);
-        }
-        free(result);
+        status = starts_ranks(cli) ? launch(context, cli) : train(context, cli);
     }
     sqz_context_free(context);
     return status;

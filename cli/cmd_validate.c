@@ -103,6 +103,7 @@ enum sqz_status cli_validate(struct cli *cli)
     struct sqz_context *context = NULL;
     struct sqz_model *model = NULL, *other = NULL;
     struct sqz_compare_result c = {0};
+    int ranks;
     char dialect[32] = "";
     const char *recipe = cli_value(cli, "config"), *against = cli_value(cli, "against");
     if (recipe && against)
@@ -122,12 +123,13 @@ enum sqz_status cli_validate(struct cli *cli)
         status = cli_context(cli, &context);
     if (status)
         return status;
-    if (sqz_model_open(cli->positional[0], &how, &model, &err) ||
+    if ((!against && sqz_context_join(context, cli->options, &err)) ||
+        sqz_model_open(cli->positional[0], &how, &model, &err) ||
         (against && sqz_model_open(against, &how, &other, &err)) ||
         (against ? sqz_compare(context, model, other, cli->options, &c, &err)
                  : sqz_validate(context, model, cli->options, recipe != NULL, &c.model, &err))) {
-        status = cli_fail(&err);
-    } else {
+        status = sqz_context_speaks(context) ? cli_fail(&err) : err.status;
+    } else if (sqz_context_rank(context, &ranks) == 0) {
         measured[0].value = c.model.top1;
         measured[1].value = c.model.top5;
         measured[2].value = c.kl;

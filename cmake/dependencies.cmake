@@ -10,3 +10,13 @@ pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)       # libzip-dev
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c) # libprotobuf-c-dev
 pkg_check_modules(CURL REQUIRED libcurl>=7.83)                   # libcurl4-openssl-dev, opened at run time
 find_program(PROTOC_C protoc-c REQUIRED)                        # protobuf-c-compiler
+# For training with ranks; a module each, neither is needed to build. By pkg-config's own names, so that
+# both may be installed whichever of them is /usr/bin/mpicc.
+pkg_check_modules(openmpi IMPORTED_TARGET ompi-c)               # libopenmpi-dev (and openmpi-bin to run)
+pkg_check_modules(mpich IMPORTED_TARGET mpich)                  # libmpich-dev (and mpich to run)
+set(SQZ_MPIS "")
+foreach(mpi openmpi mpich)
+  if(${mpi}_FOUND)
+    list(APPEND SQZ_MPIS ${mpi})
+  endif()
+endforeach()

@@ -91,6 +91,37 @@ struct sqz_machine {
 };
 SQZ_API void sqz_context_machine(const struct sqz_context *context, struct sqz_machine *out);
 
+// --- Ranks: several processes that train one network, on one machine or many ------------------
+
+// Whether mpirun or srun started this process as one of several; and whether there is a module for
+// an MPI ("openmpi", "mpich").
+SQZ_API bool sqz_is_rank(void);
+SQZ_API bool sqz_has_mpi(const char *mpi);
+// Joins the other processes, if sqz_is_rank and unless `options` (may be NULL) say distribute:
+// false. sqz_train, sqz_validate and sqz_bench_run then work together; all ranks make the same
+// calls and get the same results. sqz_context_free leaves; after a rank is lost, it ends the job.
+struct sqz_options;
+SQZ_API enum sqz_status sqz_context_join(struct sqz_context *context,
+                                         const struct sqz_options *options, struct sqz_error *err);
+SQZ_API int sqz_context_rank(const struct sqz_context *context, int *ranks); // 0 of 1 when alone
+struct sqz_rank_place {
+    char host[72], cpus[120]; // cpus: that it may use, "0-3,8"
+    int threads, level;       // level: SIMD, lower is less
+};
+// Of a rank; NULL when alone. Lives as long as the context.
+SQZ_API const struct sqz_rank_place *sqz_context_place(const struct sqz_context *context, int rank);
+// Whether this process should show a result or a failure: only one of those that know it does.
+SQZ_API bool sqz_context_speaks(const struct sqz_context *context);
+// Runs this program with `arguments` (ended by NULL) as option worker_num's ranks under mpirun, to
+// their end. When a rank is lost, up to max_restarts times again, with resume_arguments, into which
+// *resume_slot (one of their places) the run folder is put. A failure that a rank has told itself
+// comes back without a sentence.
+SQZ_API enum sqz_status sqz_launch_ranks(struct sqz_context *context,
+                                         const struct sqz_options *options,
+                                         const char *const *arguments, const char **resume_slot,
+                                         const char *const *resume_arguments,
+                                         struct sqz_error *err);
+
 // --- Models ----------------------------------------------------------------------------------
 
 struct sqz_model;
@@ -231,6 +262,10 @@ struct sqz_train_result {
     int best_epoch; // 0: never validated
     double best_top1, best_top5;
     char best_checkpoint[4096];
+    // Of ranks; 1 and zeros for one process. Exposed: what a step waited for others, of rank 0.
+    int ranks, slowest_rank;
+    char slowest_host[72];
+    double bytes_per_step, exposed_ms, efficiency; // efficiency: share of the time spent computing
 };
 // Trains (or fine-tunes, or resumes: option `resume`). SQZ_E_STOPPED leaves a resumable run folder.
 SQZ_API enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
@@ -375,20 +410,24 @@ SQZ_API enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class
 
 // --- Measuring ---------------------------------------------------------------------------------
 
-enum sqz_bench_task { SQZ_BENCH_INFER, SQZ_BENCH_TRAIN, SQZ_BENCH_LOAD };
+enum sqz_bench_task { SQZ_BENCH_INFER, SQZ_BENCH_TRAIN, SQZ_BENCH_LOAD, SQZ_BENCH_ALLREDUCE };
 struct sqz_bench {
     enum sqz_bench_task task;
-    int batch;                         // 0: 1 (32 for TRAIN and LOAD)
+    int batch;                         // of each rank; 0: 1 (32 for all but INFER)
     double seconds;                    // 0: 5
     const struct sqz_options *options; // LOAD: data_dir, train_split, transforms
+    bool bf16;                         // with ranks: how gradients travel
 };
 struct sqz_bench_result {
     double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)
     double latency_ms_first; // of the first of all, which the others leave out
     double images_per_second, gflops, peak_gflops, peak_fraction, rss_mb;
     int64_t runs;
+    int ranks;
+    double bytes_per_run, exposed_ms; // sent by this rank; waited for others
 };
-// model: for INFER and TRAIN; NULL otherwise. The FMA peak is measured in the same run, on all the
+// model: for all but LOAD; NULL there. With ranks, TRAIN's step and ALLREDUCE, its exchange alone,
+// are theirs together. The FMA peak is measured in the same run, on all the
 // context's threads; TRAIN is a step on synthetic pictures with label smoothing and SGD momentum.
 SQZ_API enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_model *model,
                                       const struct sqz_bench *how, struct sqz_bench_result *out,

@@ -9,7 +9,9 @@ build_packages=(
     libprotobuf-c-dev protobuf-c-compiler
     libcurl4-openssl-dev ca-certificates
 )
-test_packages=(libcmocka-dev clang jq)
+# Training with ranks; the tests run both MPIs, and make networks with ip and tc.
+mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
+test_packages=(libcmocka-dev clang jq iproute2 "${mpi_packages[@]}")
 # Real images to begin with; without them ./quickstart draws its own.
 data_packages=(dataset-fashion-mnist)
 

@@ -4,9 +4,11 @@
 #include "base/random.h"
 #include "data/loader.h"
 #include "net/gradient.h"
+#include "train/exchange.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/trainer_setup.h"
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,6 +61,9 @@ struct work {
     struct sqz_loader *loader;
     struct sqz_setup setup;
     struct sqz_gradient_step step;
+    struct sqz_exchange *exchange; // of ranks; NULL: alone
+    bool last, ended;              // rank 0 says that this run is the last; all ranks know
+    struct sqz_exchange_cost cost; // of all runs
     float *images, *logits, *weights, *gradients;
     int *labels, classes, epoch;
 };
@@ -66,6 +71,7 @@ struct work {
 static void work_release(struct work *work)
 {
     sqz_infer_free(work->infer);
+    sqz_exchange_free(work->exchange);
     sqz_gradient_free(work->gradient);
     sqz_optimizer_free(work->optimizer);
     sqz_options_free(work->options);
@@ -125,22 +131,65 @@ static double smoothed_loss(void *arg, int first, int n, const float *logits, fl
                                   1.0, dlogits);
 }
 
+// The gradient's way through all ranks; computes: not only for show.
+static enum sqz_status run_exchange(struct work *work, bool computes, struct sqz_error *err)
+{
+    struct sqz_rank_report mine = {.stop = work->last};
+    const struct sqz_rank_report *all;
+    double loss;
+    enum sqz_status status =
+        sqz_exchange_begin(work->exchange, work->batch, work->gradients, computes, err);
+    if (!status && computes)
+        sqz_gradient_run(work->gradient, &work->step);
+    if (!status)
+        status = sqz_exchange_finish(work->exchange, &mine, &all, &loss, err);
+    if (status)
+        return status;
+    struct sqz_exchange_cost cost = sqz_exchange_cost(work->exchange);
+    work->cost.bytes += cost.bytes;
+    work->cost.seconds += cost.seconds;
+    work->ended = all[0].stop;
+    return SQZ_OK;
+}
+
+static enum sqz_status run_allreduce(struct work *work, struct sqz_error *err)
+{
+    return run_exchange(work, false, err);
+}
+
 static enum sqz_status run_train(struct work *work, struct sqz_error *err)
 {
-    (void)err;
-    sqz_gradient_run(work->gradient, &work->step);
+    enum sqz_status status = SQZ_OK;
+    if (work->exchange)
+        status = run_exchange(work, true, err);
+    else
+        sqz_gradient_run(work->gradient, &work->step);
+    if (status)
+        return status;
     work->step.micro_step++;
     sqz_optimizer_update(work->optimizer, work->pool, 1e-4, work->weights, work->gradients);
     return SQZ_OK;
 }
 
 static enum sqz_status prepare_train(struct work *work, struct sqz_context *context,
-                                     const struct sqz_model *model, struct sqz_error *err)
+                                     const struct sqz_model *model, bool bf16,
+                                     struct sqz_error *err)
 {
     const struct sqz_net *net = model->net;
+    int ranks = sqz_ranks_size(context->ranks), rank = sqz_ranks_rank(context->ranks), first, end;
+    if (work->batch > INT_MAX / ranks)
+        return sqz_fail(err, SQZ_E_USAGE, "A batch of %d on %d ranks is too large.", work->batch,
+                        ranks);
+    if (work->run == run_allreduce && ranks == 1)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "The task allreduce measures what ranks send each other; start some, as "
+                        "with: mpirun -n 2 squeezenet bench --task allreduce.");
+    work->batch *= ranks;
     enum sqz_status status = make_images(work, net, err);
     if (status)
         return status;
+    const struct sqz_tensor *input = &net->tensors[0];
+    sqz_gradient_share(net, work->batch, rank, ranks, &first, &end);
     work->weights = sqz_new_aligned(net->n_weights, sizeof(float));
     work->gradients = sqz_new_aligned(net->n_weights, sizeof(float));
     if (!work->weights || !work->gradients)
@@ -153,19 +202,28 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
     if (!status)
         status = sqz_optimizer_new(work->options, net, &work->optimizer, err);
     if (!status)
-        status = sqz_gradient_new(net, context->kernels, context->pool, work->batch,
+        status = sqz_gradient_new(net, context->kernels, context->pool, work->batch, ranks,
                                   &work->gradient, err);
+    if (!status && ranks > 1)
+        status = sqz_exchange_new(context->ranks, net, context->kernels, work->gradient, bf16,
+                                  &work->exchange, err);
     // Backward costs twice the forward pass, but for the first layer's data gradient.
     for (int i = 0; i < net->n_layers; i++)
         work->flops += 2.0 * (i ? 3 : 2) * (double)sqz_layer_macs(net, i) * work->batch;
     work->pool = context->pool;
     work->step = (struct sqz_gradient_step){.weights = work->weights,
-                                            .images = work->images,
+                                            .images = work->images + (size_t)first * input->h *
+                                                                         input->w * input->c,
                                             .n = work->batch,
+                                            .rank = rank,
+                                            .ranks = ranks,
+                                            .poll = work->exchange ? sqz_exchange_poll : NULL,
+                                            .poll_arg = work->exchange,
                                             .loss = smoothed_loss,
                                             .loss_arg = work,
                                             .gradient = work->gradients};
-    work->run = run_train;
+    if (!work->run)
+        work->run = run_train;
     return status;
 }
 
@@ -221,8 +279,12 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
             out->latency_ms_first = 1e3 * (sqz_clock_seconds() - begin);
     }
     begin = sqz_clock_seconds();
-    while (!status && !context->stop && n < MAX_RUNS &&
-           (n < 3 || sqz_clock_seconds() - begin < seconds)) {
+    work->cost = (struct sqz_exchange_cost){0};
+    // Ranks end together, in the run that rank 0 calls the last.
+    while (
+        !status && n < MAX_RUNS && !work->ended &&
+        (work->exchange || (!context->stop && (n < 3 || sqz_clock_seconds() - begin < seconds)))) {
+        work->last = context->stop || (n >= 3 && sqz_clock_seconds() - begin >= seconds);
         if (n == capacity) {
             double *grown = sqz_grow_array(times, capacity, 2 * capacity, sizeof *times);
             if (!grown) {
@@ -240,6 +302,8 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
     if (!status && n) {
         qsort(times, n, sizeof *times, compare_doubles);
         out->runs = (int64_t)n;
+        out->bytes_per_run = (double)work->cost.bytes / (double)n;
+        out->exposed_ms = 1e3 * work->cost.seconds / (double)n;
         out->latency_ms_median =
             1e3 * (n % 2 ? times[n / 2] : (times[n / 2 - 1] + times[n / 2]) / 2);
         out->latency_ms_min = 1e3 * times[0];
@@ -270,7 +334,11 @@ enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_mode
         status = prepare_infer(&work, context, model, err);
         break;
     case SQZ_BENCH_TRAIN:
-        status = prepare_train(&work, context, model, err);
+    case SQZ_BENCH_ALLREDUCE:
+        if (how->task == SQZ_BENCH_ALLREDUCE)
+            work.run = run_allreduce;
+        status = prepare_train(&work, context, model, how->bf16, err);
+        work.flops = how->task == SQZ_BENCH_TRAIN ? work.flops : 0;
         break;
     case SQZ_BENCH_LOAD:
         status = prepare_load(&work, context, how->options, err);
@@ -278,6 +346,7 @@ enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_mode
     }
     if (!status)
         status = time_runs(context, &work, how->seconds > 0 ? how->seconds : 5, out, err);
+    out->ranks = sqz_ranks_size(context->ranks);
     out->peak_gflops = fmax(out->peak_gflops, measure_peak(context));
     out->peak_fraction = out->gflops / out->peak_gflops;
     out->rss_mb = (double)sqz_peak_resident_bytes() / 1e6;

@@ -10,12 +10,19 @@ const char *sqz_version(void)
     return SQZ_VERSION;
 }
 
+// The cores of one rank: those that it is bound to, else its part of all.
+static int default_threads(void)
+{
+    int cores = sqz_cpu_default_threads(), ranks = sqz_ranks_bound() ? 1 : sqz_ranks_local();
+    return ranks < cores ? cores / ranks : 1;
+}
+
 // More threads than processors only take turns, and wait for each other at every layer.
 // SQUEEZENET_OVERSUBSCRIBE=1 lets them, so that tests see many threads on any machine.
 static int sensible_threads(int asked)
 {
     const char *oversubscribe = getenv("SQUEEZENET_OVERSUBSCRIBE");
-    int threads = asked ? asked : sqz_cpu_default_threads(), usable = sqz_cpu_usable();
+    int threads = asked ? asked : default_threads(), usable = sqz_cpu_usable();
     return threads <= usable || (oversubscribe && *oversubscribe == '1') ? threads : usable;
 }
 
@@ -43,6 +50,8 @@ void sqz_context_free(struct sqz_context *context)
 {
     if (!context)
         return;
+    sqz_ranks_close(context->ranks);
+    sqz_free(context->places);
     sqz_pool_free(context->pool);
     sqz_free(context);
 }

@@ -3,6 +3,7 @@
 #define SQZ_API_CONTEXT_H
 
 #include "base/threads.h"
+#include "dist/ranks.h"
 #include "formats/formats.h"
 #include "net/infer.h"
 #include <signal.h>
@@ -14,6 +15,8 @@ struct sqz_context {
     void *event_arg;
     volatile sig_atomic_t stop;
     bool low_memory;
+    struct sqz_ranks *ranks; // NULL: alone
+    struct sqz_rank_place *places; // one a rank
     char tile[16]; // "6x16"
 };
 

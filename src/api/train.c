@@ -16,10 +16,20 @@ static struct sqz_environment environment_of(struct sqz_context *context)
                                     .stop = &context->stop};
 }
 
+// The same for work that ranks share; only rank 0 tells how it goes.
+static struct sqz_environment environment_of_rank(struct sqz_context *context)
+{
+    struct sqz_environment environment = environment_of(context);
+    environment.ranks = context->ranks;
+    if (sqz_ranks_rank(context->ranks) > 0)
+        environment.on_event = NULL;
+    return environment;
+}
+
 enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
                           struct sqz_train_result *out, struct sqz_error *err)
 {
-    struct sqz_environment environment = environment_of(context);
+    struct sqz_environment environment = environment_of_rank(context);
     return sqz_trainer_run(&environment, options, out, err);
 }
 
@@ -42,7 +52,7 @@ enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model
                              const struct sqz_options *options, bool use_recipe,
                              struct sqz_validate_result *out, struct sqz_error *err)
 {
-    struct sqz_environment environment = environment_of(context);
+    struct sqz_environment environment = environment_of_rank(context);
     return sqz_evaluate_model(&environment, model, options, use_recipe, out, err);
 }
 

@@ -19,9 +19,10 @@ struct slot {
     int *labels;
     size_t *samples;
     size_t step;   // the batch that it holds or is being filled with; NO_STEP: none
-    int n, loaded; // samples of this batch; those that are there
-    bool done;     // all are, and are mixed
-    bool mixed;    // `targets` count
+    int n, loaded; // samples of this batch; of those to be loaded, the ones that are there
+    struct sqz_need need;
+    bool done;  // all are, and are mixed
+    bool mixed; // `targets` count
     size_t substituted;
     int failed; // the first sample that failed, -1: none
     struct sqz_error error;
@@ -51,33 +52,6 @@ struct sqz_loader {
     double wait_seconds;
 };
 
-// With the mutex held: takes the next sample, or waits for one. false: time to quit.
-static bool take_ticket(struct sqz_loader *loader, size_t *position)
-{
-    size_t batch = (size_t)loader->config.batch;
-    for (;;) {
-        if (loader->quit)
-            return false;
-        if (loader->ticket < loader->end &&
-            loader->ticket / batch - loader->released < loader->plan.ring)
-            break;
-        pthread_cond_wait(&loader->work, &loader->mutex);
-    }
-    *position = loader->ticket++;
-    size_t step = *position / batch, left = loader->plan.samples - step * batch;
-    struct slot *slot = &loader->slots[step % loader->plan.ring];
-    if (slot->step != step) {
-        slot->step = step;
-        slot->n = (int)(left < batch ? left : batch);
-        slot->loaded = 0;
-        slot->done = slot->mixed = false;
-        slot->substituted = 0;
-        slot->failed = -1;
-    }
-    loader->in_flight++;
-    return true;
-}
-
 // Sample and repetition at a position of the epoch.
 static void find_sample(const struct sqz_loader *loader, size_t position,
                         struct sqz_sample_job *job)
@@ -98,11 +72,30 @@ static void label(struct slot *slot, int at, int views, int label, size_t sample
     }
 }
 
+// With the mutex held: the slot of a batch that begins. Other ranks' samples get their labels here.
+static void begin_batch(struct sqz_loader *loader, struct slot *slot, size_t step)
+{
+    size_t batch = (size_t)loader->config.batch, left = loader->plan.samples - step * batch;
+    struct sqz_sample_job job;
+    slot->step = step;
+    slot->n = (int)(left < batch ? left : batch);
+    slot->loaded = 0;
+    slot->done = slot->mixed = false;
+    slot->substituted = 0;
+    slot->failed = -1;
+    sqz_loader_need(&loader->config, slot->n, &slot->need);
+    for (int at = 0; slot->need.n < slot->n && at < slot->n; at++) {
+        find_sample(loader, step * batch + (size_t)at, &job);
+        label(slot, at, loader->plan.views, loader->config.dataset->samples[job.index].label,
+              job.index);
+    }
+}
+
 // Mixes a batch that is complete, and makes the targets of it.
 static void mix(const struct sqz_loader *loader, struct slot *slot)
 {
     const struct sqz_loader_config *config = &loader->config;
-    int n = slot->n * loader->plan.views, side = config->preprocess.image_size;
+    int views = loader->plan.views, n = slot->n * views, side = config->preprocess.image_size;
     size_t classes = loader->plan.classes;
     struct sqz_random random;
     struct sqz_mix_draw draw;
@@ -111,12 +104,54 @@ static void mix(const struct sqz_loader *loader, struct slot *slot)
     slot->mixed = n > 1 && draw.share < 1;
     if (!slot->mixed)
         return;
-    sqz_mix_run(&draw, n, side, side, config->preprocess.channels, slot->images);
+    sqz_mix_run(&draw, slot->need.n * views, side, side, config->preprocess.channels, slot->images);
     memset(slot->targets, 0, (size_t)n * classes * sizeof *slot->targets);
     for (int i = 0; i < n; i++) {
         float *target = slot->targets + (size_t)i * classes;
         target[slot->labels[i]] += (float)draw.share;
         target[slot->labels[n - 1 - i]] += (float)(1 - draw.share);
+    }
+}
+
+// With the mutex held: all samples of the batch that are loaded here are there.
+static void finish_batch(struct sqz_loader *loader, struct slot *slot)
+{
+    loader->in_flight++; // of what it mixes, nobody may take the place
+    if (slot->failed < 0 && slot->targets) {
+        pthread_mutex_unlock(&loader->mutex);
+        mix(loader, slot);
+        pthread_mutex_lock(&loader->mutex);
+    }
+    slot->done = true;
+    pthread_cond_signal(&loader->ready);
+    if (--loader->in_flight == 0)
+        pthread_cond_signal(&loader->idle);
+}
+
+// With the mutex held: takes the next sample, or waits for one. false: time to quit.
+static bool take_ticket(struct sqz_loader *loader, size_t *position)
+{
+    size_t batch = (size_t)loader->config.batch;
+    for (;;) {
+        if (loader->quit)
+            return false;
+        if (loader->ticket < loader->end &&
+            loader->ticket / batch - loader->released < loader->plan.ring) {
+            *position = loader->ticket++;
+            size_t step = *position / batch;
+            struct slot *slot = &loader->slots[step % loader->plan.ring];
+            bool begins = slot->step != step;
+            if (begins)
+                begin_batch(loader, slot, step);
+            if (sqz_need_place(&slot->need, (int)(*position % batch)) >= 0) {
+                loader->in_flight++;
+                return true;
+            }
+            if (begins && slot->need.n == 0)
+                finish_batch(loader, slot);
+            continue;
+        }
+        pthread_cond_wait(&loader->work, &loader->mutex);
     }
 }
 
@@ -129,8 +164,9 @@ static void load(struct sqz_loader *loader, struct sqz_sample_worker *worker, si
     struct sqz_sample_job job;
     struct sqz_error error = {0};
     find_sample(loader, position, &job);
-    job.view_floats = (size_t)slot->n * loader->plan.image_floats;
-    float *out = slot->images + (size_t)at * loader->plan.image_floats;
+    job.view_floats = (size_t)slot->need.n * loader->plan.image_floats;
+    size_t place = (size_t)sqz_need_place(&slot->need, at);
+    float *out = slot->images + place * loader->plan.image_floats;
     bool failed = sqz_sample_load(&job, worker, out, &error) != SQZ_OK;
     label(slot, at, loader->plan.views, loader->config.dataset->samples[job.used].label, job.used);
 
@@ -139,16 +175,11 @@ static void load(struct sqz_loader *loader, struct sqz_sample_worker *worker, si
         slot->failed = at;
         slot->error = error;
     }
-    slot->substituted += job.used != job.index;
-    bool last = ++slot->loaded == slot->n;
-    if (last && slot->failed < 0 && slot->targets) {
-        pthread_mutex_unlock(&loader->mutex);
-        mix(loader, slot);
-        pthread_mutex_lock(&loader->mutex);
-    }
-    slot->done = last;
-    if (last)
-        pthread_cond_signal(&loader->ready);
+    // Of a partner or a view that others load as well, one rank counts.
+    bool own = at >= slot->need.first && at < slot->need.first + slot->need.own;
+    slot->substituted += own && job.used != job.index;
+    if (++slot->loaded == slot->need.n)
+        finish_batch(loader, slot);
     if (--loader->in_flight == 0)
         pthread_cond_signal(&loader->idle);
 }
@@ -176,7 +207,7 @@ static enum sqz_status allocate(struct sqz_loader *loader, struct sqz_error *err
     bool whole = loader->order && loader->threads && loader->workers;
     for (size_t i = 0; whole && i < plan->ring; i++) {
         struct slot *slot = &loader->slots[i];
-        slot->images = sqz_new_aligned(plan->rows, plan->image_floats * sizeof *slot->images);
+        slot->images = sqz_new_aligned(plan->image_rows, plan->image_floats * sizeof *slot->images);
         slot->labels = sqz_new_array(plan->rows, sizeof *slot->labels);
         slot->samples = sqz_new_array(plan->rows, sizeof *slot->samples);
         slot->step = NO_STEP;
@@ -264,6 +295,11 @@ void sqz_loader_free(struct sqz_loader *loader)
     sqz_free(loader);
 }
 
+size_t sqz_loader_batch(const struct sqz_loader *loader)
+{
+    return (size_t)loader->config.batch;
+}
+
 size_t sqz_loader_steps(const struct sqz_loader *loader)
 {
     return loader->plan.steps;
@@ -321,6 +357,20 @@ static struct slot *wait_for_batch(struct sqz_loader *loader)
     return slot;
 }
 
+static void hand_out(const struct sqz_loader *loader, const struct slot *slot,
+                     struct sqz_batch *out)
+{
+    int views = loader->plan.views, first = slot->need.first;
+    int place = slot->need.own == 0 ? 0 : views > 1 ? first : sqz_need_place(&slot->need, first);
+    *out = (struct sqz_batch){.images = slot->images + (size_t)place * loader->plan.image_floats,
+                              .labels = slot->labels,
+                              .targets = slot->mixed ? slot->targets : NULL,
+                              .samples = slot->samples,
+                              .n = slot->n * views,
+                              .first = first,
+                              .own = slot->need.own};
+}
+
 enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out,
                                 struct sqz_error *err)
 {
@@ -331,10 +381,9 @@ enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out
         struct slot *slot = wait_for_batch(loader);
         if (slot->failed >= 0) {
             status = sqz_fail(err, slot->error.status, "%s", slot->error.text);
+            out->n = slot->n * loader->plan.views;
         } else {
-            *out =
-                (struct sqz_batch){slot->images, slot->labels, slot->mixed ? slot->targets : NULL,
-                                   slot->samples, slot->n * loader->plan.views};
+            hand_out(loader, slot, out);
             loader->substituted += slot->substituted;
             loader->taken++;
         }

@@ -12,11 +12,23 @@ struct sqz_loader_plan {
     size_t ring;           // batches in memory
     int views;             // rows a sample (augmentation splits)
     size_t rows;           // of a full batch
+    size_t image_rows;     // those whose pictures are loaded
     size_t image_floats;   // a row
     size_t classes;        // columns of the targets
     size_t target_floats;  // a batch; 0: nothing is ever mixed
     size_t memory;         // bytes
 };
+// The samples of a batch whose pictures a rank loads: its own and, where batches are mixed, their
+// partners. Two ranges, the second of which may be empty. With augmentation splits it loads all,
+// because the views of one sample are rows far apart.
+struct sqz_need {
+    int first, own;          // rows that are its own
+    int begin[2], end[2], n; // samples
+};
+void sqz_loader_need(const struct sqz_loader_config *config, int samples, struct sqz_need *out);
+// The place of sample `at` among those that are loaded, -1 if it is not.
+int sqz_need_place(const struct sqz_need *need, int at);
+
 enum sqz_status sqz_loader_plan(const struct sqz_loader_config *config, struct sqz_loader_plan *out,
                                 struct sqz_error *err);
 

@@ -30,7 +30,7 @@ struct sqz_gradient {
     struct worker *workers;
     struct sqz_norm_group group;    // normalised networks only
     struct sqz_gradient_step *step; // the one that runs
-    int leaf;                       // its samples per leaf
+    int first;                      // sample of this rank's share
 };
 
 // --- Making one ---
@@ -116,8 +116,8 @@ static enum sqz_status make_group(struct sqz_gradient *gradient, struct sqz_erro
 }
 
 enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                 struct sqz_pool *pool, int max_batch, struct sqz_gradient **out,
-                                 struct sqz_error *err)
+                                 struct sqz_pool *pool, int max_batch, int ranks,
+                                 struct sqz_gradient **out, struct sqz_error *err)
 {
     struct sqz_gradient *gradient = sqz_new_array(1, sizeof *gradient);
     if (!gradient)
@@ -126,11 +126,12 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
     gradient->kernels = kernels;
     gradient->pool = pool;
     struct sqz_gradient_plan *plan = &gradient->plan;
+    struct sqz_bucket buckets[SQZ_BUCKETS];
     enum sqz_status status =
-        sqz_gradient_plan_new(net, kernels, sqz_pool_size(pool), max_batch, plan, err);
+        sqz_gradient_plan_new(net, kernels, sqz_pool_size(pool), max_batch, ranks, plan, err);
     if (!status)
-        status = sqz_reduce_new(kernels, net->n_weights, plan->max_leaves, plan->buffers,
-                                &gradient->reduce, err);
+        status = sqz_reduce_new(kernels, buckets, sqz_net_buckets(net, buckets), plan->max_leaves,
+                                plan->buffers, &gradient->reduce, err);
     if (!status && !take_memory(gradient))
         status = sqz_fail_memory(err, "training", plan->memory.total);
     if (status) {
@@ -201,6 +202,9 @@ struct pass {
     float *params;           // the leaf's gradient
     uint64_t zeros, outputs; // of the ReLUs, if count_zeros
     bool count_zeros;
+    const struct sqz_leaf *leaf; // of the leaf's last pass, else NULL: its buckets become whole
+    double loss;                 // of the leaf
+    bool polls;                  // on the calling thread
 };
 
 static void dropout(const struct pass *pass, int sample, float *x, size_t n)
@@ -246,6 +250,19 @@ static void layers_forward(struct pass *pass, int first, int end, int sample, in
     }
 }
 
+// What the backward pass leaves behind at a layer: whole buckets, and time for messages.
+static void leave_layer(const struct pass *pass, int layer)
+{
+    const struct sqz_gradient *gradient = pass->gradient;
+    int n;
+    const struct sqz_bucket *buckets = sqz_reduce_buckets(gradient->reduce, &n);
+    for (int b = 0; pass->leaf && b < n; b++)
+        if (buckets[b].layer == layer)
+            sqz_reduce_put(gradient->reduce, pass->leaf, b, pass->loss);
+    if (pass->polls)
+        gradient->step->poll(gradient->step->poll_arg);
+}
+
 // Layers [first, end), from the last one on.
 static void layers_backward(struct pass *pass, int first, int end, int sample, int n)
 {
@@ -266,12 +283,14 @@ static void layers_backward(struct pass *pass, int first, int end, int sample, i
             sqz_layer_backward(&gradient->backward, i, &images);
         for (int s = 0; layer->kind == SQZ_LAYER_DROPOUT && s < n; s++)
             dropout(pass, sample + s, images.grads[layer->output] + s * size, size);
+        if (sample + n == pass->n)
+            leave_layer(pass, i);
     }
 }
 
 // The samples of a pass lie one behind the other in each tensor, so the first one's logits begin
 // the array that the loss wants.
-static double run_pass(struct pass *pass)
+static void run_pass(struct pass *pass)
 {
     const struct sqz_gradient_step *step = pass->gradient->step;
     const struct sqz_net *net = pass->gradient->net;
@@ -279,16 +298,16 @@ static double run_pass(struct pass *pass)
     const struct worker *worker = pass->worker;
     for (int s = 0; s < pass->n; s++) { // no layer writes tensor 0, so the image may be const
         worker->tensors[s * net->n_tensors] =
-            (float *)step->images + (size_t)(pass->first + s) * sqz_tensor_size(net, 0);
+            (float *)step->images +
+            (size_t)(pass->first - pass->gradient->first + s) * sqz_tensor_size(net, 0);
         layers_forward(pass, 0, late, s, 1);
     }
     layers_forward(pass, late, net->n_layers, 0, pass->n);
-    double loss = step->loss(step->loss_arg, pass->first, pass->n, worker->tensors[logits],
+    pass->loss += step->loss(step->loss_arg, pass->first, pass->n, worker->tensors[logits],
                              worker->grads[logits]);
     layers_backward(pass, late, net->n_layers, 0, pass->n);
     for (int s = 0; s < pass->n; s++)
         layers_backward(pass, 0, late, s, 1);
-    return loss;
 }
 
 // The task's number does not matter: reduce.c hands out the leaves.
@@ -302,46 +321,68 @@ static void run_leaf(void *arg, int task, int worker)
     struct pass pass = {.gradient = gradient,
                         .worker = &gradient->workers[worker],
                         .params = leaf.gradient,
-                        .count_zeros = leaf.index == 0 && step->zero_fraction};
-    int end = (leaf.index + 1) * gradient->leaf;
-    if (end > step->n)
-        end = step->n;
-    double loss = 0;
-    for (pass.first = leaf.index * gradient->leaf; pass.first < end; pass.first += pass.n) {
-        pass.n = end - pass.first < gradient->plan.pass ? end - pass.first : gradient->plan.pass;
-        loss += run_pass(&pass);
+                        .count_zeros = leaf.index == 0 && step->zero_fraction,
+                        .polls = worker == 0 && step->poll};
+    const int end = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index + 1);
+    pass.first = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index);
+    for (; pass.first < end; pass.first += pass.n) {
+        bool last = end - pass.first <= gradient->plan.pass;
+        pass.n = last ? end - pass.first : gradient->plan.pass;
+        pass.leaf = last ? &leaf : NULL;
+        run_pass(&pass);
     }
     if (pass.count_zeros)
         *step->zero_fraction = (double)pass.zeros / (double)pass.outputs;
-    sqz_reduce_put(gradient->reduce, &leaf, loss);
+}
+
+void sqz_gradient_share(const struct sqz_net *net, int n, int rank, int ranks, int *first, int *end)
+{
+    int leaf, last;
+    sqz_tree_share(sqz_gradient_leaves(net, n), rank, ranks, &leaf, &last);
+    *first = sqz_gradient_leaf_start(net, n, leaf);
+    *end = sqz_gradient_leaf_start(net, n, last);
+}
+
+struct sqz_reduce *sqz_gradient_reduce(struct sqz_gradient *gradient, int n, int *leaves)
+{
+    *leaves = sqz_gradient_leaves(gradient->net, n);
+    return gradient->reduce;
 }
 
 // Group by group, all threads in each: groups are the leaves.
 static void run_groups(struct sqz_gradient *gradient, int groups)
 {
     struct sqz_gradient_step *step = gradient->step;
+    int n_buckets;
+    sqz_reduce_buckets(gradient->reduce, &n_buckets);
+    gradient->group.share = gradient->first;
     for (int g = 0; g < groups; g++) {
         struct sqz_leaf leaf;
         sqz_reduce_take(gradient->reduce, &leaf);
-        int first = (int)((int64_t)step->n * g / groups);
-        int end = (int)((int64_t)step->n * (g + 1) / groups);
+        int first = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index);
+        int end = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index + 1);
         double loss = sqz_norm_group_run(&gradient->group, step, first, end - first, leaf.gradient);
-        sqz_reduce_put(gradient->reduce, &leaf, loss);
+        for (int b = 0; b < n_buckets; b++)
+            sqz_reduce_put(gradient->reduce, &leaf, b, loss);
+        if (step->poll)
+            step->poll(step->poll_arg);
     }
 }
 
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step)
 {
-    bool normalised = gradient->net->spec.norm_group > 0;
+    const struct sqz_net *net = gradient->net;
+    const int leaves = sqz_gradient_leaves(net, step->n);
+    int first = 0, end = leaves;
+    if (step->ranks > 1)
+        sqz_tree_share(leaves, step->rank, step->ranks, &first, &end);
     gradient->step = step;
-    gradient->leaf = sqz_gradient_net_leaf(gradient->net, step->n);
-    int leaves = normalised ? sqz_norm_groups(gradient->net, step->n)
-                            : (step->n + gradient->leaf - 1) / gradient->leaf;
-    sqz_pool_run(gradient->pool, gradient->net->n_layers, pack_layer, gradient);
-    sqz_reduce_begin(gradient->reduce, leaves, step->gradient);
-    if (normalised)
-        run_groups(gradient, leaves);
+    gradient->first = sqz_gradient_leaf_start(net, step->n, first);
+    sqz_pool_run(gradient->pool, net->n_layers, pack_layer, gradient);
+    sqz_reduce_begin(gradient->reduce, leaves, first, end, step->ranks > 1 ? NULL : step->gradient);
+    if (net->spec.norm_group > 0)
+        run_groups(gradient, end - first);
     else
-        sqz_pool_run(gradient->pool, leaves, run_leaf, gradient);
+        sqz_pool_run(gradient->pool, end - first, run_leaf, gradient);
     step->loss_value = sqz_reduce_loss(gradient->reduce);
 }

@@ -7,14 +7,16 @@
 #include "net/net.h"
 
 struct sqz_gradient;
+struct sqz_reduce;
 
 // Samples per leaf: a function of image size and global batch only (an eighth of the batch at 64
 // pixels and below, 4 at 224), so it belongs to the recipe. image_size: the larger side.
 int sqz_gradient_leaf(int image_size, int batch);
 
+// ranks: how many share the batch.
 enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                 struct sqz_pool *pool, int max_batch, struct sqz_gradient **out,
-                                 struct sqz_error *err);
+                                 struct sqz_pool *pool, int max_batch, int ranks,
+                                 struct sqz_gradient **out, struct sqz_error *err);
 void sqz_gradient_free(struct sqz_gradient *gradient);
 
 // Known before anything is allocated; equal to what sqz_gradient_new takes, but for a few KB of
@@ -28,8 +30,8 @@ struct sqz_gradient_memory {
     size_t total;
 };
 enum sqz_status sqz_gradient_memory(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                    int threads, int max_batch, struct sqz_gradient_memory *out,
-                                    struct sqz_error *err);
+                                    int threads, int max_batch, int ranks,
+                                    struct sqz_gradient_memory *out, struct sqz_error *err);
 
 // Called from any worker with the logits of samples first .. first+n-1 of the batch (n x classes;
 // n is 1 or a few, never across leaves): writes d(loss of the whole batch)/d(logits) and returns
@@ -38,9 +40,13 @@ typedef double (*sqz_loss_fn)(void *arg, int first, int n, const float *logits, 
 
 struct sqz_gradient_step {
     const float *weights;
-    const float *images; // n x H x W x C
+    const float *images; // n x H x W x C; of a rank: only those of its share
     int n;               // <= max_batch
-    sqz_loss_fn loss;    // NULL, normalised networks only: see below
+    int rank, ranks;     // of several ranks this one; 0 of 0 for one process
+    // Of several ranks: called between the layers of the backward pass, from the calling thread.
+    void (*poll)(void *arg);
+    void *poll_arg;
+    sqz_loss_fn loss; // NULL, normalised networks only: see below
     void *loss_arg;
     uint64_t seed, micro_step; // key of the dropout masks
     float *gradient;           // out: n_weights, overwritten
@@ -53,7 +59,16 @@ struct sqz_gradient_step {
 // leaf. The gradient holds the batch's statistics (the groups' mean) where the moving ones have
 // their places: sqz_norm_take (norm.h). Without a loss there is no backward pass, every layer is
 // fixed, and variances are those of the batch itself: what sqz_norm_calibrate wants.
-// gradient and loss_value are the same bits for every number of threads.
+// gradient and loss_value are the same bits for every number of threads. Of several ranks each
+// computes its leaves only; gradient and loss_value then stay as they are, and the nodes of the sum
+// are in sqz_gradient_reduce's.
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step);
+
+// Rows *first .. *end-1 of a batch of n rows, which are rank `rank`'s of `ranks`: whole leaves, so
+// that ranks change no bits. A rank may have none.
+void sqz_gradient_share(const struct sqz_net *net, int n, int rank, int ranks, int *first,
+                        int *end);
+// Where the nodes of this rank's leaves are added up, and the leaves of a batch of n rows.
+struct sqz_reduce *sqz_gradient_reduce(struct sqz_gradient *gradient, int n, int *leaves);
 
 #endif

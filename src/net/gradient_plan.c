@@ -41,15 +41,28 @@ int sqz_gradient_net_leaf(const struct sqz_net *net, int batch)
     return sqz_gradient_leaf(h > w ? h : w, batch);
 }
 
+int sqz_gradient_leaves(const struct sqz_net *net, int batch)
+{
+    if (net->spec.norm_group > 0)
+        return sqz_norm_groups(net, batch);
+    const int leaf = sqz_gradient_net_leaf(net, batch);
+    return (batch + leaf - 1) / leaf;
+}
+
+int sqz_gradient_leaf_start(const struct sqz_net *net, int batch, int leaf)
+{
+    const int leaves = sqz_gradient_leaves(net, batch);
+    if (net->spec.norm_group > 0)
+        return (int)((int64_t)batch * leaf / leaves);
+    return leaf == leaves ? batch : leaf * sqz_gradient_net_leaf(net, batch);
+}
+
 // A short batch can have more leaves than a full one.
 static int most_leaves(const struct sqz_net *net, int max_batch)
 {
     int most = 1;
-    if (net->spec.norm_group > 0)
-        return sqz_norm_groups(net, max_batch);
     for (int batch = 1; batch <= max_batch; batch++) {
-        int leaf = sqz_gradient_net_leaf(net, batch);
-        int leaves = (batch + leaf - 1) / leaf;
+        int leaves = sqz_gradient_leaves(net, batch);
         if (leaves > most)
             most = leaves;
     }
@@ -157,8 +170,8 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
 }
 
 enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                      int threads, int max_batch, struct sqz_gradient_plan *plan,
-                                      struct sqz_error *err)
+                                      int threads, int max_batch, int ranks,
+                                      struct sqz_gradient_plan *plan, struct sqz_error *err)
 {
     size_t layers = (size_t)net->n_layers, tensors = (size_t)net->n_tensors;
     memset(plan, 0, sizeof *plan);
@@ -183,7 +196,7 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         plan->max_leaves = most_leaves(net, max_batch);
         // Groups come one after the other.
         plan->buffers =
-            sqz_reduce_buffers(net->spec.norm_group > 0 ? 1 : threads, plan->max_leaves);
+            sqz_reduce_buffers(net->spec.norm_group > 0 ? 1 : threads, plan->max_leaves, ranks > 1);
         plan->scratch = plan->packing.scratch;
         sqz_backward_order(net, plan->add_input, plan->add_addend, plan->pool_masks);
         if (net->spec.norm_group == 0)
@@ -207,11 +220,12 @@ void sqz_gradient_plan_release(struct sqz_gradient_plan *plan)
 }
 
 enum sqz_status sqz_gradient_memory(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                    int threads, int max_batch, struct sqz_gradient_memory *out,
-                                    struct sqz_error *err)
+                                    int threads, int max_batch, int ranks,
+                                    struct sqz_gradient_memory *out, struct sqz_error *err)
 {
     struct sqz_gradient_plan plan;
-    enum sqz_status status = sqz_gradient_plan_new(net, kernels, threads, max_batch, &plan, err);
+    enum sqz_status status =
+        sqz_gradient_plan_new(net, kernels, threads, max_batch, ranks, &plan, err);
     if (status)
         return status;
     *out = plan.memory;

@@ -24,12 +24,16 @@ struct sqz_gradient_plan {
     struct sqz_gradient_memory memory;
 };
 enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                      int threads, int max_batch, struct sqz_gradient_plan *out,
-                                      struct sqz_error *err);
+                                      int threads, int max_batch, int ranks,
+                                      struct sqz_gradient_plan *out, struct sqz_error *err);
 void sqz_gradient_plan_release(struct sqz_gradient_plan *plan);
 // Bytes from one sample of a block to the next, `sample` being its size; 0: one place for all.
 size_t sqz_gradient_stride(const struct sqz_block *block, size_t sample);
 
 int sqz_gradient_net_leaf(const struct sqz_net *net, int batch);
+// The leaves of a batch (groups, where the network is normalised), and the sample that leaf `leaf`
+// begins with; behind the last leaf: the batch's end.
+int sqz_gradient_leaves(const struct sqz_net *net, int batch);
+int sqz_gradient_leaf_start(const struct sqz_net *net, int batch, int leaf);
 
 #endif

@@ -29,6 +29,7 @@ struct sqz_norm_group {
     // of the current group:
     const struct sqz_gradient_step *step;
     int first, n;    // samples of the batch
+    int share;       // the one that the step's images begin with
     float *gradient; // the group's
     double losses[SQZ_NORM_PARTS];
     uint64_t zeros, outputs; // of the first part's ReLUs

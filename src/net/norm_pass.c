@@ -48,7 +48,7 @@ static void point(struct pass *pass)
         }
         // No layer writes tensor 0, so the image may be const.
         pass->tensors[s * net->n_tensors] =
-            (float *)group->step->images + (size_t)(group->first + sample) * image;
+            (float *)group->step->images + (size_t)(group->first - group->share + sample) * image;
         for (int i = 0; i < net->n_layers; i++)
             pass->indices[s * net->n_layers + i] =
                 (uint8_t *)group->arena + plan->indices[i].offset +

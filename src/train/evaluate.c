@@ -6,6 +6,7 @@
 #include "train/trainer_setup.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 int sqz_rank_of(const float *logits, int classes, int label)
 {
@@ -26,41 +27,148 @@ static int predicted(const float *logits, int classes)
     return best;
 }
 
-static void count_batch(const struct sqz_batch *batch, const float *logits,
-                        const struct sqz_loss *loss, struct sqz_evaluation *out)
+// What is kept of a sample until all are counted, in their order.
+struct verdict {
+    double loss;
+    int32_t label, predicted;
+    bool top1, top5;
+};
+struct verdicts {
+    struct verdict *list; // one a sample; of other ranks' samples empty until they are exchanged
+    size_t n;
+    int64_t correct1; // so far, of this rank's, and their loss
+    double loss_sum;
+    int64_t own;
+};
+
+void sqz_evaluation_share(int n, int rank, int ranks, int *first, int *end)
 {
-    int classes = loss->classes;
+    *first = (int)((int64_t)n * rank / ranks);
+    *end = (int)((int64_t)n * (rank + 1) / ranks);
+}
+
+static struct verdict judge(const float *row, int label, const struct sqz_loss *loss)
+{
     struct sqz_loss unweighted = *loss;
+    struct sqz_loss_batch one;
+    int classes = loss->classes;
+    int rank = isfinite(row[label]) ? sqz_rank_of(row, classes, label) : classes;
     unweighted.class_weights = NULL;
-    for (int i = 0; i < batch->n; i++) {
-        const float *row = logits + (size_t)i * (size_t)classes;
-        int label = batch->labels[i];
-        int rank = isfinite(row[label]) ? sqz_rank_of(row, classes, label) : classes;
+    sqz_loss_begin(&unweighted, &label, NULL, 1, &one);
+    return (struct verdict){.loss = sqz_loss_rows(&one, 0, 1, row, 1, NULL),
+                            .label = label,
+                            .predicted = predicted(row, classes),
+                            .top1 = rank < 1,
+                            .top5 = rank < 5 && rank < classes};
+}
+
+static void judge_batch(const struct sqz_batch *batch, const float *logits,
+                        const struct sqz_loss *loss, struct verdicts *verdicts)
+{
+    for (int i = 0; i < batch->own; i++) {
+        int at = batch->first + i;
+        struct verdict verdict =
+            judge(logits + (size_t)i * (size_t)loss->classes, batch->labels[at], loss);
+        verdicts->list[verdicts->n + (size_t)at] = verdict;
+        verdicts->correct1 += verdict.top1;
+        verdicts->loss_sum += verdict.loss;
+        verdicts->own++;
+    }
+    verdicts->n += (size_t)batch->n;
+}
+
+static void count(const struct verdicts *verdicts, int classes, struct sqz_evaluation *out)
+{
+    for (size_t i = 0; i < verdicts->n; i++) {
+        const struct verdict *verdict = &verdicts->list[i];
         if (out->confusion)
-            out->confusion[(size_t)label * (size_t)classes + (size_t)predicted(row, classes)]++;
+            out->confusion[(size_t)verdict->label * (size_t)classes + (size_t)verdict->predicted]++;
         out->samples++;
-        out->correct1 += rank < 1;
-        out->correct5 += rank < 5 && rank < classes;
-        struct sqz_loss_batch one;
-        sqz_loss_begin(&unweighted, &label, NULL, 1, &one);
-        out->loss_sum += sqz_loss_rows(&one, 0, 1, row, 1, NULL);
+        out->correct1 += verdict->top1;
+        out->correct5 += verdict->top5;
+        out->loss_sum += verdict->loss;
     }
 }
 
+// Completes the verdicts with those of the other ranks.
+static enum sqz_status exchange_verdicts(struct sqz_ranks *ranks, size_t batch,
+                                         struct verdicts *verdicts, struct sqz_error *err)
+{
+    int size = sqz_ranks_size(ranks), first, end;
+    if (!ranks || verdicts->n == 0)
+        return SQZ_OK;
+    // Of every batch a rank has at most so many.
+    size_t most = (batch + (size_t)size - 1) / (size_t)size;
+    size_t room = (verdicts->n + batch - 1) / batch * most;
+    struct verdict *mine = sqz_new_array(room, sizeof *mine);
+    struct verdict *all = sqz_new_array(room * (size_t)size, sizeof *all);
+    enum sqz_status status = SQZ_OK;
+    if (!mine || !all)
+        status = sqz_fail_memory(err, "the validation", room * (size_t)size * sizeof *all);
+    status = sqz_ranks_agree(ranks, status, err);
+    for (int turn = 0; turn < 2 && !status; turn++) {
+        for (size_t at = 0; at < verdicts->n; at += batch) {
+            size_t left = verdicts->n - at, n = left < batch ? left : batch;
+            for (int r = 0; r < size; r++) {
+                sqz_evaluation_share((int)n, r, size, &first, &end);
+                struct verdict *own = verdicts->list + at + first;
+                struct verdict *packed = all + (size_t)r * room + at / batch * most;
+                if (turn == 0 && r == sqz_ranks_rank(ranks))
+                    memcpy(mine + at / batch * most, own, (size_t)(end - first) * sizeof *own);
+                else if (turn == 1)
+                    memcpy(own, packed, (size_t)(end - first) * sizeof *own);
+            }
+        }
+        if (turn == 0)
+            status = sqz_ranks_gather(ranks, mine, room * sizeof *mine, all, err);
+    }
+    sqz_free(mine);
+    sqz_free(all);
+    return status;
+}
+
 static void report(const struct sqz_environment *environment, const struct sqz_loader *loader,
-                   int64_t step, double seconds, const struct sqz_evaluation *so_far)
+                   int64_t step, double seconds, const struct verdicts *so_far)
 {
     int64_t steps = (int64_t)sqz_loader_steps(loader);
-    double rate = seconds > 0 ? (double)so_far->samples / seconds : NAN;
+    double rate = seconds > 0 ? (double)so_far->n / seconds : NAN;
     struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
                               .text = "validate",
                               .step = step,
                               .steps = steps,
-                              .loss = so_far->loss_sum / (double)so_far->samples,
+                              .loss = so_far->loss_sum / (double)so_far->own,
                               .lr = NAN,
                               .items_per_second = rate,
                               .seconds_left = seconds / (double)step * (double)(steps - step)};
     environment->on_event(environment->event_arg, &event);
+}
+
+// All batches, this rank's share of each.
+static enum sqz_status judge_all(const struct sqz_environment *environment, struct sqz_infer *infer,
+                                 struct sqz_loader *loader, const struct sqz_loss *loss,
+                                 float *logits, size_t room, struct verdicts *verdicts,
+                                 struct sqz_error *err)
+{
+    double start = sqz_clock_seconds(), told = start;
+    struct sqz_batch batch = {0};
+    for (int64_t step = 1;; step++) {
+        // Ranks stop together, behind the last batch.
+        if (!environment->ranks && environment->stop && *environment->stop)
+            return sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
+        enum sqz_status status = sqz_loader_next(loader, &batch, err);
+        if (status || batch.n == 0)
+            return status;
+        if ((size_t)batch.n > room)
+            return sqz_fail(err, SQZ_E_INTERNAL, "A batch to validate has %d pictures, not %zu.",
+                            batch.n, room);
+        sqz_infer_run(infer, batch.images, batch.own, logits);
+        judge_batch(&batch, logits, loss, verdicts);
+        double now = sqz_clock_seconds();
+        if (environment->on_event && now - told >= 0.1) {
+            told = now;
+            report(environment, loader, step, now - start, verdicts);
+        }
+    }
 }
 
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
@@ -68,46 +176,43 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
                              const struct sqz_loss *loss, struct sqz_evaluation *out,
                              struct sqz_error *err)
 {
-    int classes = net->spec.classes;
+    size_t batch = sqz_loader_batch(loader), samples = sqz_loader_samples(loader);
     struct sqz_infer *infer = NULL;
-    float *logits = NULL;
-    struct sqz_batch batch = {0};
-    double start = sqz_clock_seconds(), told = start;
+    struct verdicts verdicts = {.list = sqz_new_array(samples, sizeof *verdicts.list)};
+    float *logits = sqz_new_array(batch * (size_t)net->spec.classes, sizeof *logits);
     *out = (struct sqz_evaluation){.confusion = out->confusion};
     enum sqz_status status =
         sqz_infer_new(net, weights, environment->kernels, environment->pool, false, &infer, err);
+    if (!status && (!logits || !verdicts.list))
+        status = sqz_fail_memory(err, "the validation", samples * sizeof *verdicts.list);
     if (!status)
         status = sqz_loader_start(loader, 0, 0, err);
-    int room = 0;
-    for (int64_t step = 1; !status; step++) {
-        if (environment->stop && *environment->stop) {
-            status = sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
-            break;
-        }
-        status = sqz_loader_next(loader, &batch, err);
-        if (status || batch.n == 0)
-            break;
-        if (batch.n > room) {
-            sqz_free(logits);
-            room = batch.n;
-            logits = sqz_new_array((size_t)room * (size_t)classes, sizeof *logits);
-            if (!logits) {
-                status =
-                    sqz_fail_memory(err, "logits", (size_t)room * (size_t)classes * sizeof *logits);
-                break;
-            }
-        }
-        sqz_infer_run(infer, batch.images, batch.n, logits);
-        count_batch(&batch, logits, loss, out);
-        double now = sqz_clock_seconds();
-        if (environment->on_event && now - told >= 0.1) {
-            told = now;
-            report(environment, loader, step, now - start, out);
-        }
-    }
+    if (!status)
+        status = judge_all(environment, infer, loader, loss, logits, batch, &verdicts, err);
+    if (!status && environment->ranks && environment->stop && *environment->stop)
+        status = sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
+    status = sqz_ranks_agree(environment->ranks, status, err);
+    if (!status)
+        status = exchange_verdicts(environment->ranks, batch, &verdicts, err);
+    if (!status)
+        count(&verdicts, net->spec.classes, out);
+    sqz_free(verdicts.list);
     sqz_free(logits);
     sqz_infer_free(infer);
     return status;
+}
+
+size_t sqz_substituted(struct sqz_ranks *ranks, const struct sqz_loader *loader)
+{
+    uint64_t own = sqz_loader_substituted(loader), sum = 0;
+    if (!ranks || sqz_ranks_lost(ranks))
+        return (size_t)own;
+    uint64_t *all = sqz_new_array((size_t)sqz_ranks_size(ranks), sizeof *all);
+    if (all && !sqz_ranks_gather(ranks, &own, sizeof own, all, NULL))
+        for (int r = 0; r < sqz_ranks_size(ranks); r++)
+            sum += all[r];
+    sqz_free(all);
+    return (size_t)sum;
 }
 
 // The split to validate on: what the options name, else what the folder offers.
@@ -252,8 +357,8 @@ enum sqz_status sqz_session_open(const struct sqz_environment *environment,
         out->model = out->resized;
     }
     if (!status)
-        status = sqz_setup_val_loader(options, out->set, &preprocess,
-                                      sqz_pool_size(environment->pool), &out->loader, err);
+        status =
+            sqz_setup_val_loader(options, out->set, &preprocess, environment, &out->loader, err);
     if (status)
         sqz_session_release(out);
     return status;
@@ -266,6 +371,7 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
 {
     struct sqz_session session;
     struct sqz_evaluation result = {0};
+    struct sqz_ranks *ranks = environment->ranks;
     struct sqz_loss loss = {.kind = SQZ_LOSS_CE, .classes = model->net->spec.classes};
     if (use_recipe)
         loss = sqz_loss_of(options, loss.classes);
@@ -273,15 +379,17 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
         sqz_session_open(environment, model, options, use_recipe, &session, err);
     if (!status)
         status = begin_tables(options, loss.classes, &result.confusion, err);
+    status = sqz_ranks_agree(ranks, status, err);
     if (!status)
         status = sqz_evaluate(environment, session.model->net, session.model->weights,
                               session.loader, &loss, &result, err);
-    if (!status && result.confusion)
+    if (!status && result.confusion && sqz_ranks_rank(ranks) == 0)
         status = write_tables(options, model, result.confusion, err);
+    status = sqz_ranks_agree(ranks, status, err);
     if (!status)
         *out = (struct sqz_validate_result){
             .samples = result.samples,
-            .substituted = (int64_t)sqz_loader_substituted(session.loader),
+            .substituted = (int64_t)sqz_substituted(ranks, session.loader),
             .classes = model->net->spec.classes,
             .top1 = (double)result.correct1 / (double)result.samples,
             .top5 = (double)result.correct5 / (double)result.samples,

@@ -13,14 +13,21 @@ struct sqz_evaluation {
     int64_t *confusion; // set by the caller, classes x classes, [label][most probable]; may be NULL
 };
 
+// Samples *first .. *end-1 of n, which are rank `rank`'s of `ranks` to validate.
+void sqz_evaluation_share(int n, int rank, int ranks, int *first, int *end);
+
 // Everything of *out but `confusion` is set anew; that one is added to.
 // Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. The loss is
 // taken without its class weights (and jsd as the cross-entropy that it is on clean pictures).
-// PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen.
+// PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen. Ranks take their shares
+// of every batch and all get the same numbers, to the bit those of one process.
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
                              const float *weights, struct sqz_loader *loader,
                              const struct sqz_loss *loss, struct sqz_evaluation *out,
                              struct sqz_error *err);
+
+// Pictures that a substitute stood for, on all ranks.
+size_t sqz_substituted(struct sqz_ranks *ranks, const struct sqz_loader *loader);
 
 // The confusion matrix as CSV: a column a predicted class, a row a true one; and a line a class
 // with samples, recall (its top-1), precision and F1. `classes` (names) may be NULL: then by index.

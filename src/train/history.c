@@ -57,6 +57,8 @@ static struct sqz_curve curve_of(const struct history *history, const char *name
 
 enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err)
 {
+    if (run->folder.mute)
+        return SQZ_OK;
     struct history history;
     struct sqz_text svg = {0};
     enum sqz_status status = SQZ_OK;

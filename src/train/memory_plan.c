@@ -40,7 +40,7 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
     if (!status && setup->val) {
         struct sqz_infer_memory infer;
         struct sqz_loader_config val = sqz_setup_val_loader_config(
-            setup->options, setup->val, &setup->model->preprocess, threads);
+            setup->options, setup->val, &setup->model->preprocess, run->environment);
         status = sqz_infer_memory(net, run->environment->kernels, threads, &infer, err);
         if (!status)
             out->validation = infer.total + sqz_loader_memory(&val);

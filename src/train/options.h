@@ -47,6 +47,7 @@ struct sqz_options {
     enum sqz_option_origin *origins; // by index in the table
     bool
         recipe_distributes; // a recipe said distribute: true, even if the command line overrides it
+    bool batch_is_global;   // batch_size is that of all ranks: a run that is resumed
     bool has_recipe;        // one was read from YAML, even if the command line overrides all of it
 };
 

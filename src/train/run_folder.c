@@ -11,7 +11,10 @@
 
 #define HISTORY_HEAD                                                                               \
     "epoch,step,lr,train_loss,val_loss,val_top1,val_top5,seconds,images_per_second\n"
-#define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits\n"
+#define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits"
+// Of ranks, in rows of this process only: a resumed run begins without them.
+#define RANKS_HEAD                                                                                 \
+    ",bytes_sent,exposed_ms,efficiency,slowest_rank,slowest_host,slowest_ms,images_per_second"
 
 // What a run leaves; --force removes exactly these from an older run.
 static const char *const run_files[] = {"recipe.yaml",       "history.csv",      "steps.csv",
@@ -183,6 +186,8 @@ enum sqz_status sqz_run_folder_find(const char *resume, struct sqz_run_folder *o
 enum sqz_status sqz_run_folder_write(const struct sqz_run_folder *folder, const char *name,
                                      const char *text, struct sqz_error *err)
 {
+    if (folder->mute)
+        return SQZ_OK;
     char *path = sqz_run_folder_file(folder, name);
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(folder->path));
@@ -213,6 +218,8 @@ enum sqz_status sqz_run_folder_write_split(const struct sqz_run_folder *folder,
                                            const struct sqz_dataset *train,
                                            const struct sqz_dataset *val, struct sqz_error *err)
 {
+    if (folder->mute)
+        return SQZ_OK;
     struct sqz_text text = {0};
     sqz_text_add(&text, "file,split\n");
     add_split_rows(&text, train, "train");
@@ -308,8 +315,10 @@ enum sqz_status sqz_run_folder_start(struct sqz_run_folder *folder, const char *
                                      const char *history, struct sqz_error *err)
 {
     struct sqz_text text = {0};
+    if (folder->mute)
+        return SQZ_OK;
     remove_leftovers(folder);
-    sqz_text_add(&text, STEPS_HEAD "%s", steps);
+    sqz_text_add(&text, STEPS_HEAD "%s\n%s", folder->ranks ? RANKS_HEAD : "", steps);
     enum sqz_status status =
         text.failed ? sqz_fail_memory(err, "steps.csv", text.length)
                     : sqz_run_folder_write(folder, "steps.csv", sqz_text_get(&text), err);
@@ -327,6 +336,8 @@ void sqz_run_folder_step(struct sqz_run_folder *folder, const char *row)
 {
     // A row that cannot be written is rewritten from the state at the next resume; the checkpoint,
     // which would fail on the same disk, says so.
+    if (!folder->steps)
+        return;
     fputs(row, folder->steps);
     fflush(folder->steps);
 }
@@ -334,6 +345,8 @@ void sqz_run_folder_step(struct sqz_run_folder *folder, const char *row)
 enum sqz_status sqz_run_folder_epoch(struct sqz_run_folder *folder, const char *row, double seconds,
                                      double images_per_second, struct sqz_error *err)
 {
+    if (folder->mute)
+        return SQZ_OK;
     sqz_text_add(&folder->history, "%s,%.2f,%.1f\n", row, seconds, images_per_second);
     if (folder->history.failed)
         return sqz_fail_memory(err, "history.csv", folder->history.length);

@@ -10,6 +10,8 @@
 
 struct sqz_run_folder {
     char *path;
+    bool ranks;              // steps.csv has their columns
+    bool mute;               // another rank writes: nothing is written here
     FILE *steps, *log;       // open while the run goes; NULL until sqz_run_folder_start
     FILE *events;            // TensorBoard's, if asked for (sqz_events_open)
     struct sqz_text history; // history.csv's rows with their timings

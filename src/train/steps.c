@@ -1,7 +1,10 @@
 // One training step: gradient, unscaling, clipping, accumulation, update, moving average.
 #include "train/steps.h"
 
+#include "base/cpu.h"
+
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -23,11 +26,14 @@ enum sqz_status sqz_stepper_memory(const struct sqz_stepper_config *config,
                                    struct sqz_gradient_memory *engine, size_t *total,
                                    struct sqz_error *err)
 {
-    enum sqz_status status = sqz_gradient_memory(
-        config->net, config->kernels, sqz_pool_size(config->pool), config->max_batch, engine, err);
+    enum sqz_status status =
+        sqz_gradient_memory(config->net, config->kernels, sqz_pool_size(config->pool),
+                            config->max_batch, sqz_ranks_size(config->ranks), engine, err);
     if (status)
         return status;
     size_t buffers = 1 + (config->accumulate > 1) + (config->ema_decay > 0);
+    // An exchange holds what comes from other ranks: a gradient or two.
+    buffers += config->ranks ? 2 : 0;
     *total = engine->total + buffers * config->net->n_weights * sizeof(float);
     if (config->plain)
         *total += (config->net->n_weights + sqz_norm_statistics(config->net) +
@@ -97,19 +103,22 @@ enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper,
         .config = *config, .optimizer = optimizer, .weights = weights, .counters.scale = *scale};
     if (stepper->counters.scale.scale == 0)
         stepper->counters.scale.scale = 1;
-    enum sqz_status status = sqz_gradient_new(config->net, config->kernels, config->pool,
-                                              config->max_batch, &stepper->engine, err);
+    enum sqz_status status =
+        sqz_gradient_new(config->net, config->kernels, config->pool, config->max_batch,
+                         sqz_ranks_size(config->ranks), &stepper->engine, err);
+    if (!status && config->ranks)
+        status = sqz_exchange_new(config->ranks, config->net, config->kernels, stepper->engine,
+                                  config->bf16, &stepper->exchange, err);
+    if (!status && !make_buffers(stepper))
+        status = sqz_fail_memory(err, "the gradient", config->net->n_weights * sizeof(float));
     if (status)
-        return status;
-    if (!make_buffers(stepper)) {
         sqz_stepper_release(stepper);
-        return sqz_fail_memory(err, "the gradient", config->net->n_weights * sizeof(float));
-    }
-    return SQZ_OK;
+    return status;
 }
 
 void sqz_stepper_release(struct sqz_stepper *stepper)
 {
+    sqz_exchange_free(stepper->exchange);
     sqz_gradient_free(stepper->engine);
     sqz_free(stepper->gradient);
     sqz_free(stepper->accumulator);
@@ -144,7 +153,7 @@ const float *sqz_stepper_judged(const struct sqz_stepper *stepper)
 struct loss_job {
     struct sqz_loss_batch batch;
     double scale;
-    int zeros;      // among all logits; a count, so the order of the leaves does not matter
+    int64_t zeros;  // among all logits; a count, so the order of the leaves does not matter
     float *logits;  // jsd, first pass: where they go
     float *dlogits; // jsd, second pass: where their gradient lies
 };
@@ -170,22 +179,102 @@ static double leaf_loss(void *arg, int first, int n, const float *logits, float 
     return sqz_loss_rows(&job->batch, first, n, logits, job->scale, dlogits);
 }
 
-// The loss, and the gradient times the loss scale. The jsd loss looks at three rows at once, which
-// may lie in different leaves: it takes a pass for the logits and a second one, with the same
-// dropout masks, for the gradient.
-static double run_engine(struct sqz_stepper *stepper, struct loss_job *job,
-                         struct sqz_gradient_step *step)
+// The jsd loss looks at three rows at once, which may lie in different leaves: it takes a pass for
+// the logits of the whole batch, and a second one, with the same dropout masks, for the gradient.
+static enum sqz_status find_logits(struct sqz_stepper *stepper, struct loss_job *job,
+                                   struct sqz_gradient_step *step, bool computes)
 {
+    enum sqz_status status = SQZ_OK;
+    job->logits = stepper->logits;
+    if (computes)
+        sqz_gradient_run(stepper->engine, step);
+    if (stepper->exchange)
+        status =
+            sqz_exchange_rows(stepper->config.ranks, stepper->config.net, step->n,
+                              (size_t)job->batch.loss->classes, stepper->logits, &stepper->error);
+    step->loss_value = sqz_loss_jsd(&job->batch, stepper->logits, job->scale, stepper->dlogits);
+    job->dlogits = stepper->dlogits;
+    return status;
+}
+
+// Takes over what the ranks tell, from left to right.
+static enum sqz_status read_reports(struct sqz_stepper *stepper, struct loss_job *job, int n,
+                                    struct sqz_step_result *out)
+{
+    struct sqz_ranks *ranks = stepper->config.ranks;
+    job->zeros = 0;
+    for (int r = 0; r < sqz_ranks_size(ranks); r++) {
+        const struct sqz_rank_report *report = &out->reports[r];
+        int first, end;
+        if (report->status) {
+            sqz_ranks_known(ranks);
+            return sqz_fail(&stepper->error, (enum sqz_status)report->status, "Rank %d on %s: %s",
+                            r, sqz_ranks_host(ranks, r), report->text);
+        }
+        sqz_gradient_share(stepper->config.net, n, r, sqz_ranks_size(ranks), &first, &end);
+        if (first == 0 && end > 0)
+            out->zero_fraction = report->zero_fraction;
+        out->stop = out->stop || report->stop;
+        job->zeros += report->zeros;
+    }
+    return SQZ_OK;
+}
+
+// This rank's share, and the sum over all.
+static enum sqz_status run_share(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
+                                 struct loss_job *job, struct sqz_gradient_step *step,
+                                 struct sqz_step_result *out)
+{
+    struct sqz_exchange *exchange = stepper->exchange;
+    struct sqz_rank_report mine = {.stop = batch->stop};
+    double begin = sqz_clock_seconds(), loss;
+    enum sqz_status status =
+        sqz_exchange_begin(exchange, step->n, step->gradient, !batch->failed, &stepper->error);
+    if (status)
+        return status;
+    if (batch->failed) {
+        mine.status = (int32_t)batch->failed->status;
+        snprintf(mine.text, sizeof mine.text, "%.*s", (int)sizeof mine.text - 1,
+                 batch->failed->text);
+    } else {
+        step->poll = sqz_exchange_poll;
+        step->poll_arg = exchange;
+        sqz_gradient_run(stepper->engine, step);
+    }
+    mine.zeros = job->zeros;
+    mine.zero_fraction = out->zero_fraction;
+    mine.compute_seconds = sqz_clock_seconds() - begin;
+    mine.exposed_seconds = sqz_exchange_cost(exchange).seconds;
+    status = sqz_exchange_finish(exchange, &mine, &out->reports, &loss, &stepper->error);
+    out->cost = sqz_exchange_cost(exchange);
+    if (!status)
+        status = read_reports(stepper, job, step->n, out);
+    if (!stepper->logits)
+        step->loss_value = loss;
+    return status;
+}
+
+// The loss, and the gradient times the loss scale.
+static enum sqz_status run_engine(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
+                                  struct loss_job *job, struct sqz_gradient_step *step,
+                                  struct sqz_step_result *out)
+{
+    enum sqz_status status = SQZ_OK;
     step->loss = leaf_loss;
     step->loss_arg = job;
-    job->logits = stepper->logits;
-    sqz_gradient_run(stepper->engine, step);
-    if (!stepper->logits)
-        return step->loss_value;
-    double value = sqz_loss_jsd(&job->batch, stepper->logits, job->scale, stepper->dlogits);
-    job->dlogits = stepper->dlogits;
-    sqz_gradient_run(stepper->engine, step);
-    return value;
+    if (stepper->exchange) {
+        step->rank = sqz_ranks_rank(stepper->config.ranks);
+        step->ranks = sqz_ranks_size(stepper->config.ranks);
+    }
+    if (stepper->logits)
+        status = find_logits(stepper, job, step, !batch->failed);
+    double loss = step->loss_value;
+    if (!status && stepper->exchange)
+        status = run_share(stepper, batch, job, step, out);
+    else if (!status)
+        sqz_gradient_run(stepper->engine, step);
+    out->loss = stepper->logits ? loss : step->loss_value;
+    return status;
 }
 
 // The elementwise passes over a parameter-sized buffer.
@@ -364,7 +453,10 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
                                      .gradient = stepper->gradient,
                                      .zero_fraction = &out->zero_fraction,
                                      .fixed = stepper->fixed};
-    out->loss = run_engine(stepper, &job, &step);
+    out->stop = batch->stop;
+    out->status = run_engine(stepper, batch, &job, &step, out);
+    if (out->status)
+        return;
     if (config->plain)
         sqz_norm_take(config->net, stepper->gradient, stepper->statistics);
     out->zero_logits = (double)job.zeros / ((double)batch->n * config->net->spec.classes);

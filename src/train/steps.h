@@ -5,6 +5,7 @@
 
 #include "net/gradient.h"
 #include "net/norm.h"
+#include "train/exchange.h"
 #include "train/loss.h"
 #include "train/loss_scale.h"
 #include "train/optimizer.h"
@@ -15,12 +16,14 @@ struct sqz_stepper_config {
     bool warm; // normalised: the weights come from a file, whose logits the first step keeps
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
-    int max_batch;        // rows, all augmentation splits counted
-    struct sqz_loss loss; // its class weights are borrowed
-    double clip_value;    // bound of the global norm; 0 = no clipping
-    int accumulate;       // micro-batches per update, >= 1
-    double ema_decay;     // 0 = no moving average
-    uint64_t seed;        // of the dropout masks
+    int max_batch;           // rows, all augmentation splits counted
+    struct sqz_loss loss;    // its class weights are borrowed
+    double clip_value;       // bound of the global norm; 0 = no clipping
+    int accumulate;          // micro-batches per update, >= 1
+    double ema_decay;        // 0 = no moving average
+    uint64_t seed;           // of the dropout masks
+    struct sqz_ranks *ranks; // that share every batch; NULL: one process. Borrowed
+    bool bf16;               // how gradients travel between them
 };
 // What of a stepper has to be saved besides its buffers.
 struct sqz_step_counters {
@@ -32,6 +35,7 @@ struct sqz_step_counters {
 struct sqz_stepper {
     struct sqz_stepper_config config;
     struct sqz_gradient *engine;
+    struct sqz_exchange *exchange;   // NULL: one process
     struct sqz_optimizer *optimizer; // borrowed
     float *weights;                  // what is trained; borrowed, unless there is `model`
     float *model;                    // normalised: the plain network's weights, borrowed
@@ -44,8 +48,9 @@ struct sqz_stepper {
     float *ema;                      // moving average of the weights; NULL without
     float *logits, *dlogits;         // of a whole batch, for the jsd loss only
     struct sqz_step_counters counters;
-    uint64_t micro_steps; // done so far: key of the dropout masks
-    int overflows;        // running
+    uint64_t micro_steps;   // done so far: key of the dropout masks
+    int overflows;          // running
+    struct sqz_error error; // of a step that failed
 };
 // `scale` is where the loss scale begins (zero-initialised: none). `weights` are plain; those of a
 // normalised network are made of them, and sqz_stepper_judged and sqz_stepper_fold bring them back.
@@ -65,6 +70,10 @@ struct sqz_step_batch {
     const int *labels;    // n
     const float *targets; // n x classes, where labels are mixed; else NULL
     int n;                // for the jsd loss: three equal parts
+    // With ranks, all of this is of the whole batch, but images are those of this rank's share
+    // (sqz_gradient_share); and this is what the others are told:
+    const struct sqz_error *failed; // why this rank has no images; NULL: it has
+    bool stop;                      // it was asked to stop
 };
 struct sqz_step_result {
     double loss;          // before the update, unscaled, mean over the micro-batch
@@ -75,6 +84,10 @@ struct sqz_step_result {
     bool skipped;         // its gradient overflowed, and the loss scale says to leave such out
     bool finite;          // loss, gradient and weights, or skipped; when false nothing was updated
                           // unless the update itself overflowed
+    enum sqz_status status; // not SQZ_OK: a rank failed (stepper's `error`); nothing else is set
+    bool stop;              // a rank was asked to stop
+    const struct sqz_rank_report *reports; // one a rank; NULL: one process. Until the next step
+    struct sqz_exchange_cost cost;
 };
 // One micro-batch. `rate` is used when the group is complete. A non-finite loss or gradient leaves
 // weights, optimizer, average and accumulator as they were.

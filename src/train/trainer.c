@@ -14,9 +14,9 @@ void sqz_run_release(struct sqz_run *run)
     sqz_loader_free(run->val_loader);
     sqz_stepper_release(&run->stepper);
     sqz_optimizer_free(run->optimizer);
-    sqz_net_free(run->norm_net);
     sqz_free(run->rates);
     sqz_free(run->class_weights);
+    sqz_free(run->ranks);
     sqz_train_state_release(&run->state);
     sqz_run_folder_release(&run->folder);
     sqz_setup_release(&run->setup);
@@ -100,7 +100,7 @@ static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *
         status = sqz_run_prepare(run, err);
     if (!status)
         status = sqz_run_take_over(run, err);
-    if (!status)
+    if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
         status = sqz_run_folder_create(run->setup.options, &run->folder, err);
     return status;
 }
@@ -166,6 +166,8 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
 
 static enum sqz_status open_events(struct sqz_run *run, struct sqz_error *err)
 {
+    if (run->folder.mute)
+        return SQZ_OK;
     char *path = sqz_run_folder_file(&run->folder, SQZ_EVENTS_FOLDER);
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(run->folder.path));
@@ -214,6 +216,7 @@ static void fill_result(const struct sqz_run *run, struct sqz_train_result *out)
         .best_epoch = (int)state->best_epoch,
         .best_top1 = state->best_top1,
         .best_top5 = state->best_top5};
+    sqz_run_fill_ranks(run, out);
     if (run->shown_epoch > 0) {
         out->best_epoch = (int)run->shown_epoch;
         out->best_top1 = (double)run->shown.correct1 / (double)run->shown.samples;
@@ -231,8 +234,9 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
     struct sqz_run run = {.environment = environment, .state.final_loss = NAN};
     enum sqz_status status =
         *options->resume ? begin_resumed(&run, options, err) : begin_new(&run, options, err);
+    status = sqz_run_meet(&run, status, err);
     if (!status)
-        status = open_folder(&run, err);
+        status = sqz_ranks_agree(environment->ranks, open_folder(&run, err), err);
     if (status)
         goto done;
     sqz_run_introduce(&run);
@@ -243,14 +247,14 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
     else if (run.state.steps > 0)
         sqz_run_note(&run, SQZ_EVENT_NOTE, "Continuing in epoch %lld after step %lld.",
                      (long long)run.state.epoch + 1, (long long)run.state.steps);
-    status = sqz_run_loop(&run, err);
+    status = sqz_ranks_agree(environment->ranks, sqz_run_loop(&run, err), err);
     if (status == SQZ_OK)
         sqz_run_show_history(&run);
     if (status == SQZ_OK || status == SQZ_E_STOPPED)
         fill_result(&run, out);
     else if (err)
         sqz_run_folder_log(&run.folder, "%s", err->text);
-    size_t substituted = sqz_loader_substituted(run.loader);
+    size_t substituted = sqz_substituted(environment->ranks, run.loader);
     if (substituted > 0)
         sqz_run_note(&run, SQZ_EVENT_WARNING,
                      "%zu training pictures could not be decoded; others of "

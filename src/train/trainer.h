@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "dist/ranks.h"
 #include "kernels/kernels.h"
 #include "train/options.h"
 #include <signal.h>
@@ -15,6 +16,7 @@ struct sqz_environment {
     sqz_event_fn on_event; // NULL: silent; called from the calling thread only
     void *event_arg;
     const volatile sig_atomic_t *stop; // NULL: never; non-zero asks to stop at the next step
+    struct sqz_ranks *ranks;           // who works on the same; NULL: nobody else
 };
 
 // Trains, fine-tunes, or resumes (option `resume`), as the options say. `options` may be as loaded:

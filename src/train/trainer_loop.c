@@ -47,9 +47,11 @@ static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_resul
 }
 
 // At the first batch of an epoch, at multiples of log_interval, and at the last (spec 14.1).
-static void log_step(struct sqz_run *run, const struct sqz_step_result *result, double rate)
+static void log_step(struct sqz_run *run, const struct sqz_step_result *result, double rate,
+                     double seconds)
 {
     struct sqz_train_state *state = &run->state;
+    struct sqz_text row = {0}, ranks = {0};
     const struct sqz_options *options = run->setup.options;
     if (state->batch != 1 && state->batch % options->log_interval != 0 &&
         state->batch != run->steps_per_epoch)
@@ -58,33 +60,52 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
     sqz_text_add(&state->step_rows, "%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.6g,%.4f,%.4f\n",
                  state->epoch + 1, state->steps, rate, result->loss, result->gradient_norm,
                  result->zero_fraction, result->zero_logits);
+    // The state's rows end before what depends on the machine.
     if (!state->step_rows.failed)
-        sqz_run_folder_step(&run->folder, state->step_rows.data + start);
+        sqz_text_add(&row, "%.*s", (int)(state->step_rows.length - start - 1),
+                     state->step_rows.data + start);
+    sqz_run_rank_columns(run, result, seconds, &row, &ranks);
+    sqz_text_add(&row, "\n");
+    if (!state->step_rows.failed && !row.failed)
+        sqz_run_folder_step(&run->folder, sqz_text_get(&row));
     struct sqz_scalar scalars[] = {
         {"loss", result->loss}, {"learning_rate", rate}, {"gradient_norm", result->gradient_norm}};
     sqz_events_add(run->folder.events, state->steps, scalars, 3);
     sqz_run_folder_log(&run->folder,
                        "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
-                       " loss %.6f lr %.6g",
+                       " loss %.6f lr %.6g%s",
                        state->epoch + 1, options->epoch_size, state->batch, run->steps_per_epoch,
-                       result->loss, rate);
+                       result->loss, rate, sqz_text_get(&ranks));
+    sqz_text_release(&row);
+    sqz_text_release(&ranks);
 }
 
-static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
+static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     struct sqz_batch batch;
     struct sqz_step_result result;
+    struct sqz_ranks *ranks = run->environment->ranks;
+    struct sqz_error failure = {0};
     double start = sqz_clock_seconds();
-    enum sqz_status status = sqz_loader_next(run->loader, &batch, err);
-    if (status)
-        return status;
+    enum sqz_status status = sqz_loader_next(run->loader, &batch, &failure);
+    // With ranks the others have to hear it, and this rank takes part in the step all the same.
+    if (status && !ranks)
+        return sqz_fail(err, status, "%s", failure.text);
+    sqz_ranks_at(ranks, "step %" PRId64 " of epoch %" PRId64, state->batch + 1, state->epoch + 1);
     if (batch.n == 0)
         return sqz_fail(err, SQZ_E_INTERNAL, "The loader ended epoch %" PRId64 " too early.",
                         state->epoch + 1);
     double rate = sqz_run_rate(run);
-    struct sqz_step_batch rows = {batch.images, batch.labels, batch.targets, batch.n};
+    struct sqz_step_batch rows = {batch.images,
+                                  batch.labels,
+                                  batch.targets,
+                                  batch.n,
+                                  .failed = status ? &failure : NULL,
+                                  .stop = stop_asked(run)};
     sqz_stepper_run(&run->stepper, &rows, rate, &result);
+    if (result.status)
+        return sqz_fail(err, result.status, "%s", run->stepper.error.text);
     if (!result.finite)
         return diverged(run, &result, rate, err);
     state->steps++;
@@ -100,7 +121,8 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     run->images += batch.n;
     run->epoch_images += batch.n;
     run->steps_here++;
-    log_step(run, &result, rate);
+    sqz_run_count_ranks(run, &result);
+    log_step(run, &result, rate, seconds);
     sqz_run_progress(run, rate);
     if (result.skipped)
         return SQZ_OK;
@@ -108,6 +130,7 @@ static enum sqz_status run_step(struct sqz_run *run, struct sqz_error *err)
     status =
         sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, result.zero_logits, err);
     state->suspicious = watchdog.suspicious;
+    *stop = result.stop;
     return status;
 }
 
@@ -320,16 +343,17 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
                 return status;
             if (limit_reached(run))
                 return end_early(run, err);
-            status = run_step(run, err);
+            bool stop = false;
+            status = run_step(run, &stop, err);
             if (status)
                 return status;
-            if (stop_asked(run))
+            if (run->environment->ranks ? stop : stop_asked(run))
                 return stopped(run, err);
             if (options->save_steps > 0 && state->steps % options->save_steps == 0)
-                status = sqz_run_save_last(run, err);
+                status = sqz_ranks_agree(run->environment->ranks, sqz_run_save_last(run, err), err);
         }
         if (!status)
-            status = end_epoch(run, err);
+            status = sqz_ranks_agree(run->environment->ranks, end_epoch(run, err), err);
     }
     return status;
 }

@@ -18,9 +18,9 @@ struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
 {
     const struct sqz_options *options = run->setup.options;
     const struct sqz_net *plain = run->setup.model->net;
-    return (struct sqz_stepper_config){.net = run->norm_net ? run->norm_net : plain,
-                                       .plain = run->norm_net ? plain : NULL,
-                                       .warm = run->norm_net && *options->ckpt_path,
+    return (struct sqz_stepper_config){.net = run->setup.norm_net ? run->setup.norm_net : plain,
+                                       .plain = run->setup.norm_net ? plain : NULL,
+                                       .warm = run->setup.norm_net && *options->ckpt_path,
                                        .kernels = run->environment->kernels,
                                        .pool = run->environment->pool,
                                        .max_batch = batch_rows(options),
@@ -28,7 +28,9 @@ struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
                                        .clip_value = options->clip_grad ? options->clip_value : 0,
                                        .accumulate = (int)options->gradient_accumulation_steps,
                                        .ema_decay = options->ema ? options->ema_decay : 0,
-                                       .seed = (uint64_t)options->seed};
+                                       .seed = (uint64_t)options->seed,
+                                       .ranks = run->environment->ranks,
+                                       .bf16 = strcmp(options->comm_dtype, "bf16") == 0};
 }
 
 // MindCV's own optimizers read the table's next entry at every batch, MindSpore's at every update.
@@ -73,16 +75,6 @@ static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error
     return SQZ_OK;
 }
 
-static enum sqz_status prepare_norm(struct sqz_run *run, struct sqz_error *err)
-{
-    const struct sqz_options *options = run->setup.options;
-    struct sqz_net_spec spec = run->setup.model->net->spec;
-    if (strcmp(options->norm, "batch") != 0)
-        return SQZ_OK;
-    spec.norm_group = (int)options->norm_group;
-    return sqz_net_new(&spec, &run->norm_net, err);
-}
-
 static enum sqz_status prepare_loss(struct sqz_run *run, struct sqz_error *err)
 {
     const struct sqz_setup *setup = &run->setup;
@@ -113,8 +105,6 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_loss_scale_init(options, &scale, err);
     if (!status)
-        status = prepare_norm(run, err);
-    if (!status)
         status = prepare_loss(run, err);
     if (!status)
         status = sqz_setup_train_loader(setup, threads, &run->loader, err);
@@ -130,15 +120,15 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
         status = sqz_stepper_init(&run->stepper, &config, &scale, run->optimizer,
                                   setup->model->weights, err);
     if (!status && setup->val)
-        status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess, threads,
-                                      &run->val_loader, err);
+        status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess,
+                                      run->environment, &run->val_loader, err);
     if (status)
         return status;
     describe_data(run);
     struct sqz_recipe_facts facts = {.train_images = (int64_t)setup->train->count,
                                      .steps_per_epoch = run->steps_per_epoch};
     sqz_recipe_lint(options, &facts, &setup->notes);
-    if (options->distribute)
+    if (options->distribute && !run->environment->ranks)
         sqz_text_add(&setup->notes, "distribute is on, but the program was not started under MPI: "
                                     "this is one rank of one.\n");
     return SQZ_OK;
@@ -163,16 +153,21 @@ enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err)
     enum { MEASURED = 8 };
     struct sqz_options *options = run->setup.options;
     double elapsed = sqz_clock_seconds() - run->started;
-    // At least one step, so that every run gets somewhere; with a short budget no more than needed.
-    if (options->max_seconds == 0 || run->time_planned || run->steps_here == 0 ||
-        (elapsed < 0.1 * options->max_seconds &&
-         (run->steps_here < MEASURED || elapsed < 0.03 * options->max_seconds)))
+    if (options->max_seconds == 0 || run->time_planned)
         return SQZ_OK;
-    int64_t limit = run->state.steps + steps_within(run, options->max_seconds - elapsed);
+    // At least one step, so that every run gets somewhere; with a short budget no more than needed.
+    bool early = run->steps_here == 0 ||
+                 (elapsed < 0.1 * options->max_seconds &&
+                  (run->steps_here < MEASURED || elapsed < 0.03 * options->max_seconds));
+    int64_t limit =
+        early ? -1 : run->state.steps + steps_within(run, options->max_seconds - elapsed);
+    enum sqz_status status = sqz_run_share_plan(run, &limit, err);
+    if (status || limit < 0)
+        return status;
     if (options->max_steps == 0 || limit < options->max_steps)
         options->max_steps = limit;
     run->time_planned = true;
     sqz_run_note(run, SQZ_EVENT_NOTE, "In %g seconds the run gets to step %lld.",
                  options->max_seconds, (long long)options->max_steps);
-    return sqz_run_write_recipe(run, err);
+    return sqz_ranks_agree(run->environment->ranks, sqz_run_write_recipe(run, err), err);
 }

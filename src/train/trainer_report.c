@@ -99,6 +99,7 @@ void sqz_run_introduce(struct sqz_run *run)
                      "validate",
                      (double)plan.total / 1e6, (double)plan.step / 1e6, (double)plan.pictures / 1e6,
                      (double)plan.validation / 1e6);
+    sqz_run_introduce_ranks(run);
     sqz_run_note(run, SQZ_EVENT_NOTE, "Run       %s", run->folder.path);
     const char *line = sqz_text_get(&run->setup.notes);
     while (*line) {

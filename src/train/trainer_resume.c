@@ -13,12 +13,28 @@ enum option_role {
 
 static enum option_role role_of(const char *name)
 {
-    static const char *const machine[] = {"threads",       "data_dir",       "num_parallel_workers",
-                                          "ckpt_save_dir", "run_dir",        "max_steps",
-                                          "save_steps",    "on_bad",         "keep_checkpoint_max",
-                                          "distribute",    "ckpt_path",      "ckpt_format",
-                                          "strict_recipe", "recipe_devices", "tensorboard",
-                                          "pretrained_dir"};
+    static const char *const machine[] = {"threads",
+                                          "data_dir",
+                                          "num_parallel_workers",
+                                          "ckpt_save_dir",
+                                          "run_dir",
+                                          "max_steps",
+                                          "save_steps",
+                                          "on_bad",
+                                          "keep_checkpoint_max",
+                                          "distribute",
+                                          "ckpt_path",
+                                          "ckpt_format",
+                                          "strict_recipe",
+                                          "recipe_devices",
+                                          "tensorboard",
+                                          "pretrained_dir",
+                                          "worker_num",
+                                          "bind_core",
+                                          "hostfile",
+                                          "mpi",
+                                          "comm_timeout",
+                                          "max_restarts"};
     static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
                                         "find_lr", "memory", "confusion", "per_class"};
     for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
@@ -127,5 +143,7 @@ enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_
             status = overlay_one(given, i, *options, err);
     if (!status)
         status = drop_old_limit(*options, state->steps, err);
+    if (!status)
+        (*options)->batch_is_global = true;
     return status;
 }

@@ -14,7 +14,6 @@ struct sqz_run {
     struct sqz_setup setup;
     struct sqz_run_folder folder;
     struct sqz_train_state state;
-    struct sqz_net *norm_net; // what is trained, with norm batch; else NULL: the model's network is
     struct sqz_loss loss;
     float *class_weights; // of the loss; NULL: none
     struct sqz_optimizer *optimizer;
@@ -36,6 +35,12 @@ struct sqz_run {
     int64_t epoch_images, images, steps_here;
     struct sqz_evaluation shown; // of the model that `best` in the result means
     int64_t shown_epoch;
+    struct sqz_rank_sums *ranks; // one a rank, over the steps of this process; NULL: alone
+    double exposed_seconds, comm_bytes;
+};
+
+struct sqz_rank_sums {
+    double compute_seconds;
 };
 
 // trainer.c
@@ -81,6 +86,19 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
 // The row of history.csv without timings.
 void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, double rate,
                          const struct sqz_evaluation *validated, struct sqz_text *row);
+
+// trainer_ranks.c: what a run does because of other ranks; nothing for one process.
+// `status` is that of this rank's preparations. Makes sure that all ranks are about to do the same
+// from the same state, and lets only rank 0 write.
+enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct sqz_error *err);
+void sqz_run_introduce_ranks(struct sqz_run *run);
+void sqz_run_count_ranks(struct sqz_run *run, const struct sqz_step_result *result);
+// The last step's columns behind a row of steps.csv, and its part of the log line.
+void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *result, double seconds,
+                          struct sqz_text *row, struct sqz_text *log);
+// max_steps as rank 0 has planned it: a clock is nothing that ranks agree on.
+enum sqz_status sqz_run_share_plan(struct sqz_run *run, int64_t *limit, struct sqz_error *err);
+void sqz_run_fill_ranks(const struct sqz_run *run, struct sqz_train_result *out);
 
 // find_lr.c: raises the learning rate on a fresh run and says which one fits; changes the weights
 // in memory, writes nothing.

@@ -1,7 +1,9 @@
 // Options, data sets and model brought together before a run.
 #include "train/trainer_setup.h"
 
+#include "net/gradient.h"
 #include "train/balance.h"
+#include "train/evaluate.h"
 #include "train/recipe_tools.h"
 
 #include <string.h>
@@ -14,6 +16,7 @@ void sqz_setup_release(struct sqz_setup *setup)
     sqz_dataset_free(setup->train);
     sqz_dataset_free(setup->val);
     sqz_model_free(setup->model);
+    sqz_net_free(setup->norm_net);
     sqz_text_release(&setup->notes);
     *setup = (struct sqz_setup){0};
 }
@@ -150,11 +153,58 @@ static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *
     return status;
 }
 
+// From here on batch_size means the whole batch of all ranks, also in recipe.yaml, so that a run
+// may be resumed with another number of them.
+static enum sqz_status fit_batch(struct sqz_options *options, int ranks, struct sqz_text *notes,
+                                 struct sqz_error *err)
+{
+    if (options->batch_is_global && ranks > 1)
+        return SQZ_OK;
+    enum sqz_status status = sqz_recipe_fit_batch(options, ranks, notes, err);
+    if (!status)
+        status = sqz_recipe_fit_norm(options, notes, err);
+    if (status || ranks == 1)
+        return status;
+    int64_t batch = options->batch_size * ranks;
+    if (batch > 1 << 20)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "%d ranks with %lld pictures each make a batch of more than 1048576.",
+                        ranks, (long long)options->batch_size);
+    sqz_text_add(notes, "Batch     %lld pictures on each of %d ranks: %lld in all.\n",
+                 (long long)options->batch_size, ranks, (long long)batch);
+    status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "recipe_devices", "1");
+    if (!status)
+        status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "batch_size", "%lld",
+                                  (long long)batch);
+    return status;
+}
+
+// What one process can do, and several ranks cannot yet.
+static enum sqz_status check_ranks(const struct sqz_options *options, int ranks,
+                                   struct sqz_error *err)
+{
+    if (ranks > 1 && strcmp(options->norm, "batch") == 0 && *options->ckpt_path)
+        return sqz_fail(
+            err, SQZ_E_CONFIG,
+            "Ranks cannot begin with the weights of ckpt_path and \"norm: batch\", whose "
+            "statistics one process finds: train it in one, or with \"--norm none\".");
+    return SQZ_OK;
+}
+
+static enum sqz_status make_trained(struct sqz_setup *setup, struct sqz_error *err)
+{
+    struct sqz_net_spec spec = setup->model->net->spec;
+    if (strcmp(setup->options->norm, "batch") != 0)
+        return SQZ_OK;
+    spec.norm_group = (int)setup->options->norm_group;
+    return sqz_net_new(&spec, &setup->norm_net, err);
+}
+
 enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
                                struct sqz_setup *out, struct sqz_error *err)
 {
-    *out = (struct sqz_setup){.model = resumed};
+    *out = (struct sqz_setup){.model = resumed, .ranks = environment->ranks};
     enum sqz_status status = sqz_options_copy(given, &out->options, err);
     // Twice: what is not supported should be said before a large folder is read.
     if (!status)
@@ -166,9 +216,7 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
     if (!status && !given->has_recipe)
         status = merge_builtin(out, err);
     if (!status)
-        status = sqz_recipe_fit_batch(out->options, 1, &out->notes, err);
-    if (!status)
-        status = sqz_recipe_fit_norm(out->options, &out->notes, err);
+        status = fit_batch(out->options, sqz_ranks_size(environment->ranks), &out->notes, err);
     if (!status && !out->val)
         status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
     if (!status)
@@ -177,6 +225,10 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = sqz_setup_model(out, err);
     if (!status)
         status = sqz_options_check(out->options, &out->notes, err);
+    if (!status && !resumed)
+        status = check_ranks(out->options, sqz_ranks_size(environment->ranks), err);
+    if (!status)
+        status = make_trained(out, err);
     // Behind the model, for that may renumber the labels.
     if (!status && out->options->balanced_sampling)
         status = sqz_balanced_view(out->train, &out->balanced, err);
@@ -200,6 +252,16 @@ static enum sqz_bad_image bad_image(const struct sqz_options *options)
     return strcmp(options->on_bad, "skip") == 0 ? SQZ_BAD_SKIP : SQZ_BAD_STOP;
 }
 
+static void share_leaves(const struct sqz_share *share, int n, int *first, int *end)
+{
+    sqz_gradient_share(share->arg, n, share->rank, share->ranks, first, end);
+}
+
+static void share_evenly(const struct sqz_share *share, int n, int *first, int *end)
+{
+    sqz_evaluation_share(n, share->rank, share->ranks, first, end);
+}
+
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
 {
     const struct sqz_options *options = setup->options;
@@ -218,6 +280,10 @@ struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, 
                                        .seed = (uint64_t)options->seed,
                                        .workers = loader_workers(options, threads),
                                        .on_bad = bad_image(options)};
+    if (setup->ranks)
+        config.share =
+            (struct sqz_share){share_leaves, setup->norm_net ? setup->norm_net : setup->model->net,
+                               sqz_ranks_rank(setup->ranks), sqz_ranks_size(setup->ranks)};
     sqz_transforms_batches(options, &config);
     return config;
 }
@@ -232,27 +298,36 @@ enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int thread
 struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
                                                      const struct sqz_dataset *set,
                                                      const struct sqz_preprocess *preprocess,
-                                                     int threads)
+                                                     const struct sqz_environment *environment)
 {
+    struct sqz_ranks *ranks = environment->ranks;
+    int threads = sqz_pool_size(environment->pool);
     // The batch decides nothing here but memory: enough to keep the threads busy.
     enum { SMALLEST = 16, LARGEST = 64, A_THREAD = 4 };
     int batch = threads * A_THREAD;
     batch = batch < SMALLEST ? SMALLEST : batch > LARGEST ? LARGEST : batch;
-    return (struct sqz_loader_config){
+    struct sqz_loader_config config = {
         .dataset = set,
         .preprocess = *preprocess,
         .batch = options->batch_size < batch ? (int)options->batch_size : batch,
         .seed = (uint64_t)options->seed,
         .workers = loader_workers(options, threads),
         .on_bad = bad_image(options)};
+    if (ranks) { // one batch size for all, whatever their threads
+        config.batch = SMALLEST * sqz_ranks_size(ranks);
+        config.share =
+            (struct sqz_share){share_evenly, NULL, sqz_ranks_rank(ranks), sqz_ranks_size(ranks)};
+    }
+    return config;
 }
 
 enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
                                      const struct sqz_dataset *set,
-                                     const struct sqz_preprocess *preprocess, int threads,
+                                     const struct sqz_preprocess *preprocess,
+                                     const struct sqz_environment *environment,
                                      struct sqz_loader **out, struct sqz_error *err)
 {
     struct sqz_loader_config config =
-        sqz_setup_val_loader_config(options, set, preprocess, threads);
+        sqz_setup_val_loader_config(options, set, preprocess, environment);
     return sqz_loader_new(&config, out, err);
 }

@@ -13,11 +13,13 @@ struct sqz_setup {
     struct sqz_dataset *balanced; // what the training loader draws from, if not `train` itself
     struct sqz_dataset *val;      // NULL: nothing to validate on
     struct sqz_model *model;      // the starting point, with its preprocessing and class names
+    struct sqz_net *norm_net;     // what is trained, with norm batch; else NULL: the model's
     struct sqz_augment augment;
-    const char *kind;      // of the data set
-    bool divided;          // train and val are parts of one folder
-    const char *recipe;    // name of the built-in recipe, NULL when one was given
-    struct sqz_text notes; // sentences for the user, one a line
+    const char *kind;        // of the data set
+    struct sqz_ranks *ranks; // the environment's
+    bool divided;            // train and val are parts of one folder
+    const char *recipe;      // name of the built-in recipe, NULL when one was given
+    struct sqz_text notes;   // sentences for the user, one a line
 };
 void sqz_setup_release(struct sqz_setup *setup);
 // `resumed` (may be NULL) is the model of a checkpoint; it is taken over, also on failure.
@@ -45,12 +47,13 @@ enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int thread
                                        struct sqz_loader **out, struct sqz_error *err);
 enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
                                      const struct sqz_dataset *set,
-                                     const struct sqz_preprocess *preprocess, int threads,
+                                     const struct sqz_preprocess *preprocess,
+                                     const struct sqz_environment *environment,
                                      struct sqz_loader **out, struct sqz_error *err);
 struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
                                                      const struct sqz_dataset *set,
                                                      const struct sqz_preprocess *preprocess,
-                                                     int threads);
+                                                     const struct sqz_environment *environment);
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads);
 
 #endif

@@ -78,4 +78,12 @@ if mkdir small && mount -t tmpfs -o size=2m tmpfs small 2>/dev/null; then
 else
     skip "full and read-only disk: no privilege to mount a tmpfs"
 fi
+
+# Ranks without an MPI: everything else works, and asking for them says what to install.
+export SQUEEZENET_MODULES=$work/nowhere
+expect_error 78 'install openmpi-bin and libopenmpi-dev' train shapes --worker_num 2
+expect_error 78 'install mpich and libmpich-dev' train shapes --worker_num 2 --mpi mpich
+OMPI_COMM_WORLD_SIZE=2 expect_error 78 'install libopenmpi-dev' train shapes $tiny
+unset SQUEEZENET_MODULES
+expect_error 2 'mpirun -n 2' bench --task allreduce
 finish

@@ -125,7 +125,7 @@ static void test_first_gradients(void **state)
     struct sqz_pool *pool = make_pool();
     struct sqz_gradient *gradient = NULL;
     struct sqz_error err = {0};
-    assert_int_equal(sqz_gradient_new(net, kernels, pool, 4, &gradient, &err), SQZ_OK);
+    assert_int_equal(sqz_gradient_new(net, kernels, pool, 4, 1, &gradient, &err), SQZ_OK);
     sqz_gradient_run(gradient, &step);
     assert_true(fabs(step.loss_value - 2.2078261) < 1e-5);
     double worst = 0;

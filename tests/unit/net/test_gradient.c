@@ -55,7 +55,8 @@ static void bench_open(struct bench *bench, const struct sqz_net_spec *spec)
     struct sqz_gradient *gradient = NULL;
     assert_int_equal(sqz_pool_new(2, &pool, &err), SQZ_OK);
     const struct sqz_kernels *kernels = sqz_kernels_get(sqz_cpu_level(NULL));
-    assert_int_equal(sqz_gradient_new(bench->net, kernels, pool, BATCH, &gradient, &err), SQZ_OK);
+    assert_int_equal(sqz_gradient_new(bench->net, kernels, pool, BATCH, 1, &gradient, &err),
+                     SQZ_OK);
     sqz_gradient_run(gradient, &bench->step);
     sqz_gradient_free(gradient);
     sqz_pool_free(pool);

@@ -114,7 +114,7 @@ static void run_engine(struct bench *bench, int threads, bool *fixed, float *gra
                                      .micro_step = 1000,
                                      .gradient = gradient,
                                      .fixed = fixed};
-    assert_int_equal(sqz_gradient_new(bench->net, kernels, pool, bench->batch, &engine, &err),
+    assert_int_equal(sqz_gradient_new(bench->net, kernels, pool, bench->batch, 1, &engine, &err),
                      SQZ_OK);
     sqz_gradient_run(engine, &step);
     bench->loss_value = step.loss_value;
@@ -424,7 +424,7 @@ static void check_calibration(const char *variant)
     infer(&bench, bench.plain_weights, plain);
     sqz_norm_unfold(bench.plain, bench.plain_weights, bench.net, bench.weights);
     struct sqz_pool *pool = make_pool(2);
-    assert_int_equal(sqz_gradient_new(bench.net, kernels, pool, 16, &engine, &err), SQZ_OK);
+    assert_int_equal(sqz_gradient_new(bench.net, kernels, pool, 16, 1, &engine, &err), SQZ_OK);
     struct sqz_gradient_step step = {
         .weights = bench.weights, .images = bench.images, .n = 16, .gradient = bench.gradient};
     sqz_gradient_run(engine, &step);
@@ -488,12 +488,12 @@ static void test_memory_is_as_promised(void **state)
         struct sqz_gradient_memory memory;
         struct sqz_gradient *gradient = NULL;
         struct sqz_error err = {0};
-        assert_int_equal(sqz_gradient_memory(net, kernels, threads, 32, &memory, &err), SQZ_OK);
+        assert_int_equal(sqz_gradient_memory(net, kernels, threads, 32, 1, &memory, &err), SQZ_OK);
         assert_int_equal(memory.total,
                          memory.shared + memory.gradients + memory.packed_weights + memory.scratch);
         struct sqz_pool *pool = make_pool(threads);
         size_t before = heap_bytes();
-        assert_int_equal(sqz_gradient_new(net, kernels, pool, 32, &gradient, &err), SQZ_OK);
+        assert_int_equal(sqz_gradient_new(net, kernels, pool, 32, 1, &gradient, &err), SQZ_OK);
         size_t taken = heap_bytes() - before, aligning = (size_t)10 << 21;
         assert_true(taken >= memory.total && taken < memory.total + aligning + (256u << 10));
         sqz_gradient_free(gradient);

@@ -22,7 +22,7 @@ static struct sqz_gradient *make_gradient(const struct sqz_net *net, struct sqz_
 {
     struct sqz_gradient *gradient = NULL;
     struct sqz_error err = {0};
-    assert_int_equal(sqz_gradient_new(net, kernels, pool, batch, &gradient, &err), SQZ_OK);
+    assert_int_equal(sqz_gradient_new(net, kernels, pool, batch, 1, &gradient, &err), SQZ_OK);
     return gradient;
 }
 
@@ -139,7 +139,7 @@ static void test_memory_is_as_promised(void **state)
     for (int threads = 1; threads <= 3; threads += 2) {
         struct sqz_gradient_memory memory;
         struct sqz_error err = {0};
-        assert_int_equal(sqz_gradient_memory(net, kernels, threads, 32, &memory, &err), SQZ_OK);
+        assert_int_equal(sqz_gradient_memory(net, kernels, threads, 32, 1, &memory, &err), SQZ_OK);
         assert_int_equal(memory.workers, threads);
         assert_int_equal(memory.total, memory.activations * memory.workers + memory.gradients +
                                            memory.packed_weights + memory.scratch);
@@ -186,6 +186,8 @@ static void test_leaf_sizes(void **state)
 
 // --- The tree alone ---
 
+static const struct sqz_bucket buckets[2] = {{2, 3, 0}, {0, 2, 0}};
+
 struct tree {
     struct sqz_reduce *reduce;
     int leaves, slow; // slow: the leaf that lasts long
@@ -205,7 +207,8 @@ static void run_tree_leaf(void *arg, int task, int worker)
     }
     if (leaf.index == tree->slow)
         usleep(2000);
-    sqz_reduce_put(tree->reduce, &leaf, leaf.gradient[0]);
+    sqz_reduce_put(tree->reduce, &leaf, 0, -1);
+    sqz_reduce_put(tree->reduce, &leaf, 1, leaf.gradient[0]);
 }
 
 // The same tree by recursion over powers of two.
@@ -228,15 +231,15 @@ static void test_tree(void **state)
         struct sqz_pool *pool = make_pool(threads);
         for (int leaves = 1; leaves <= 40; leaves += 1 + leaves / 9) {
             struct tree tree = {.leaves = leaves};
-            int buffers = sqz_reduce_buffers(1, leaves); // fewer than these threads would get
-            assert_int_equal(sqz_reduce_new(kernels, 3, leaves, buffers, &tree.reduce, &err),
-                             SQZ_OK);
+            int buffers = sqz_reduce_buffers(1, leaves, false); // fewer than threads would get
+            assert_int_equal(
+                sqz_reduce_new(kernels, buckets, 2, leaves, buffers, &tree.reduce, &err), SQZ_OK);
             int width = 1;
             while (width < leaves)
                 width *= 2;
             for (tree.slow = 0; tree.slow < leaves; tree.slow += 1 + leaves / 7) {
                 float out[3];
-                sqz_reduce_begin(tree.reduce, leaves, out);
+                sqz_reduce_begin(tree.reduce, leaves, 0, leaves, out);
                 sqz_pool_run(pool, leaves, run_tree_leaf, &tree);
                 for (int i = 0; i < 3; i++)
                     assert_true(out[i] == tree_sum(0, leaves, width, i));
@@ -248,15 +251,69 @@ static void test_tree(void **state)
     }
 }
 
+struct parts { // the nodes of all ranks, from left to right
+    struct sqz_node nodes[400];
+    float values[400][3];
+    double losses[400];
+    int n;
+};
+
+static void add_parts(void *arg, int a, int b)
+{
+    struct parts *parts = arg;
+    for (int i = 0; i < 3; i++)
+        parts->values[a][i] += parts->values[b][i];
+    parts->losses[a] += parts->losses[b];
+}
+
+// Every rank's part alone, with the fewest buffers that suffice, then the nodes of all: the same
+// bits as the whole tree, also where a part is no subtree, and where ranks outnumber leaves.
+static void test_parts(void **state)
+{
+    (void)state;
+    static struct parts parts;
+    struct sqz_error err = {0};
+    struct sqz_pool *pool = make_pool(3);
+    for (int leaves = 1; leaves <= 40; leaves++)
+        for (int ranks = 1; ranks <= 11; ranks += 1 + ranks / 5) {
+            struct tree tree = {.leaves = leaves};
+            int buffers = sqz_reduce_buffers(1, leaves, true), width = 1, covered = 0;
+            assert_int_equal(
+                sqz_reduce_new(kernels, buckets, 2, leaves, buffers, &tree.reduce, &err), SQZ_OK);
+            parts.n = 0;
+            for (int rank = 0; rank < ranks; rank++) {
+                int first, end;
+                sqz_tree_share(leaves, rank, ranks, &first, &end);
+                assert_int_equal(first, covered);
+                covered = end;
+                sqz_reduce_begin(tree.reduce, leaves, first, end, NULL);
+                sqz_pool_run(pool, end - first, run_tree_leaf, &tree);
+                assert_true(sqz_reduce_ready(tree.reduce, 0) && sqz_reduce_ready(tree.reduce, 1));
+                int n = sqz_tree_nodes(leaves, first, end, parts.nodes + parts.n);
+                for (int i = 0; i < n; i++, parts.n++)
+                    memcpy(parts.values[parts.n],
+                           sqz_reduce_node(tree.reduce, i, &parts.losses[parts.n]),
+                           3 * sizeof(float));
+            }
+            assert_int_equal(covered, leaves);
+            sqz_tree_add(leaves, parts.nodes, parts.n, add_parts, &parts);
+            while (width < leaves)
+                width *= 2;
+            for (int i = 0; i < 3; i++)
+                assert_true(parts.values[0][i] == tree_sum(0, leaves, width, i));
+            assert_true(fabs(parts.losses[0] - parts.values[0][0]) < 1e-5 * parts.losses[0]);
+            sqz_reduce_free(tree.reduce);
+        }
+    sqz_pool_free(pool);
+}
+
 int main(void)
 {
     kernels = sqz_kernels_get(sqz_cpu_level(NULL));
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_leaf_sizes),
-        cmocka_unit_test(test_same_bits_on_any_threads),
-        cmocka_unit_test(test_zero_fraction),
-        cmocka_unit_test(test_memory_is_as_promised),
+        cmocka_unit_test(test_tree),          cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_leaf_sizes),    cmocka_unit_test(test_same_bits_on_any_threads),
+        cmocka_unit_test(test_zero_fraction), cmocka_unit_test(test_memory_is_as_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,7 +160,7 @@ static void open_judge(struct judge *judge, const char *path)
     judge->fixed = sqz_new_array((size_t)judge->net->n_layers, sizeof(bool));
     memset(judge->fixed, true, (size_t)judge->net->n_layers * sizeof(bool));
     if (sqz_checkpoint_take(path, &archive, judge->net, "norm", judge->weights, &err) ||
-        sqz_gradient_new(judge->net, kernels, judge->pool, JUDGED, &judge->engine, &err) ||
+        sqz_gradient_new(judge->net, kernels, judge->pool, JUDGED, 1, &judge->engine, &err) ||
         sqz_infer_new(judge->model->net, judge->model->weights, kernels, judge->pool, false,
                       &judge->infer, &err))
         fail_msg("%s", err.text);

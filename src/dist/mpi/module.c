@@ -1,0 +1,145 @@
+// The one file that calls MPI. Built once for each MPI that is installed; opened by ranks.c.
+#include "dist/module.h"
+
+#include <mpi.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(MPI_Request) <= sizeof(uint64_t), "a request fits its handle");
+
+static void put(uint64_t *handle, MPI_Request request)
+{
+    *handle = 0;
+    memcpy(handle, &request, sizeof request);
+}
+
+static MPI_Request get(const uint64_t *handle)
+{
+    MPI_Request request;
+    memcpy(&request, handle, sizeof request);
+    return request;
+}
+
+static bool start(int *rank, int *size, char *error, size_t error_size)
+{
+    int provided, initialized = 0;
+    // Copies out of another process's memory need ptrace rights, which containers lack (Open MPI
+    // then warns and falls back), and UCX, under MPICH, crashes when that process dies meanwhile.
+    // Ranks exchange a few megabytes, so copies through shared memory do.
+    setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
+    setenv("UCX_RNDV_THRESH", "inf", 0);
+    // Over TCP its way to put long messages waits for acknowledgements, which queue up behind what
+    // goes in the other direction: an exchange at 1 Gbit/s takes 79 ms that way and 41 by sending.
+    setenv("OMPI_MCA_btl_tcp_flags", "1", 0);
+    MPI_Initialized(&initialized);
+    int code =
+        initialized ? MPI_SUCCESS : MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    if (code != MPI_SUCCESS) {
+        snprintf(error, error_size, "MPI_Init_thread returned %d", code);
+        return false;
+    }
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    return MPI_Comm_rank(MPI_COMM_WORLD, rank) == MPI_SUCCESS &&
+           MPI_Comm_size(MPI_COMM_WORLD, size) == MPI_SUCCESS;
+}
+
+// "Open MPI v4.1.4" of "Open MPI v4.1.4, package: ...", "MPICH Version: 4.0.2" of many lines.
+static void library(char *out, size_t size)
+{
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "MPI";
+    int length;
+    MPI_Get_library_version(text, &length);
+    text[strcspn(text, ",\n")] = '\0';
+    size_t to = 0;
+    for (size_t i = 0; text[i] && to + 1 < size; i++)
+        if (text[i] != '\t' && text[i] != ':')
+            out[to++] = text[i];
+        else if (to > 0 && out[to - 1] != ' ')
+            out[to++] = ' ';
+    out[to] = '\0';
+}
+
+static bool send(const void *data, size_t bytes, int to, int tag, uint64_t *request)
+{
+    MPI_Request own;
+    bool good = bytes <= INT32_MAX &&
+                MPI_Isend(data, (int)bytes, MPI_BYTE, to, tag, MPI_COMM_WORLD, &own) == MPI_SUCCESS;
+    if (good)
+        put(request, own);
+    return good;
+}
+
+static bool receive(void *data, size_t bytes, int from, int tag, uint64_t *request)
+{
+    MPI_Request own;
+    bool good = bytes <= INT32_MAX && MPI_Irecv(data, (int)bytes, MPI_BYTE, from, tag,
+                                                MPI_COMM_WORLD, &own) == MPI_SUCCESS;
+    if (good)
+        put(request, own);
+    return good;
+}
+
+static int test(uint64_t *request)
+{
+    MPI_Request own = get(request);
+    int done = 0;
+    if (MPI_Test(&own, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+        return -1;
+    put(request, own);
+    return done;
+}
+
+// MPICH 4.0 over UCX hangs in MPI_Finalize now and then (over TCP once in a few runs): one rank
+// waits for another to complete what UCX does on its own behalf, while that one sleeps in the
+// launcher's barrier already. Without MPI_Finalize the launcher kills the ranks that still run when
+// the first one ends. All have parted when they come here, so they wait a little, then just end.
+#ifdef MPICH_VERSION
+enum { FINALIZE_SECONDS = 3 };
+static sigjmp_buf enough;
+static pthread_t finalizing;
+
+static void wake(int signal)
+{
+    if (pthread_equal(pthread_self(), finalizing))
+        siglongjmp(enough, 1);
+    pthread_kill(finalizing, signal);
+}
+
+static void finish(void)
+{
+    finalizing = pthread_self();
+    signal(SIGALRM, wake);
+    if (sigsetjmp(enough, 1) == 0) {
+        alarm(FINALIZE_SECONDS);
+        MPI_Finalize();
+    }
+    signal(SIGALRM, SIG_IGN);
+}
+#else
+static void finish(void)
+{
+    MPI_Finalize();
+}
+#endif
+
+static void end_job(int status)
+{
+    MPI_Abort(MPI_COMM_WORLD, status);
+}
+
+extern const struct sqz_transport sqz_transport;
+__attribute__((visibility("default"))) const struct sqz_transport sqz_transport = {
+    .version = SQZ_TRANSPORT_VERSION,
+    .start = start,
+    .library = library,
+    .send = send,
+    .receive = receive,
+    .test = test,
+    .finish = finish,
+    .abort = end_job,
+};

@@ -1,0 +1,34 @@
+// What the files of this folder share.
+#ifndef SQZ_DIST_PRIVATE_H
+#define SQZ_DIST_PRIVATE_H
+
+#include "dist/module.h"
+#include "dist/ranks.h"
+#include "dist/roster.h"
+
+enum { SQZ_TAG_GATHER = 1, SQZ_TAG_ALIVE = 2 };
+
+struct sqz_alive { // the signs of life between this rank and another
+    struct sqz_message sent, received;
+    char out, in; // 1: the last one
+    bool parting, parted;
+    double heard; // clock; 0: never
+};
+
+struct sqz_ranks {
+    const struct sqz_transport *transport;
+    void *module; // dlopen's
+    int rank, size;
+    double timeout; // seconds
+    char library[64], at[64];
+    struct sqz_roster *roster; // NULL: no launcher of ours on this machine
+    char *hosts;               // size x SQZ_HOST_SIZE
+    struct sqz_alive *alive;   // size
+    bool lost, agreed;         // agreed: the last failure is known to all
+};
+enum { SQZ_HOST_SIZE = 72 };
+
+// module.c: opens the module of this launcher's MPI and starts it.
+enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_error *err);
+
+#endif

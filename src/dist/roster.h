@@ -1,0 +1,34 @@
+// The roster: a file in memory that the ranks of one machine share with the launcher that started
+// them. In it the launcher reads who they are, what they are at, and which one went first.
+#ifndef SQZ_DIST_ROSTER_H
+#define SQZ_DIST_ROSTER_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SQZ_ROSTER_VARIABLE "SQUEEZENET_ROSTER" // its path, for the ranks
+
+struct sqz_roster_entry {
+    int32_t pid;  // 0: not here (yet), or on another machine
+    int32_t left; // it went as it should
+    char host[72], at[64];
+};
+struct sqz_roster { // as it lies in the file
+    char run[1024]; // the run folder; "" until rank 0 has one
+    int32_t n;
+    struct sqz_roster_entry entries[];
+};
+
+// Of the launcher: a fresh one, whose path goes into the environment. Unmap with close, which also
+// removes the file.
+enum sqz_status sqz_roster_create(int ranks, struct sqz_roster **out, struct sqz_error *err);
+void sqz_roster_close(struct sqz_roster *roster);
+// Of a rank: the launcher's, NULL when there is none or it is on another machine.
+struct sqz_roster *sqz_roster_find(int ranks);
+
+// Waits up to `milliseconds` for ranks that end without having left; fds (one a rank, first -1) is
+// the caller's. Returns the first of them, -1 for none.
+int sqz_roster_watch(const struct sqz_roster *roster, int *fds, int milliseconds);
+
+#endif
