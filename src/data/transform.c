@@ -138,7 +138,10 @@ void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixel
             int n = side - x < block ? side - x : block;
             const uint8_t *in = row + (size_t)x * (size_t)c;
             uint8_t arranged[SQZ_NORMALIZE_BLOCK];
-            if (hflip || bgr) {
+            if (hflip && c == 3 && !bgr) {
+                ops->mirror(row + (size_t)(side - x - n) * 3, n, arranged);
+                in = arranged;
+            } else if (hflip || bgr) {
                 const uint8_t *from = hflip ? row + (size_t)(side - x) * (size_t)c : in;
                 arrange(from, n, c, hflip, bgr, arranged);
                 in = arranged;

@@ -4,8 +4,8 @@
 #include "base/cpu.h"
 
 const struct sqz_pixel_ops sqz_pixel_ops_ref = {
-    linear_row, linear_blend, filter_row,  filter_blend, brighten,   mix_one,  mix_gray, mix,
-    sum_gray,   normalize,    invert_from, mask,         smooth_row, blur_row, warp_row,
+    linear_row, linear_blend, filter_row, filter_blend, brighten, mix_one,    mix_gray, mix,
+    sum_gray,   mirror,       normalize,  invert_from,  mask,     smooth_row, blur_row, warp_row,
 };
 
 void sqz_filter_split(struct sqz_filter_bank *bank)
@@ -19,9 +19,11 @@ void sqz_filter_split(struct sqz_filter_bank *bank)
         int16_t *halves = bank->halves + (size_t)i * bank->groups * SQZ_FILTER_GROUP;
         for (size_t k = 0; k < 4 * bank->groups; k++) {
             int32_t weight = k < (size_t)bank->counts[i] ? weights[k] : 0;
-            int16_t *group = halves + k / 4 * SQZ_FILTER_GROUP + k % 4;
-            group[0] = (int16_t)(weight & ((1 << SQZ_FILTER_LOW_BITS) - 1));
-            group[4] = (int16_t)(weight >> SQZ_FILTER_LOW_BITS);
+            int16_t *pairs = halves + k / 4 * SQZ_FILTER_GROUP + k % 4 / 2 * 8 + k % 2;
+            for (int copy = 0; copy < 8; copy += 2) {
+                pairs[copy] = (int16_t)(weight & ((1 << SQZ_FILTER_LOW_BITS) - 1));
+                pairs[16 + copy] = (int16_t)(weight >> SQZ_FILTER_LOW_BITS);
+            }
         }
     }
 }

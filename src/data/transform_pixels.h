@@ -19,14 +19,15 @@ struct sqz_filter_bank {
     int32_t *weights; // `taps` are kept for every result, 22-bit fixed point
     size_t taps;
     int n;
-    // The same in groups of four (the last filled up with zeros), as 16-bit halves: four low ones,
-    // four high ones. weight = high * 2^SQZ_FILTER_LOW_BITS + low.
+    // The same in groups of four (the last filled up with zeros), as 16-bit halves: eight pairs of
+    // low ones (the first two weights four times, the other two four times), then of high ones.
+    // weight = high * 2^SQZ_FILTER_LOW_BITS + low.
     int16_t *halves;
     size_t groups; // a result
 };
 #define SQZ_FILTER_BITS     22
 #define SQZ_FILTER_LOW_BITS 11
-#define SQZ_FILTER_GROUP    8 // halves
+#define SQZ_FILTER_GROUP    32 // halves
 // Fills `halves`, which has room for all taps, from `weights`, and sets `groups`.
 void sqz_filter_split(struct sqz_filter_bank *bank);
 
@@ -42,7 +43,10 @@ struct sqz_warp_row {
 #define SQZ_WARP_PLACE_BITS 10
 #define SQZ_WARP_STEP_BITS  5
 
-#define SQZ_NORMALIZE_BLOCK 48 // values: whole vectors, and whole pixels of 1 or 3 channels
+// Values: whole vectors, whole pixels of 1 or 3 channels, half a row of 224. Long, so that the
+// first mirrored bytes have left the store buffer when they are read, by wider loads than they were
+// stored.
+#define SQZ_NORMALIZE_BLOCK 336
 
 struct sqz_pixel_ops {
     // Writes n * c values, and may write one more.
@@ -63,6 +67,8 @@ struct sqz_pixel_ops {
     // x = fma(x, factor, other * (1 - factor))
     void (*mix)(uint8_t *x, const uint8_t *other, size_t n, float factor);
     uint64_t (*sum_gray)(const uint8_t *rgb, size_t n);
+    // n pixels of three channels, the last one first
+    void (*mirror)(const uint8_t *in, int n, uint8_t *out);
     // (x - mean) / std for n <= SQZ_NORMALIZE_BLOCK values
     void (*normalize)(const uint8_t *in, int n, const float *mean, const float *std, float *out);
     // x = x >= threshold ? 255 - x : x

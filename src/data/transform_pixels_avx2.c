@@ -33,13 +33,11 @@ static void linear_row_avx2(const struct sqz_linear_columns *columns, const uint
 
 static inline __m256i filter_four(const uint8_t *p, const int16_t *halves, __m256i pairs)
 {
-    const __m256i low = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-    const __m256i high = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
     __m256i pixels = _mm256_shuffle_epi8(
         _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p)), pairs);
-    __m256i weights = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)halves));
-    __m256i lows = _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(weights, low));
-    __m256i highs = _mm256_madd_epi16(pixels, _mm256_permutevar8x32_epi32(weights, high));
+    const __m256i *weights = (const __m256i *)halves;
+    __m256i lows = _mm256_madd_epi16(pixels, _mm256_loadu_si256(weights));
+    __m256i highs = _mm256_madd_epi16(pixels, _mm256_loadu_si256(weights + 1));
     return _mm256_add_epi32(lows, _mm256_slli_epi32(highs, SQZ_FILTER_LOW_BITS));
 }
 
@@ -80,8 +78,6 @@ static void filter_row_avx2(const struct sqz_filter_bank *bank, const uint8_t *r
     const __m256i pairs =
         _mm256_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, 6, -1, 9, -1, 7,
                          -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
-    const __m256i low = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-    const __m256i high = _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3);
     const __m128i half = _mm_set1_epi32(FILTER_HALF);
     const int16_t *halves = bank->halves;
     int i = 0;
@@ -94,11 +90,10 @@ static void filter_row_avx2(const struct sqz_filter_bank *bank, const uint8_t *r
         for (int g = 0; g < groups; g++, p += 12, halves += SQZ_FILTER_GROUP) {
             __m256i pixels = _mm256_shuffle_epi8(
                 _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p)), pairs);
-            __m256i weights = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)halves));
-            __m256i lower = _mm256_permutevar8x32_epi32(weights, low);
-            __m256i upper = _mm256_permutevar8x32_epi32(weights, high);
-            lows = _mm256_add_epi32(lows, _mm256_madd_epi16(pixels, lower));
-            highs = _mm256_add_epi32(highs, _mm256_madd_epi16(pixels, upper));
+            const __m256i *weights = (const __m256i *)halves;
+            lows = _mm256_add_epi32(lows, _mm256_madd_epi16(pixels, _mm256_loadu_si256(weights)));
+            highs =
+                _mm256_add_epi32(highs, _mm256_madd_epi16(pixels, _mm256_loadu_si256(weights + 1)));
         }
         lows = _mm256_add_epi32(lows, _mm256_slli_epi32(highs, SQZ_FILTER_LOW_BITS));
         __m128i sums =
@@ -187,8 +182,53 @@ static void warp_row_avx2(const struct sqz_warp_row *row, uint8_t *out)
     }
 }
 
+// Sixteen pixels at a time, as three vectors: five pixels of each stay in their vector, the sixth
+// is split between two.
+static void mirror_avx2(const uint8_t *in, int n, uint8_t *out)
+{
+    const __m128i first_c = _mm_setr_epi8(13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, -1);
+    const __m128i first_b =
+        _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 14);
+    const __m128i second_c =
+        _mm_setr_epi8(-1, 0, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m128i second_b = _mm_setr_epi8(15, -1, 11, 12, 13, 8, 9, 10, 5, 6, 7, 2, 3, 4, -1, 0);
+    const __m128i second_a =
+        _mm_setr_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 15, -1);
+    const __m128i third_b =
+        _mm_setr_epi8(1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m128i third_a = _mm_setr_epi8(-1, 12, 13, 14, 9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2);
+    for (; n >= 16; n -= 16, out += 48) {
+        const uint8_t *p = in + 3 * (n - 16);
+        __m128i a = _mm_loadu_si128((const __m128i *)p);
+        __m128i b = _mm_loadu_si128((const __m128i *)(p + 16));
+        __m128i c = _mm_loadu_si128((const __m128i *)(p + 32));
+        __m128i first = _mm_or_si128(_mm_shuffle_epi8(c, first_c), _mm_shuffle_epi8(b, first_b));
+        __m128i second =
+            _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(c, second_c), _mm_shuffle_epi8(b, second_b)),
+                         _mm_shuffle_epi8(a, second_a));
+        __m128i third = _mm_or_si128(_mm_shuffle_epi8(b, third_b), _mm_shuffle_epi8(a, third_a));
+        _mm_storeu_si128((__m128i *)out, first);
+        _mm_storeu_si128((__m128i *)(out + 16), second);
+        _mm_storeu_si128((__m128i *)(out + 32), third);
+    }
+    mirror(in, n, out);
+}
+
 const struct sqz_pixel_ops sqz_pixel_ops_avx2 = {
-    linear_row_avx2, linear_blend, filter_row_avx2, filter_blend_avx2, brighten,    mix_one,
-    mix_gray,        mix,          sum_gray,        normalize,         invert_from, mask,
-    smooth_row,      blur_row,     warp_row_avx2,
+    linear_row_avx2,
+    linear_blend,
+    filter_row_avx2,
+    filter_blend_avx2,
+    brighten,
+    mix_one,
+    mix_gray,
+    mix,
+    sum_gray,
+    mirror_avx2,
+    normalize,
+    invert_from,
+    mask,
+    smooth_row,
+    blur_row,
+    warp_row_avx2,
 };

@@ -2,6 +2,8 @@
 #include "data/image.h"
 #include "data/transform_pixels.h"
 
+#include <string.h>
+
 static void linear_row(const struct sqz_linear_columns *columns, const uint8_t *row, int16_t *out)
 {
     int next = columns->next, c = columns->c;
@@ -146,6 +148,12 @@ static uint64_t sum_gray(const uint8_t *rgb, size_t n)
         sum += part;
     }
     return sum;
+}
+
+static void mirror(const uint8_t *restrict in, int n, uint8_t *restrict out)
+{
+    for (int i = n - 1; i >= 0; i--, out += 3)
+        memcpy(out, in + 3 * i, 3);
 }
 
 static void normalize(const uint8_t *restrict in, int n, const float *restrict mean,

@@ -173,8 +173,12 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
         if (run->setup.model->net->spec.classes > 5)
             sqz_text_add(&line, "  top-5 %.2f %%", 100 * (double)validated->correct5 / samples);
     }
-    sqz_text_add(&line, "  lr %.3g  %.1f s  %.0f img/s%s", rate, run->epoch_seconds, speed,
-                 is_best ? "  best" : "");
+    double all_waited = sqz_loader_wait_seconds(run->loader), waited = all_waited - run->waited;
+    run->waited = all_waited;
+    sqz_text_add(&line, "  lr %.3g  %.1f s  %.0f img/s", rate, run->epoch_seconds, speed);
+    if (run->epoch_seconds > 0)
+        sqz_text_add(&line, "  %.1f %% waiting for pictures", 100 * waited / run->epoch_seconds);
+    sqz_text_add(&line, "%s", is_best ? "  best" : "");
     sqz_run_folder_log(&run->folder, "%s", sqz_text_get(&line));
     struct sqz_event event = {.kind = SQZ_EVENT_EPOCH,
                               .text = sqz_text_get(&line),

@@ -32,6 +32,7 @@ struct sqz_run {
     // Of this process only; nothing of it is saved.
     double started, told; // clock: start of the training, last progress event
     double train_seconds; // in steps, validation not counted
+    double waited;        // of the loader's waiting time, what earlier epochs' lines have told
     double epoch_seconds;
     int64_t epoch_images, images, steps_here;
     struct sqz_evaluation shown; // of the model that `best` in the result means

@@ -40,6 +40,8 @@ done
 
 # A whole run with curves, then the tables of validate.
 expect 0 train shapes $small --run_dir run
+shares=$(grep -c ' img/s  \([0-9]\|[1-9][0-9]\|100\)\.[0-9] % waiting for pictures' run/train.log)
+[ "$shares" = 3 ] || fail "$shares of 3 epochs say their share of waiting"
 contains "$err" '^Loss      ' "the curves at the end"
 contains "$(cat run/history.svg)" '</svg>' "history.svg"
 expect 0 validate run/best.safetensors --data_dir shapes --json --confusion c.csv --per_class p.csv

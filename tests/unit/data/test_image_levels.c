@@ -239,6 +239,19 @@ static void test_normalize(void **state)
     }
 }
 
+static void test_mirror(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= MOST; n++) {
+        uint8_t *in = random_bytes((size_t)n * 3), *out = random_bytes((size_t)n * 3);
+        best->mirror(in, n, out);
+        for (int i = 0; i < n; i++)
+            assert_memory_equal(out + 3 * i, in + 3 * (n - 1 - i), 3);
+        free(in);
+        free(out);
+    }
+}
+
 static void test_cap(void **state)
 {
     (void)state;
@@ -260,7 +273,7 @@ int main(void)
         cmocka_unit_test(test_colour),     cmocka_unit_test(test_colour_definition),
         cmocka_unit_test(test_operations), cmocka_unit_test(test_neighbours),
         cmocka_unit_test(test_warp),       cmocka_unit_test(test_normalize),
-        cmocka_unit_test(test_cap),
+        cmocka_unit_test(test_mirror),     cmocka_unit_test(test_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
