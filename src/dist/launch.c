@@ -172,6 +172,17 @@ static void become(const struct command *command)
     raise(SIGKILL); // there is nothing to go back to
 }
 
+static void look(const struct sqz_roster *roster, int *fds, int milliseconds,
+                 struct sqz_launch_end *out)
+{
+    out->lost = sqz_roster_watch(roster, fds, milliseconds);
+    if (out->lost < 0)
+        return;
+    const struct sqz_roster_entry *entry = &roster->entries[out->lost];
+    snprintf(out->host, sizeof out->host, "%.*s", (int)sizeof out->host - 1, entry->host);
+    snprintf(out->at, sizeof out->at, "%.*s", (int)sizeof out->at - 1, entry->at);
+}
+
 // Until mpirun ends; notes the first rank that goes without having left, before mpirun kills the
 // others.
 static enum sqz_status attend(const struct sqz_launch *launch, const struct command *command,
@@ -193,13 +204,10 @@ static enum sqz_status attend(const struct sqz_launch *launch, const struct comm
             usleep(LOOK_MILLISECONDS * 1000);
             continue;
         }
-        out->lost = sqz_roster_watch(roster, fds, LOOK_MILLISECONDS);
-        if (out->lost >= 0) {
-            const struct sqz_roster_entry *entry = &roster->entries[out->lost];
-            snprintf(out->host, sizeof out->host, "%.*s", (int)sizeof out->host - 1, entry->host);
-            snprintf(out->at, sizeof out->at, "%.*s", (int)sizeof out->at - 1, entry->at);
-        }
+        look(roster, fds, LOOK_MILLISECONDS, out);
     }
+    if (out->lost < 0) // mpirun may have been faster than the last look
+        look(roster, fds, 0, out);
     out->exit_status = WIFEXITED(outcome) ? WEXITSTATUS(outcome) : 128 + WTERMSIG(outcome);
     snprintf(out->run, sizeof out->run, "%.*s", (int)sizeof out->run - 1, roster->run);
     return SQZ_OK;
@@ -210,11 +218,11 @@ enum sqz_status sqz_launch_run(const struct sqz_launch *launch, struct sqz_launc
 {
     struct command command = {.n = 0};
     struct sqz_roster *roster = NULL;
-    int *fds = sqz_new_array((size_t)launch->ranks, sizeof *fds);
+    int *fds = sqz_new_array((size_t)launch->ranks + 1, sizeof *fds);
     *out = (struct sqz_launch_end){.lost = -1};
     enum sqz_status status = fds ? sqz_roster_create(launch->ranks, &roster, err)
                                  : sqz_fail_memory(err, "the ranks", sizeof *fds);
-    for (int r = 0; !status && r < launch->ranks; r++)
+    for (int r = 0; !status && r <= launch->ranks; r++)
         fds[r] = -1;
     if (!status)
         status = build(launch, &command, err); // behind the roster, whose path it hands on
@@ -227,7 +235,7 @@ enum sqz_status sqz_launch_run(const struct sqz_launch *launch, struct sqz_launc
                      ? sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot start \"%s\"", command.mpirun)
                      : attend(launch, &command, child, roster, fds, out, err);
     }
-    for (int r = 0; roster && r < launch->ranks; r++)
+    for (int r = 0; roster && r <= launch->ranks; r++)
         if (fds[r] >= 0)
             close(fds[r]);
     sqz_roster_close(roster);

@@ -4,9 +4,9 @@
 #include "base/memory.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -63,24 +63,34 @@ struct sqz_roster *sqz_roster_find(int ranks)
     return roster;
 }
 
+// An epoll instance lists its events in the order in which they came: who died first is told right
+// even when the launcher looks after another rank has been killed for it.
+static void watch_new(const struct sqz_roster *roster, int *fds)
+{
+    const int n = roster->n;
+    if (fds[n] < 0)
+        fds[n] = epoll_create1(EPOLL_CLOEXEC);
+    for (int r = 0; r < n; r++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)r};
+        if (fds[r] >= 0 || roster->entries[r].pid <= 0)
+            continue;
+        fds[r] = (int)syscall(SYS_pidfd_open, roster->entries[r].pid, 0);
+        if (fds[r] >= 0)
+            epoll_ctl(fds[n], EPOLL_CTL_ADD, fds[r], &event);
+    }
+}
+
 int sqz_roster_watch(const struct sqz_roster *roster, int *fds, int milliseconds)
 {
-    struct pollfd *polled = sqz_new_array((size_t)roster->n, sizeof *polled);
-    int first = -1;
-    for (int r = 0; polled && r < roster->n; r++) {
-        if (fds[r] < 0 && roster->entries[r].pid > 0)
-            fds[r] = (int)syscall(SYS_pidfd_open, roster->entries[r].pid, 0);
-        polled[r] = (struct pollfd){.fd = fds[r], .events = POLLIN};
+    enum { AT_ONCE = 64 };
+    struct epoll_event events[AT_ONCE];
+    watch_new(roster, fds);
+    int n = epoll_wait(fds[roster->n], events, AT_ONCE, milliseconds);
+    for (int i = 0; i < n; i++) {
+        const int r = (int)events[i].data.u32;
+        if (!roster->entries[r].left)
+            return r;
+        epoll_ctl(fds[roster->n], EPOLL_CTL_DEL, fds[r], NULL); // or it would always be ready
     }
-    if (!polled || poll(polled, (nfds_t)roster->n, milliseconds) <= 0) {
-        sqz_free(polled);
-        return -1;
-    }
-    for (int r = 0; r < roster->n && first < 0; r++)
-        if (polled[r].revents && !roster->entries[r].left)
-            first = r;
-    if (first < 0) // those that have left stay readable: no busy waiting
-        usleep((useconds_t)milliseconds * 1000);
-    sqz_free(polled);
-    return first;
+    return -1;
 }

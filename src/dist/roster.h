@@ -27,8 +27,8 @@ void sqz_roster_close(struct sqz_roster *roster);
 // Of a rank: the launcher's, NULL when there is none or it is on another machine.
 struct sqz_roster *sqz_roster_find(int ranks);
 
-// Waits up to `milliseconds` for ranks that end without having left; fds (one a rank, first -1) is
-// the caller's. Returns the first of them, -1 for none.
+// Waits up to `milliseconds` for ranks that end without having left; fds (one a rank and one more,
+// first -1) is the caller's, to close. Returns the one that ended first, -1 for none.
 int sqz_roster_watch(const struct sqz_roster *roster, int *fds, int milliseconds);
 
 #endif
