@@ -91,18 +91,6 @@ static void forward_channel(struct sqz_norm_group *group, const struct slice *sl
     slice->shift[c] = (float)(slice->beta[c] - mean * scale);
 }
 
-void sqz_norm_finish_forward(struct sqz_norm_group *group, int parts)
-{
-    const struct sqz_norm_stage *stage = &group->plan->stages[group->stage];
-    for (int i = stage->first; i < stage->end; i++) {
-        if (group->net->layers[i].gamma < 0)
-            continue;
-        struct slice slice = slice_of(group, i);
-        for (int c = 0; c < slice.layer->channels; c++)
-            forward_channel(group, &slice, c, parts);
-    }
-}
-
 static void backward_channel(struct sqz_norm_group *group, const struct slice *slice, int c,
                              int parts)
 {
@@ -124,7 +112,10 @@ static void backward_channel(struct sqz_norm_group *group, const struct slice *s
     slice->c[c] = (float)c0;
 }
 
-void sqz_norm_finish_backward(struct sqz_norm_group *group, int parts)
+// Every channel that the stage normalises.
+static void each_channel(struct sqz_norm_group *group, int parts,
+                         void (*finish)(struct sqz_norm_group *group, const struct slice *slice,
+                                        int c, int parts))
 {
     const struct sqz_norm_stage *stage = &group->plan->stages[group->stage];
     for (int i = stage->first; i < stage->end; i++) {
@@ -132,6 +123,16 @@ void sqz_norm_finish_backward(struct sqz_norm_group *group, int parts)
             continue;
         struct slice slice = slice_of(group, i);
         for (int c = 0; c < slice.layer->channels; c++)
-            backward_channel(group, &slice, c, parts);
+            finish(group, &slice, c, parts);
     }
+}
+
+void sqz_norm_finish_forward(struct sqz_norm_group *group, int parts)
+{
+    each_channel(group, parts, forward_channel);
+}
+
+void sqz_norm_finish_backward(struct sqz_norm_group *group, int parts)
+{
+    each_channel(group, parts, backward_channel);
 }

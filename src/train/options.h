@@ -86,6 +86,11 @@ void sqz_option_value_text(const struct sqz_options *options, int index, struct 
 // re_value: one number for all channels, three, or random (then value is not set).
 enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float value[3],
                                         bool *random, struct sqz_error *err);
+// Whether prune was given (its default is NAN); prune, compress or update_budget, which change the
+// weights that a model is saved with; teacher or distill, which change the targets.
+bool sqz_options_prunes(const struct sqz_options *options);
+bool sqz_options_retrains(const struct sqz_options *options);
+bool sqz_options_teaches(const struct sqz_options *options);
 // Checks combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG). Single values
 // were checked when they were set.
 // Appends one grouped note on accepted options without a meaning here to *notes, if any were given.

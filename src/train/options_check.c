@@ -203,9 +203,24 @@ static enum sqz_status check_bytes(const char *name, const char *value, struct s
                     name, value);
 }
 
+bool sqz_options_prunes(const struct sqz_options *options)
+{
+    return !isnan(options->prune);
+}
+
+bool sqz_options_retrains(const struct sqz_options *options)
+{
+    return sqz_options_prunes(options) || options->compress || *options->update_budget;
+}
+
+bool sqz_options_teaches(const struct sqz_options *options)
+{
+    return *options->teacher || options->distill > 0;
+}
+
 static enum sqz_status check_retraining(const struct sqz_options *options, struct sqz_error *err)
 {
-    bool prunes = options->prune == options->prune; // NAN: not given
+    bool another = sqz_options_prunes(options) || options->compress;
     enum sqz_status status = check_bytes("size", options->size, err);
     if (!status)
         status = check_bytes("update_budget", options->update_budget, err);
@@ -219,16 +234,15 @@ static enum sqz_status check_retraining(const struct sqz_options *options, struc
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option compress needs the size that the file may have, as \"--size "
                         "60kB\".");
-    if (*options->update_budget && (prunes || options->compress || !*options->ckpt_path))
+    if (*options->update_budget && (another || !*options->ckpt_path))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option update_budget needs ckpt_path, the .sqz file that is to be "
                         "patched, and excludes prune and compress, which make another file.");
-    if (strcmp(options->norm, "batch") == 0 &&
-        (prunes || options->compress || *options->update_budget))
+    if (strcmp(options->norm, "batch") == 0 && sqz_options_retrains(options))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options prune, compress and update_budget work on a network's final "
                         "weights; add \"--norm none\".");
-    if ((*options->teacher || options->distill > 0) && strcmp(options->loss, "CE") != 0)
+    if (sqz_options_teaches(options) && strcmp(options->loss, "CE") != 0)
         return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
                         options->loss);
     return SQZ_OK;

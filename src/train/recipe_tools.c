@@ -163,11 +163,10 @@ enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text
     enum { FEWEST = 8 }; // statistics of fewer pictures are noise, if there could be more
     int64_t batch = options->batch_size, group = options->norm_group;
     bool open = sqz_options_origin(options, "norm_group") <= SQZ_FROM_BUILTIN_RECIPE;
-    bool retrains =
-        options->prune == options->prune || options->compress || *options->update_budget;
     if (strcmp(options->norm, "batch") != 0)
         return SQZ_OK;
-    if (retrains && sqz_options_origin(options, "norm") <= SQZ_FROM_BUILTIN_RECIPE) {
+    if (sqz_options_retrains(options) &&
+        sqz_options_origin(options, "norm") <= SQZ_FROM_BUILTIN_RECIPE) {
         sqz_text_add(notes, "norm is none: prune, compress and update_budget work on a network's "
                             "final weights.\n");
         return sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "norm", "none");

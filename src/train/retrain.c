@@ -49,7 +49,7 @@ static double usual_density(size_t weights, size_t size)
 static void plan(struct sqz_run *run, struct sqz_retrain *retrain)
 {
     const struct sqz_options *options = run->setup.options;
-    bool prunes = options->prune == options->prune; // NAN: not given
+    bool prunes = sqz_options_prunes(options);
     retrain->size = size_option(options->size);
     retrain->budget = size_option(options->update_budget);
     retrain->density = prunes ? options->prune : 1;
@@ -94,8 +94,7 @@ enum sqz_status sqz_retrain_new(struct sqz_run *run, struct sqz_error *err)
 {
     const struct sqz_options *options = run->setup.options;
     const struct sqz_net *net = run->setup.model->net;
-    if (options->prune != options->prune && !options->compress && !*options->update_budget &&
-        !*options->teacher && !(options->distill > 0))
+    if (!sqz_options_retrains(options) && !sqz_options_teaches(options))
         return SQZ_OK;
     struct sqz_retrain *retrain = run->retrain = sqz_new_array(1, sizeof *retrain);
     if (!retrain)

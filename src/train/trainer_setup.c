@@ -188,8 +188,7 @@ static enum sqz_status check_ranks(const struct sqz_options *options, int ranks,
             err, SQZ_E_CONFIG,
             "Ranks cannot begin with the weights of ckpt_path and \"norm: batch\", whose "
             "statistics one process finds: train it in one, or with \"--norm none\".");
-    if (ranks > 1 && (options->prune == options->prune || options->compress ||
-                      options->distill > 0 || *options->teacher || *options->update_budget))
+    if (ranks > 1 && (sqz_options_retrains(options) || sqz_options_teaches(options)))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options prune, compress, update_budget, teacher and distill work in one "
                         "process; leave out the ranks.");

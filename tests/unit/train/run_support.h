@@ -64,6 +64,16 @@ static inline const char *in_root(const char *name)
     return path;
 }
 
+// The option that names a run folder there; four at a time.
+static inline const char *run_dir(const char *name)
+{
+    static char pairs[4][320];
+    static int next;
+    char *pair = pairs[next++ % 4];
+    snprintf(pair, sizeof pairs[0], "run_dir=%s", in_root(name));
+    return pair;
+}
+
 static inline void put(struct sqz_options *options, const char *name, const char *value)
 {
     struct sqz_error err = {0};

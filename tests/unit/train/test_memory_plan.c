@@ -25,15 +25,6 @@ static void test_sizes(void **state)
             fail_msg("\"%s\" was taken", bad[i]);
 }
 
-static const char *run_dir(const char *name)
-{
-    static char pairs[4][320];
-    static int next;
-    char *pair = pairs[next++ % 4];
-    snprintf(pair, sizeof pairs[0], "run_dir=%s", in_root(name));
-    return pair;
-}
-
 // Megabytes that a run said it plans for.
 static double planned(const struct heard *heard)
 {

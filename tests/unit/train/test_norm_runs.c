@@ -6,15 +6,6 @@
 #include "net/infer.h"
 #include <math.h>
 
-static const char *run_dir(const char *name)
-{
-    static char pairs[4][320];
-    static int next;
-    char *pair = pairs[next++ % 4];
-    snprintf(pair, sizeof pairs[0], "run_dir=%s", in_root(name));
-    return pair;
-}
-
 static void resume(const char *name, int threads)
 {
     struct sqz_options *options = NULL;

@@ -7,14 +7,6 @@
 #include "net/infer.h"
 #include "train/teacher.h"
 
-static char dirs[8][192]; // "run_dir=..." texts
-
-static const char *run_dir(int slot, const char *name)
-{
-    snprintf(dirs[slot], sizeof dirs[slot], "run_dir=%s/%s", root, name);
-    return dirs[slot];
-}
-
 static struct sqz_model *best_of(const char *folder)
 {
     struct sqz_model *model = NULL;
@@ -49,13 +41,13 @@ static void three_ways(const char *const *pairs, const char *name, const char *l
         all[n] = pairs[n];
         n++;
     }
-    all[n] = run_dir(0, name);
+    all[n] = run_dir(name);
     all[n + 1] = NULL;
     run_well(all, 1, NULL, NULL);
-    all[n] = run_dir(0, other);
+    all[n] = run_dir(other);
     run_well(all, 3, NULL, NULL);
     same_run(name, other);
-    all[n] = run_dir(0, cut);
+    all[n] = run_dir(cut);
     all[n + 1] = limit;
     all[n + 2] = NULL;
     run_well(all, 2, NULL, NULL);

@@ -1,13 +1,7 @@
 // Whole small runs: equal files whatever the threads and interruptions, and what is refused.
 #include "run_support.h"
 
-static char dirs[8][192]; // "run_dir=..." texts
-
-static const char *run_dir(int slot, const char *name)
-{
-    snprintf(dirs[slot], sizeof dirs[slot], "run_dir=%s/%s", root, name);
-    return dirs[slot];
-}
+static char dirs[8][192]; // "resume=..." texts, and the like
 
 static const char *resume_dir(int slot, const char *name)
 {
@@ -38,7 +32,7 @@ static int make_reference(void **state)
 {
     if (make_root(state))
         return -1;
-    const char *const pairs[] = {run_dir(0, "reference"), NULL};
+    const char *const pairs[] = {run_dir("reference"), NULL};
     struct sqz_train_result result;
     struct heard heard = {0};
     run_well(pairs, 1, &heard, &result);
@@ -55,8 +49,8 @@ static int make_reference(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    const char *const two[] = {run_dir(0, "two"), "threads=2", NULL};
-    const char *const four[] = {run_dir(1, "four"), "threads=4", "num_parallel_workers=3", NULL};
+    const char *const two[] = {run_dir("two"), "threads=2", NULL};
+    const char *const four[] = {run_dir("four"), "threads=4", "num_parallel_workers=3", NULL};
     run_well(two, 2, NULL, NULL);
     run_well(four, 4, NULL, NULL);
     same_run("reference", "two");
@@ -80,7 +74,7 @@ static void test_no_machine(void **state)
 static void test_stop_and_resume(void **state)
 {
     (void)state;
-    const char *const pairs[] = {run_dir(0, "stopped"), NULL};
+    const char *const pairs[] = {run_dir("stopped"), NULL};
     struct heard heard = {.stop_after = 1}; // the first progress event comes with the first step
     struct sqz_error err = {0};
     assert_int_equal(run_with(options_of(pairs), 2, &heard, NULL, &err), SQZ_E_STOPPED);
@@ -99,7 +93,7 @@ static void test_limits(void **state)
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         char name[32];
         snprintf(name, sizeof name, "limit%zu", i);
-        const char *const pairs[] = {run_dir(0, name), limits[i], NULL};
+        const char *const pairs[] = {run_dir(name), limits[i], NULL};
         struct sqz_train_result result;
         run_well(pairs, 2, NULL, &result);
         assert_true(result.steps < 20 && result.best_epoch > 0);
@@ -114,10 +108,10 @@ static void test_accumulation_across_epochs(void **state)
 {
     (void)state;
     // 10 steps an epoch in groups of 4: the third group begins in one epoch and ends in the next.
-    const char *const whole[] = {run_dir(0, "groups"), "gradient_accumulation_steps=4", "opt=adamw",
+    const char *const whole[] = {run_dir("groups"), "gradient_accumulation_steps=4", "opt=adamw",
                                  NULL};
-    const char *const cut[] = {run_dir(1, "groups-cut"), "gradient_accumulation_steps=4",
-                               "opt=adamw", "max_steps=11", NULL};
+    const char *const cut[] = {run_dir("groups-cut"), "gradient_accumulation_steps=4", "opt=adamw",
+                               "max_steps=11", NULL};
     run_well(whole, 2, NULL, NULL);
     run_well(cut, 1, NULL, NULL);
     resume_well("groups-cut", 2);
@@ -145,7 +139,7 @@ static void test_killed(void **state)
     resume_well("killed-early", 2);
     same_run("reference", "killed-early");
 
-    const char *const pairs[] = {run_dir(0, "killed"), "max_steps=10", NULL};
+    const char *const pairs[] = {run_dir("killed"), "max_steps=10", NULL};
     run_well(pairs, 2, NULL, NULL);
     const char *texts[] = {"history.csv", "steps.csv"};
     for (int i = 0; i < 2; i++)
@@ -168,13 +162,13 @@ static void test_displaced_best(void **state)
 {
     (void)state;
     const char *const common[] = {"epoch_size=4", "decay_epochs=3", "lr=0.01"};
-    const char *const whole[] = {run_dir(0, "four-epochs"), common[0], common[1], common[2], NULL};
+    const char *const whole[] = {run_dir("four-epochs"), common[0], common[1], common[2], NULL};
     run_well(whole, 2, NULL, NULL);
     for (int steps = 13; steps < 40; steps += 9) {
         char name[32], limit[32];
         snprintf(name, sizeof name, "displaced%d", steps);
         snprintf(limit, sizeof limit, "max_steps=%d", steps);
-        const char *const cut[] = {run_dir(1, name), common[0], common[1], common[2], limit, NULL};
+        const char *const cut[] = {run_dir(name), common[0], common[1], common[2], limit, NULL};
         run_well(cut, 2, NULL, NULL);
         resume_well(name, 2);
         same_run("four-epochs", name);
@@ -192,7 +186,7 @@ static void refuses(const char *const *pairs, enum sqz_status status, const char
 static void test_refusals(void **state)
 {
     (void)state;
-    const char *const busy[] = {run_dir(0, "reference"), NULL};
+    const char *const busy[] = {run_dir("reference"), NULL};
     refuses(busy, SQZ_E_CANTWRITE, "--force");
     const char *const nothing[] = {resume_dir(1, "nowhere"), NULL};
     refuses(nothing, SQZ_E_NOINPUT, "nowhere");
@@ -200,9 +194,9 @@ static void test_refusals(void **state)
     refuses(other_rate, SQZ_E_USAGE, "Option lr");
     const char *const model[] = {resume_dir(3, "reference/best.safetensors"), NULL};
     refuses(model, SQZ_E_DATA, "--ckpt_path");
-    const char *const few[] = {run_dir(4, "few"), "num_classes=4", NULL};
+    const char *const few[] = {run_dir("few"), "num_classes=4", NULL};
     refuses(few, SQZ_E_CONFIG, "num_classes");
-    const char *const no_val[] = {run_dir(5, "no-val"), "val_split=validation", NULL};
+    const char *const no_val[] = {run_dir("no-val"), "val_split=validation", NULL};
     refuses(no_val, SQZ_E_NOINPUT, "validation");
     assert_false(exists("few", "") || exists("no-val", ""));
 }
@@ -210,7 +204,7 @@ static void test_refusals(void **state)
 static void test_changed_data(void **state)
 {
     (void)state;
-    const char *const pairs[] = {run_dir(0, "moved"), "max_steps=4", NULL};
+    const char *const pairs[] = {run_dir("moved"), "max_steps=4", NULL};
     run_well(pairs, 1, NULL, NULL);
     struct sqz_synth how = {.per_class_train = 9, .per_class_val = 3, .size = 32, .seed = 5};
     struct sqz_error err = {0};
@@ -228,7 +222,7 @@ static void test_changed_data(void **state)
 static void test_divergence(void **state)
 {
     (void)state;
-    const char *const pairs[] = {run_dir(0, "diverged"), "lr=1e30", "warmup_epochs=0", NULL};
+    const char *const pairs[] = {run_dir("diverged"), "lr=1e30", "warmup_epochs=0", NULL};
     struct sqz_error err = {0};
     assert_int_equal(run_with(options_of(pairs), 2, NULL, NULL, &err), SQZ_E_DIVERGED);
     assert_non_null(strstr(err.text, "lower --lr"));
@@ -241,7 +235,7 @@ static void test_fine_tuning(void **state)
     (void)state;
     char path[128];
     snprintf(path, sizeof path, "ckpt_path=%s/reference/best.safetensors", root);
-    const char *const same[] = {run_dir(0, "tuned"), path, "max_steps=2", NULL};
+    const char *const same[] = {run_dir("tuned"), path, "max_steps=2", NULL};
     struct heard heard = {0};
     run_well(same, 2, &heard, NULL);
     assert_non_null(strstr(heard.notes, "with its classifier"));
@@ -265,7 +259,7 @@ static void test_fine_tuning(void **state)
     }
     sqz_folder_release(&classes);
     snprintf(dirs[7], sizeof dirs[7], "data_dir=%s/two-classes", root);
-    const char *const fewer[] = {run_dir(1, "tuned2"), path, dirs[7], "max_steps=2", NULL};
+    const char *const fewer[] = {run_dir("tuned2"), path, dirs[7], "max_steps=2", NULL};
     struct heard again = {0};
     run_well(fewer, 2, &again, NULL);
     assert_non_null(
@@ -338,7 +332,7 @@ static void test_recipe_overridden(void **state)
 static void test_mindcv_checkpoints(void **state)
 {
     (void)state;
-    const char *const pairs[] = {run_dir(0, "kept"), "ckpt_format=ckpt", "keep_checkpoint_max=2",
+    const char *const pairs[] = {run_dir("kept"), "ckpt_format=ckpt", "keep_checkpoint_max=2",
                                  "epoch_size=4", NULL};
     run_well(pairs, 2, NULL, NULL);
     assert_false(exists("kept", "squeezenet1_1-1_10.ckpt") ||
@@ -361,7 +355,7 @@ static void test_dry_run(void **state)
     struct sqz_error err = {0};
     struct sqz_pool *pool = NULL;
     struct sqz_text text = {0};
-    const char *const pairs[] = {run_dir(0, "planned"), NULL};
+    const char *const pairs[] = {run_dir("planned"), NULL};
     struct sqz_options *options = options_of(pairs);
     if (sqz_pool_new(2, &pool, &err))
         fail_msg("%s", err.text);
