@@ -1,8 +1,8 @@
-// Opens libcurl when the first file is fetched. Linked, it would bring some thirty libraries into
-// every run, and the start of `predict` is counted in milliseconds.
+// Opens libcurl when the first file is fetched.
 #include "formats/curl_library.h"
 
-#include <dlfcn.h>
+#include "base/library.h"
+
 #include <pthread.h>
 
 static struct sqz_curl library;
@@ -10,26 +10,18 @@ static bool is_there;
 
 static void open_library(void)
 {
-    static const struct {
-        const char *name;
-        void **function;
-    } wanted[] = {{"curl_global_init", (void **)&library.global_init},
-                  {"curl_easy_init", (void **)&library.easy_init},
-                  {"curl_easy_setopt", (void **)&library.easy_setopt},
-                  {"curl_easy_perform", (void **)&library.easy_perform},
-                  {"curl_easy_getinfo", (void **)&library.easy_getinfo},
-                  {"curl_easy_header", (void **)&library.easy_header},
-                  {"curl_easy_strerror", (void **)&library.easy_strerror},
-                  {"curl_easy_cleanup", (void **)&library.easy_cleanup}};
-    void *handle = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        handle = dlopen("libcurl-gnutls.so.4", RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return;
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (!(*wanted[i].function = dlsym(handle, wanted[i].name)))
-            return;
-    is_there = library.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4", NULL};
+    static const struct sqz_symbol symbols[] = {
+        {"curl_global_init", (void **)&library.global_init},
+        {"curl_easy_init", (void **)&library.easy_init},
+        {"curl_easy_setopt", (void **)&library.easy_setopt},
+        {"curl_easy_perform", (void **)&library.easy_perform},
+        {"curl_easy_getinfo", (void **)&library.easy_getinfo},
+        {"curl_easy_header", (void **)&library.easy_header},
+        {"curl_easy_strerror", (void **)&library.easy_strerror},
+        {"curl_easy_cleanup", (void **)&library.easy_cleanup}};
+    is_there = sqz_library_open(names, symbols, sizeof symbols / sizeof *symbols) &&
+               library.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
 enum sqz_status sqz_curl_open(const struct sqz_curl **out, struct sqz_error *err)

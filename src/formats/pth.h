@@ -4,7 +4,8 @@
 
 #include "formats/pickle.h"
 
-struct zip; // libzip's archive
+struct zip;     // libzip's archive
+struct sqz_zip; // and its functions (zip_library.h)
 
 // One storage that some tensor has named: its bytes lie in the file (stream) or in `copy` (zip).
 struct sqz_pth_storage {
@@ -21,6 +22,7 @@ struct sqz_pth {
     struct sqz_pth_storage *storages;
     size_t n_storages;
     size_t bytes_left; // how much the arrays may still take: many tensors can share one storage
+    const struct sqz_zip *libzip;
     struct zip *zip;   // NULL: a stream, whose storages are all known
     char top[256];     // the zip's folder
 };

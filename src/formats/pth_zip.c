@@ -1,10 +1,10 @@
 // PyTorch's zip container (spec formats.md 2.1): one folder with data.pkl and data/<key>.
 #include "formats/common.h"
 #include "formats/pth.h"
+#include "formats/zip_library.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <zip.h>
 
 #define PICKLE_LIMIT ((uint64_t)4 << 20)
 
@@ -12,10 +12,10 @@ enum sqz_status sqz_pth_member(struct sqz_pth *r, const char *name, uint64_t lim
                                struct sqz_bytes *out, struct sqz_error *err)
 {
     zip_stat_t info;
-    zip_stat_init(&info);
+    r->libzip->stat_init(&info);
     const zip_uint64_t wanted =
         ZIP_STAT_INDEX | ZIP_STAT_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
-    if (zip_stat(r->zip, name, 0, &info) || (info.valid & wanted) != wanted)
+    if (r->libzip->stat(r->zip, name, 0, &info) || (info.valid & wanted) != wanted)
         return sqz_fail(err, SQZ_E_DATA, "%s lacks its part %s.", r->path, name);
     if (info.comp_method != ZIP_CM_STORE || info.encryption_method != ZIP_EM_NONE)
         return sqz_fail(err, SQZ_E_DATA,
@@ -27,13 +27,13 @@ enum sqz_status sqz_pth_member(struct sqz_pth *r, const char *name, uint64_t lim
     out->data = sqz_new_array(out->size, 1);
     if (!out->data)
         return sqz_fail_memory(err, name, out->size);
-    zip_file_t *file = zip_fopen_index(r->zip, info.index, 0);
+    zip_file_t *file = r->libzip->fopen_index(r->zip, info.index, 0);
     uint8_t behind;
     // The read past the end is what makes libzip compare the checksum.
-    bool ok = file && zip_fread(file, out->data, info.size) == (zip_int64_t)info.size &&
-              zip_fread(file, &behind, 1) == 0;
+    bool ok = file && r->libzip->fread(file, out->data, info.size) == (zip_int64_t)info.size &&
+              r->libzip->fread(file, &behind, 1) == 0;
     if (file)
-        zip_fclose(file);
+        r->libzip->fclose(file);
     if (!ok)
         return sqz_fail(err, SQZ_E_DATA, "The part %s of %s is damaged.", name, r->path);
     return SQZ_OK;
@@ -42,9 +42,9 @@ enum sqz_status sqz_pth_member(struct sqz_pth *r, const char *name, uint64_t lim
 // Finds "<top>/data.pkl".
 static bool find_top(struct sqz_pth *r)
 {
-    zip_int64_t n = zip_get_num_entries(r->zip, 0);
+    zip_int64_t n = r->libzip->get_num_entries(r->zip, 0);
     for (zip_int64_t i = 0; i < n; i++) {
-        const char *name = zip_get_name(r->zip, (zip_uint64_t)i, 0);
+        const char *name = r->libzip->get_name(r->zip, (zip_uint64_t)i, 0);
         const char *slash = name ? strchr(name, '/') : NULL;
         size_t length = slash ? (size_t)(slash - name) : 0;
         if (slash && strcmp(slash, "/data.pkl") == 0 && length > 0 && length < sizeof r->top) {
@@ -60,7 +60,7 @@ static enum sqz_status check_byte_order(struct sqz_pth *r, struct sqz_error *err
     char name[600];
     struct sqz_bytes text = {0};
     snprintf(name, sizeof name, "%s/byteorder", r->top);
-    if (zip_name_locate(r->zip, name, 0) < 0)
+    if (r->libzip->name_locate(r->zip, name, 0) < 0)
         return SQZ_OK;
     enum sqz_status status = sqz_pth_member(r, name, 64, &text, err);
     if (!status && (text.size != 6 || memcmp(text.data, "little", 6) != 0))
@@ -74,18 +74,20 @@ static enum sqz_status check_byte_order(struct sqz_pth *r, struct sqz_error *err
 enum sqz_status sqz_pth_zip(struct sqz_pth *r, const uint8_t *data, size_t size,
                             struct sqz_error *err)
 {
-    enum sqz_status status;
     struct sqz_bytes pickle = {0};
     char name[600];
     uint32_t root;
     zip_error_t problem;
-    zip_error_init(&problem);
-    zip_source_t *source = zip_source_buffer_create(data, size, 0, &problem);
-    r->zip = source ? zip_open_from_source(source, ZIP_RDONLY, &problem) : NULL;
+    enum sqz_status status = sqz_zip_open(&r->libzip, err);
+    if (status)
+        return status;
+    r->libzip->error_init(&problem);
+    zip_source_t *source = r->libzip->source_buffer_create(data, size, 0, &problem);
+    r->zip = source ? r->libzip->open_from_source(source, ZIP_RDONLY, &problem) : NULL;
     if (!r->zip) {
-        zip_source_free(source);
+        r->libzip->source_free(source);
         status = sqz_fail(err, SQZ_E_DATA, "%s is a damaged or truncated zip file: %s.", r->path,
-                          zip_error_strerror(&problem));
+                          r->libzip->error_strerror(&problem));
         goto done;
     }
     if (!find_top(r)) {
@@ -106,8 +108,8 @@ enum sqz_status sqz_pth_zip(struct sqz_pth *r, const uint8_t *data, size_t size,
         status = sqz_pth_tensors(r, root, err);
 done:
     sqz_bytes_release(&pickle);
-    zip_error_fini(&problem);
+    r->libzip->error_fini(&problem);
     if (r->zip)
-        zip_discard(r->zip);
+        r->libzip->discard(r->zip);
     return status;
 }
