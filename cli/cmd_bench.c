@@ -27,7 +27,7 @@ const struct cli_flag cli_bench_flags[] = {
     {"num_classes", 0, "N", "of a VARIANT [1000]"},
     {"classes", 0, "FILE", "class names of the model"},
     {"comm_dtype", 0, "TYPE", "with ranks: fp32 or bf16 [fp32]"},
-    {"low_memory", 0, NULL, "infer, start: the least memory rather than the least time"},
+    {"low_memory", 0, NULL, "infer: no enlarged weights; start: predict --low_memory"},
     {NULL, 0, NULL, NULL},
 };
 

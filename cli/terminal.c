@@ -162,7 +162,8 @@ enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out)
     screen.is_terminal = cli->stderr_is_terminal;
     screen.last_plain = now();
     sqz_context_on_event(*out, show_event, NULL);
-    sqz_context_low_memory(*out, cli_has(cli, "low_memory"));
+    if (cli_has(cli, "low_memory"))
+        sqz_context_favor(*out, SQZ_FAVOR_MEMORY);
     return SQZ_OK;
 }
 

@@ -80,9 +80,15 @@ SQZ_API void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, 
 // Asks the long call that runs on this context to stop at the next step: it saves and returns
 // SQZ_E_STOPPED. Async-signal-safe.
 SQZ_API void sqz_context_stop(struct sqz_context *context);
-// What is made ready to classify or to measure from now on takes as little memory as it can, and
-// more time: weights are not enlarged. Logits differ in their last bits.
-SQZ_API void sqz_context_low_memory(struct sqz_context *context, bool low);
+// What classifiers that are made, and benchmarks that are run, from now on do without. Logits of
+// SPEED differ from the others' in their last bits.
+enum sqz_favor {
+    SQZ_FAVOR_SPEED, // many pictures: weights are enlarged when they are loaded
+    SQZ_FAVOR_START, // one picture: weights stay as they are
+    SQZ_FAVOR_MEMORY // and one picture at a time, slower: weights stay in their file, if
+                     // sqz_classifier_open opens it
+};
+SQZ_API void sqz_context_favor(struct sqz_context *context, enum sqz_favor favor);
 struct sqz_machine {
     const char *cpu;  // model name
     const char *simd; // "ref", "avx2", "avx512", "neon": the level in use

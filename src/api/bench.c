@@ -117,7 +117,7 @@ static enum sqz_status prepare_infer(struct work *work, struct sqz_context *cont
     enum sqz_status status = make_images(work, model->net, err);
     if (!status)
         status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               context->low_memory, &work->infer, err);
+                               context->favor != SQZ_FAVOR_SPEED, &work->infer, err);
     for (int i = 0; i < model->net->n_layers; i++)
         work->flops += 2.0 * (double)sqz_layer_macs(model->net, i) * work->batch;
     work->run = run_infer;

@@ -14,6 +14,8 @@ struct sqz_classifier {
     const struct sqz_model *model;
     struct sqz_model *own; // the same, without weights, where the classifier opened it; else NULL
     struct sqz_infer *infer;
+    struct sqz_streamed *streamed; // in its place, for the least memory: weights in their file,
+    struct sqz_stream *stream;     // and what runs on them
     float *input, *logits, *probabilities;
     int *order;
     char (*numbers)[32]; // names for classes without any
@@ -25,6 +27,8 @@ void sqz_classifier_free(struct sqz_classifier *classifier)
     if (!classifier)
         return;
     sqz_infer_free(classifier->infer);
+    sqz_stream_free(classifier->stream);
+    sqz_streamed_free(classifier->streamed);
     sqz_free(classifier->input);
     sqz_free(classifier->logits);
     sqz_free(classifier->probabilities);
@@ -35,15 +39,20 @@ void sqz_classifier_free(struct sqz_classifier *classifier)
     sqz_free(classifier);
 }
 
-enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz_model *model,
-                                   struct sqz_classifier **out, struct sqz_error *err)
+// `streamed`: where the weights of a model are that has none; the classifier's from now on.
+static enum sqz_status make_classifier(struct sqz_context *context, const struct sqz_model *model,
+                                       struct sqz_streamed *streamed, struct sqz_classifier **out,
+                                       struct sqz_error *err)
 {
     size_t classes = (size_t)model->net->spec.classes;
     const struct sqz_tensor *input = &model->net->tensors[0];
     size_t pixels = (size_t)input->h * (size_t)input->w * (size_t)input->c;
     struct sqz_classifier *classifier = sqz_new_array(1, sizeof *classifier);
-    if (!classifier)
+    if (!classifier) {
+        sqz_streamed_free(streamed);
         return sqz_fail_memory(err, "a classifier", sizeof *classifier);
+    }
+    classifier->streamed = streamed;
     classifier->model = model;
     classifier->input = sqz_new_aligned(pixels, sizeof(float));
     classifier->logits = sqz_new_array(classes, sizeof(float));
@@ -56,9 +65,12 @@ enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz
         status = sqz_fail_memory(err, "a classifier", pixels * sizeof(float));
     for (size_t c = 0; !status && c < classes; c++)
         snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
-    if (!status)
+    if (!status && streamed)
+        status = sqz_stream_new(model->net, context->kernels, sqz_streamed_source(streamed),
+                                &classifier->stream, err);
+    else if (!status)
         status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               context->low_memory, &classifier->infer, err);
+                               context->favor != SQZ_FAVOR_SPEED, &classifier->infer, err);
     if (status)
         sqz_classifier_free(classifier);
     else
@@ -66,14 +78,23 @@ enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz
     return status;
 }
 
+enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz_model *model,
+                                   struct sqz_classifier **out, struct sqz_error *err)
+{
+    return make_classifier(context, model, NULL, out, err);
+}
+
 enum sqz_status sqz_classifier_open(struct sqz_context *context, const char *path,
                                     const struct sqz_model_options *options,
                                     struct sqz_classifier **out, struct sqz_error *err)
 {
     struct sqz_model *model = NULL;
-    enum sqz_status status = sqz_model_open(path, options, &model, err);
+    struct sqz_streamed *streamed = NULL;
+    const bool stream = context->favor == SQZ_FAVOR_MEMORY;
+    enum sqz_status status = stream ? sqz_model_open_streamed(path, options, &model, &streamed, err)
+                                    : sqz_model_open(path, options, &model, err);
     if (!status)
-        status = sqz_classifier_new(context, model, out, err);
+        status = make_classifier(context, model, streamed, out, err);
     if (status) {
         sqz_model_free(model);
         return status;
@@ -123,7 +144,12 @@ static enum sqz_status classify(struct sqz_classifier *classifier, const struct 
                                                 classifier->input, &classifier->scratch, err);
     if (status)
         return status;
-    sqz_infer_run(classifier->infer, classifier->input, 1, classifier->logits);
+    if (classifier->infer)
+        sqz_infer_run(classifier->infer, classifier->input, 1, classifier->logits);
+    else
+        status = sqz_stream_run(classifier->stream, classifier->input, classifier->logits, err);
+    if (status)
+        return status;
     sqz_softmax(classifier->logits, classes, classifier->probabilities);
     if (logits)
         memcpy(logits, classifier->logits, (size_t)classes * sizeof *logits);

@@ -62,9 +62,9 @@ void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, void *ar
     context->event_arg = arg;
 }
 
-void sqz_context_low_memory(struct sqz_context *context, bool low)
+void sqz_context_favor(struct sqz_context *context, enum sqz_favor favor)
 {
-    context->low_memory = low;
+    context->favor = favor;
 }
 
 void sqz_context_stop(struct sqz_context *context)

@@ -4,7 +4,7 @@
 
 #include "base/threads.h"
 #include "dist/ranks.h"
-#include "formats/formats.h"
+#include "formats/streamed.h"
 #include "net/infer.h"
 #include <signal.h>
 
@@ -14,13 +14,18 @@ struct sqz_context {
     sqz_event_fn on_event; // NULL: nobody listens
     void *event_arg;
     volatile sig_atomic_t stop;
-    bool low_memory;
-    struct sqz_ranks *ranks; // NULL: alone
+    enum sqz_favor favor;
+    struct sqz_ranks *ranks;       // NULL: alone
     struct sqz_rank_place *places; // one a rank
-    char tile[16]; // "6x16"
+    char tile[16];                 // "6x16"
 };
 
 // Sends one NOTE or WARNING.
 void sqz_context_say(const struct sqz_context *context, enum sqz_event_kind kind, const char *text);
+
+// sqz_model_open, with the weights left in the file; both results are the caller's.
+enum sqz_status sqz_model_open_streamed(const char *path, const struct sqz_model_options *options,
+                                        struct sqz_model **out, struct sqz_streamed **streamed,
+                                        struct sqz_error *err);
 
 #endif

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options *options,
-                               struct sqz_model **out, struct sqz_error *err)
+// Weights in the model, or, with `streamed`, left in their file.
+static enum sqz_status open_model(const char *path, const struct sqz_model_options *options,
+                                  struct sqz_model **out, struct sqz_streamed **streamed,
+                                  struct sqz_error *err)
 {
     static const struct sqz_model_options none;
     if (!options)
@@ -16,14 +18,34 @@ enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options 
                         options->dialect);
     struct sqz_model *model = NULL;
     enum sqz_status status =
-        sqz_model_read(path, options->dialect, options->image_size, &model, err);
-    if (!status && options->classes_file)
-        status = sqz_model_read_classes(model, options->classes_file, err);
+        streamed
+            ? sqz_streamed_open(path, options->dialect, options->image_size, &model, streamed, err)
+            : sqz_model_read(path, options->dialect, options->image_size, &model, err);
     if (status)
-        sqz_model_free(model);
-    else
+        return status;
+    if (options->classes_file)
+        status = sqz_model_read_classes(model, options->classes_file, err);
+    if (!status) {
         *out = model;
+        return SQZ_OK;
+    }
+    sqz_model_free(model);
+    if (streamed)
+        sqz_streamed_free(*streamed);
     return status;
+}
+
+enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options *options,
+                               struct sqz_model **out, struct sqz_error *err)
+{
+    return open_model(path, options, out, NULL, err);
+}
+
+enum sqz_status sqz_model_open_streamed(const char *path, const struct sqz_model_options *options,
+                                        struct sqz_model **out, struct sqz_streamed **streamed,
+                                        struct sqz_error *err)
+{
+    return open_model(path, options, out, streamed, err);
 }
 
 enum sqz_status sqz_model_new(const char *variant, const char *dialect, int classes, int channels,

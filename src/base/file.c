@@ -60,12 +60,12 @@ static int read_fully(int fd, uint8_t *data, size_t size, size_t *got)
     return 0;
 }
 
-enum sqz_status sqz_file_read(const char *path, size_t limit, struct sqz_bytes *out,
-                              struct sqz_error *err)
+enum sqz_status sqz_file_read_front(const char *path, size_t limit, size_t front,
+                                    struct sqz_bytes *out, int *fd, struct sqz_error *err)
 {
-    int fd;
     uint64_t size;
-    enum sqz_status status = open_regular(path, &fd, &size, err);
+    int opened;
+    enum sqz_status status = open_regular(path, &opened, &size, err);
     if (status)
         return status;
     struct sqz_bytes bytes = {0};
@@ -73,24 +73,55 @@ enum sqz_status sqz_file_read(const char *path, size_t limit, struct sqz_bytes *
         status = sqz_fail(err, SQZ_E_DATA,
                           "%s is too large: %llu bytes, but at most %zu are accepted here.", path,
                           (unsigned long long)size, limit);
-        goto done;
+        goto fail;
     }
-    bytes.data = sqz_new_array((size_t)size, 1);
+    bytes.size = (size_t)size;
+    bytes.data = front < bytes.size ? sqz_new_untouched(bytes.size) : sqz_new_array(bytes.size, 1);
     if (!bytes.data) {
-        status = sqz_fail_memory(err, path, (size_t)size);
-        goto done;
+        status = sqz_fail_memory(err, path, bytes.size);
+        goto fail;
     }
-    int reason = read_fully(fd, bytes.data, (size_t)size, &bytes.size);
+    size_t got;
+    int reason = read_fully(opened, bytes.data, front < bytes.size ? front : bytes.size, &got);
     if (reason) {
         status = sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", path);
-        goto done;
+        goto fail;
     }
+    if (got < front) // it has been cut in the meantime
+        bytes.size = got;
     *out = bytes;
-    bytes = (struct sqz_bytes){0};
-done:
-    close(fd);
+    *fd = opened;
+    return SQZ_OK;
+fail:
+    close(opened);
     sqz_bytes_release(&bytes);
     return status;
+}
+
+enum sqz_status sqz_file_read(const char *path, size_t limit, struct sqz_bytes *out,
+                              struct sqz_error *err)
+{
+    int fd = -1;
+    enum sqz_status status = sqz_file_read_front(path, limit, SIZE_MAX, out, &fd, err);
+    if (!status)
+        close(fd);
+    return status;
+}
+
+enum sqz_status sqz_file_read_at(const char *path, int fd, size_t offset, void *out, size_t size,
+                                 struct sqz_error *err)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = pread(fd, (char *)out + done, size - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read %s", path);
+        if (n == 0)
+            return sqz_fail(err, SQZ_E_IO, "%s has become shorter while it was in use.", path);
+        done += (size_t)n;
+    }
+    return SQZ_OK;
 }
 
 enum sqz_status sqz_file_read_head(const char *path, void *buffer, size_t size, size_t *got,

@@ -48,6 +48,16 @@ void *sqz_new_array(size_t n, size_t size)
     return advise_huge(calloc(bytes ? bytes : 1, 1), bytes);
 }
 
+void *sqz_new_untouched(size_t bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *data = bytes > PTRDIFF_MAX ? NULL : calloc(bytes ? bytes : 1, 1);
+    size_t skip = -(uintptr_t)data % page;
+    if (data && bytes > skip + page)
+        madvise(data + skip, (bytes - skip) / page * page, MADV_NOHUGEPAGE);
+    return data;
+}
+
 void *sqz_new_aligned(size_t n, size_t size)
 {
     size_t bytes;

@@ -12,7 +12,9 @@
 // Zeroed arrays of n elements; NULL when n * size overflows or memory is out. n = 0 gives a valid
 // pointer. Free with sqz_free.
 void *sqz_new_array(size_t n, size_t size);
-// The same, aligned to SQZ_ALIGNMENT and padded with one more SQZ_ALIGNMENT of readable bytes.
+// Bytes of which small pages are taken as they are touched: for places that mostly stay untouched.
+void *sqz_new_untouched(size_t bytes);
+// Zeroed arrays, aligned to SQZ_ALIGNMENT and padded with one more SQZ_ALIGNMENT of readable bytes.
 void *sqz_new_aligned(size_t n, size_t size);
 // Grows an array made by sqz_new_array; new elements are zero; on failure NULL and `old` stays.
 void *sqz_grow_array(void *old, size_t old_n, size_t n, size_t size);

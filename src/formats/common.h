@@ -15,6 +15,10 @@
 extern const struct sqz_format sqz_format_safetensors, sqz_format_ckpt, sqz_format_pth,
     sqz_format_ncnn, sqz_format_net, sqz_format_sqz;
 
+// Whose file this is, by content; *front: what its `front` says, 0 if it has none.
+enum sqz_status sqz_format_probe(const char *path, const struct sqz_format **out, size_t *front,
+                                 struct sqz_error *err);
+
 uint32_t sqz_crc32(const void *data, size_t size);
 bool sqz_has_suffix(const char *path, const char *suffix);
 // Bytes of an array; false when the product overflows.
@@ -87,5 +91,15 @@ const struct sqz_array *sqz_find_surplus(const struct sqz_archive *archive,
                                          const struct sqz_net *net, enum sqz_naming naming,
                                          int version);
 bool sqz_array_fits(const struct sqz_array *array, const struct sqz_param *param);
+
+// model.c: the model without its weights, and the array of each parameter, their shapes checked;
+// *arrays is the caller's to free. No array's data is looked at.
+enum sqz_status sqz_model_outline(const struct sqz_archive *archive, const char *path,
+                                  const char *dialect, const char *format_dialect, int image_size,
+                                  struct sqz_model **out, const struct sqz_array ***arrays,
+                                  struct sqz_error *err);
+size_t sqz_find_not_finite(const float *values, size_t n); // its index, or n
+enum sqz_status sqz_fail_not_finite(struct sqz_error *err, const char *path, const char *name,
+                                    size_t element);
 
 #endif

@@ -83,6 +83,9 @@ struct sqz_format {
     // MindCV's (features.0.weight, ...), arrays OIHW, conv1's channel order as in the file.
     enum sqz_status (*read)(const char *path, const uint8_t *data, size_t size,
                             struct sqz_archive *out, struct sqz_error *err);
+    // Bytes at the front of a file, which begins with head, without which `read` cannot do; the
+    // arrays that borrow lie behind them. NULL: all.
+    size_t (*front)(const uint8_t *head);
     // NULL: cannot be written.
     enum sqz_status (*write)(const struct sqz_archive *archive, struct sqz_bytes *out,
                              struct sqz_error *err);

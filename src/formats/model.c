@@ -38,24 +38,40 @@ static void set_channels(struct sqz_preprocess *preprocess, int channels)
     preprocess->channels = channels;
 }
 
-enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_model **out,
-                                 struct sqz_error *err)
+// A model without weights yet.
+static enum sqz_status create_outline(const struct sqz_net_spec *spec, struct sqz_model **out,
+                                      struct sqz_error *err)
 {
     struct sqz_model *model = sqz_new_array(1, sizeof *model);
     if (!model)
         return sqz_fail_memory(err, "a model", sizeof *model);
     enum sqz_status status = sqz_net_new(spec, &model->net, err);
-    if (status)
-        goto done;
-    model->weights = sqz_new_aligned(model->net->n_weights, sizeof *model->weights);
-    if (!model->weights) {
-        status = sqz_fail_memory(err, "weights", model->net->n_weights * sizeof *model->weights);
-        goto done;
+    if (status) {
+        sqz_model_free(model);
+        return status;
     }
     model->preprocess = spec->dialect->preprocess;
     set_image_size(&model->preprocess, spec->image_h);
     set_channels(&model->preprocess, spec->channels);
-done:
+    *out = model;
+    return SQZ_OK;
+}
+
+static enum sqz_status take_weights(struct sqz_model *model, struct sqz_error *err)
+{
+    model->weights = sqz_new_aligned(model->net->n_weights, sizeof *model->weights);
+    return model->weights ? SQZ_OK
+                          : sqz_fail_memory(err, "weights",
+                                            model->net->n_weights * sizeof *model->weights);
+}
+
+enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_model **out,
+                                 struct sqz_error *err)
+{
+    struct sqz_model *model = NULL;
+    enum sqz_status status = create_outline(spec, &model, err);
+    if (!status)
+        status = take_weights(model, err);
     if (status)
         sqz_model_free(model);
     else
@@ -65,9 +81,8 @@ done:
 
 // --- From an archive ---
 
-// The index of the first value that is not finite, or n. The first loop has no way out, so that it
-// becomes vector code.
-static size_t find_not_finite(const float *values, size_t n)
+// The first loop has no way out, so that it becomes vector code.
+size_t sqz_find_not_finite(const float *values, size_t n)
 {
     uint32_t found = 0;
     for (size_t i = 0; i < n; i++) {
@@ -81,6 +96,14 @@ static size_t find_not_finite(const float *values, size_t n)
     return n;
 }
 
+enum sqz_status sqz_fail_not_finite(struct sqz_error *err, const char *path, const char *name,
+                                    size_t element)
+{
+    return sqz_fail(err, SQZ_E_DATA,
+                    "The array %s of %s holds a value that is not finite (element %zu).", name,
+                    path, element);
+}
+
 static enum sqz_status read_parameter(const char *path, const struct sqz_array *array,
                                       const struct sqz_param *param, float *scratch, float *weights,
                                       struct sqz_error *err)
@@ -89,33 +112,28 @@ static enum sqz_status read_parameter(const char *path, const struct sqz_array *
     if (values == scratch && !sqz_array_to_floats(array, scratch))
         return sqz_fail(err, SQZ_E_DATA, "The array %s of %s does not hold floating-point numbers.",
                         array->name, path);
-    size_t bad = find_not_finite(values, param->size);
+    size_t bad = sqz_find_not_finite(values, param->size);
     if (bad < param->size)
-        return sqz_fail(err, SQZ_E_DATA,
-                        "The array %s of %s holds a value that is not finite (element %zu).",
-                        array->name, path, bad);
+        return sqz_fail_not_finite(err, path, array->name, bad);
     sqz_param_from_oihw(param, values, weights);
     return SQZ_OK;
 }
 
-static enum sqz_status read_weights(const struct sqz_archive *archive, const char *path,
-                                    enum sqz_naming naming, struct sqz_model *model,
-                                    struct sqz_error *err)
+static enum sqz_status read_weights(const char *path, const struct sqz_array *const *arrays,
+                                    struct sqz_model *model, struct sqz_error *err)
 {
     const struct sqz_net *net = model->net;
-    int version = net->params[0].kh == 3 ? 1 : 0;
-    enum sqz_status status = SQZ_OK;
+    enum sqz_status status = take_weights(model, err);
     size_t largest = 0;
+    if (status)
+        return status;
     for (int i = 0; i < net->n_params; i++)
         largest = net->params[i].size > largest ? net->params[i].size : largest;
     float *scratch = sqz_new_array(largest, sizeof *scratch);
     if (!scratch)
         return sqz_fail_memory(err, "weights", largest * sizeof *scratch);
-    for (int i = 0; i < net->n_params && !status; i++) {
-        const struct sqz_param *param = &net->params[i];
-        const struct sqz_array *array = sqz_find_parameter(archive, param, naming, version);
-        status = read_parameter(path, array, param, scratch, model->weights, err);
-    }
+    for (int i = 0; i < net->n_params && !status; i++)
+        status = read_parameter(path, arrays[i], &net->params[i], scratch, model->weights, err);
     sqz_free(scratch);
     return status;
 }
@@ -186,10 +204,23 @@ static enum sqz_status choose_preprocess(const struct sqz_archive *archive, cons
     return SQZ_OK;
 }
 
-enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const char *path,
-                                       const char *dialect, const char *format_dialect,
-                                       int image_size, struct sqz_model **out,
+static enum sqz_status find_parameters(const struct sqz_archive *archive, const struct sqz_net *net,
+                                       enum sqz_naming naming, const struct sqz_array ***out,
                                        struct sqz_error *err)
+{
+    const int version = net->params[0].kh == 3 ? 1 : 0;
+    *out = sqz_new_array((size_t)net->n_params, sizeof **out);
+    if (!*out)
+        return sqz_fail_memory(err, "the list of arrays", (size_t)net->n_params * sizeof **out);
+    for (int i = 0; i < net->n_params; i++)
+        (*out)[i] = sqz_find_parameter(archive, &net->params[i], naming, version);
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_model_outline(const struct sqz_archive *archive, const char *path,
+                                  const char *dialect, const char *format_dialect, int image_size,
+                                  struct sqz_model **out, const struct sqz_array ***arrays,
+                                  struct sqz_error *err)
 {
     const struct sqz_variant *variant;
     struct sqz_deduced deduced;
@@ -218,15 +249,34 @@ enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const 
     spec.classes = deduced.classes;
     spec.channels = deduced.channels;
     spec.image_h = spec.image_w = preprocess.image_size;
-    status = sqz_model_create(&spec, &model, &problem);
+    status = create_outline(&spec, &model, &problem);
     if (status) // without an asked size, an impossible one is the file's fault
         return sqz_fail(err, status == SQZ_E_USAGE && !image_size ? SQZ_E_DATA : status, "%s",
                         problem.text);
     model->preprocess = preprocess;
     model->made_by = sqz_copy_string(sqz_archive_get(archive, "made_by"));
-    status = read_weights(archive, path, deduced.naming, model, err);
+    status = sqz_metadata_classes(archive, path, model, err);
     if (!status)
-        status = sqz_metadata_classes(archive, path, model, err);
+        status = find_parameters(archive, model->net, deduced.naming, arrays, err);
+    if (status)
+        sqz_model_free(model);
+    else
+        *out = model;
+    return status;
+}
+
+enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const char *path,
+                                       const char *dialect, const char *format_dialect,
+                                       int image_size, struct sqz_model **out,
+                                       struct sqz_error *err)
+{
+    struct sqz_model *model = NULL;
+    const struct sqz_array **arrays = NULL;
+    enum sqz_status status = sqz_model_outline(archive, path, dialect, format_dialect, image_size,
+                                               &model, &arrays, err);
+    if (!status)
+        status = read_weights(path, arrays, model, err);
+    sqz_free(arrays);
     if (status)
         sqz_model_free(model);
     else

@@ -88,21 +88,33 @@ static enum sqz_status fail_unknown(struct sqz_error *err, const char *path, con
     return status;
 }
 
-enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
-                                 const struct sqz_format **format, struct sqz_error *err)
+enum sqz_status sqz_format_probe(const char *path, const struct sqz_format **out, size_t *front,
+                                 struct sqz_error *err)
 {
     uint8_t head[HEAD_SIZE];
     size_t size;
-    struct sqz_bytes bytes = {0};
-    const struct sqz_format *found = NULL;
     enum sqz_status status = sqz_file_read_head(path, head, sizeof head, &size, err);
     if (status)
         return status;
-    for (int i = 0; i < N_FORMATS && !found && size; i++)
-        if (formats[i]->probe(path, head, size))
-            found = formats[i];
-    if (!found)
-        return fail_unknown(err, path, head, size);
+    for (int i = 0; i < N_FORMATS && size; i++) {
+        if (!formats[i]->probe(path, head, size))
+            continue;
+        *out = formats[i];
+        *front = formats[i]->front ? formats[i]->front(head) : 0;
+        return SQZ_OK;
+    }
+    return fail_unknown(err, path, head, size);
+}
+
+enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
+                                 const struct sqz_format **format, struct sqz_error *err)
+{
+    struct sqz_bytes bytes = {0};
+    const struct sqz_format *found;
+    size_t front;
+    enum sqz_status status = sqz_format_probe(path, &found, &front, err);
+    if (status)
+        return status;
     *out = (struct sqz_archive){0};
     status = sqz_file_read(path, SQZ_FILE_LIMIT, &bytes, err);
     if (!status)

@@ -23,6 +23,14 @@ static bool probe(const char *path, const uint8_t *head, size_t size)
     return size > 8 && sqz_take_u64(&cursor, &length) && length <= 100000000 && head[8] == '{';
 }
 
+static size_t front(const uint8_t *head)
+{
+    struct sqz_cursor cursor = {head, 8, 0};
+    uint64_t length = 0;
+    sqz_take_u64(&cursor, &length);
+    return 8 + (size_t)length;
+}
+
 // One entry of the header, checked on its own.
 struct entry {
     const char *name; // owned by the JSON
@@ -333,5 +341,6 @@ const struct sqz_format sqz_format_safetensors = {
     .summary = "the native format: weights with everything needed to use them",
     .probe = probe,
     .read = read_file,
+    .front = front,
     .write = write_file,
 };

@@ -137,26 +137,45 @@ static enum sqz_status decode_tensors(const char *path, struct decoding *decodin
     return SQZ_OK;
 }
 
+// Header, texts and directory. Arrays own zeroed memory, or borrow the payloads.
+static enum sqz_status read_directory(const char *path, const uint8_t *data, size_t size,
+                                      bool borrow, struct sqz_packed *packed,
+                                      struct sqz_archive *out, struct sqz_packed_tensor *tensors,
+                                      struct sqz_error *err)
+{
+    enum sqz_status status = sqz_packed_check(path, data, size, packed, err);
+    if (!status)
+        status = read_texts(path, packed, out, err);
+    for (uint32_t i = 0; !status && i < packed->n_tensors; i++) {
+        struct sqz_packed_tensor *tensor = &tensors[i];
+        size_t shape[4];
+        status = take_entry(path, packed, tensor, err);
+        for (int k = 0; k < 4; k++)
+            shape[k] = tensor->dims[k];
+        if (!status)
+            status = sqz_archive_put(out, path, packed->name, SQZ_F32, tensor->rank, shape,
+                                     borrow ? (void *)tensor->payload : NULL, NULL, err);
+    }
+    return status;
+}
+
+enum sqz_status sqz_packed_list(const char *path, const uint8_t *data, size_t size,
+                                struct sqz_archive *out, struct sqz_packed_tensor *tensors,
+                                struct sqz_error *err)
+{
+    struct sqz_packed packed;
+    return read_directory(path, data, size, true, &packed, out, tensors, err);
+}
+
 static enum sqz_status read_file(const char *path, const uint8_t *data, size_t size,
                                  struct sqz_archive *out, struct sqz_error *err)
 {
     struct sqz_packed packed;
     struct decoding *decoding = sqz_new_array(1, sizeof *decoding);
-    enum sqz_status status = decoding ? sqz_packed_check(path, data, size, &packed, err)
-                                      : sqz_fail_memory(err, "the directory", sizeof *decoding);
-    if (!status)
-        status = read_texts(path, &packed, out, err);
-    for (uint32_t i = 0; !status && i < packed.n_tensors; i++) {
-        struct sqz_packed_tensor *tensor = &decoding->tensors[i];
-        size_t shape[4];
-        status = take_entry(path, &packed, tensor, err);
-        for (int k = 0; k < 4; k++)
-            shape[k] = tensor->dims[k];
-        if (!status)
-            status =
-                sqz_archive_put(out, path, packed.name, SQZ_F32, tensor->rank, shape, NULL, NULL,
-                                err);
-    }
+    if (!decoding)
+        return sqz_fail_memory(err, "the directory", sizeof *decoding);
+    enum sqz_status status =
+        read_directory(path, data, size, false, &packed, out, decoding->tensors, err);
     if (!status) {
         decoding->out = out;
         decoding->n = (int)packed.n_tensors;

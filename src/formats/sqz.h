@@ -11,6 +11,11 @@ enum sqz_status sqz_packed_check(const char *path, const uint8_t *data, size_t s
 // Decodes the next tensor; its name is packed->name.
 enum sqz_status sqz_packed_take(const char *path, struct sqz_packed *packed, struct sqz_coded *out,
                                 struct sqz_error *err);
+// A file's texts and, instead of decoded tensors, how each lies in it: tensors[SQZ_PACKED_TENSORS].
+// The arrays of *out have names and shapes; what they borrow are payloads, not floats.
+enum sqz_status sqz_packed_list(const char *path, const uint8_t *data, size_t size,
+                                struct sqz_archive *out, struct sqz_packed_tensor *tensors,
+                                struct sqz_error *err);
 // A whole file from float32 arrays, without any loss. HUFFMAN: where codebooks allow it.
 enum sqz_status sqz_archive_to_sqz(const struct sqz_archive *archive, enum sqz_coder coder,
                                    struct sqz_bytes *out, struct sqz_error *err);
