@@ -18,8 +18,8 @@ void sqz_bytes_release(struct sqz_bytes *bytes);
 // SQZ_E_NOINPUT (missing), SQZ_E_DATA (not a regular file, too large), SQZ_E_IO.
 enum sqz_status sqz_file_read(const char *path, size_t limit, struct sqz_bytes *out,
                               struct sqz_error *err);
-// The same, but only the first `front` bytes are read; the others stay zeros that were never touched
-// and take no memory. *fd, which the caller closes, reads the file.
+// The same, but only the first `front` bytes are read; the others stay zeros, never touched,
+// which take no memory. *fd, which the caller closes, reads the file.
 enum sqz_status sqz_file_read_front(const char *path, size_t limit, size_t front,
                                     struct sqz_bytes *out, int *fd, struct sqz_error *err);
 // Reads exactly `size` bytes at `offset`; a file that ends before is SQZ_E_IO.
