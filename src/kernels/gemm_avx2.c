@@ -18,5 +18,7 @@ void sqz_gemm_fill_avx2(struct sqz_kernels *k)
     k->gemm_half = NULL;
     k->outer = outer;
     k->outer_half = NULL;
+    k->sparse = sparse;
+    k->nonzeros = nonzeros;
     k->fma_burst = fma_burst;
 }

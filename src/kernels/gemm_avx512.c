@@ -22,5 +22,7 @@ void sqz_gemm_fill_avx512(struct sqz_kernels *k)
     k->gemm_half = gemm_half;
     k->outer = outer;
     k->outer_half = outer_half;
+    k->sparse = sparse;
+    k->nonzeros = nonzeros;
     k->fma_burst = fma_burst;
 }

@@ -36,6 +36,28 @@ static void outer(const struct sqz_outer_tile *tile)
     }
 }
 
+static void sparse(const struct sqz_sparse_row *row)
+{
+    for (int j = 0; j < row->columns; j++) {
+        const float *b = row->b + j / row->width * row->ld_panel + j % row->width;
+        float sum = row->bias[j];
+        for (int i = 0; i < row->n; i++)
+            sum += row->values[i] * b[(ptrdiff_t)row->at[i] * row->width];
+        row->c[j] = row->relu && sum < 0 ? 0 : sum;
+    }
+}
+
+static int nonzeros(const float *x, int channels, float *values, int32_t *at)
+{
+    int n = 0;
+    for (int c = 0; c < channels; c++)
+        if (x[c] != 0) {
+            values[n] = x[c];
+            at[n++] = c;
+        }
+    return n;
+}
+
 static double fma_burst(long iterations)
 {
     float sum[NR] = {0};
@@ -58,5 +80,7 @@ void sqz_gemm_fill_ref(struct sqz_kernels *k)
     k->gemm_half = NULL;
     k->outer = outer;
     k->outer_half = NULL;
+    k->sparse = sparse;
+    k->nonzeros = nonzeros;
     k->fma_burst = fma_burst;
 }

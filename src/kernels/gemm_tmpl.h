@@ -118,6 +118,56 @@ INLINE void outer_body(const struct sqz_outer_tile *tile, const int rows, const 
     store_tile(tile->c, tile->ldc, tile->columns, c, true, false, rows, vectors);
 }
 
+INLINE void sparse_body(const struct sqz_sparse_row *row, const int panels, const int vectors)
+{
+    vec c[SQZ_SPARSE_PANELS][2];
+    const int width = vectors * VEC_N;
+    UNROLL for (int p = 0; p < panels; p++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            c[p][v] = vec_load_n(row->bias + p * width + v * VEC_N,
+                                 lanes(row->columns - p * width, v));
+    const ptrdiff_t ld_panel = row->ld_panel;
+    for (int i = 0; i < row->n; i++) {
+        const float *b = row->b + (ptrdiff_t)row->at[i] * width;
+        vec x = vec_set1(row->values[i]);
+        UNROLL for (int p = 0; p < panels; p++)
+            UNROLL for (int v = 0; v < vectors; v++)
+                c[p][v] = vec_fma(x, vec_load(b + p * ld_panel + v * VEC_N), c[p][v]);
+    }
+    UNROLL for (int p = 0; p < panels; p++)
+        UNROLL for (int v = 0; v < vectors; v++)
+            vec_store_n(row->c + p * width + v * VEC_N, row->relu ? vec_relu(c[p][v]) : c[p][v],
+                        lanes(row->columns - p * width, v));
+}
+
+#define SPARSE_CASE(n, row, vectors) \
+    case n: \
+        sparse_body(row, n, vectors); \
+        break;
+// All panels of a row are equally wide.
+static void sparse(const struct sqz_sparse_row *row)
+{
+    const int panels = (row->columns + row->width - 1) / row->width;
+    if (row->width == NR)
+        switch (panels) {
+            SPARSE_CASE(1, row, NR / VEC_N)
+            SPARSE_CASE(2, row, NR / VEC_N)
+            SPARSE_CASE(3, row, NR / VEC_N)
+            SPARSE_CASE(4, row, NR / VEC_N)
+        }
+    else // a last one of half the width
+        sparse_body(row, 1, 16 / VEC_N);
+}
+
+static int nonzeros(const float *x, int channels, float *values, int32_t *at)
+{
+    int n = 0;
+    for (int c = 0; c < channels; c += VEC_N)
+        n += vec_store_nonzero(values + n, at + n, c,
+                               vec_load_n(x + c, channels - c < VEC_N ? channels - c : VEC_N));
+    return n;
+}
+
 #define CASE(n, body, tile, vectors) \
     case n: \
         body(tile, n, vectors); \

@@ -40,6 +40,22 @@ struct sqz_gemm_tile {
     bool relu;             // c = c < 0 ? 0 : c in the end, so that NaN stays visible
 };
 
+// One row of a forward pass whose input is mostly zero (sparse.h): for j < columns,
+// c[j] = bias[j], plus over i < n: values[i] * b[at[i]][j], added in that order; then the ReLU.
+// Column j lies in panel j / width, of ld_panel floats, whose rows are `width` wide.
+enum { SQZ_SPARSE_PANELS = 4 }; // at most
+struct sqz_sparse_row {
+    const float *values;
+    const int32_t *at;
+    int n;
+    const float *b;
+    ptrdiff_t ld_panel;
+    int width, columns; // 16 or nr; columns <= SQZ_SPARSE_PANELS * width
+    const float *bias;
+    float *c;
+    bool relu;
+};
+
 // One tile of a weight gradient, a sum of outer products: for i < rows, j < columns,
 // c[i][j] += (the sum over runs r, then k, of a[r][k * lda + i] * b[r][k * ldb + j]).
 struct sqz_outer_tile {
@@ -117,6 +133,10 @@ struct sqz_kernels {
     void (*gemm_half)(const struct sqz_gemm_tile *tile);  // panel 16 wide (NULL when nr is 16)
     void (*outer)(const struct sqz_outer_tile *tile);
     void (*outer_half)(const struct sqz_outer_tile *tile);
+    void (*sparse)(const struct sqz_sparse_row *row);
+    // The values that are not zero, and their channels, ascending; returns how many. Up to 16 of
+    // each behind them may be written, too.
+    int (*nonzeros)(const float *x, int channels, float *values, int32_t *at);
     void (*winograd_input)(const struct sqz_winograd_input *tile);
     void (*winograd_output)(const struct sqz_winograd_output *tile);
     void (*winograd_weights)(const struct sqz_winograd_weights *group);

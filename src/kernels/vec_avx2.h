@@ -65,6 +65,23 @@ static inline vec_mask vec_wins(vec x, vec best)
 }
 static inline vec vec_select(vec_mask mask, vec a, vec b) { return _mm256_blendv_ps(b, a, mask); }
 
+// The lanes of x that are not zero to values, and first + their numbers to at; returns how many.
+static inline int vec_store_nonzero(float *values, int32_t *at, int first, vec x)
+{
+    unsigned mask =
+        (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+    float lanes[VEC_N];
+    int n = 0;
+    if (mask)
+        vec_store(lanes, x);
+    for (; mask; mask &= mask - 1, n++) {
+        const int lane = __builtin_ctz(mask);
+        values[n] = lanes[lane];
+        at[n] = first + lane;
+    }
+    return n;
+}
+
 static inline vec_int vec_int_set1(int x) { return _mm256_set1_epi32(x); }
 static inline vec_int vec_int_select(vec_mask mask, vec_int a, vec_int b)
 {

@@ -58,6 +58,21 @@ static inline vec vec_select(vec_mask mask, vec a, vec b)
     return _mm512_mask_blend_ps(mask, b, a);
 }
 
+// The lanes of x that are not zero to values, and first + their numbers to at; returns how many.
+// Whole vectors are written.
+static inline int vec_store_nonzero(float *values, int32_t *at, int first, vec x)
+{
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __mmask16 mask = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    if (mask == 0)
+        return 0;
+    // Not compressstoreu, which is slow on Zen 4.
+    vec_store(values, _mm512_maskz_compress_ps(mask, x));
+    _mm512_storeu_si512(
+        at, _mm512_maskz_compress_epi32(mask, _mm512_add_epi32(lane, _mm512_set1_epi32(first))));
+    return __builtin_popcount(mask);
+}
+
 static inline vec_int vec_int_set1(int x) { return _mm512_set1_epi32(x); }
 static inline vec_int vec_int_select(vec_mask mask, vec_int a, vec_int b)
 {

@@ -1,6 +1,8 @@
 // A convolution and its only reader, strip by strip.
 #include "net/fused.h"
 
+#include "kernels/sparse.h"
+
 #include <string.h>
 
 enum {
@@ -31,15 +33,25 @@ static int granule(const int *tiles, int conv)
     return tiles[conv] > 0 ? tiles[conv] : DIRECT_ROWS;
 }
 
-size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_packing *packing, int index)
+// Of a mean: the map of a strip of channels, and behind it what is not zero in each image.
+static size_t map_floats(const struct sqz_conv *conv)
+{
+    return (size_t)conv->out_h * conv->out_w * MEAN_CHANNELS;
+}
+
+size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_packing *packing, int index,
+                       int images)
 {
     const struct sqz_layer *layer = &net->layers[index];
     const int conv = sqz_fused_conv(net, index);
     if (conv < 0)
         return 0;
     const struct sqz_tensor *in = &net->tensors[layer->input];
-    if (layer->kind == SQZ_LAYER_MEAN)
-        return (size_t)in->h * in->w * MEAN_CHANNELS;
+    if (layer->kind == SQZ_LAYER_MEAN) {
+        const struct sqz_conv geometry = sqz_layer_conv(net, conv);
+        return map_floats(&geometry) +
+               (size_t)images * sqz_nonzeros_size(&geometry) / sizeof(float);
+    }
     size_t rows = (size_t)(2 * granule(packing->forward_tile, conv) + layer->kernel);
     return rows * in->w * in->c;
 }
@@ -87,6 +99,7 @@ static void conv_and_pool(const struct sqz_forward *forward, const struct sqz_pi
 }
 
 // Some channels as a convolution of their own, whose panels, weights and sums are the whole one's.
+// Images whose input is mostly zero are computed without the zeros.
 static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_piece *piece,
                           int images, float *const *tensors, float *strip, void *scratch)
 {
@@ -97,14 +110,24 @@ static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_pi
     const float *packed = forward->packed[index];
     struct sqz_conv conv = sqz_layer_conv(net, index);
     const int pixels = conv.out_h * conv.out_w, depth = conv.kernel * conv.kernel * conv.in_c;
+    const size_t n_in = sqz_tensor_size(net, layer->input);
+    const float *x = tensors[layer->input];
+    struct sqz_nonzeros nonzeros[SQZ_FUSED_IMAGES];
+    bool sparse[SQZ_FUSED_IMAGES] = {false};
+    char *lists = (char *)(strip + map_floats(&conv));
+    for (int i = 0; i < images && sqz_nonzeros_fit(&conv); i++, lists += sqz_nonzeros_size(&conv))
+        sparse[i] = sqz_nonzeros_find(k, &conv, x + i * n_in, conv.in_c, lists, &nonzeros[i]);
     for (int c = piece->channel0; c < piece->channel1; c += conv.out_c) {
         conv.out_c = piece->channel1 - c < MEAN_CHANNELS ? piece->channel1 - c : MEAN_CHANNELS;
         for (int i = 0; i < images; i++) { // while the weights are near
-            const float *x = tensors[layer->input] + i * sqz_tensor_size(net, layer->input);
+            const float *w = packed + (ptrdiff_t)depth * c, *bias = forward->bias[index] + c;
             float *mean = tensors[net->layers[piece->layer].output] + i * net->spec.classes;
-            sqz_conv_forward(k, &conv, x, conv.in_c, packed + (ptrdiff_t)depth * c,
-                             forward->bias[index] + c, layer->relu, strip, conv.out_c, 0, pixels,
-                             0, conv.out_c, scratch);
+            if (sparse[i])
+                sqz_nonzeros_forward(k, &conv, &nonzeros[i], w, bias, layer->relu, strip,
+                                     conv.out_c);
+            else
+                sqz_conv_forward(k, &conv, x + i * n_in, conv.in_c, w, bias, layer->relu, strip,
+                                 conv.out_c, 0, pixels, 0, conv.out_c, scratch);
             k->channel_mean(strip, conv.out_c, pixels, conv.out_c, mean + c);
         }
     }
@@ -119,8 +142,8 @@ void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_piece
         conv_and_pool(forward, piece, tensors, strip, scratch);
 }
 
-void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images,
-                    float *const *tensors, float *strip, void *scratch)
+void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images, float *const *tensors,
+                    float *strip, void *scratch)
 {
     const struct sqz_piece whole = sqz_piece_whole(forward->net, layer);
     conv_and_mean(forward, &whole, images, tensors, strip, scratch);

@@ -13,7 +13,7 @@ static void plan_fused(const struct sqz_net *net, struct sqz_infer_plan *plan)
     for (int i = 0; i < net->n_layers; i++) {
         if (net->layers[i].kind == SQZ_LAYER_MAXPOOL)
             plan->late = i + 1;
-        plan->strip[i] = sqz_fused_strip(net, &plan->packing, i);
+        plan->strip[i] = sqz_fused_strip(net, &plan->packing, i, plan->group);
         if (plan->strip[i])
             plan->taken[sqz_fused_conv(net, i)] = true;
         most = plan->strip[i] > most ? plan->strip[i] : most;

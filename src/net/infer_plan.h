@@ -8,7 +8,7 @@
 
 // Images that one thread takes through the late layers together: there the weights outweigh the
 // maps, and each reading of them serves the whole group.
-enum { SQZ_INFER_GROUP = 2 };
+enum { SQZ_INFER_GROUP = 2 }; // as fused.h can take
 
 // A stage is a run of layers that do not read what the stage writes (the two expands of a Fire, and
 // its bypass), so that its pieces may run in any order and at once. A convolution that its reader

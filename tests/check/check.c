@@ -55,6 +55,7 @@ int main(int argc, char **argv)
         check_ops(k, below);
         check_pool(k, below);
         check_winograd(k, below);
+        check_sparse(k, below);
         printf("%-7s tested: %ld values compared, %d wrong, %.1f s\n", sqz_cpu_level_name(k->level),
                check_comparisons() - comparisons, check_failures() - failures,
                sqz_clock_seconds() - start);

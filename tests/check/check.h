@@ -45,6 +45,7 @@ void check_conv(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_ops(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_pool(const struct sqz_kernels *k, const struct sqz_kernels *below);
 void check_winograd(const struct sqz_kernels *k, const struct sqz_kernels *below);
+void check_sparse(const struct sqz_kernels *k, const struct sqz_kernels *below);
 // The layers whose name contains `part`.
 void bench_layers(const struct sqz_kernels *k, const char *part);
 // Their 3x3 convolutions, directly and by every Winograd tile.
