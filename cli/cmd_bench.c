@@ -23,6 +23,7 @@ const struct cli_flag cli_bench_flags[] = {
     {"scale", 0, "A,B", "load: area range of the random crop [the recipe's]"},
     {"auto_augment", 0, "POLICY", "load: with a policy [the recipe's]"},
     {"image", 0, "FILE", "start: the picture to classify"},
+    {"pictures", 0, "DIR", "infer, train: a folder with pictures to compute on [noise]"},
     {"dialect", 0, "NAME", "of a VARIANT [torchvision, as the peers have it]"},
     {"num_classes", 0, "N", "of a VARIANT [1000]"},
     {"classes", 0, "FILE", "class names of the model"},
@@ -215,6 +216,7 @@ enum sqz_status cli_bench(struct cli *cli)
                             cli_clean(task));
     if (dtype && strcmp(dtype, "fp32") != 0 && strcmp(dtype, "bf16") != 0)
         return cli_complain(SQZ_E_USAGE, "--comm_dtype knows fp32 and bf16.");
+    how.pictures = cli_value(cli, "pictures");
     how.bf16 = dtype && strcmp(dtype, "bf16") == 0;
     status = cli_integer(cli, "batch", which ? 32 : 1, 1, 65536, &how.batch);
     if (!status)

@@ -36,6 +36,8 @@ class Ours:
                       "--task", self.task, "--threads", str(self.threads), "--batch", str(batch)]
         if self.task == "load":
             self.words += ["--data_dir", f"{folder}/photos", "--train_split", "val"]
+        if self.task in ("infer", "train"):
+            self.words += ["--pictures", f"{folder}/pictures"]
         if self.task != "infer":
             return None
         return self.logit_error(folder, model, f"{folder}/{variant}-reference.json", batch)

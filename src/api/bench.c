@@ -1,5 +1,5 @@
 // Measuring: inference, training step and loader, beside the machine's FMA peak of the same run.
-#include "api/context.h"
+#include "api/pictures.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/loader.h"
@@ -84,9 +84,29 @@ static void work_release(struct work *work)
     sqz_free(work->labels);
 }
 
-static enum sqz_status make_images(struct work *work, const struct sqz_net *net,
+// Pictures of a folder, again from the first when there are too few.
+static enum sqz_status read_pictures(struct sqz_context *context, const struct sqz_model *model,
+                                     const char *folder, int batch, float *out,
+                                     struct sqz_error *err)
+{
+    const size_t n = sqz_tensor_size(model->net, 0);
+    struct sqz_pictures *pictures = NULL;
+    enum sqz_status status =
+        sqz_pictures_open(context, folder, &model->preprocess, batch, &pictures, err);
+    if (status)
+        return status;
+    const int count = sqz_pictures_count(pictures);
+    for (int i = 0; i < batch && !status; i++)
+        status = sqz_pictures_read(pictures, i % count, 1, out + (size_t)i * n, err);
+    sqz_pictures_free(pictures);
+    return status;
+}
+
+static enum sqz_status make_images(struct work *work, struct sqz_context *context,
+                                   const struct sqz_model *model, const char *folder,
                                    struct sqz_error *err)
 {
+    const struct sqz_net *net = model->net;
     const struct sqz_tensor *input = &net->tensors[0];
     size_t n = (size_t)work->batch * (size_t)input->h * (size_t)input->w * (size_t)input->c;
     struct sqz_random random;
@@ -96,11 +116,13 @@ static enum sqz_status make_images(struct work *work, const struct sqz_net *net,
     work->labels = sqz_new_array((size_t)work->batch, sizeof(int));
     if (!work->images || !work->logits || !work->labels)
         return sqz_fail_memory(err, "the pictures of the benchmark", n * sizeof(float));
+    for (int i = 0; i < work->batch; i++)
+        work->labels[i] = i % work->classes;
+    if (folder)
+        return read_pictures(context, model, folder, work->batch, work->images, err);
     sqz_random_init(&random, 1, 0, 0, SQZ_RANDOM_TEST);
     for (size_t i = 0; i < n; i++)
         work->images[i] = (float)sqz_random_uniform(&random, -2, 2);
-    for (int i = 0; i < work->batch; i++)
-        work->labels[i] = i % work->classes;
     return SQZ_OK;
 }
 
@@ -112,9 +134,10 @@ static enum sqz_status run_infer(struct work *work, struct sqz_error *err)
 }
 
 static enum sqz_status prepare_infer(struct work *work, struct sqz_context *context,
-                                     const struct sqz_model *model, struct sqz_error *err)
+                                     const struct sqz_model *model, const char *pictures,
+                                     struct sqz_error *err)
 {
-    enum sqz_status status = make_images(work, model->net, err);
+    enum sqz_status status = make_images(work, context, model, pictures, err);
     if (!status)
         status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
                                context->favor != SQZ_FAVOR_SPEED, &work->infer, err);
@@ -172,7 +195,7 @@ static enum sqz_status run_train(struct work *work, struct sqz_error *err)
 }
 
 static enum sqz_status prepare_train(struct work *work, struct sqz_context *context,
-                                     const struct sqz_model *model, bool bf16,
+                                     const struct sqz_model *model, const struct sqz_bench *how,
                                      struct sqz_error *err)
 {
     const struct sqz_net *net = model->net;
@@ -185,7 +208,7 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
                         "The task allreduce measures what ranks send each other; start some, as "
                         "with: mpirun -n 2 squeezenet bench --task allreduce.");
     work->batch *= ranks;
-    enum sqz_status status = make_images(work, net, err);
+    enum sqz_status status = make_images(work, context, model, how->pictures, err);
     if (status)
         return status;
     const struct sqz_tensor *input = &net->tensors[0];
@@ -205,7 +228,7 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
         status = sqz_gradient_new(net, context->kernels, context->pool, work->batch, ranks,
                                   &work->gradient, err);
     if (!status && ranks > 1)
-        status = sqz_exchange_new(context->ranks, net, context->kernels, work->gradient, bf16,
+        status = sqz_exchange_new(context->ranks, net, context->kernels, work->gradient, how->bf16,
                                   &work->exchange, err);
     // Backward costs twice the forward pass, but for the first layer's data gradient.
     for (int i = 0; i < net->n_layers; i++)
@@ -331,13 +354,13 @@ enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_mode
     *out = (struct sqz_bench_result){.peak_gflops = measure_peak(context)};
     switch (how->task) {
     case SQZ_BENCH_INFER:
-        status = prepare_infer(&work, context, model, err);
+        status = prepare_infer(&work, context, model, how->pictures, err);
         break;
     case SQZ_BENCH_TRAIN:
     case SQZ_BENCH_ALLREDUCE:
         if (how->task == SQZ_BENCH_ALLREDUCE)
             work.run = run_allreduce;
-        status = prepare_train(&work, context, model, how->bf16, err);
+        status = prepare_train(&work, context, model, how, err);
         work.flops = how->task == SQZ_BENCH_TRAIN ? work.flops : 0;
         break;
     case SQZ_BENCH_LOAD:
