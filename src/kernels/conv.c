@@ -2,6 +2,7 @@
 // pixel of a block finds its input under each kernel tap, so nothing is unfolded: interior pixels
 // point into x, padding points at zeros.
 #include "kernels/conv_plan.h"
+#include "kernels/sparse.h"
 
 #include <string.h>
 
@@ -97,8 +98,8 @@ static void copy_inner_windows(const struct sqz_conv_task *task, int oy, int ox,
     const int kernel = conv->kernel, row_floats = kernel * conv->in_c;
     const int step = conv->stride * conv->in_c;
     const ptrdiff_t ld_row = (ptrdiff_t)conv->in_w * conv->in_c;
-    const float *from = task->x + (oy * conv->stride - conv->pad) * ld_row +
-                        (ptrdiff_t)ox * step - (ptrdiff_t)conv->pad * conv->in_c;
+    const float *from = task->x + (oy * conv->stride - conv->pad) * ld_row + (ptrdiff_t)ox * step -
+                        (ptrdiff_t)conv->pad * conv->in_c;
     if (row_floats == 9 && kernel == 3) { // a constant size becomes plain moves
         for (int i = 0; i < n; i++, from += step, window += 27) {
             memcpy(window, from, 9 * sizeof *window);
@@ -212,6 +213,13 @@ void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, 
                       ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
                       void *scratch)
 {
+    const bool whole = pixel0 == 0 && pixel1 == conv->out_h * conv->out_w && channel0 == 0 &&
+                       channel1 == conv->out_c;
+    struct sqz_nonzeros nonzeros;
+    if (whole && sqz_nonzeros_fit(conv) && sqz_nonzeros_find(k, conv, x, ldx, scratch, &nonzeros)) {
+        sqz_nonzeros_forward(k, conv, &nonzeros, packed, bias, relu, y, ldy);
+        return;
+    }
     struct sqz_conv_task task = {.conv = conv,
                                  .x = x,
                                  .ldx = ldx,
@@ -244,10 +252,17 @@ void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *
     sqz_conv_run(k, &task, scratch);
 }
 
+size_t sqz_conv_forward_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv)
+{
+    const size_t usual = sqz_conv_run_scratch(k, conv);
+    const size_t lists = sqz_nonzeros_fit(conv) ? sqz_nonzeros_size(conv) : 0;
+    return usual > lists ? usual : lists;
+}
+
 size_t sqz_conv_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv)
 {
     struct sqz_conv transposed = sqz_conv_transposed(conv);
-    size_t sizes[3] = {sqz_conv_run_scratch(k, conv), sqz_conv_run_scratch(k, &transposed),
+    size_t sizes[3] = {sqz_conv_forward_scratch_size(k, conv), sqz_conv_run_scratch(k, &transposed),
                        sqz_conv_backward_weights_scratch(k, conv)};
     size_t most = sizes[0];
     for (int i = 1; i < 3; i++)

@@ -1,6 +1,7 @@
 // Weight gradient: sums of outer products of input pixels and output-gradient pixels. The input is
 // read where it lies; a tap only shifts the pointer and clips the run at the image's border.
 #include "kernels/conv_plan.h"
+#include "kernels/sparse.h"
 
 #include <string.h>
 
@@ -82,7 +83,8 @@ size_t sqz_conv_backward_weights_scratch(const struct sqz_kernels *k, const stru
     struct work work = {.k = k, .conv = flatten(conv)};
     struct sqz_scratch scratch = {NULL, 0};
     take_scratch(&work, &scratch);
-    return scratch.used;
+    const size_t lists = sqz_nonzeros_fit(conv) ? sqz_nonzeros_both_size(conv) : 0;
+    return scratch.used > lists ? scratch.used : lists;
 }
 
 // Channels [c0, c1) of the block's gradients into panels, zero-filled behind the last channel.
@@ -249,6 +251,11 @@ void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_con
                                const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
                                float *dw, float *db, void *scratch)
 {
+    if (db)
+        k->channel_sum(dy, lddy, conv->out_h * conv->out_w, conv->out_c, db);
+    if (sqz_nonzeros_fit(conv) &&
+        sqz_nonzeros_backward_weights(k, conv, x, ldx, dy, lddy, dw, scratch))
+        return;
     struct work work = {
         .k = k, .conv = flatten(conv), .x = x, .ldx = ldx, .dy = dy, .lddy = lddy, .dw = dw};
     struct sqz_scratch pieces = {scratch, 0};
@@ -261,6 +268,4 @@ void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_con
                                   x1 < work.conv.out_w ? x1 : work.conv.out_w};
             run_block(&work, &block);
         }
-    if (db)
-        k->channel_sum(dy, lddy, conv->out_h * conv->out_w, conv->out_c, db);
 }

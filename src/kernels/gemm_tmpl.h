@@ -118,21 +118,25 @@ INLINE void outer_body(const struct sqz_outer_tile *tile, const int rows, const 
     store_tile(tile->c, tile->ldc, tile->columns, c, true, false, rows, vectors);
 }
 
-INLINE void sparse_body(const struct sqz_sparse_row *row, const int panels, const int vectors)
+INLINE void sparse_body(const struct sqz_sparse_row *row, const int panels, const int vectors,
+                        const bool whole)
 {
     vec c[SQZ_SPARSE_PANELS][2];
     const int width = vectors * VEC_N;
     UNROLL for (int p = 0; p < panels; p++)
         UNROLL for (int v = 0; v < vectors; v++)
-            c[p][v] = vec_load_n(row->bias + p * width + v * VEC_N,
+            c[p][v] = vec_load_n(row->from + p * width + v * VEC_N,
                                  lanes(row->columns - p * width, v));
-    const ptrdiff_t ld_panel = row->ld_panel;
+    const ptrdiff_t ldb = row->ldb, ld_panel = row->ld_panel;
     for (int i = 0; i < row->n; i++) {
-        const float *b = row->b + (ptrdiff_t)row->at[i] * width;
+        const float *b = row->b + row->at[i] * ldb;
         vec x = vec_set1(row->values[i]);
         UNROLL for (int p = 0; p < panels; p++)
-            UNROLL for (int v = 0; v < vectors; v++)
-                c[p][v] = vec_fma(x, vec_load(b + p * ld_panel + v * VEC_N), c[p][v]);
+            UNROLL for (int v = 0; v < vectors; v++) {
+                const float *w = b + p * ld_panel + v * VEC_N;
+                vec wide = whole ? vec_load(w) : vec_load_n(w, lanes(row->columns, v));
+                c[p][v] = vec_fma(x, wide, c[p][v]);
+            }
     }
     UNROLL for (int p = 0; p < panels; p++)
         UNROLL for (int v = 0; v < vectors; v++)
@@ -142,13 +146,15 @@ INLINE void sparse_body(const struct sqz_sparse_row *row, const int panels, cons
 
 #define SPARSE_CASE(n, row, vectors) \
     case n: \
-        sparse_body(row, n, vectors); \
+        sparse_body(row, n, vectors, true); \
         break;
 // All panels of a row are equally wide.
 static void sparse(const struct sqz_sparse_row *row)
 {
     const int panels = (row->columns + row->width - 1) / row->width;
-    if (row->width == NR)
+    if (!row->padded && row->columns % row->width)
+        sparse_body(row, 1, NR / VEC_N, false);
+    else if (row->width == NR)
         switch (panels) {
             SPARSE_CASE(1, row, NR / VEC_N)
             SPARSE_CASE(2, row, NR / VEC_N)
@@ -156,7 +162,7 @@ static void sparse(const struct sqz_sparse_row *row)
             SPARSE_CASE(4, row, NR / VEC_N)
         }
     else // a last one of half the width
-        sparse_body(row, 1, 16 / VEC_N);
+        sparse_body(row, 1, 16 / VEC_N, true);
 }
 
 static int nonzeros(const float *x, int channels, float *values, int32_t *at)

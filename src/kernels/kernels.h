@@ -40,18 +40,19 @@ struct sqz_gemm_tile {
     bool relu;             // c = c < 0 ? 0 : c in the end, so that NaN stays visible
 };
 
-// One row of a forward pass whose input is mostly zero (sparse.h): for j < columns,
-// c[j] = bias[j], plus over i < n: values[i] * b[at[i]][j], added in that order; then the ReLU.
-// Column j lies in panel j / width, of ld_panel floats, whose rows are `width` wide.
+// One row of a product whose left side is mostly zero (sparse.h): for j < columns,
+// c[j] = from[j], plus over i < n: values[i] * b[at[i]][j], added in that order; then the ReLU.
+// Row r of b begins at r * ldb in each panel of `width` columns, panels being ld_panel apart.
 enum { SQZ_SPARSE_PANELS = 4 }; // at most
 struct sqz_sparse_row {
     const float *values;
     const int32_t *at;
     int n;
     const float *b;
-    ptrdiff_t ld_panel;
+    ptrdiff_t ldb, ld_panel;
     int width, columns; // 16 or nr; columns <= SQZ_SPARSE_PANELS * width
-    const float *bias;
+    bool padded;        // a last panel may be read to its full width; else it comes alone
+    const float *from;  // may be c
     float *c;
     bool relu;
 };
@@ -188,7 +189,9 @@ void sqz_conv_pack_forward(const struct sqz_kernels *k, const struct sqz_conv *c
                            const float *weights, float *packed);
 void sqz_conv_pack_backward(const struct sqz_kernels *k, const struct sqz_conv *conv,
                             const float *weights, float *packed);
-// Bytes of scratch that any one of the calls below needs, per calling thread (64-byte aligned).
+// Bytes of scratch that the forward pass, or any one of the calls below, needs, per calling thread
+// (64-byte aligned).
+size_t sqz_conv_forward_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv);
 size_t sqz_conv_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv);
 
 // One image's output pixels [pixel0, pixel1) (row-major over out_h x out_w) and output channels

@@ -2,6 +2,7 @@
 #include "net/forward.h"
 
 #include "base/memory.h"
+#include "kernels/sparse.h"
 #include "kernels/winograd.h"
 
 #include <string.h>
@@ -124,7 +125,9 @@ void sqz_images_forward(const struct sqz_forward *forward, int index, int images
                                     net->tensors[layer->output].c, scratch);
         return;
     }
-    if (layer->kind == SQZ_LAYER_CONV && conv.kernel == 1 && conv.pad == 0 && conv.stride == 1) {
+    const bool sees_borders = conv.kernel > 1 || conv.pad > 0 || conv.stride > 1;
+    // Whether zeros are skipped is each image's own affair.
+    if (layer->kind == SQZ_LAYER_CONV && !sees_borders && !sqz_nonzeros_fit(&conv)) {
         tall_conv(forward, index, images, tensors, scratch);
         return;
     }
@@ -209,7 +212,8 @@ enum sqz_status sqz_packing_new(const struct sqz_net *net, const struct sqz_kern
         if (net->layers[i].kind != SQZ_LAYER_CONV)
             continue;
         struct sqz_conv conv = sqz_layer_conv(net, i);
-        need_scratch(&packing, sqz_conv_scratch_size(kernels, &conv));
+        need_scratch(&packing, backward ? sqz_conv_scratch_size(kernels, &conv)
+                                        : sqz_conv_forward_scratch_size(kernels, &conv));
         place_forward(&packing, kernels, &conv, side_most, i);
         if (backward)
             choose_weights_tile(&packing, kernels, &conv, i);
