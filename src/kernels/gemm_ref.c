@@ -40,7 +40,7 @@ static void sparse(const struct sqz_sparse_row *row)
 {
     for (int j = 0; j < row->columns; j++) {
         const float *b = row->b + j / row->width * row->ld_panel + j % row->width;
-        float sum = row->from[j];
+        float sum = row->from ? row->from[j] : 0;
         for (int i = 0; i < row->n; i++)
             sum += row->values[i] * b[row->at[i] * row->ldb];
         row->c[j] = row->relu && sum < 0 ? 0 : sum;

@@ -125,8 +125,9 @@ INLINE void sparse_body(const struct sqz_sparse_row *row, const int panels, cons
     const int width = vectors * VEC_N;
     UNROLL for (int p = 0; p < panels; p++)
         UNROLL for (int v = 0; v < vectors; v++)
-            c[p][v] = vec_load_n(row->from + p * width + v * VEC_N,
-                                 lanes(row->columns - p * width, v));
+            c[p][v] = row->from ? vec_load_n(row->from + p * width + v * VEC_N,
+                                             lanes(row->columns - p * width, v))
+                                : vec_zero();
     const ptrdiff_t ldb = row->ldb, ld_panel = row->ld_panel;
     for (int i = 0; i < row->n; i++) {
         const float *b = row->b + row->at[i] * ldb;

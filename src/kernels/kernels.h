@@ -52,7 +52,7 @@ struct sqz_sparse_row {
     ptrdiff_t ldb, ld_panel;
     int width, columns; // 16 or nr; columns <= SQZ_SPARSE_PANELS * width
     bool padded;        // a last panel may be read to its full width; else it comes alone
-    const float *from;  // may be c
+    const float *from;  // NULL: zeros; may be c
     float *c;
     bool relu;
 };

@@ -10,13 +10,15 @@ enum {
     // More than one value in SHARE that is not zero: then the usual way, which reads each weight
     // for many pixels at once, is faster.
     SHARE = 3,
-    // Looking costs as much as some ten output channels.
+    // Looking costs as much as some ten output channels; a short list is not worth its calls.
+    LEAST_IN = 256,
     LEAST_OUT = 256,
 };
 
 bool sqz_nonzeros_fit(const struct sqz_conv *conv)
 {
-    return conv->kernel == 1 && conv->stride == 1 && conv->out_c >= LEAST_OUT;
+    return conv->kernel == 1 && conv->stride == 1 && conv->in_c >= LEAST_IN &&
+           conv->out_c >= LEAST_OUT;
 }
 
 static size_t n_pixels(const struct sqz_conv *conv)
@@ -112,7 +114,7 @@ void sqz_nonzeros_forward(const struct sqz_kernels *k, const struct sqz_conv *co
         row.b = packed + in_c * c;
         row.ldb = row.width;
         row.ld_panel = in_c * row.width;
-        row.from = bias + c;
+        row.from = bias ? bias + c : NULL;
         for (int p = 0; p < pixels; p++) {
             prefetch_share(row.b + in_c * row.columns, in_c * row.columns, p, pixels);
             take_row(&row, nonzeros, p);

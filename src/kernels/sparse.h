@@ -13,8 +13,8 @@ struct sqz_nonzeros {
     int32_t *first, *at;
     float *values;
 };
-// Whether looking for zeros can pay: 1x1, stride 1, any padding, and so many output channels that
-// the look costs little beside them.
+// Whether looking for zeros can pay: 1x1, stride 1, any padding, and so many channels that the look
+// costs little beside them. Of SqueezeNet's convolutions conv10 alone, with 256 classes or more.
 bool sqz_nonzeros_fit(const struct sqz_conv *conv);
 // Bytes that the lists may take, by pixels; both ways round.
 size_t sqz_nonzeros_size(const struct sqz_conv *conv);
@@ -23,7 +23,8 @@ size_t sqz_nonzeros_both_size(const struct sqz_conv *conv);
 // usual way is faster; which of the two depends on x only.
 bool sqz_nonzeros_find(const struct sqz_kernels *k, const struct sqz_conv *conv, const float *x,
                        ptrdiff_t ldx, void *memory, struct sqz_nonzeros *out);
-// As sqz_conv_forward of all pixels. `packed` and `bias` begin at channel0, `y` too.
+// As sqz_conv_forward of all pixels; bias may be NULL. `packed` and `bias` begin at channel0, `y`
+// too.
 void sqz_nonzeros_forward(const struct sqz_kernels *k, const struct sqz_conv *conv,
                           const struct sqz_nonzeros *nonzeros, const float *packed,
                           const float *bias, bool relu, float *y, ptrdiff_t ldy);
