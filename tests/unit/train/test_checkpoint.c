@@ -378,6 +378,11 @@ static void test_watchdog(void **state)
         assert_int_equal(sqz_watchdog_step(&dog, chance, 0.6, 0.9, &err), SQZ_OK);
     for (int i = 0; i < 2000; i++)
         assert_int_equal(sqz_watchdog_step(&dog, 0.9 * chance, 0.99, 1, &err), SQZ_OK);
+    // A few logits that open for a step neither count nor clear what was counted.
+    for (int i = 0; i < 2 * SQZ_WATCHDOG_WINDOW - 1; i++)
+        assert_int_equal(sqz_watchdog_step(&dog, chance, 0.5, i % 2 ? 0.98 : 0.996, &err),
+                         i < 2 * SQZ_WATCHDOG_WINDOW - 2 ? SQZ_OK : SQZ_E_DIVERGED);
+    assert_int_equal(sqz_watchdog_step(&dog, chance, 0.5, 0.96, &err), SQZ_OK);
     // One good step begins the window anew.
     for (int i = 0; i < SQZ_WATCHDOG_WINDOW - 1; i++)
         assert_int_equal(sqz_watchdog_step(&dog, chance, 0.5, 1, &err), SQZ_OK);
