@@ -1,4 +1,5 @@
 // Training augmentation: first everything random is drawn, then it is carried out.
+#include "data/transform_pixels.h"
 #include "data/transform_source.h"
 
 #include <math.h>
@@ -176,6 +177,26 @@ static void erase(const struct sqz_augment *augment, const struct sqz_preprocess
     sqz_erase_run(augment, &rect, noise, side, preprocess->channels, pixels);
 }
 
+#define MIRROR_PIXELS 64 // pixels that change sides at a time
+
+// Exchanges both ends of a row until they meet.
+static void mirror_row(uint8_t *row, int w)
+{
+    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    uint8_t left[3 * MIRROR_PIXELS], right[3 * MIRROR_PIXELS];
+    for (int first = 0, end = w; end - first > 1;) {
+        int n = (end - first) / 2 < MIRROR_PIXELS ? (end - first) / 2 : MIRROR_PIXELS;
+        size_t bytes = 3 * (size_t)n;
+        uint8_t *a = row + 3 * (size_t)first, *b = row + 3 * (size_t)(end - n);
+        ops->mirror(a, n, left);
+        ops->mirror(b, n, right);
+        memcpy(a, right, bytes);
+        memcpy(b, left, bytes);
+        first += n;
+        end -= n;
+    }
+}
+
 static void exchange(uint8_t *a, uint8_t *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -187,11 +208,14 @@ static void exchange(uint8_t *a, uint8_t *b, size_t n)
 
 static void mirror(struct sqz_image *image, bool across, bool down)
 {
-    size_t c = (size_t)image->c, row = (size_t)image->w * c;
+    size_t row = (size_t)image->w * (size_t)image->c;
     for (int y = 0; across && y < image->h; y++) {
-        uint8_t *left = image->pixels + (size_t)y * row, *right = left + row - c;
-        for (; left < right; left += c, right -= c)
-            exchange(left, right, c);
+        uint8_t *left = image->pixels + (size_t)y * row, *right = left + image->w - 1;
+        if (image->c == 3)
+            mirror_row(left, image->w);
+        else
+            for (; left < right; left++, right--)
+                exchange(left, right, 1);
     }
     for (int y = 0; down && y < image->h / 2; y++)
         exchange(image->pixels + (size_t)y * row, image->pixels + (size_t)(image->h - 1 - y) * row,

@@ -4,8 +4,7 @@
 #include "base/cpu.h"
 
 const struct sqz_pixel_ops sqz_pixel_ops_ref = {
-    linear_row, linear_blend, filter_row, filter_blend, brighten, mix_one,    mix_gray, mix,
-    sum_gray,   mirror,       normalize,  invert_from,  mask,     smooth_row, blur_row, warp_row,
+    linear_row, linear_blend, filter_row, filter_blend, mirror, normalize,
 };
 
 void sqz_filter_split(struct sqz_filter_bank *bank)
@@ -28,11 +27,20 @@ void sqz_filter_split(struct sqz_filter_bank *bank)
     }
 }
 
-const struct sqz_pixel_ops *sqz_pixel_ops(void)
+bool sqz_pixels_by_avx2(void)
 {
 #ifdef __x86_64__
     enum sqz_cpu_level level = sqz_cpu_level(NULL);
-    if (level == SQZ_CPU_AVX2 || level == SQZ_CPU_AVX512)
+    return level == SQZ_CPU_AVX2 || level == SQZ_CPU_AVX512;
+#else
+    return false;
+#endif
+}
+
+const struct sqz_pixel_ops *sqz_pixel_ops(void)
+{
+#ifdef __x86_64__
+    if (sqz_pixels_by_avx2())
         return &sqz_pixel_ops_avx2;
 #endif
     return &sqz_pixel_ops_ref;

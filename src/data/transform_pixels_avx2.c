@@ -154,34 +154,6 @@ static void filter_blend_avx2(const uint8_t *rows, size_t stride, size_t n, cons
     filter_blend(rows + i, stride, n - i, weights, count, out + i);
 }
 
-static void warp_row_avx2(const struct sqz_warp_row *row, uint8_t *out)
-{
-    const __m128i pairs = _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
-    const __m128i bytes =
-        _mm_setr_epi8(0, 4, 8, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
-    if (row->c != 3) {
-        warp_row(row, out);
-        return;
-    }
-    for (int first = 0; first < row->n; first += BLOCK) {
-        int n = row->n - first < BLOCK ? row->n - first : BLOCK;
-        int32_t offsets[BLOCK];
-        uint32_t top[BLOCK], bottom[BLOCK];
-        warp_places(row, first, n, offsets, top, bottom);
-        for (int i = 0; i < n; i++, out += 3) {
-            const uint8_t *p = row->pixels + offsets[i];
-            __m128i a = _mm_loadl_epi64((const __m128i *)p);
-            __m128i b = _mm_loadl_epi64((const __m128i *)(p + row->stride));
-            __m128i sums = _mm_add_epi32(
-                _mm_madd_epi16(_mm_shuffle_epi8(a, pairs), _mm_set1_epi32((int)top[i])),
-                _mm_madd_epi16(_mm_shuffle_epi8(b, pairs), _mm_set1_epi32((int)bottom[i])));
-            sums = _mm_srai_epi32(_mm_add_epi32(sums, _mm_set1_epi32(1 << 14)), 15);
-            int32_t packed = _mm_cvtsi128_si32(_mm_shuffle_epi8(sums, bytes));
-            memcpy(out, &packed, 3);
-        }
-    }
-}
-
 // Sixteen pixels at a time, as three vectors: five pixels of each stay in their vector, the sixth
 // is split between two.
 static void mirror_avx2(const uint8_t *in, int n, uint8_t *out)
@@ -215,20 +187,5 @@ static void mirror_avx2(const uint8_t *in, int n, uint8_t *out)
 }
 
 const struct sqz_pixel_ops sqz_pixel_ops_avx2 = {
-    linear_row_avx2,
-    linear_blend,
-    filter_row_avx2,
-    filter_blend_avx2,
-    brighten,
-    mix_one,
-    mix_gray,
-    mix,
-    sum_gray,
-    mirror_avx2,
-    normalize,
-    invert_from,
-    mask,
-    smooth_row,
-    blur_row,
-    warp_row_avx2,
+    linear_row_avx2, linear_blend, filter_row_avx2, filter_blend_avx2, mirror_avx2, normalize,
 };
