@@ -236,7 +236,7 @@ static enum sqz_status run_views(const struct sqz_augment *augment,
     for (int v = 0; v < views && !status; v++, out += view_floats) {
         struct sqz_random random;
         if (views > 1 && v == 0) {
-            sqz_normalize(preprocess, resized->pixels, false, false, out);
+            sqz_normalize(preprocess, resized->pixels, false, false, false, out);
         } else {
             status = sqz_image_resize_buffer(view, resized->w, resized->h, resized->c, err);
             if (status)
@@ -277,7 +277,7 @@ enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
     for (int i = 0; i < SQZ_JITTERS; i++)
         if (draw->jitter[draw->order[i]])
             sqz_jitter_run(draw->order[i], draw->factor[draw->order[i]], resized);
-    sqz_normalize(preprocess, resized->pixels, draw->hflip, draw->vflip, out);
+    sqz_normalize(preprocess, resized->pixels, draw->hflip, draw->vflip, false, out);
     erase(augment, preprocess, draw, 0, out);
     return SQZ_OK;
 }

@@ -27,16 +27,17 @@ struct sqz_filter_bank {
     int32_t *weights; // `taps` are kept for every result, 22-bit fixed point
     size_t taps;
     int n;
-    // The same in groups of four (the last filled up with zeros), as 16-bit halves: eight pairs of
-    // low ones (the first two weights four times, the other two four times), then of high ones.
-    // weight = high * 2^SQZ_FILTER_LOW_BITS + low.
+    // The same in groups of four taps (the last filled up with zeros), as 16-bit halves: eight
+    // pairs of low ones (the first two weights four times, the other two four times), then of high
+    // ones. weight = high * 2^SQZ_FILTER_LOW_BITS + low. Where no result has more than two taps, a
+    // group holds those of two results.
     int16_t *halves;
-    size_t groups; // a result
+    size_t groups; // a result; 0: one for two results
 };
 #define SQZ_FILTER_BITS     22
 #define SQZ_FILTER_LOW_BITS 11
 #define SQZ_FILTER_GROUP    32 // halves
-// Fills `halves`, which has room for all taps, from `weights`, and sets `groups`.
+// Fills `halves`, which has room for all taps in groups of four, from `weights`, and sets `groups`.
 void sqz_filter_split(struct sqz_filter_bank *bank);
 
 // Values: whole vectors, whole pixels of 1 or 3 channels, half a row of 224. Long, so that the
@@ -58,6 +59,11 @@ struct sqz_pixel_ops {
     void (*mirror)(const uint8_t *in, int n, uint8_t *out);
     // (x - mean) / std for n <= SQZ_NORMALIZE_BLOCK values
     void (*normalize)(const uint8_t *in, int n, const float *mean, const float *std, float *out);
+    // The same for what is not read soon: such stores may pass by the caches, in any order, and are
+    // there for other threads once this one has called `settle`.
+    void (*normalize_far)(const uint8_t *in, int n, const float *mean, const float *std,
+                          float *out);
+    void (*settle)(void);
 };
 // Whether processor and SQUEEZENET_CPU allow AVX2, the level above the plain one.
 bool sqz_pixels_by_avx2(void);
