@@ -37,6 +37,7 @@ struct sqz_filter_bank {
 #define SQZ_FILTER_BITS     22
 #define SQZ_FILTER_LOW_BITS 11
 #define SQZ_FILTER_GROUP    32 // halves
+#define SQZ_FILTER_ROOM     16
 // Fills `halves`, which has room for all taps in groups of four, from `weights`, and sets `groups`.
 void sqz_filter_split(struct sqz_filter_bank *bank);
 
@@ -50,8 +51,10 @@ struct sqz_pixel_ops {
     void (*linear_row)(const struct sqz_linear_columns *columns, const uint8_t *row, int16_t *out);
     void (*linear_blend)(const int16_t *above, const int16_t *below, int n, int16_t w0, int16_t w1,
                          uint8_t *out);
-    // Writes n * c values, and may write one more.
-    void (*filter_row)(const struct sqz_filter_bank *bank, const uint8_t *row, int c, uint8_t *out);
+    // Writes n * c values, and may write SQZ_FILTER_ROOM more bytes; so many behind the row's last
+    // pixel must be readable if `room` says so.
+    void (*filter_row)(const struct sqz_filter_bank *bank, const uint8_t *row, int c, bool room,
+                       uint8_t *out);
     // The first n of each row's `stride` values: row k counts with weights[k].
     void (*filter_blend)(const uint8_t *rows, size_t stride, size_t n, const int32_t *weights,
                          int count, uint8_t *out);

@@ -109,7 +109,7 @@ static int filter_two_taps(const struct sqz_filter_bank *bank, const uint8_t *ro
     const int *at = bank->offsets;
     const int16_t *halves = bank->halves;
     int i = 0;
-    for (; i + 5 < bank->n && at[3] + 8 <= end; i += 4, at += 4, out += 12) {
+    for (; i + 4 <= bank->n && at[3] + 8 <= end; i += 4, at += 4, out += 12) {
         __m256i a = weigh_two_results(row + at[0], row + at[1], halves);
         __m256i b = weigh_two_results(row + at[2], row + at[3], halves + SQZ_FILTER_GROUP);
         store_four(a, b, out);
@@ -126,7 +126,7 @@ static int filter_four_taps(const struct sqz_filter_bank *bank, const uint8_t *r
     const int *at = bank->offsets;
     const int16_t *halves = bank->halves;
     int i = 0;
-    for (; i + 5 < bank->n && at[3] + 16 <= end; i += 4, at += 4, out += 12) {
+    for (; i + 4 <= bank->n && at[3] + 16 <= end; i += 4, at += 4, out += 12) {
         __m256i a = weigh_four(row + at[0], halves);
         __m256i b = weigh_four(row + at[1], halves + GROUP);
         __m256i c = weigh_four(row + at[2], halves + 2 * GROUP);
@@ -155,48 +155,60 @@ static int filter_many_taps(const struct sqz_filter_bank *bank, const uint8_t *r
 
 #define LAST_BYTES 64
 
-// Results from `first` on, of up to four taps, from a copy of the row's end with room behind it.
-// Returns how many there are now, which is not all if they begin too far from the end.
+// Results from `first` on, of up to four taps; `from` has room behind the row's last pixel.
+static void filter_rest(const struct sqz_filter_bank *bank, const uint8_t *row, int first,
+                        uint8_t *out)
+{
+    for (int i = first; i < bank->n; i++) {
+        const uint8_t *p = row + bank->offsets[i];
+        if (bank->groups) {
+            store_one(add_halves(weigh_four(p, bank->halves + i * SQZ_FILTER_GROUP)), out + 3 * i);
+        } else {
+            __m256i two = weigh_two_results(p, p, bank->halves + i / 2 * SQZ_FILTER_GROUP);
+            store_one(i % 2 ? _mm256_extracti128_si256(two, 1) : _mm256_castsi256_si128(two),
+                      out + 3 * i);
+        }
+    }
+}
+
+// The same without room, by a copy of the row's end. Returns how many results there are now, which
+// is not all if they begin too far from the end.
 static int filter_last(const struct sqz_filter_bank *bank, const uint8_t *row, int end, int first,
                        uint8_t *out)
 {
-    uint8_t last[LAST_BYTES + 16] = {0};
-    if (first == bank->n || end - bank->offsets[first] > LAST_BYTES)
+    uint8_t last[LAST_BYTES + SQZ_FILTER_ROOM] = {0};
+    int begin = first < bank->n ? bank->offsets[first] : end;
+    if (end - begin > LAST_BYTES)
         return first;
-    const uint8_t *from = row + bank->offsets[first];
-    memcpy(last, from, (size_t)(end - bank->offsets[first]));
-    for (int i = first; i < bank->n; i++, out += 3) {
-        const uint8_t *p = last + (row + bank->offsets[i] - from);
-        if (bank->groups) {
-            store_one(add_halves(weigh_four(p, bank->halves + i * SQZ_FILTER_GROUP)), out);
-        } else {
-            __m256i two = weigh_two_results(p, p, bank->halves + i / 2 * SQZ_FILTER_GROUP);
-            store_one(i % 2 ? _mm256_extracti128_si256(two, 1) : _mm256_castsi256_si128(two), out);
-        }
-    }
+    memcpy(last, row + begin, (size_t)(end - begin));
+    filter_rest(bank, last - begin, first, out);
     return bank->n;
 }
 
-// More bytes are loaded and stored than count: results near the row's end take a path of their own.
-// Weights of 22 bits are multiplied in two halves.
+// More bytes are loaded and stored than count. Weights of 22 bits are multiplied in two halves.
 static void filter_row_avx2(const struct sqz_filter_bank *bank, const uint8_t *row, int c,
-                            uint8_t *out)
+                            bool room, uint8_t *out)
 {
     int i = 0;
     if (c == 3 && bank->n > 0) {
         int end = bank->offsets[bank->n - 1] + 3 * bank->counts[bank->n - 1];
-        i = bank->groups == 0   ? filter_two_taps(bank, row, end, out)
-            : bank->groups == 1 ? filter_four_taps(bank, row, end, out)
-                                : filter_many_taps(bank, row, end, out);
+        int readable = end + (room ? SQZ_FILTER_ROOM : 0);
+        i = bank->groups == 0   ? filter_two_taps(bank, row, readable, out)
+            : bank->groups == 1 ? filter_four_taps(bank, row, readable, out)
+                                : filter_many_taps(bank, row, readable, out);
+        if (bank->groups <= 1 && room) {
+            filter_rest(bank, row, i, out);
+            return;
+        }
         if (bank->groups <= 1)
-            i = filter_last(bank, row, end, i, out + 3 * (ptrdiff_t)i);
+            i = filter_last(bank, row, end, i, out);
     }
     struct sqz_filter_bank rest = *bank;
     rest.offsets += i;
     rest.counts += i;
     rest.weights += (size_t)i * bank->taps;
     rest.n -= i;
-    filter_row(&rest, row, c, out + (ptrdiff_t)i * c);
+    filter_row(&rest, row, c, room, out + (ptrdiff_t)i * c);
 }
 
 // Two rows' 16-bit values side by side, times their weights' halves.

@@ -48,8 +48,9 @@ static inline void filter_pixel(const uint8_t *p, const int32_t *w, int count, i
 }
 
 static inline void filter_row(const struct sqz_filter_bank *bank, const uint8_t *row, int c,
-                              uint8_t *out)
+                              bool room, uint8_t *out)
 {
+    (void)room;
     for (int i = 0; i < bank->n; i++)
         filter_pixel(row + bank->offsets[i], bank->weights + (size_t)i * bank->taps,
                      bank->counts[i], c, out + (ptrdiff_t)i * c);
