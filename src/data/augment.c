@@ -222,6 +222,21 @@ static void mirror(struct sqz_image *image, bool across, bool down)
                  row);
 }
 
+// What the operations of a view begin with: the picture itself where no later view needs it.
+static enum sqz_status begin_view(bool last, struct sqz_transform_scratch *scratch,
+                                  struct sqz_error *err)
+{
+    struct sqz_image *resized = &scratch->resized, *view = &scratch->view;
+    if (last) {
+        sqz_image_swap(resized, view);
+        return SQZ_OK;
+    }
+    enum sqz_status status = sqz_image_resize_buffer(view, resized->w, resized->h, resized->c, err);
+    if (!status)
+        memcpy(view->pixels, resized->pixels, (size_t)view->w * (size_t)view->h * (size_t)view->c);
+    return status;
+}
+
 // Every view begins with the same crop, in the same direction.
 static enum sqz_status run_views(const struct sqz_augment *augment,
                                  const struct sqz_preprocess *preprocess,
@@ -229,24 +244,21 @@ static enum sqz_status run_views(const struct sqz_augment *augment,
                                  float *out, struct sqz_transform_scratch *scratch,
                                  struct sqz_error *err)
 {
-    struct sqz_image *resized = &scratch->resized, *view = &scratch->view;
     int views = augment->splits > 1 ? augment->splits : 1;
     enum sqz_status status = SQZ_OK;
-    mirror(resized, draw->hflip, draw->vflip);
+    mirror(&scratch->resized, draw->hflip, draw->vflip);
     for (int v = 0; v < views && !status; v++, out += view_floats) {
         struct sqz_random random;
         if (views > 1 && v == 0) {
-            sqz_normalize(preprocess, resized->pixels, false, false, false, out);
+            sqz_normalize(preprocess, scratch->resized.pixels, false, false, false, out);
         } else {
-            status = sqz_image_resize_buffer(view, resized->w, resized->h, resized->c, err);
-            if (status)
-                break;
-            memcpy(view->pixels, resized->pixels,
-                   (size_t)view->w * (size_t)view->h * (size_t)view->c);
             sqz_random_branch(&draw->more, SQZ_RANDOM_POLICY, (uint64_t)v, &random);
-            status = sqz_policy_run(augment, &random, preprocess, out, scratch, err);
+            status = begin_view(v == views - 1, scratch, err);
+            if (!status)
+                status = sqz_policy_run(augment, &random, preprocess, out, scratch, err);
         }
-        erase(augment, preprocess, draw, v, out);
+        if (!status)
+            erase(augment, preprocess, draw, v, out);
     }
     return status;
 }

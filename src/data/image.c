@@ -13,6 +13,13 @@ void sqz_image_release(struct sqz_image *image)
     *image = (struct sqz_image){0};
 }
 
+void sqz_image_swap(struct sqz_image *a, struct sqz_image *b)
+{
+    struct sqz_image kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, int c,
                                         struct sqz_error *err)
 {

@@ -13,6 +13,7 @@ struct sqz_image {
     size_t capacity; // bytes behind `pixels`, so that a worker can decode again and again
 };
 void sqz_image_release(struct sqz_image *image);
+void sqz_image_swap(struct sqz_image *a, struct sqz_image *b); // with their buffers
 enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, int c,
                                         struct sqz_error *err);
 

@@ -151,13 +151,6 @@ void sqz_operation_point(const struct sqz_operation *operation, struct sqz_image
     }
 }
 
-static void swap(struct sqz_image *a, struct sqz_image *b)
-{
-    struct sqz_image kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
 enum sqz_status sqz_operation_run(const struct sqz_operation *operation,
                                   const struct sqz_operation_style *style, struct sqz_image *image,
                                   struct sqz_image *spare, struct sqz_error *err)
@@ -184,6 +177,6 @@ enum sqz_status sqz_operation_run(const struct sqz_operation *operation,
         sqz_blur(operation->argument, image, spare);
     else
         sqz_operation_geometry(operation, style, image, spare);
-    swap(image, spare);
+    sqz_image_swap(image, spare);
     return SQZ_OK;
 }
