@@ -1,4 +1,5 @@
 // Training augmentation: first everything random is drawn, then it is carried out.
+#include "data/transform_pixels.h"
 #include "data/transform_source.h"
 
 #include <math.h>
@@ -176,6 +177,26 @@ static void erase(const struct sqz_augment *augment, const struct sqz_preprocess
     sqz_erase_run(augment, &rect, noise, side, preprocess->channels, pixels);
 }
 
+#define MIRROR_PIXELS 64 // pixels that change sides at a time
+
+// Exchanges both ends of a row until they meet.
+static void mirror_row(uint8_t *row, int w)
+{
+    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    uint8_t left[3 * MIRROR_PIXELS], right[3 * MIRROR_PIXELS];
+    for (int first = 0, end = w; end - first > 1;) {
+        int n = (end - first) / 2 < MIRROR_PIXELS ? (end - first) / 2 : MIRROR_PIXELS;
+        size_t bytes = 3 * (size_t)n;
+        uint8_t *a = row + 3 * (size_t)first, *b = row + 3 * (size_t)(end - n);
+        ops->mirror(a, n, left);
+        ops->mirror(b, n, right);
+        memcpy(a, right, bytes);
+        memcpy(b, left, bytes);
+        first += n;
+        end -= n;
+    }
+}
+
 static void exchange(uint8_t *a, uint8_t *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -187,15 +208,33 @@ static void exchange(uint8_t *a, uint8_t *b, size_t n)
 
 static void mirror(struct sqz_image *image, bool across, bool down)
 {
-    size_t c = (size_t)image->c, row = (size_t)image->w * c;
+    size_t row = (size_t)image->w * (size_t)image->c;
     for (int y = 0; across && y < image->h; y++) {
-        uint8_t *left = image->pixels + (size_t)y * row, *right = left + row - c;
-        for (; left < right; left += c, right -= c)
-            exchange(left, right, c);
+        uint8_t *left = image->pixels + (size_t)y * row, *right = left + image->w - 1;
+        if (image->c == 3)
+            mirror_row(left, image->w);
+        else
+            for (; left < right; left++, right--)
+                exchange(left, right, 1);
     }
     for (int y = 0; down && y < image->h / 2; y++)
         exchange(image->pixels + (size_t)y * row, image->pixels + (size_t)(image->h - 1 - y) * row,
                  row);
+}
+
+// What the operations of a view begin with: the picture itself where no later view needs it.
+static enum sqz_status begin_view(bool last, struct sqz_transform_scratch *scratch,
+                                  struct sqz_error *err)
+{
+    struct sqz_image *resized = &scratch->resized, *view = &scratch->view;
+    if (last) {
+        sqz_image_swap(resized, view);
+        return SQZ_OK;
+    }
+    enum sqz_status status = sqz_image_resize_buffer(view, resized->w, resized->h, resized->c, err);
+    if (!status)
+        memcpy(view->pixels, resized->pixels, (size_t)view->w * (size_t)view->h * (size_t)view->c);
+    return status;
 }
 
 // Every view begins with the same crop, in the same direction.
@@ -205,24 +244,21 @@ static enum sqz_status run_views(const struct sqz_augment *augment,
                                  float *out, struct sqz_transform_scratch *scratch,
                                  struct sqz_error *err)
 {
-    struct sqz_image *resized = &scratch->resized, *view = &scratch->view;
     int views = augment->splits > 1 ? augment->splits : 1;
     enum sqz_status status = SQZ_OK;
-    mirror(resized, draw->hflip, draw->vflip);
+    mirror(&scratch->resized, draw->hflip, draw->vflip);
     for (int v = 0; v < views && !status; v++, out += view_floats) {
         struct sqz_random random;
         if (views > 1 && v == 0) {
-            sqz_normalize(preprocess, resized->pixels, false, false, out);
+            sqz_normalize(preprocess, scratch->resized.pixels, false, false, false, out);
         } else {
-            status = sqz_image_resize_buffer(view, resized->w, resized->h, resized->c, err);
-            if (status)
-                break;
-            memcpy(view->pixels, resized->pixels,
-                   (size_t)view->w * (size_t)view->h * (size_t)view->c);
             sqz_random_branch(&draw->more, SQZ_RANDOM_POLICY, (uint64_t)v, &random);
-            status = sqz_policy_run(augment, &random, preprocess, out, scratch, err);
+            status = begin_view(v == views - 1, scratch, err);
+            if (!status)
+                status = sqz_policy_run(augment, &random, preprocess, out, scratch, err);
         }
-        erase(augment, preprocess, draw, v, out);
+        if (!status)
+            erase(augment, preprocess, draw, v, out);
     }
     return status;
 }
@@ -253,7 +289,7 @@ enum sqz_status sqz_augment_apply(const struct sqz_augment *augment,
     for (int i = 0; i < SQZ_JITTERS; i++)
         if (draw->jitter[draw->order[i]])
             sqz_jitter_run(draw->order[i], draw->factor[draw->order[i]], resized);
-    sqz_normalize(preprocess, resized->pixels, draw->hflip, draw->vflip, out);
+    sqz_normalize(preprocess, resized->pixels, draw->hflip, draw->vflip, false, out);
     erase(augment, preprocess, draw, 0, out);
     return SQZ_OK;
 }

@@ -258,6 +258,7 @@ static enum sqz_status read_packed(const struct sqz_dataset *set, const struct s
     out->name = sample->path;
     out->data = bytes->data;
     out->size = entry->size;
+    out->room = SQZ_IMAGE_ROOM;
     if (entry->channels > 0) {
         *view = (struct sqz_image){
             .w = entry->w, .h = entry->h, .c = entry->channels, .pixels = bytes->data};

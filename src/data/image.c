@@ -13,6 +13,13 @@ void sqz_image_release(struct sqz_image *image)
     *image = (struct sqz_image){0};
 }
 
+void sqz_image_swap(struct sqz_image *a, struct sqz_image *b)
+{
+    struct sqz_image kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, int c,
                                         struct sqz_error *err)
 {
@@ -232,7 +239,7 @@ enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *n
     if (status)
         return sqz_fail(err, status, "%s %s.", name, why.text);
     int orientation = how->apply_exif ? header.orientation : 1;
-    struct sqz_decode_job job = {.data = data, .size = size, .name = name};
+    struct sqz_decode_job job = {.data = data, .size = size, .room = how->room, .name = name};
     bool wide = how->part && orientation == 1 && header.type == SQZ_IMAGE_JPEG;
     job.part = wide ? how->part : NULL;
     status = plan_job(&header, orientation, how, &job, err);

@@ -13,6 +13,7 @@ struct sqz_image {
     size_t capacity; // bytes behind `pixels`, so that a worker can decode again and again
 };
 void sqz_image_release(struct sqz_image *image);
+void sqz_image_swap(struct sqz_image *a, struct sqz_image *b); // with their buffers
 enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, int c,
                                         struct sqz_error *err);
 
@@ -42,7 +43,10 @@ struct sqz_decode {
     struct sqz_rect *part; // not NULL: columns beside the crop may come, too (they are not copied
                            // away); out: where in *out it lies
     bool verify; // also decode what lies behind the crop, so that damage there is an error
+    size_t room; // readable bytes behind the data: with SQZ_IMAGE_ROOM of them a JPEG's last ones
+                 // are decoded as fast as the others
 };
+#define SQZ_IMAGE_ROOM 4096
 // Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
 // decoded picture; with scaling, from the scaled one (rounded outward). Pixels equal
 // libjpeg-turbo's default decoder (Pillow, OpenCV) when not scaled. Limits: 65,500 pixels a side,

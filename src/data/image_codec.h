@@ -11,7 +11,7 @@
 // One decoding, in the coordinates of the stored picture (EXIF is image.c's business).
 struct sqz_decode_job {
     const uint8_t *data;
-    size_t size;
+    size_t size, room; // as in struct sqz_decode
     const char *name;
     int w, h;             // of the whole picture at this scale
     struct sqz_rect crop; // never empty, inside w x h

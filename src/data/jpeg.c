@@ -235,21 +235,19 @@ static void put_row(const struct reader *reader, const uint8_t *row, int left, u
 }
 
 // Narrows the decoder to the crop's columns. Smooth upsampling of chroma looks one sample beyond
-// each edge, so one more MCU is kept on either side. Returns the first column that is kept.
+// each edge and repeats the last one at its own: a column that is not wanted must be that one.
+// Returns the first column that is kept.
 static int narrow(struct reader *reader)
 {
     struct jpeg_decompress_struct *jpeg = &reader->jpeg;
     const struct sqz_rect *crop = &reader->job->crop;
-    int mcu = jpeg->max_h_samp_factor * jpeg->min_DCT_scaled_size;
-    int left = crop->x - mcu, right = crop->x + crop->w + mcu;
-    if (left < 0)
-        left = 0;
+    int left = crop->x > 0 ? crop->x - 1 : 0, right = crop->x + crop->w + 1;
     if (right > (int)jpeg->output_width)
         right = (int)jpeg->output_width;
-    if (left < mcu && right == (int)jpeg->output_width)
+    if (left == 0 && right == (int)jpeg->output_width)
         return 0;
     JDIMENSION offset = (JDIMENSION)left, width = (JDIMENSION)(right - left);
-    jpeg_crop_scanline(jpeg, &offset, &width);
+    jpeg_crop_scanline(jpeg, &offset, &width); // begins at a whole MCU
     return (int)offset;
 }
 
@@ -304,7 +302,7 @@ static void decode(struct reader *reader)
     struct jpeg_decompress_struct *jpeg = &reader->jpeg;
     jpeg_create_decompress(jpeg);
     jpeg->progress = &reader->progress;
-    jpeg_mem_src(jpeg, job->data, job->size);
+    jpeg_mem_src(jpeg, job->data, job->size + job->room);
     jpeg_read_header(jpeg, TRUE);
     choose_output(reader);
     jpeg_start_decompress(jpeg);

@@ -1,5 +1,6 @@
 // Encodes a picture as JPEG, with chroma at half the resolution as cameras do.
 #include "base/memory.h"
+#include "data/jpeg_codes.h"
 #include "data/pack.h"
 
 #include <setjmp.h>
@@ -9,12 +10,14 @@
 
 #include <jpeglib.h>
 
+// The picture is encoded, and its coefficients are then written again with other codes.
 struct writer {
-    struct jpeg_compress_struct jpeg;
+    struct jpeg_compress_struct jpeg, again;
+    struct jpeg_decompress_struct first;
     struct jpeg_error_mgr errors;
     jmp_buf escape;
-    unsigned char *data; // libjpeg's: malloc
-    unsigned long size;
+    unsigned char *data, *data_again; // libjpeg's: malloc
+    unsigned long size, size_again;
 };
 
 static void stop(j_common_ptr jpeg)
@@ -35,8 +38,7 @@ static void write_orientation(struct jpeg_compress_struct *jpeg, int orientation
     jpeg_write_marker(jpeg, JPEG_APP0 + 1, exif, sizeof exif);
 }
 
-static void encode(struct writer *writer, const struct sqz_image *image, int quality,
-                   int orientation)
+static void encode(struct writer *writer, const struct sqz_image *image, int quality)
 {
     struct jpeg_compress_struct *jpeg = &writer->jpeg;
     jpeg_create_compress(jpeg);
@@ -47,10 +49,7 @@ static void encode(struct writer *writer, const struct sqz_image *image, int qua
     jpeg->in_color_space = image->c == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_set_defaults(jpeg);
     jpeg_set_quality(jpeg, quality, TRUE);
-    jpeg->optimize_coding = TRUE;
     jpeg_start_compress(jpeg, TRUE);
-    if (orientation != 1)
-        write_orientation(jpeg, orientation);
     while (jpeg->next_scanline < jpeg->image_height) {
         JSAMPROW row =
             image->pixels + (size_t)jpeg->next_scanline * (size_t)image->w * (size_t)image->c;
@@ -59,13 +58,33 @@ static void encode(struct writer *writer, const struct sqz_image *image, int qua
     jpeg_finish_compress(jpeg);
 }
 
+static void encode_again(struct writer *writer, int orientation)
+{
+    struct jpeg_decompress_struct *from = &writer->first;
+    struct jpeg_compress_struct *to = &writer->again;
+    jpeg_create_decompress(from);
+    jpeg_mem_src(from, writer->data, writer->size);
+    jpeg_read_header(from, TRUE);
+    jvirt_barray_ptr *coefficients = jpeg_read_coefficients(from);
+    jpeg_create_compress(to);
+    jpeg_mem_dest(to, &writer->data_again, &writer->size_again);
+    jpeg_copy_critical_parameters(from, to);
+    sqz_jpeg_choose_codes(from, coefficients, to);
+    jpeg_write_coefficients(to, coefficients);
+    if (orientation != 1)
+        write_orientation(to, orientation);
+    jpeg_finish_compress(to);
+    jpeg_finish_decompress(from);
+}
+
 // false: libjpeg gave up, and the error manager knows why.
 static bool try_to_encode(struct writer *writer, const struct sqz_image *image, int quality,
                           int orientation)
 {
     if (setjmp(writer->escape) != 0)
         return false;
-    encode(writer, image, quality, orientation);
+    encode(writer, image, quality);
+    encode_again(writer, orientation);
     return true;
 }
 
@@ -76,23 +95,27 @@ enum sqz_status sqz_jpeg_write(const struct sqz_image *image, int quality, int o
     enum sqz_status status = SQZ_OK;
     writer.jpeg.err = jpeg_std_error(&writer.errors);
     writer.errors.error_exit = stop;
-    writer.jpeg.client_data = &writer;
+    writer.first.err = writer.again.err = writer.jpeg.err;
+    writer.jpeg.client_data = writer.first.client_data = writer.again.client_data = &writer;
     if (!try_to_encode(&writer, image, quality, orientation)) {
         char text[JMSG_LENGTH_MAX];
         writer.errors.format_message((j_common_ptr)&writer.jpeg, text);
         status = sqz_fail(err, SQZ_E_DATA, "A picture of %d x %d pixels cannot be encoded: %s.",
                           image->w, image->h, text);
     }
+    jpeg_destroy_decompress(&writer.first);
+    jpeg_destroy_compress(&writer.again);
     jpeg_destroy_compress(&writer.jpeg);
     if (!status) {
         sqz_bytes_release(out);
-        out->data = sqz_new_array(writer.size, 1);
-        out->size = writer.size;
+        out->data = sqz_new_array(writer.size_again, 1);
+        out->size = writer.size_again;
         if (out->data)
-            memcpy(out->data, writer.data, writer.size);
+            memcpy(out->data, writer.data_again, writer.size_again);
         else
-            status = sqz_fail_memory(err, "an encoded picture", writer.size);
+            status = sqz_fail_memory(err, "an encoded picture", writer.size_again);
     }
     free(writer.data);
+    free(writer.data_again);
     return status;
 }

@@ -1,7 +1,7 @@
 // Which code carries out which operation, and the operations that look at one pixel at a time.
 #include "data/operation.h"
 #include "data/transform.h"
-#include "data/transform_pixels.h"
+#include "data/operation_pixels.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,12 +13,22 @@ static size_t count_values(const struct sqz_image *image)
     return (size_t)image->w * (size_t)image->h * (size_t)image->c;
 }
 
-static void count(const struct sqz_image *image, int channel, uint32_t histogram[256])
+// Two counts a channel: an increment need not wait for the one before it, of an equal value.
+static void count(const struct sqz_image *image, uint32_t histograms[3][256])
 {
-    size_t n = count_values(image), c = (size_t)image->c;
-    memset(histogram, 0, 256 * sizeof *histogram);
-    for (size_t i = (size_t)channel; i < n; i += c)
-        histogram[image->pixels[i]]++;
+    uint32_t even[3][256] = {{0}}, odd[3][256] = {{0}};
+    const uint8_t *p = image->pixels, *end = p + count_values(image);
+    int c = image->c;
+    for (; end - p >= 2 * c; p += 2 * c)
+        for (int k = 0; k < c; k++) {
+            even[k][p[k]]++;
+            odd[k][p[k + c]]++;
+        }
+    for (int k = 0; p < end; k++, p++)
+        even[k][*p]++;
+    for (int k = 0; k < c; k++)
+        for (int i = 0; i < 256; i++)
+            histograms[k][i] = even[k][i] + odd[k][i];
 }
 
 static void keep(table out)
@@ -28,14 +38,9 @@ static void keep(table out)
 }
 
 // Pillow's: in double, truncated.
-static void stretch(const uint32_t histogram[256], table out)
+static void stretch(int low, int high, table out)
 {
-    int low = 0, high = 255;
     keep(out);
-    while (low < 256 && !histogram[low])
-        low++;
-    while (high >= 0 && !histogram[high])
-        high--;
     if (high <= low)
         return;
     double scale = 255.0 / (high - low), offset = -low * scale;
@@ -81,14 +86,23 @@ static void look_up(const table *tables, struct sqz_image *image)
         }
 }
 
-static void by_histogram(struct sqz_image *image, void (*make)(const uint32_t[256], table))
+static void stretch_contrast(struct sqz_image *image)
 {
     table tables[3];
-    uint32_t histogram[256];
-    for (int c = 0; c < image->c; c++) {
-        count(image, c, histogram);
-        make(histogram, tables[c]);
-    }
+    uint8_t low[3], high[3];
+    sqz_operation_ops()->extremes(image->pixels, count_values(image), (size_t)image->c, low, high);
+    for (int k = 0; k < image->c; k++)
+        stretch(low[k], high[k], tables[k]);
+    look_up(tables, image);
+}
+
+static void equalize(struct sqz_image *image)
+{
+    table tables[3];
+    uint32_t histograms[3][256];
+    count(image, histograms);
+    for (int k = 0; k < image->c; k++)
+        flatten(histograms[k], tables[k]);
     look_up(tables, image);
 }
 
@@ -96,7 +110,7 @@ static void posterize(int argument, struct sqz_image *image)
 {
     int bits = 8 - argument;
     bits = bits < 1 ? 1 : bits > 8 ? 8 : bits;
-    sqz_pixel_ops()->mask(image->pixels, count_values(image), (uint8_t)(0xFF << (8 - bits)));
+    sqz_operation_ops()->mask(image->pixels, count_values(image), (uint8_t)(0xFF << (8 - bits)));
 }
 
 void sqz_operation_point(const struct sqz_operation *operation, struct sqz_image *image)
@@ -104,21 +118,21 @@ void sqz_operation_point(const struct sqz_operation *operation, struct sqz_image
     double argument = operation->argument;
     switch (operation->kind) {
     case SQZ_AUTO_CONTRAST:
-        by_histogram(image, stretch);
+        stretch_contrast(image);
         break;
     case SQZ_EQUALIZE:
-        by_histogram(image, flatten);
+        equalize(image);
         break;
     case SQZ_INVERT:
-        sqz_pixel_ops()->invert_from(image->pixels, count_values(image), 0);
+        sqz_operation_ops()->invert_from(image->pixels, count_values(image), 0);
         break;
     case SQZ_POSTERIZE:
         posterize((int)argument, image);
         break;
     case SQZ_SOLARIZE:
         if (argument < 256)
-            sqz_pixel_ops()->invert_from(image->pixels, count_values(image),
-                                         (uint8_t)(argument < 0 ? 0 : argument));
+            sqz_operation_ops()->invert_from(image->pixels, count_values(image),
+                                             (uint8_t)(argument < 0 ? 0 : argument));
         break;
     case SQZ_COLOR:
         sqz_jitter_run(SQZ_SATURATION, (float)argument, image);
@@ -135,13 +149,6 @@ void sqz_operation_point(const struct sqz_operation *operation, struct sqz_image
     default:
         break;
     }
-}
-
-static void swap(struct sqz_image *a, struct sqz_image *b)
-{
-    struct sqz_image kept = *a;
-    *a = *b;
-    *b = kept;
 }
 
 enum sqz_status sqz_operation_run(const struct sqz_operation *operation,
@@ -162,14 +169,14 @@ enum sqz_status sqz_operation_run(const struct sqz_operation *operation,
         return status;
     if (operation->kind == SQZ_SHARPNESS) {
         sqz_smooth(image, spare);
-        sqz_pixel_ops()->mix(image->pixels, spare->pixels, count_values(image),
-                             (float)operation->argument);
+        sqz_operation_ops()->mix(image->pixels, spare->pixels, count_values(image),
+                                 (float)operation->argument);
         return SQZ_OK;
     }
     if (operation->kind == SQZ_BLUR)
         sqz_blur(operation->argument, image, spare);
     else
         sqz_operation_geometry(operation, style, image, spare);
-    swap(image, spare);
+    sqz_image_swap(image, spare);
     return SQZ_OK;
 }

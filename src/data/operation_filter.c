@@ -1,14 +1,14 @@
 // Operations that look at a pixel's eight neighbours: smoothing (the other end of sharpness) and a
 // small Gaussian.
 #include "data/operation.h"
-#include "data/transform_pixels.h"
+#include "data/operation_pixels.h"
 
 #include <math.h>
 #include <string.h>
 
 void sqz_smooth(const struct sqz_image *in, struct sqz_image *out)
 {
-    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    const struct sqz_operation_ops *ops = sqz_operation_ops();
     size_t stride = (size_t)in->w * (size_t)in->c, c = (size_t)in->c;
     for (int y = 0; y < in->h; y++) {
         const uint8_t *row = in->pixels + (size_t)y * stride;
@@ -36,7 +36,7 @@ static int mirror(int i, int n)
 
 void sqz_blur(double sigma, const struct sqz_image *in, struct sqz_image *out)
 {
-    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    const struct sqz_operation_ops *ops = sqz_operation_ops();
     int outer, centre, w = in->w;
     size_t stride = (size_t)w * (size_t)in->c, c = (size_t)in->c;
     weigh(sigma, &outer, &centre);

@@ -1,7 +1,7 @@
 // Rotation, shear and translation: OpenCV 4's warpAffine on 8 bits. Source places are integers in
 // 1/1024 pixel, cut to 1/32; weights are integers in 1/32768.
 #include "data/operation.h"
-#include "data/transform_pixels.h"
+#include "data/operation_pixels.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -95,10 +95,19 @@ static void make_cubic_weights(void)
     }
 }
 
+// Where a row's results lie in the source, along one axis: at[x] beyond its first one.
+struct places {
+    int at[SQZ_OPERATION_SIDE], n;
+    double pace; // from one to the next, before rounding
+};
+
 struct warp {
     const struct sqz_image *in;
+    const struct sqz_operation_ops *ops;
     const uint8_t *fill;
     int taps, margin; // 2 and 0, or 4 and 1
+    bool straight;    // a row's places are whole pixels apart
+    struct places x, y;
 };
 
 // One result from taps x taps pixels, some of which may lie outside.
@@ -110,15 +119,15 @@ static void sample(const struct warp *warp, int x, int y, const int16_t *weights
         memcpy(out, warp->fill, (size_t)c);
         return;
     }
-    for (int k = 0; k < warp->taps * warp->taps; k++) {
-        int sx = x - warp->margin + k % warp->taps, sy = y - warp->margin + k / warp->taps;
-        bool inside = sx >= 0 && sx < in->w && sy >= 0 && sy < in->h;
-        const uint8_t *p = inside
-                               ? in->pixels + ((size_t)sy * (size_t)in->w + (size_t)sx) * (size_t)c
-                               : warp->fill;
-        for (int i = 0; i < c; i++)
-            sums[i] += weights[k] * p[i];
-    }
+    for (int sy = y - warp->margin; sy < y + reach; sy++)
+        for (int sx = x - warp->margin; sx < x + reach; sx++, weights++) {
+            bool inside = sx >= 0 && sx < in->w && sy >= 0 && sy < in->h;
+            const uint8_t *p =
+                inside ? in->pixels + ((size_t)sy * (size_t)in->w + (size_t)sx) * (size_t)c
+                       : warp->fill;
+            for (int i = 0; i < c; i++)
+                sums[i] += *weights * p[i];
+        }
     for (int i = 0; i < c; i++) {
         int value = (sums[i] + WEIGHT_ONE / 2) >> 15;
         out[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
@@ -135,12 +144,11 @@ static void linear_weights(int fx, int fy, int16_t out[4])
 }
 
 // Results `first`..`end` of a row, pixel by pixel: whatever reaches an edge, and the cubic.
-static void warp_careful(const struct warp *warp, const int *xs, const int *ys, int x0, int y0,
-                         int first, int end, uint8_t *out)
+static void warp_careful(const struct warp *warp, int x0, int y0, int first, int end, uint8_t *out)
 {
     for (int x = first; x < end; x++) {
-        int px = (x0 + xs[x]) >> (PLACE_BITS - STEP_BITS);
-        int py = (y0 + ys[x]) >> (PLACE_BITS - STEP_BITS);
+        int px = (x0 + warp->x.at[x]) >> (PLACE_BITS - STEP_BITS);
+        int py = (y0 + warp->y.at[x]) >> (PLACE_BITS - STEP_BITS);
         int fx = px & (STEPS - 1), fy = py & (STEPS - 1);
         int16_t linear[4];
         linear_weights(fx, fy, linear);
@@ -149,44 +157,104 @@ static void warp_careful(const struct warp *warp, const int *xs, const int *ys, 
     }
 }
 
-static void warp_nearest(const struct warp *warp, const int *xs, const int *ys, int x0, int y0,
-                         uint8_t *out)
+static void warp_nearest(const struct warp *warp, int x0, int y0, uint8_t *out)
 {
     const struct sqz_image *in = warp->in;
     size_t c = (size_t)in->c;
     for (int x = 0; x < in->w; x++, out += c) {
-        int sx = (x0 + xs[x]) >> PLACE_BITS, sy = (y0 + ys[x]) >> PLACE_BITS;
+        int sx = (x0 + warp->x.at[x]) >> PLACE_BITS, sy = (y0 + warp->y.at[x]) >> PLACE_BITS;
         bool inside = sx >= 0 && sx < in->w && sy >= 0 && sy < in->h;
         memcpy(out,
                inside ? in->pixels + ((size_t)sy * (size_t)in->w + (size_t)sx) * c : warp->fill, c);
     }
 }
 
-// Narrows *first..*end to the results whose place, linear in x, lies in low..high.
-static void narrow(const int *steps, int start, int low, int high, int *first, int *end)
+// The first place of n that is not below the limit (with sign -1: not above its opposite). Places
+// rise all the way, by nearly the same everywhere: a guess is hardly ever far off.
+static int find_place(const struct places *places, int sign, int limit)
 {
-    while (*first < *end && (start + steps[*first] < low || start + steps[*first] > high))
-        ++*first;
-    while (*first < *end && (start + steps[*end - 1] < low || start + steps[*end - 1] > high))
-        --*end;
+    const int *at = places->at;
+    double guess = limit / fabs(places->pace);
+    int n = places->n, i = guess > 0 ? guess < n ? (int)guess : n : 0;
+    while (i > 0 && sign * at[i - 1] >= limit)
+        i--;
+    while (i < n && sign * at[i] < limit)
+        i++;
+    return i;
 }
 
-static void warp_linear(const struct warp *warp, const int *xs, const int *ys, int x0, int y0,
-                        uint8_t *out)
+// Narrows *first..*end to the results whose place, moved by `start`, lies in low..high.
+static void narrow(const struct places *places, int start, int low, int high, int *first, int *end)
+{
+    bool rising = places->pace >= 0;
+    int sign = rising ? 1 : -1;
+    int from = find_place(places, sign, rising ? low - start : start - high);
+    int to = find_place(places, sign, rising ? high - start + 1 : start - low + 1);
+    *first = from > *first ? from : *first;
+    *end = to < *end ? to : *end;
+}
+
+// The results of a row for which at least one of the four pixels exists (margin 1), or all do (0).
+static void find_inside(const struct warp *warp, int x0, int y0, int margin, int *first, int *end)
+{
+    int low = -margin * (1 << PLACE_BITS), more = (margin - 1) * (1 << PLACE_BITS) - 1;
+    narrow(&warp->x, x0, low, warp->in->w * (1 << PLACE_BITS) + more, first, end);
+    narrow(&warp->y, y0, low, warp->in->h * (1 << PLACE_BITS) + more, first, end);
+    if (*first >= *end)
+        *first = *end = warp->in->w;
+}
+
+static void fill(const struct warp *warp, int first, int end, uint8_t *out)
+{
+    size_t c = (size_t)warp->in->c, bytes = (size_t)(end - first) * c;
+    uint8_t *from = out + (size_t)first * c;
+    if (bytes == 0)
+        return;
+    memcpy(from, warp->fill, c);
+    for (size_t done = c; done < bytes; done *= 2) // copies of what is there
+        memcpy(from + done, from, done < bytes - done ? done : bytes - done);
+}
+
+// All four pixels of the results first..end exist. Sheared and moved rows need no place for each.
+static void warp_inside(const struct warp *warp, int x0, int y0, int first, int end, uint8_t *out)
 {
     const struct sqz_image *in = warp->in;
-    int first = 0, end = in->w;
-    // Inside, all four pixels exist.
-    narrow(xs, x0, 0, (in->w - 1) * (1 << PLACE_BITS) - 1, &first, &end);
-    narrow(ys, y0, 0, (in->h - 1) * (1 << PLACE_BITS) - 1, &first, &end);
-    if (first >= end)
-        first = end = in->w;
-    warp_careful(warp, xs, ys, x0, y0, 0, first, out);
-    struct sqz_warp_row row = {
-        in->pixels, (size_t)in->w * (size_t)in->c, in->c, xs + first, ys + first, x0, y0,
-        end - first};
-    sqz_pixel_ops()->warp_row(&row, out + first * in->c);
-    warp_careful(warp, xs, ys, x0, y0, end, in->w, out);
+    const int *xs = warp->x.at + first, *ys = warp->y.at + first;
+    size_t c = (size_t)in->c, stride = (size_t)in->w * c;
+    out += (size_t)first * c;
+    if (first < end && warp->straight) {
+        int x = (x0 + *xs) >> (PLACE_BITS - STEP_BITS), y = (y0 + *ys) >> (PLACE_BITS - STEP_BITS);
+        const uint8_t *above = in->pixels + (size_t)(y >> STEP_BITS) * stride;
+        above += (size_t)(x >> STEP_BITS) * c;
+        warp->ops->shift_row(above, above + stride, (size_t)(end - first) * c, c, x & (STEPS - 1),
+                             y & (STEPS - 1), out);
+    } else {
+        struct sqz_warp_row row = {in->pixels, stride, in->c, xs, ys, x0, y0, end - first};
+        warp->ops->warp_row(&row, out);
+    }
+}
+
+static void warp_linear(const struct warp *warp, int x0, int y0, uint8_t *out)
+{
+    int from = 0, to = warp->in->w;
+    find_inside(warp, x0, y0, 1, &from, &to);
+    int first = from, end = to;
+    find_inside(warp, x0, y0, 0, &first, &end);
+    if (first == end)
+        first = end = to;
+    fill(warp, 0, from, out);
+    warp_careful(warp, x0, y0, from, first, out);
+    warp_inside(warp, x0, y0, first, end, out);
+    warp_careful(warp, x0, y0, end, to, out);
+    fill(warp, to, warp->in->w, out);
+}
+
+static void place(double step, int n, struct places *out)
+{
+    out->n = n;
+    out->pace = step * (1 << PLACE_BITS);
+    for (int i = 0; i < n; i++)
+        out->at[i] = rounded(step * i);
 }
 
 void sqz_operation_geometry(const struct sqz_operation *operation,
@@ -198,23 +266,26 @@ void sqz_operation_geometry(const struct sqz_operation *operation,
     const double *m = back.m;
     bool nearest = style->interpolation == SQZ_NEAREST;
     bool cubic = style->interpolation == SQZ_BICUBIC || style->interpolation == SQZ_PIL_BICUBIC;
-    struct warp warp = {in, style->fill, cubic ? 4 : 2, cubic ? 1 : 0};
     int half = nearest ? 1 << (PLACE_BITS - 1) : 1 << (PLACE_BITS - STEP_BITS - 1);
-    int xs[SQZ_OPERATION_SIDE], ys[SQZ_OPERATION_SIDE];
+    struct warp warp;
+    warp.in = in;
+    warp.ops = sqz_operation_ops();
+    warp.fill = style->fill;
+    warp.taps = cubic ? 4 : 2;
+    warp.margin = cubic ? 1 : 0;
+    warp.straight = m[0] == 1 && m[3] == 0;
+    place(m[0], in->w, &warp.x);
+    place(m[3], in->w, &warp.y);
     if (cubic)
         pthread_once(&once, make_cubic_weights);
-    for (int x = 0; x < in->w; x++) {
-        xs[x] = rounded(m[0] * x);
-        ys[x] = rounded(m[3] * x);
-    }
     for (int y = 0; y < in->h; y++) {
         uint8_t *row = out->pixels + (size_t)y * (size_t)in->w * (size_t)in->c;
         int x0 = rounded(m[1] * y + m[2]) + half, y0 = rounded(m[4] * y + m[5]) + half;
         if (nearest)
-            warp_nearest(&warp, xs, ys, x0, y0, row);
+            warp_nearest(&warp, x0, y0, row);
         else if (cubic)
-            warp_careful(&warp, xs, ys, x0, y0, 0, in->w, row);
+            warp_careful(&warp, x0, y0, 0, in->w, row);
         else
-            warp_linear(&warp, xs, ys, x0, y0, row);
+            warp_linear(&warp, x0, y0, row);
     }
 }

@@ -312,13 +312,13 @@ enum sqz_status sqz_pack_read(const struct sqz_pack *pack, size_t index, struct 
                               struct sqz_error *err)
 {
     const struct sqz_pack_entry *entry = &pack->entries[index];
-    if (bytes->size < entry->size) {
+    size_t needed = (size_t)entry->size + SQZ_IMAGE_ROOM;
+    if (bytes->size < needed) {
         sqz_bytes_release(bytes);
-        // Padded, as the pixel loops may read a few bytes too far.
-        bytes->data = sqz_new_aligned(entry->size, 1);
+        bytes->data = sqz_new_array(needed, 1);
         if (!bytes->data)
-            return sqz_fail_memory(err, "a picture", entry->size);
-        bytes->size = entry->size;
+            return sqz_fail_memory(err, "a picture", needed);
+        bytes->size = needed;
     }
     int reason = read_at(pack->fd, bytes->data, entry->size, entry->offset);
     return reason ? sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", pack->path) : SQZ_OK;

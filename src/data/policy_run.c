@@ -70,7 +70,7 @@ enum sqz_status sqz_policy_run(const struct sqz_augment *augment, struct sqz_ran
     if (draw.chains == 0) {
         enum sqz_status status = run(&draw, 0, draw.n, &augment->style, view, spare, err);
         if (!status)
-            sqz_normalize(preprocess, view->pixels, false, false, out);
+            sqz_normalize(preprocess, view->pixels, false, false, false, out);
         return status;
     }
     size_t n = (size_t)view->w * (size_t)view->h * (size_t)view->c, bytes = n * sizeof(float);
@@ -82,8 +82,8 @@ enum sqz_status sqz_policy_run(const struct sqz_augment *augment, struct sqz_ran
         status = run_chains(&draw, &augment->style, view, sums, chain, spare, err);
     if (status)
         return status;
-    sqz_normalize(preprocess, view->pixels, false, false, out);
-    sqz_normalize(preprocess, chain->pixels, false, false, sums);
+    sqz_normalize(preprocess, view->pixels, false, false, true, out);
+    sqz_normalize(preprocess, chain->pixels, false, false, true, sums);
     mix(draw.mix, sums, n, out);
     return SQZ_OK;
 }

@@ -76,6 +76,6 @@ enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
             return status;
         resized = &scratch->padded;
     }
-    sqz_normalize(preprocess, resized->pixels, false, false, out);
+    sqz_normalize(preprocess, resized->pixels, false, false, true, out);
     return SQZ_OK;
 }

@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-typedef double (*filter_fn)(double x);
-
 static double linear_filter(double x)
 {
     x = fabs(x);
@@ -71,7 +69,7 @@ static size_t bank_taps(const struct sqz_resize_axis *axis, enum sqz_interpolati
 static void fill_bank(const struct sqz_resize_axis *axis, enum sqz_interpolation interpolation,
                       int step, double *exact, struct sqz_filter_bank *bank)
 {
-    filter_fn filter = interpolation == SQZ_PIL_BICUBIC ? cubic_filter : linear_filter;
+    bool cubic = interpolation == SQZ_PIL_BICUBIC;
     struct reach reach = reach_of(axis, support_of(interpolation));
     double inverse = 1.0 / reach.widening;
     for (int i = 0; i < axis->count; i++) {
@@ -80,7 +78,8 @@ static void fill_bank(const struct sqz_resize_axis *axis, enum sqz_interpolation
         bank->offsets[i] = (low - axis->held) * step;
         bank->counts[i] = high - low;
         for (int k = 0; k < high - low; k++) {
-            exact[k] = filter((k + low - centre + 0.5) * inverse);
+            double x = (k + low - centre + 0.5) * inverse;
+            exact[k] = cubic ? cubic_filter(x) : linear_filter(x);
             sum += exact[k];
         }
         int32_t *weights = bank->weights + (size_t)i * bank->taps;
@@ -112,7 +111,7 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
         h * sizeof(int),
         h * sizeof(int),
         h * taps_y * sizeof(int32_t),
-        (size_t)needs.h * n + 1,
+        (size_t)needs.h * n + SQZ_FILTER_ROOM,
         (taps_x > taps_y ? taps_x : taps_y) * sizeof(double),
         w * groups * SQZ_FILTER_GROUP * sizeof(int16_t),
     };
@@ -128,9 +127,12 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
     fill_bank(&y, resize->interpolation, 1, parts[7], &down);
     const struct sqz_pixel_ops *ops = sqz_pixel_ops();
     uint8_t *narrowed = parts[6];
-    for (int j = 0; j < needs.h; j++)
-        ops->filter_row(&across, in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride,
-                        in->c, narrowed + (size_t)j * n);
+    // Behind every row but the last lies the next one, and that is longer than the room.
+    bool wide = in->stride >= SQZ_FILTER_ROOM;
+    for (int j = 0; j < needs.h; j++) {
+        const uint8_t *row = in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride;
+        ops->filter_row(&across, row, in->c, wide && j + 1 < needs.h, narrowed + (size_t)j * n);
+    }
     for (int j = 0; j < y.count; j++)
         ops->filter_blend(narrowed + (size_t)down.offsets[j] * n, n, n,
                           down.weights + (size_t)j * taps_y, down.counts[j], out + (size_t)j * n);

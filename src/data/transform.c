@@ -75,6 +75,7 @@ enum sqz_status sqz_source_fetch(const struct sqz_source *source,
             .least_h = part->least_h,
             .part = &within,
             .verify = part->verify,
+            .room = source->room,
         };
         status = sqz_image_decode(source->data, source->size, source->name, &how, decoded, err);
     }
@@ -120,11 +121,14 @@ static void arrange(const uint8_t *in, int n, int c, bool mirror, bool bgr, uint
     }
 }
 
+#define FAR_FLOATS (1 << 16) // in a picture whose batch does not stay in a cache
+
 void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixels, bool hflip,
-                   bool vflip, float *out)
+                   bool vflip, bool soon, float *out)
 {
     const struct sqz_pixel_ops *ops = sqz_pixel_ops();
     int side = preprocess->image_size, c = preprocess->channels, block = SQZ_NORMALIZE_BLOCK / c;
+    bool far = !soon && (int64_t)side * side * c >= FAR_FLOATS;
     bool bgr = preprocess->bgr && c == 3;
     float mean[SQZ_NORMALIZE_BLOCK], std[SQZ_NORMALIZE_BLOCK];
     for (int i = 0; i < SQZ_NORMALIZE_BLOCK; i++) {
@@ -146,8 +150,10 @@ void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixel
                 arrange(from, n, c, hflip, bgr, arranged);
                 in = arranged;
             }
-            ops->normalize(in, n * c, mean, std, out);
+            (far ? ops->normalize_far : ops->normalize)(in, n * c, mean, std, out);
             out += n * c;
         }
     }
+    if (far)
+        ops->settle();
 }

@@ -28,7 +28,7 @@ enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_re
 // A sample's source: encoded bytes (data, size), or pixels that are already there.
 struct sqz_source {
     const uint8_t *data;
-    size_t size;
+    size_t size, room;             // as in struct sqz_decode
     const struct sqz_image *image; // if not NULL, data is ignored
     const char *name;              // for errors
 };
@@ -43,9 +43,9 @@ enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
 enum sqz_status sqz_preprocess_resized_size(const struct sqz_preprocess *preprocess, int w, int h,
                                             int *resized_w, int *resized_h, struct sqz_error *err);
 // (x - mean) / std of image_size x image_size pixels (RGB or gray), mirrored if asked, in the
-// network's channel order.
+// network's channel order. Unless it is read soon, a large picture may be stored past the caches.
 void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixels, bool hflip,
-                   bool vflip, float *out);
+                   bool vflip, bool soon, float *out);
 
 enum sqz_erase_value { SQZ_ERASE_CONSTANT, SQZ_ERASE_RANDOM };
 // The training transforms of spec 3 in their order. Zero turns an operation off.

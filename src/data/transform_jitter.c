@@ -1,6 +1,6 @@
 // Colour jitter on 8 bits, rounded as MindSpore rounds: float32, halves to even.
 #include "data/transform.h"
-#include "data/transform_pixels.h"
+#include "data/operation_pixels.h"
 
 #include <math.h>
 
@@ -9,7 +9,7 @@ static size_t count_pixels(const struct sqz_image *image)
     return (size_t)image->w * (size_t)image->h;
 }
 
-static int mean_gray(const struct sqz_pixel_ops *ops, const struct sqz_image *image)
+static int mean_gray(const struct sqz_operation_ops *ops, const struct sqz_image *image)
 {
     size_t n = count_pixels(image);
     uint64_t sum = 0;
@@ -69,7 +69,7 @@ static void hue(float shift, struct sqz_image *image)
 
 void sqz_jitter_run(enum sqz_jitter kind, float factor, struct sqz_image *image)
 {
-    const struct sqz_pixel_ops *ops = sqz_pixel_ops();
+    const struct sqz_operation_ops *ops = sqz_operation_ops();
     size_t n = count_pixels(image), values = n * (size_t)image->c;
     if (kind == SQZ_BRIGHTNESS)
         ops->brighten(image->pixels, values, factor);

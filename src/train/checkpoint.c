@@ -167,13 +167,15 @@ enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *
 }
 
 static enum sqz_status add_optimizer(struct sqz_archive *archive, const struct sqz_stepper *stepper,
-                                     struct sqz_error *err)
+                                     const char *before, struct sqz_error *err)
 {
-    const struct sqz_net *net = stepper->config.net;
     const struct sqz_optimizer *optimizer = stepper->optimizer;
     enum sqz_status status = SQZ_OK;
-    for (int i = 0; i < optimizer->rule->n_states && !status; i++)
-        status = add_buffer(archive, net, optimizer->rule->states[i], optimizer->state[i], err);
+    for (int i = 0; i < optimizer->rule->n_states && !status; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", before, optimizer->rule->states[i]);
+        status = add_buffer(archive, stepper->config.net, name, optimizer->state[i], err);
+    }
     return status;
 }
 
@@ -192,8 +194,8 @@ static enum sqz_status add_weights(struct sqz_archive *archive, const struct sqz
     return status;
 }
 
-static enum sqz_status take_weights(const char *path, const struct sqz_archive *archive,
-                                    struct sqz_stepper *stepper, struct sqz_error *err)
+enum sqz_status sqz_checkpoint_take_weights(const char *path, const struct sqz_archive *archive,
+                                            struct sqz_stepper *stepper, struct sqz_error *err)
 {
     const struct sqz_net *net = stepper->config.net;
     const char *average = stepper->model ? NORMALISED_AVERAGE : AVERAGE;
@@ -247,7 +249,7 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
     sqz_stepper_fold(stepper);
     enum sqz_status status = sqz_model_to_archive(model, &archive, err);
     if (!status)
-        status = add_optimizer(&archive, stepper, err);
+        status = add_optimizer(&archive, stepper, "", err);
     if (!status && stepper->counters.group > 0)
         status = add_buffer(&archive, stepper->config.net, ACCUMULATOR, stepper->accumulator, err);
     if (!status)
@@ -361,7 +363,7 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
     if (!status && read.group > 0)
         status = sqz_checkpoint_take(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
     if (!status)
-        status = take_weights(path, archive, stepper, err);
+        status = sqz_checkpoint_take_weights(path, archive, stepper, err);
     if (!status && stepper->served)
         status = take_grid(path, archive, stepper->served, err);
     if (status)
@@ -407,10 +409,11 @@ enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_ste
     enum sqz_status status = sqz_model_to_archive(model, &archive, err);
     if (!status && !sqz_archive_add(&archive, "global_step", SQZ_I32, 1, &one, &step))
         status = sqz_fail_memory(err, "a checkpoint", sizeof step);
-    if (!status && !stepper->model) // else it is the state of parameters that MindCV does not have
-        status = add_optimizer(&archive, stepper, err);
-    if (!status && stepper->ema)
-        status = add_buffer(&archive, model->net, AVERAGE, sqz_stepper_judged(stepper), err);
+    if (!status)
+        status =
+            add_optimizer(&archive, stepper, stepper->model ? SQZ_CHECKPOINT_NORMALISED : "", err);
+    if (!status)
+        status = add_weights(&archive, stepper, model->net, err);
     if (!status)
         status =
             sqz_archive_write(path, sqz_format_find("ckpt"), &archive, SQZ_REPLACE_EXISTING, err);

@@ -290,7 +290,7 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     sqz_text_add(
         out,
         "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
-        "finite, or as a dead start: for %d steps\n  running the loss within %.0f %% of %.4f, "
+        "finite, or as a dead start: for %d steps\n  the loss within %.0f %% of %.4f, "
         "which closed logits give, and %.0f %% of the activations or %.0f %% of the logits zero.\n",
         SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, sqz_loss_at_zero(&run->loss),
         100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS);

@@ -132,10 +132,6 @@ static enum sqz_status check_norm(const struct sqz_options *options, bool final,
     bool given = options->origins[sqz_option_find("norm_group")] >= SQZ_FROM_YAML;
     if (strcmp(options->norm, "batch") != 0)
         return SQZ_OK;
-    if (options->resume_opt)
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option resume_opt takes over the state of an optimizer that knew no "
-                        "normalisation; add \"--norm none\".");
     if (batch % group == 0 || (!final && !given)) // sqz_recipe_fit_norm comes between
         return SQZ_OK;
     if (batch < group)

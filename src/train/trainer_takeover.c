@@ -5,13 +5,15 @@
 #include <string.h>
 
 // An optimizer state's name in a file; with accumulation MindSpore puts "optimizer." before it.
-static bool find_state(const struct sqz_archive *archive, const struct sqz_net *net,
+static bool find_state(const struct sqz_run *run, const struct sqz_archive *archive,
                        const char *state, char *out, size_t size)
 {
-    static const char *const before[] = {"", "optimizer."};
-    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+    static const char *const plain[] = {"", "optimizer."};
+    static const char *const normalised[] = {SQZ_CHECKPOINT_NORMALISED};
+    const char *const *before = run->stepper.model ? normalised : plain;
+    for (int i = 0, n = run->stepper.model ? 1 : 2; i < n; i++) {
         snprintf(out, size, "%s%s", before[i], state);
-        if (sqz_checkpoint_has(archive, net, out))
+        if (sqz_checkpoint_has(archive, run->stepper.config.net, out))
             return true;
     }
     return false;
@@ -20,8 +22,7 @@ static bool find_state(const struct sqz_archive *archive, const struct sqz_net *
 static bool has_optimizer(const struct sqz_run *run, const struct sqz_archive *archive)
 {
     char name[64];
-    return find_state(archive, run->setup.model->net, run->optimizer->rule->states[0], name,
-                      sizeof name);
+    return find_state(run, archive, run->optimizer->rule->states[0], name, sizeof name);
 }
 
 // optim_<model>.ckpt beside the checkpoint, as MindCV writes it.
@@ -55,9 +56,10 @@ static enum sqz_status open_states(const struct sqz_run *run, struct sqz_archive
         status = sqz_archive_read(other, archive, NULL, err);
     if (!status && (!there || !has_optimizer(run, archive)))
         status = sqz_fail(err, there ? SQZ_E_DATA : SQZ_E_NOINPUT,
-                          "Neither \"%s\" nor \"%s\" holds the state of optimizer %s, which "
+                          "Neither \"%s\" nor \"%s\" holds the state of optimizer %s%s, which "
                           "resume_opt asks for.",
-                          options->ckpt_path, other, options->opt);
+                          options->ckpt_path, other, options->opt,
+                          run->stepper.model ? " with \"--norm batch\"" : "");
     sqz_free(other);
     return status;
 }
@@ -113,10 +115,28 @@ static enum sqz_status take_position(struct sqz_run *run, int64_t updates, struc
     return SQZ_OK;
 }
 
+// The weights that a normalised network is trained with, and the moving average.
+static enum sqz_status take_weights(struct sqz_run *run, const struct sqz_archive *archive,
+                                    struct sqz_error *err)
+{
+    struct sqz_stepper *stepper = &run->stepper;
+    bool averaged = sqz_checkpoint_has(archive, run->setup.model->net, "ema");
+    if (!stepper->model && !averaged)
+        return SQZ_OK;
+    if (stepper->ema && !averaged)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" holds no moving average, which resume_opt with \"--ema true\" and "
+                        "\"--norm batch\" asks for.",
+                        run->setup.options->ckpt_path);
+    stepper->calibrated = true;
+    if (stepper->ema)
+        stepper->counters.ema_updates = run->state.steps;
+    return sqz_checkpoint_take_weights(run->setup.options->ckpt_path, archive, stepper, err);
+}
+
 enum sqz_status sqz_run_take_over(struct sqz_run *run, struct sqz_error *err)
 {
     const struct sqz_options *options = run->setup.options;
-    const struct sqz_net *net = run->setup.model->net;
     const struct sqz_optimizer *optimizer = run->optimizer;
     struct sqz_archive archive = {0};
     if (!options->resume_opt)
@@ -128,17 +148,14 @@ enum sqz_status sqz_run_take_over(struct sqz_run *run, struct sqz_error *err)
     enum sqz_status status = open_states(run, &archive, err);
     for (int i = 0; i < optimizer->rule->n_states && !status; i++) {
         char name[64];
-        find_state(&archive, net, optimizer->rule->states[i], name, sizeof name);
-        status =
-            sqz_checkpoint_take(options->ckpt_path, &archive, net, name, optimizer->state[i], err);
+        find_state(run, &archive, optimizer->rule->states[i], name, sizeof name);
+        status = sqz_checkpoint_take(options->ckpt_path, &archive, run->stepper.config.net, name,
+                                     optimizer->state[i], err);
     }
     if (!status)
         status = take_position(run, read_global_step(&archive), err);
-    if (!status && run->stepper.ema && sqz_checkpoint_has(&archive, net, "ema")) {
-        status =
-            sqz_checkpoint_take(options->ckpt_path, &archive, net, "ema", run->stepper.ema, err);
-        run->stepper.counters.ema_updates = run->state.steps;
-    }
+    if (!status)
+        status = take_weights(run, &archive, err);
     if (!status)
         sqz_text_add(&run->setup.notes,
                      "Going on behind epoch %lld of \"%s\" with its optimizer's state.\n",

@@ -9,17 +9,18 @@ enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog, double loss, do
     double chance = watchdog->chance;
     bool at_chance = fabs(loss - chance) <= SQZ_WATCHDOG_LOSS_MARGIN * chance;
     bool closed = zero_fraction >= SQZ_WATCHDOG_ZEROS || zero_logits >= SQZ_WATCHDOG_ZERO_LOGITS;
-    if (!at_chance || !closed) {
+    if (closed)
+        watchdog->suspicious++;
+    else if (zero_logits < SQZ_WATCHDOG_ALIVE)
+        watchdog->suspicious -= SQZ_WATCHDOG_TAKEN_BACK;
+    if (!at_chance || watchdog->suspicious < 0)
         watchdog->suspicious = 0;
-        return SQZ_OK;
-    }
-    if (++watchdog->suspicious < SQZ_WATCHDOG_WINDOW)
+    if (watchdog->suspicious < SQZ_WATCHDOG_WINDOW)
         return SQZ_OK;
     return sqz_fail(
         err, SQZ_E_DIVERGED,
         "Dead start: for %d steps the loss has stayed at %.4f, what closed logits give, with %.0f "
-        "%% of the "
-        "activations and %.1f %% of the logits at zero, so no gradient flows any more; "
+        "%% of the activations and %.1f %% of the logits at zero, so no gradient flows any more; "
         "lower --lr, lengthen --warmup_epochs, add --clip_grad true --clip_value 5, or try "
         "another --seed.",
         SQZ_WATCHDOG_WINDOW, chance, 100 * zero_fraction, 100 * zero_logits);

@@ -4,13 +4,14 @@
 
 #include "base/cpu.h"
 #include "base/random.h"
-#include "data/transform_pixels.h"
+#include "data/operation_pixels.h"
 
 #include <math.h>
 
 #define MOST 70
 
 static const struct sqz_pixel_ops *best;
+static const struct sqz_operation_ops *best_operations;
 static struct sqz_random draws;
 
 static int draw(int low, int high)
@@ -63,10 +64,13 @@ static void test_filter(void **state)
         for (int c = 1; c <= 3; c += 2) {
             int offsets[MOST], counts[MOST], width = draw(TAPS, 2 * MOST);
             int32_t weights[MOST * TAPS];
-            uint8_t *row = random_bytes((size_t)(width * c)), out[2][3 * MOST + 1];
+            bool room = n % 4 == 3;
+            uint8_t *row = random_bytes((size_t)(width * c) + (room ? SQZ_FILTER_ROOM : 0));
+            uint8_t out[2][3 * MOST + SQZ_FILTER_ROOM];
+            int most = n % 3 == 0 ? 2 : n % 3 == 1 ? 4 : TAPS;
             for (int i = 0; i < n; i++) {
                 int first = n > 1 ? (int)((int64_t)i * (width - 1) / (n - 1)) : 0;
-                counts[i] = first + TAPS > width ? width - first : draw(1, TAPS);
+                counts[i] = draw(1, first + most > width ? width - first : most);
                 offsets[i] = first * c;
                 for (int k = 0; k < TAPS; k++)
                     weights[i * TAPS + k] = draw(-(1 << 17), 1 << 19);
@@ -74,8 +78,8 @@ static void test_filter(void **state)
             int16_t halves[MOST * 3 * SQZ_FILTER_GROUP];
             struct sqz_filter_bank bank = {offsets, counts, weights, TAPS, n, halves, 0};
             sqz_filter_split(&bank);
-            sqz_pixel_ops_ref.filter_row(&bank, row, c, out[0]);
-            best->filter_row(&bank, row, c, out[1]);
+            sqz_pixel_ops_ref.filter_row(&bank, row, c, room, out[0]);
+            best->filter_row(&bank, row, c, room, out[1]);
             assert_memory_equal(out[0], out[1], (size_t)(n * c));
             uint8_t *rows = random_bytes((size_t)(n * TAPS));
             sqz_pixel_ops_ref.filter_blend(rows, (size_t)n, (size_t)n, weights, TAPS, out[0]);
@@ -108,20 +112,20 @@ static void test_colour(void **state)
         float factor = (float)sqz_random_uniform(&draws, 0, 2);
         uint8_t other = (uint8_t)draw(0, 255), *in = random_bytes(3 * n);
         uint8_t *a = copy_bytes(in, 3 * n), *b = copy_bytes(in, 3 * n);
-        sqz_pixel_ops_ref.brighten(a, 3 * n, factor);
-        best->brighten(b, 3 * n, factor);
+        sqz_operation_ops_ref.brighten(a, 3 * n, factor);
+        best_operations->brighten(b, 3 * n, factor);
         assert_same_bytes(a, b, 3 * n);
         a = copy_bytes(in, 3 * n);
         b = copy_bytes(in, 3 * n);
-        sqz_pixel_ops_ref.mix_one(a, 3 * n, factor, other);
-        best->mix_one(b, 3 * n, factor, other);
+        sqz_operation_ops_ref.mix_one(a, 3 * n, factor, other);
+        best_operations->mix_one(b, 3 * n, factor, other);
         assert_same_bytes(a, b, 3 * n);
         a = copy_bytes(in, 3 * n);
         b = copy_bytes(in, 3 * n);
-        sqz_pixel_ops_ref.mix_gray(a, n, factor);
-        best->mix_gray(b, n, factor);
+        sqz_operation_ops_ref.mix_gray(a, n, factor);
+        best_operations->mix_gray(b, n, factor);
         assert_same_bytes(a, b, 3 * n);
-        assert_true(sqz_pixel_ops_ref.sum_gray(in, n) == best->sum_gray(in, n));
+        assert_true(sqz_operation_ops_ref.sum_gray(in, n) == best_operations->sum_gray(in, n));
         free(in);
     }
 }
@@ -135,16 +139,16 @@ static void test_colour_definition(void **state)
         uint8_t rgb[3] = {(uint8_t)draw(0, 255), (uint8_t)draw(0, 255), (uint8_t)draw(0, 255)};
         uint8_t mixed[3], one = rgb[1], bright = rgb[0], other = rgb[2];
         memcpy(mixed, rgb, sizeof mixed);
-        best->mix_gray(mixed, 1, f);
+        best_operations->mix_gray(mixed, 1, f);
         float gray = (float)sqz_luma(rgb[0], rgb[1], rgb[2]);
         for (int c = 0; c < 3; c++) {
             float expected = rintf(fmaf(rgb[c], f, gray * (1.0f - f)));
             assert_int_equal(mixed[c], (int)fmaxf(0, fminf(255, expected)));
         }
-        best->mix_one(&one, 1, f, other);
+        best_operations->mix_one(&one, 1, f, other);
         float expected = rintf(fmaf(other, 1.0f - f, (float)rgb[1] * f));
         assert_int_equal(one, (int)fmaxf(0, fminf(255, expected)));
-        best->brighten(&bright, 1, f);
+        best_operations->brighten(&bright, 1, f);
         assert_int_equal(bright, (int)fminf(255, rintf((float)rgb[0] * f)));
     }
 }
@@ -156,18 +160,18 @@ static void test_operations(void **state)
         float factor = (float)sqz_random_uniform(&draws, 0, 2);
         uint8_t other = (uint8_t)draw(0, 255), *in = random_bytes(n), *with = random_bytes(n);
         uint8_t *a = copy_bytes(in, n), *b = copy_bytes(in, n);
-        sqz_pixel_ops_ref.mix(a, with, n, factor);
-        best->mix(b, with, n, factor);
+        sqz_operation_ops_ref.mix(a, with, n, factor);
+        best_operations->mix(b, with, n, factor);
         assert_same_bytes(a, b, n);
         a = copy_bytes(in, n);
         b = copy_bytes(in, n);
-        sqz_pixel_ops_ref.invert_from(a, n, other);
-        best->invert_from(b, n, other);
+        sqz_operation_ops_ref.invert_from(a, n, other);
+        best_operations->invert_from(b, n, other);
         assert_same_bytes(a, b, n);
         a = copy_bytes(in, n);
         b = copy_bytes(in, n);
-        sqz_pixel_ops_ref.mask(a, n, other);
-        best->mask(b, n, other);
+        sqz_operation_ops_ref.mask(a, n, other);
+        best_operations->mask(b, n, other);
         assert_same_bytes(a, b, n);
         free(in);
         free(with);
@@ -182,13 +186,13 @@ static void test_neighbours(void **state)
             uint8_t *rows[3], *a = malloc(n), *b = malloc(n);
             for (int k = 0; k < 3; k++)
                 rows[k] = random_bytes(n + 2 * c);
-            sqz_pixel_ops_ref.smooth_row(rows[0], rows[1], rows[2], n, c, a);
-            best->smooth_row(rows[0], rows[1], rows[2], n, c, b);
+            sqz_operation_ops_ref.smooth_row(rows[0], rows[1], rows[2], n, c, a);
+            best_operations->smooth_row(rows[0], rows[1], rows[2], n, c, b);
             assert_memory_equal(a, b, n);
             uint16_t outer = (uint16_t)draw(0, 85), centre = (uint16_t)(256 - 2 * outer);
             const uint8_t *const given[3] = {rows[0], rows[1], rows[2]};
-            sqz_pixel_ops_ref.blur_row(given, n, c, outer, centre, a);
-            best->blur_row(given, n, c, outer, centre, b);
+            sqz_operation_ops_ref.blur_row(given, n, c, outer, centre, a);
+            best_operations->blur_row(given, n, c, outer, centre, b);
             assert_same_bytes(a, b, n);
             for (int k = 0; k < 3; k++)
                 free(rows[k]);
@@ -211,12 +215,58 @@ static void test_warp(void **state)
                 ys[i] = draw(0, (H - 1) * 1024 - 17);
             }
             struct sqz_warp_row row = {pixels, (size_t)(W * c), c, xs, ys, 16, 16, n};
-            sqz_pixel_ops_ref.warp_row(&row, a);
-            best->warp_row(&row, b);
+            sqz_operation_ops_ref.warp_row(&row, a);
+            best_operations->warp_row(&row, b);
             assert_memory_equal(a, b, (size_t)(n * c));
         }
         free(pixels);
     }
+}
+
+// Against the places of the row, one by one.
+static void test_shift(void **state)
+{
+    (void)state;
+    enum { W = 60 };
+    for (int c = 1; c <= 3; c += 2)
+        for (int n = 1; n < W; n++) {
+            uint8_t *pixels = random_bytes((size_t)(2 * W * c + 2)), turned[3 * W], a[3 * W];
+            int xs[W], ys[W] = {0}, right = draw(0, 31), down = draw(0, 31);
+            for (int i = 0; i < n; i++)
+                xs[i] = i * 1024;
+            struct sqz_warp_row row = {pixels, (size_t)(W * c), c,         xs,
+                                       ys,     right * 32,      down * 32, n};
+            sqz_operation_ops_ref.warp_row(&row, turned);
+            size_t bytes = (size_t)(n * c), channels = (size_t)c;
+            best_operations->shift_row(pixels, pixels + W * c, bytes, channels, right, down, a);
+            assert_memory_equal(a, turned, bytes);
+            sqz_operation_ops_ref.shift_row(pixels, pixels + W * c, bytes, channels, right, down,
+                                            a);
+            assert_memory_equal(a, turned, bytes);
+            free(pixels);
+        }
+}
+
+static void test_extremes(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 300; n++)
+        for (size_t c = 1; c <= 3; c += 2) {
+            uint8_t *in = random_bytes(n * c), low[3] = {255, 255, 255}, high[3] = {0, 0, 0};
+            uint8_t lows[3], highs[3];
+            for (size_t i = 0; i < n * c; i++) {
+                in[i] = (uint8_t)(60 + in[i] / 3);
+                low[i % c] = in[i] < low[i % c] ? in[i] : low[i % c];
+                high[i % c] = in[i] > high[i % c] ? in[i] : high[i % c];
+            }
+            sqz_operation_ops_ref.extremes(in, n * c, c, lows, highs);
+            assert_memory_equal(lows, low, c);
+            assert_memory_equal(highs, high, c);
+            best_operations->extremes(in, n * c, c, lows, highs);
+            assert_memory_equal(lows, low, c);
+            assert_memory_equal(highs, high, c);
+            free(in);
+        }
 }
 
 static void test_normalize(void **state)
@@ -229,11 +279,15 @@ static void test_normalize(void **state)
     }
     for (int n = 1; n <= SQZ_NORMALIZE_BLOCK; n++) {
         uint8_t *in = random_bytes((size_t)n);
-        float *out = malloc((size_t)n * sizeof *out);
+        float *out = aligned_alloc(32, ((size_t)n + 7) / 8 * 32);
         assert_non_null(out);
-        best->normalize(in, n, mean, std, out);
-        for (int i = 0; i < n; i++)
-            assert_true(out[i] == ((float)in[i] - mean[i]) / std[i]);
+        for (int far = 0; far < 2; far++) {
+            memset(out, 0, (size_t)n * sizeof *out);
+            (far ? best->normalize_far : best->normalize)(in, n, mean, std, out);
+            best->settle();
+            for (int i = 0; i < n; i++)
+                assert_true(out[i] == ((float)in[i] - mean[i]) / std[i]);
+        }
         free(in);
         free(out);
     }
@@ -257,14 +311,17 @@ static void test_cap(void **state)
     (void)state;
     setenv("SQUEEZENET_CPU", "ref", 1);
     assert_ptr_equal(sqz_pixel_ops(), &sqz_pixel_ops_ref);
+    assert_ptr_equal(sqz_operation_ops(), &sqz_operation_ops_ref);
     unsetenv("SQUEEZENET_CPU");
     assert_ptr_equal(sqz_pixel_ops(), best);
+    assert_ptr_equal(sqz_operation_ops(), best_operations);
 }
 
 int main(void)
 {
     unsetenv("SQUEEZENET_CPU");
     best = sqz_pixel_ops();
+    best_operations = sqz_operation_ops();
     if (best == &sqz_pixel_ops_ref)
         fprintf(stderr, "NOT TESTED: this processor has only the plain level\n");
     sqz_random_init(&draws, 11, 0, 0, SQZ_RANDOM_TEST);
@@ -272,7 +329,8 @@ int main(void)
         cmocka_unit_test(test_linear),     cmocka_unit_test(test_filter),
         cmocka_unit_test(test_colour),     cmocka_unit_test(test_colour_definition),
         cmocka_unit_test(test_operations), cmocka_unit_test(test_neighbours),
-        cmocka_unit_test(test_warp),       cmocka_unit_test(test_normalize),
+        cmocka_unit_test(test_warp),       cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_extremes),   cmocka_unit_test(test_normalize),
         cmocka_unit_test(test_mirror),     cmocka_unit_test(test_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,61 @@ static void orientation_is_kept(void **state)
     }
 }
 
+// Checks that no Huffman code is longer than eight bits, and returns the number of tables.
+static int count_short_tables(const struct sqz_bytes *jpeg)
+{
+    int tables = 0;
+    size_t at = 2;
+    while (jpeg->data[at + 1] != 0xDA) { // start of scan
+        size_t end = at + 2 + (size_t)(jpeg->data[at + 2] << 8 | jpeg->data[at + 3]);
+        for (size_t table = at + 4; jpeg->data[at + 1] == 0xC4 && table < end; tables++) {
+            size_t codes = 0;
+            for (size_t bits = 1; bits <= 16; bits++) {
+                codes += jpeg->data[table + bits];
+                assert_true(bits <= 8 || jpeg->data[table + bits] == 0);
+            }
+            table += 17 + codes;
+        }
+        at = end;
+    }
+    return tables;
+}
+
+// Pictures that need few symbols and ones that need nearly all; at the best quality what comes back
+// hardly differs.
+static void codes_are_short(void **state)
+{
+    (void)state;
+    for (int c = 1; c <= 3; c += 2)
+        for (int kind = 0; kind < 3; kind++) {
+            struct sqz_image image = {0}, back = {0};
+            struct sqz_bytes jpeg = {0};
+            struct sqz_error err = {0};
+            struct sqz_decode how = {.channels = c, .verify = true};
+            assert_int_equal(sqz_image_resize_buffer(&image, 75, 41, c, NULL), SQZ_OK);
+            uint32_t noise = 1;
+            for (int i = 0; i < 75 * 41 * c; i++) {
+                noise = noise * 1664525 + 1013904223;
+                int ramp = i / c % 75 + i / c / 75;
+                image.pixels[i] = (uint8_t)(kind == 0 ? 90 : kind == 1 ? ramp : (int)(noise >> 24));
+            }
+            if (sqz_jpeg_write(&image, 100, 1, &jpeg, &err))
+                fail_msg("%s", err.text);
+            assert_int_equal(count_short_tables(&jpeg), c == 3 ? 4 : 2);
+            if (sqz_image_decode(jpeg.data, jpeg.size, NULL, &how, &back, &err))
+                fail_msg("%s", err.text);
+            long most = 0;
+            for (int i = 0; i < 75 * 41 * c; i++) {
+                long differs = labs((long)image.pixels[i] - back.pixels[i]);
+                most = differs > most ? differs : most;
+            }
+            assert_true(most <= 2 || (kind == 2 && c == 3)); // chroma of noise is halved
+            sqz_bytes_release(&jpeg);
+            sqz_image_release(&image);
+            sqz_image_release(&back);
+        }
+}
+
 // Reads and decodes all samples, whatever comes of it.
 static void read_all(const struct sqz_dataset *set)
 {
@@ -312,8 +367,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_and_shrunk), cmocka_unit_test(orientation_is_kept),
-        cmocka_unit_test(damaged_packs),   cmocka_unit_test(synsets),
-        cmocka_unit_test(tar_archives),
+        cmocka_unit_test(codes_are_short), cmocka_unit_test(damaged_packs),
+        cmocka_unit_test(synsets),         cmocka_unit_test(tar_archives),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -378,10 +378,23 @@ static void test_watchdog(void **state)
         assert_int_equal(sqz_watchdog_step(&dog, chance, 0.6, 0.9, &err), SQZ_OK);
     for (int i = 0; i < 2000; i++)
         assert_int_equal(sqz_watchdog_step(&dog, 0.9 * chance, 0.99, 1, &err), SQZ_OK);
-    // One good step begins the window anew.
+    // A few logits that open for a step do not count, but clear nothing; more take some back.
+    int open_steps = 0, steps = 0;
+    for (enum sqz_status status = SQZ_OK; !status; steps++) {
+        double zero_logits = steps % 20 == 19 ? 0.96 : steps % 2 ? 0.98 : 0.996;
+        open_steps += zero_logits < 0.97;
+        status = sqz_watchdog_step(&dog, chance, 0.5, zero_logits, &err);
+    }
+    assert_int_equal((steps + 1) / 2, SQZ_WATCHDOG_WINDOW + SQZ_WATCHDOG_TAKEN_BACK * open_steps);
+    // One step with another loss begins anew.
+    dog.suspicious = SQZ_WATCHDOG_WINDOW - 1;
+    assert_int_equal(sqz_watchdog_step(&dog, 0.9 * chance, 0.5, 1, &err), SQZ_OK);
     for (int i = 0; i < SQZ_WATCHDOG_WINDOW - 1; i++)
         assert_int_equal(sqz_watchdog_step(&dog, chance, 0.5, 1, &err), SQZ_OK);
-    assert_int_equal(sqz_watchdog_step(&dog, chance, 0.5, 0.5, &err), SQZ_OK);
+    // So does one that lives, in the end.
+    for (int i = 0; i < SQZ_WATCHDOG_WINDOW; i++)
+        assert_int_equal(sqz_watchdog_step(&dog, chance, 0.5, 0.5, &err), SQZ_OK);
+    assert_int_equal(dog.suspicious, 0);
     for (int i = 0; i < SQZ_WATCHDOG_WINDOW - 1; i++)
         assert_int_equal(sqz_watchdog_step(&dog, 1.005 * chance, 0.97, 0.5, &err), SQZ_OK);
     assert_int_equal(sqz_watchdog_step(&dog, chance, 0.97, 0.5, &err), SQZ_E_DIVERGED);

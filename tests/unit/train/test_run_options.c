@@ -134,6 +134,32 @@ static void test_resume_opt(void **state)
     assert_false(exists("without", "recipe.yaml"));
 }
 
+// The same with normalisation, whose parameters the checkpoint holds besides; another's checkpoint
+// does not.
+static void test_resume_opt_normalised(void **state)
+{
+    (void)state;
+    struct sqz_error err = {0};
+    char path[320];
+    for (int ema = 0; ema < 2; ema++) {
+        const char *average = ema ? "ema=true" : "ema=false";
+        const char *const whole[] = {run_dir("norm"), "ckpt_format=ckpt", "epoch_size=3", average,
+                                     "norm=batch",    "norm_group=4",     "force=true",   NULL};
+        snprintf(path, sizeof path, "ckpt_path=%s", in_root("norm/squeezenet1_1-2_10.ckpt"));
+        const char *const rest[] = {
+            run_dir("norm-rest"), "ckpt_format=ckpt", "epoch_size=3", average, "norm=batch",
+            "norm_group=4",       "resume_opt=true",  "force=true",   path,    NULL};
+        run_well(whole, 2, NULL, NULL);
+        run_well(rest, 1, NULL, NULL);
+        same_file("norm", "norm-rest", "squeezenet1_1-3_10.ckpt");
+    }
+    snprintf(path, sizeof path, "ckpt_path=%s", in_root("long/squeezenet1_1-2_10.ckpt"));
+    const char *const plain[] = {run_dir("plain"), "epoch_size=3",    "opt=adamw", "norm=batch",
+                                 "norm_group=4",   "resume_opt=true", path,        NULL};
+    assert_int_equal(run_with(options_of(plain), 1, NULL, NULL, &err), SQZ_E_NOINPUT);
+    assert_non_null(strstr(err.text, "with \"--norm batch\""));
+}
+
 // With ema a new run starts from a checkpoint's average, without it from its weights; a learning
 // rate of 0 shows where it started. The checkpoint is test_resume_opt's.
 static void test_start_from_average(void **state)
@@ -326,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_augmented_resumes),
         cmocka_unit_test(test_jsd_resumes),
         cmocka_unit_test(test_resume_opt),
+        cmocka_unit_test(test_resume_opt_normalised),
         cmocka_unit_test(test_start_from_average),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_keep_global_batch),
