@@ -37,8 +37,6 @@ expect 0 train shapes $norm --batch_size 32 --run_dir norm-large -q
 SQUEEZENET_OVERSUBSCRIBE=1 expect_ranks 0 $mpi 2 train shapes $norm --batch_size 16 --threads 2 \
     --run_dir norm-large2 -q
 same_end norm-large norm-large2
-expect_ranks 78 $mpi 2 train shapes $norm --batch_size 16 --ckpt_path one/best.safetensors \
-    --run_dir norm-warm -q
 
 # 16-bit gradients: other bits, but the same ones again.
 for run in a b; do
