@@ -33,9 +33,10 @@ rank_pid() {
     done
 }
 
-# $SQZ_LOSSES: how often each, at moments from a fixed sequence. Sanitized, everything is slow.
+# $SQZ_LOSSES: how often each, at moments from a fixed sequence; $SQZ_HOWS: only these. Sanitized,
+# everything is slow.
 losses=${SQZ_LOSSES:-1}
-timeout=4 hows="KILL STOP USR2"
+timeout=4 hows=${SQZ_HOWS:-KILL STOP USR2}
 [ -z "$sanitized" ] || { timeout=20 hows=KILL; }
 draw=12345
 
