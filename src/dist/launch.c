@@ -157,8 +157,9 @@ enum sqz_status sqz_launch_describe(const struct sqz_launch *launch, struct sqz_
     return status;
 }
 
-// In the child; quiet: what it writes is nobody's business. Its own process group, so that the terminal's Ctrl-C reaches the launcher alone,
-// which asks the ranks to finish their step; mpirun would kill them.
+// In the child; quiet: what it writes is nobody's business. Its own process group, so that the
+// terminal's Ctrl-C reaches the launcher alone, which asks the ranks to finish their step; mpirun
+// would kill them.
 static void become(const struct command *command, bool quiet)
 {
     setpgid(0, 0);

@@ -25,8 +25,8 @@ struct sqz_roster { // as it lies in the file
 // removes the file.
 enum sqz_status sqz_roster_create(int ranks, struct sqz_roster **out, struct sqz_error *err);
 void sqz_roster_close(struct sqz_roster *roster);
-// Of a rank: the launcher's, NULL when there is none or it is on another machine (whose /tmp this one
-// may share).
+// Of a rank: the launcher's, NULL when there is none or it is on another machine (which may share
+// its /tmp).
 struct sqz_roster *sqz_roster_find(int ranks);
 
 // Whether there were ranks on this machine and all of them have ended; fds are watch's.
