@@ -36,7 +36,7 @@ enum sqz_status sqz_roster_create(int ranks, struct sqz_roster **out, struct sqz
     if (!*out)
         return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a file in /tmp.");
     (*out)->n = ranks;
-    gethostname((*out)->machine, sizeof (*out)->machine - 1);
+    gethostname((*out)->machine, sizeof(*out)->machine - 1);
     setenv(SQZ_ROSTER_VARIABLE, path, 1);
     return SQZ_OK;
 }

@@ -14,9 +14,9 @@ struct sqz_roster_entry {
     int32_t left; // it went as it should
     char host[72], at[64];
 };
-struct sqz_roster { // as it lies in the file
-    char machine[72];   // the launcher's
-    char run[1024]; // the run folder; "" until rank 0 has one
+struct sqz_roster {   // as it lies in the file
+    char machine[72]; // the launcher's
+    char run[1024];   // the run folder; "" until rank 0 has one
     int32_t n;
     struct sqz_roster_entry entries[];
 };
