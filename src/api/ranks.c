@@ -2,7 +2,7 @@
 #include "api/context.h"
 #include "base/cpu.h"
 #include "base/memory.h"
-#include "dist/launch.h"
+#include "dist/hosts.h"
 #include "train/transforms.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +131,29 @@ static void say_command(struct sqz_context *context, const struct sqz_launch *la
     sqz_text_release(&text);
 }
 
+// Before a restart: goes on without the machines that do not answer. The run folder has the batch
+// of all ranks, whatever their number.
+static enum sqz_status leave_lost_hosts(struct sqz_context *context, struct sqz_launch *launch,
+                                        struct sqz_hosts *hosts, struct sqz_error *err)
+{
+    struct sqz_hosts now;
+    enum sqz_status status = sqz_hosts_find(launch, &now, err);
+    if (status || !*now.hostfile) {
+        sqz_hosts_release(&now);
+        return status;
+    }
+    struct sqz_text note = {0};
+    sqz_text_add(&note, "No answer from %s: the run goes on with %d instead of %d ranks.",
+                 sqz_text_get(&now.lost), now.ranks, launch->ranks);
+    sqz_context_say(context, SQZ_EVENT_WARNING, sqz_text_get(&note));
+    sqz_text_release(&note);
+    sqz_hosts_release(hosts);
+    *hosts = now;
+    launch->hostfile = hosts->hostfile;
+    launch->ranks = hosts->ranks;
+    return SQZ_OK;
+}
+
 enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_options *options,
                                  const char *const *arguments, const char **resume_slot,
                                  const char *const *resume_arguments, struct sqz_error *err)
@@ -143,19 +166,22 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
                                 .arguments = arguments,
                                 .stop = &context->stop};
     struct sqz_launch_end end = {0};
+    struct sqz_hosts hosts = {0};
     char run[sizeof end.run] = "", what[256] = "The ranks were stopped";
     enum sqz_status status = SQZ_OK;
     for (int64_t restart = 0;; restart++) {
         say_command(context, &launch);
         status = sqz_launch_run(&launch, &end, err);
         if (status || end.exit_status == SQZ_OK)
-            return status;
+            goto done;
         if (*end.run)
             snprintf(run, sizeof run, "%s", end.run);
         if (end.lost >= 0)
             snprintf(what, sizeof what, "Rank %d on %s was lost in %s", end.lost, end.host, end.at);
-        if (is_own_status(end.exit_status))
-            return sqz_fail(err, (enum sqz_status)end.exit_status, "%s", "");
+        if (is_own_status(end.exit_status)) {
+            status = sqz_fail(err, (enum sqz_status)end.exit_status, "%s", "");
+            goto done;
+        }
         if (context->stop || restart == options->max_restarts)
             break;
         char note[400];
@@ -166,7 +192,14 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
             *resume_slot = run;
             launch.arguments = resume_arguments;
         }
+        if (*run && *launch.hostfile)
+            status = leave_lost_hosts(context, &launch, &hosts, err);
+        if (status)
+            goto done;
     }
-    return sqz_fail(err, SQZ_E_STOPPED,
-                    *run ? "%s; continue with: squeezenet train --resume %s" : "%s.", what, run);
+    status = sqz_fail(err, SQZ_E_STOPPED,
+                      *run ? "%s; continue with: squeezenet train --resume %s" : "%s.", what, run);
+done:
+    sqz_hosts_release(&hosts);
+    return status;
 }

@@ -2,7 +2,7 @@
 #include "dist/launch.h"
 
 #include "base/cpu.h"
-#include "dist/roster.h"
+#include "dist/private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,9 +157,10 @@ enum sqz_status sqz_launch_describe(const struct sqz_launch *launch, struct sqz_
     return status;
 }
 
-// In the child. Its own process group, so that the terminal's Ctrl-C reaches the launcher alone,
-// which asks the ranks to finish their step; mpirun would kill them.
-static void become(const struct command *command)
+// In the child; quiet: what it writes is nobody's business. Its own process group, so that the
+// terminal's Ctrl-C reaches the launcher alone, which asks the ranks to finish their step; mpirun
+// would kill them.
+static void become(const struct command *command, bool quiet)
 {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -168,8 +169,36 @@ static void become(const struct command *command)
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (nothing >= 0)
         dup2(nothing, STDIN_FILENO);
+    int sink = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (sink >= 0) {
+        dup2(sink, STDOUT_FILENO);
+        dup2(sink, STDERR_FILENO);
+    }
     execv(command->mpirun, (char *const *)(intptr_t)command->words);
     raise(SIGKILL); // there is nothing to go back to
+}
+
+static enum sqz_status start(struct command *command, bool quiet, pid_t *child,
+                             struct sqz_error *err)
+{
+    command->words[command->n] = NULL;
+    *child = fork();
+    if (*child == 0)
+        become(command, quiet);
+    if (*child > 0)
+        return SQZ_OK;
+    return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot start \"%s\"", command->mpirun);
+}
+
+enum sqz_status sqz_launch_probe(const struct sqz_launch *launch, const char *hostfile,
+                                 pid_t *child, struct sqz_error *err)
+{
+    static const char *const version[] = {"--version", NULL};
+    struct command command = {.n = 0};
+    struct sqz_launch probe = {
+        .mpi = launch->mpi, .ranks = 1, .hostfile = hostfile, .arguments = version};
+    enum sqz_status status = build(&probe, &command, err);
+    return status ? status : start(&command, true, child, err);
 }
 
 static void look(const struct sqz_roster *roster, int *fds, int milliseconds,
@@ -183,6 +212,22 @@ static void look(const struct sqz_roster *roster, int *fds, int milliseconds,
     snprintf(out->at, sizeof out->at, "%.*s", (int)sizeof out->at - 1, entry->at);
 }
 
+// mpirun waits for ever for a machine that it cannot reach any more. When this machine's ranks are
+// gone it has got a while to end by itself.
+static void end_hanging(const struct sqz_roster *roster, const int *fds, pid_t child, bool lost,
+                        double *since)
+{
+    enum { GRACE_SECONDS = 4 };
+    if (!lost && !sqz_roster_all_ended(roster, fds))
+        return;
+    if (*since == 0)
+        *since = sqz_clock_seconds();
+    if (sqz_clock_seconds() - *since < GRACE_SECONDS)
+        return;
+    sqz_roster_kill(roster, fds);
+    kill(-child, SIGKILL);
+}
+
 // Until mpirun ends; notes the first rank that goes without having left, before mpirun kills the
 // others.
 static enum sqz_status attend(const struct sqz_launch *launch, const struct command *command,
@@ -191,6 +236,7 @@ static enum sqz_status attend(const struct sqz_launch *launch, const struct comm
 {
     enum { LOOK_MILLISECONDS = 20 };
     bool told = false;
+    double since = 0; // there was a reason to end
     int outcome;
     for (;;) {
         pid_t ended = waitpid(child, &outcome, WNOHANG);
@@ -200,6 +246,7 @@ static enum sqz_status attend(const struct sqz_launch *launch, const struct comm
             return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot wait for \"%s\"", command->mpirun);
         if (launch->stop && *launch->stop && !told)
             told = kill(child, SIGUSR1) == 0; // both MPIs hand it on to the ranks
+        end_hanging(roster, fds, child, out->lost >= 0, &since);
         if (out->lost >= 0) {
             usleep(LOOK_MILLISECONDS * 1000);
             continue;
@@ -218,6 +265,7 @@ enum sqz_status sqz_launch_run(const struct sqz_launch *launch, struct sqz_launc
 {
     struct command command = {.n = 0};
     struct sqz_roster *roster = NULL;
+    pid_t child = 0;
     int *fds = sqz_new_array((size_t)launch->ranks + 1, sizeof *fds);
     *out = (struct sqz_launch_end){.lost = -1};
     enum sqz_status status = fds ? sqz_roster_create(launch->ranks, &roster, err)
@@ -226,15 +274,10 @@ enum sqz_status sqz_launch_run(const struct sqz_launch *launch, struct sqz_launc
         fds[r] = -1;
     if (!status)
         status = build(launch, &command, err); // behind the roster, whose path it hands on
-    if (!status) {
-        command.words[command.n] = NULL;
-        pid_t child = fork();
-        if (child == 0)
-            become(&command);
-        status = child < 0
-                     ? sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot start \"%s\"", command.mpirun)
-                     : attend(launch, &command, child, roster, fds, out, err);
-    }
+    if (!status)
+        status = start(&command, false, &child, err);
+    if (!status)
+        status = attend(launch, &command, child, roster, fds, out, err);
     for (int r = 0; roster && r <= launch->ranks; r++)
         if (fds[r] >= 0)
             close(fds[r]);

@@ -5,6 +5,7 @@
 #include "dist/module.h"
 #include "dist/ranks.h"
 #include "dist/roster.h"
+#include <sys/types.h>
 
 enum { SQZ_TAG_GATHER = 1, SQZ_TAG_ALIVE = 2 };
 
@@ -27,6 +28,12 @@ struct sqz_ranks {
     bool lost, agreed;         // agreed: the last failure is known to all
 };
 enum { SQZ_HOST_SIZE = 72 };
+
+// launch.c: the program's --version, run by mpirun on one of the hostfile's machines; its process
+// group is its own. It writes nothing.
+struct sqz_launch;
+enum sqz_status sqz_launch_probe(const struct sqz_launch *launch, const char *hostfile,
+                                 pid_t *child, struct sqz_error *err);
 
 // module.c: opens the module of this launcher's MPI and starts it.
 enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_error *err);

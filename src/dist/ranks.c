@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -282,6 +283,30 @@ enum sqz_status sqz_ranks_open(double timeout, struct sqz_ranks **out, struct sq
     return SQZ_OK;
 }
 
+// The daemon that started this rank for a launcher on another machine waits for ever if that cannot
+// be reached. A process of its own, which holds nothing open, ends it if need be.
+static void outlive_daemon(void)
+{
+    enum { WAIT_SECONDS = 6 };
+    char path[32], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)getppid());
+    FILE *file = fopen(path, "re");
+    bool known = file && fgets(name, sizeof name, file) &&
+                 (strcmp(name, "orted\n") == 0 || strcmp(name, "hydra_pmi_proxy\n") == 0);
+    if (file)
+        fclose(file);
+    int daemon = known ? (int)syscall(SYS_pidfd_open, getppid(), 0) : -1;
+    if (daemon < 0 || fork() != 0)
+        return;
+    setsid();
+    if (daemon > 0)
+        close_range(0, (unsigned)daemon - 1, 0);
+    close_range((unsigned)daemon + 1, ~0U, 0);
+    sleep(WAIT_SECONDS);
+    syscall(SYS_pidfd_send_signal, daemon, SIGKILL, NULL, 0);
+    raise(SIGKILL); // it has nothing to go back to
+}
+
 // MPI_Abort itself may hang where the network is gone; the alarm ends this process all the same.
 // What this rank has said must have reached the launcher before: it reads no more afterwards.
 static void end_job(const struct sqz_ranks *ranks)
@@ -290,6 +315,8 @@ static void end_job(const struct sqz_ranks *ranks)
     signal(SIGTERM, SIG_DFL);
     if (ranks->roster) // it is not the one that was lost
         ranks->roster->entries[ranks->rank].left = 1;
+    else
+        outlive_daemon();
     alarm(5);
     usleep(300000);
     ranks->transport->abort(SQZ_E_STOPPED);

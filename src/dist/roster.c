@@ -5,7 +5,10 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -33,6 +36,7 @@ enum sqz_status sqz_roster_create(int ranks, struct sqz_roster **out, struct sqz
     if (!*out)
         return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a file in /tmp.");
     (*out)->n = ranks;
+    gethostname((*out)->machine, sizeof(*out)->machine - 1);
     setenv(SQZ_ROSTER_VARIABLE, path, 1);
     return SQZ_OK;
 }
@@ -53,6 +57,7 @@ struct sqz_roster *sqz_roster_find(int ranks)
     const char *path = getenv(SQZ_ROSTER_VARIABLE);
     struct stat info;
     struct sqz_roster *roster = NULL;
+    char machine[sizeof roster->machine] = "";
     int file = path && *path ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW) : -1;
     if (file < 0)
         return NULL;
@@ -60,7 +65,36 @@ struct sqz_roster *sqz_roster_find(int ranks)
         (size_t)info.st_size == size_of(ranks))
         roster = map(file, ranks);
     close(file);
+    gethostname(machine, sizeof machine - 1);
+    if (roster && strcmp(machine, roster->machine) != 0) {
+        munmap(roster, size_of(ranks));
+        roster = NULL;
+    }
     return roster;
+}
+
+static bool has_ended(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    return poll(&polled, 1, 0) == 1;
+}
+
+bool sqz_roster_all_ended(const struct sqz_roster *roster, const int *fds)
+{
+    int here = 0, ended = 0;
+    for (int r = 0; r < roster->n; r++)
+        if (fds[r] >= 0) {
+            here++;
+            ended += has_ended(fds[r]);
+        }
+    return here > 0 && ended == here;
+}
+
+void sqz_roster_kill(const struct sqz_roster *roster, const int *fds)
+{
+    for (int r = 0; r < roster->n; r++)
+        if (fds[r] >= 0)
+            syscall(SYS_pidfd_send_signal, fds[r], SIGKILL, NULL, 0);
 }
 
 // An epoll instance lists its events in the order in which they came: who died first is told right

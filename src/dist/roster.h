@@ -14,8 +14,9 @@ struct sqz_roster_entry {
     int32_t left; // it went as it should
     char host[72], at[64];
 };
-struct sqz_roster { // as it lies in the file
-    char run[1024]; // the run folder; "" until rank 0 has one
+struct sqz_roster {   // as it lies in the file
+    char machine[72]; // the launcher's
+    char run[1024];   // the run folder; "" until rank 0 has one
     int32_t n;
     struct sqz_roster_entry entries[];
 };
@@ -24,9 +25,14 @@ struct sqz_roster { // as it lies in the file
 // removes the file.
 enum sqz_status sqz_roster_create(int ranks, struct sqz_roster **out, struct sqz_error *err);
 void sqz_roster_close(struct sqz_roster *roster);
-// Of a rank: the launcher's, NULL when there is none or it is on another machine.
+// Of a rank: the launcher's, NULL when there is none or it is on another machine (which may share
+// its /tmp).
 struct sqz_roster *sqz_roster_find(int ranks);
 
+// Whether there were ranks on this machine and all of them have ended; fds are watch's.
+bool sqz_roster_all_ended(const struct sqz_roster *roster, const int *fds);
+// Kills those that have not.
+void sqz_roster_kill(const struct sqz_roster *roster, const int *fds);
 // Waits up to `milliseconds` for ranks that end without having left; fds (one a rank and one more,
 // first -1) is the caller's, to close. Returns the one that ended first, -1 for none.
 int sqz_roster_watch(const struct sqz_roster *roster, int *fds, int milliseconds);

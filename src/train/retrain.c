@@ -179,9 +179,14 @@ enum sqz_status sqz_retrain_step(struct sqz_run *run, struct sqz_step_batch *bat
     if (step <= retrain->prune_steps &&
         (step % retrain->prune_interval == 0 || step == retrain->prune_steps))
         status = prune(run, density_at(retrain, step), err);
-    if (!status && retrain->teacher)
-        sqz_teacher_teach(retrain->teacher, batch);
-    return status;
+    if (status || !retrain->teacher)
+        return status;
+    struct sqz_ranks *ranks = run->environment->ranks;
+    int first, end;
+    sqz_gradient_share(run->stepper.config.net, batch->n, sqz_ranks_rank(ranks),
+                       sqz_ranks_size(ranks), &first, &end);
+    sqz_teacher_teach(retrain->teacher, batch, first, end);
+    return SQZ_OK;
 }
 
 enum sqz_status sqz_retrain_judge(struct sqz_run *run, struct sqz_error *err)

@@ -1,6 +1,8 @@
 // Training for a small file: gradual pruning, the quantiser in the loop, distillation, and patches
 // that stay small (options prune, compress, distill, update_budget; docs/compression.md). The
-// trainer calls these functions at fixed points; without such an option they do nothing.
+// trainer calls these functions at fixed points; without such an option they do nothing. Of several
+// ranks each does the same to its copy of the weights, which are the same bits everywhere; the
+// teacher answers for the rank's own pictures.
 #ifndef SQZ_TRAIN_RETRAIN_H
 #define SQZ_TRAIN_RETRAIN_H
 

@@ -104,20 +104,25 @@ static enum sqz_status give(void *arg, int first, int n, float *out, struct sqz_
 }
 
 // Augmented training pictures of an epoch that the run does not have: those that the network was
-// trained on as they are it is too sure of.
+// trained on as they are it is too sure of. Of several ranks each reads them all.
 static enum sqz_status collect(struct sqz_run *run, struct pictures *pictures, int *n,
                                struct sqz_error *err)
 {
+    struct sqz_loader_config config =
+        sqz_setup_loader_config(&run->setup, sqz_pool_size(run->environment->pool));
+    struct sqz_loader *loader = NULL;
+    config.share = (struct sqz_share){0};
     pictures->each = sqz_tensor_size(run->setup.model->net, 0);
     pictures->values = sqz_new_array(PICTURES * pictures->each, sizeof(float));
     *n = 0;
     if (!pictures->values)
         return sqz_fail_memory(err, "pictures", PICTURES * pictures->each * sizeof(float));
-    enum sqz_status status =
-        sqz_loader_start(run->loader, (int)run->setup.options->epoch_size, 0, err);
+    enum sqz_status status = sqz_loader_new(&config, &loader, err);
+    if (!status)
+        status = sqz_loader_start(loader, (int)run->setup.options->epoch_size, 0, err);
     while (!status && *n < PICTURES) {
         struct sqz_batch batch;
-        status = sqz_loader_next(run->loader, &batch, err);
+        status = sqz_loader_next(loader, &batch, err);
         if (status || batch.n == 0)
             break;
         int taken = batch.n < PICTURES - *n ? batch.n : PICTURES - *n;
@@ -125,6 +130,7 @@ static enum sqz_status collect(struct sqz_run *run, struct pictures *pictures, i
                (size_t)taken * pictures->each * sizeof(float));
         *n += taken;
     }
+    sqz_loader_free(loader);
     return status;
 }
 

@@ -256,6 +256,17 @@ static enum sqz_status run_share(struct sqz_stepper *stepper, const struct sqz_s
     return status;
 }
 
+// One pass over the whole batch, whoever computes it.
+static enum sqz_status run_batch(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
+                                 struct loss_job *job, struct sqz_gradient_step *step,
+                                 struct sqz_step_result *out)
+{
+    if (stepper->exchange)
+        return run_share(stepper, batch, job, step, out);
+    sqz_gradient_run(stepper->engine, step);
+    return SQZ_OK;
+}
+
 // The loss, and the gradient times the loss scale.
 static enum sqz_status run_engine(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
                                   struct loss_job *job, struct sqz_gradient_step *step,
@@ -264,17 +275,11 @@ static enum sqz_status run_engine(struct sqz_stepper *stepper, const struct sqz_
     enum sqz_status status = SQZ_OK;
     step->loss = leaf_loss;
     step->loss_arg = job;
-    if (stepper->exchange) {
-        step->rank = sqz_ranks_rank(stepper->config.ranks);
-        step->ranks = sqz_ranks_size(stepper->config.ranks);
-    }
     if (stepper->logits)
         status = find_logits(stepper, job, step, !batch->failed);
     double loss = step->loss_value;
-    if (!status && stepper->exchange)
-        status = run_share(stepper, batch, job, step, out);
-    else if (!status)
-        sqz_gradient_run(stepper->engine, step);
+    if (!status)
+        status = run_batch(stepper, batch, job, step, out);
     out->loss = stepper->logits ? loss : step->loss_value;
     return status;
 }
@@ -412,23 +417,30 @@ static void update(struct sqz_stepper *stepper, double rate, struct sqz_step_res
 }
 
 // Before the first step from plain weights: gamma and beta such that normalising by this batch's
-// statistics changes nothing.
-static void calibrate(struct sqz_stepper *stepper, const struct sqz_step_batch *batch)
+// statistics changes nothing. Ranks add the statistics up as they do gradients.
+static enum sqz_status calibrate(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
+                                 struct sqz_step_result *out)
 {
     const struct sqz_net *net = stepper->config.net;
     if (!stepper->config.warm || stepper->calibrated || stepper->micro_steps > 0)
-        return;
+        return SQZ_OK;
+    struct loss_job none = {0};
     struct sqz_gradient_step step = {.weights = stepper->weights,
                                      .images = batch->images,
                                      .n = batch->n,
+                                     .rank = sqz_ranks_rank(stepper->config.ranks),
+                                     .ranks = sqz_ranks_size(stepper->config.ranks),
                                      .seed = stepper->config.seed,
                                      .gradient = stepper->gradient};
-    sqz_gradient_run(stepper->engine, &step);
+    enum sqz_status status = run_batch(stepper, batch, &none, &step, out);
+    if (status)
+        return status;
     sqz_norm_take(net, stepper->gradient, stepper->statistics);
     sqz_norm_calibrate(net, stepper->statistics, stepper->weights);
     if (stepper->ema)
         memcpy(stepper->ema, stepper->weights, net->n_weights * sizeof(float));
     stepper->calibrated = true;
+    return SQZ_OK;
 }
 
 // The moving statistics begin as the plain mean of the first batches'; a short batch counts less.
@@ -452,12 +464,16 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     struct loss_job job = {.scale = counters->scale.scale};
     sqz_loss_begin(&config->loss, batch->labels, batch->targets, batch->n, &job.batch);
     *out = (struct sqz_step_result){0};
-    calibrate(stepper, batch);
+    out->status = calibrate(stepper, batch, out);
+    if (out->status)
+        return;
     const float *weights =
         stepper->served ? sqz_served_weights(stepper->served, stepper->weights) : stepper->weights;
     struct sqz_gradient_step step = {.weights = weights,
                                      .images = batch->images,
                                      .n = batch->n,
+                                     .rank = sqz_ranks_rank(config->ranks),
+                                     .ranks = sqz_ranks_size(config->ranks),
                                      .seed = config->seed,
                                      .micro_step = stepper->micro_steps,
                                      .gradient = stepper->gradient,

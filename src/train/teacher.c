@@ -11,6 +11,12 @@ struct sqz_teacher {
     float share;
 };
 
+const float *sqz_teacher_weights(const struct sqz_teacher *teacher, size_t *n)
+{
+    *n = teacher->model->net->n_weights;
+    return teacher->model->weights;
+}
+
 void sqz_teacher_close(struct sqz_teacher *teacher)
 {
     if (!teacher)
@@ -63,14 +69,15 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
     return status;
 }
 
-void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch)
+void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch, int first,
+                       int end)
 {
     int classes = teacher->model->net->spec.classes;
-    sqz_infer_run(teacher->infer, batch->images, batch->n, teacher->logits);
-    for (int row = 0; row < batch->n; row++) {
+    sqz_infer_run(teacher->infer, batch->images, end - first, teacher->logits);
+    for (int row = first; row < end; row++) {
         size_t at = (size_t)row * (size_t)classes;
         float *target = teacher->targets + at;
-        sqz_softmax(teacher->logits + at, classes, target);
+        sqz_softmax(teacher->logits + (size_t)(row - first) * (size_t)classes, classes, target);
         for (int c = 0; c < classes; c++) {
             float own = batch->targets ? batch->targets[at + (size_t)c] : c == batch->labels[row];
             target[c] = teacher->share * target[c] + (1 - teacher->share) * own;

@@ -14,7 +14,10 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
                                  const struct sqz_net *net, int rows, double share, bool must_fit,
                                  struct sqz_teacher **out, struct sqz_error *err);
 void sqz_teacher_close(struct sqz_teacher *teacher);
-// Replaces batch->targets; valid until the next call.
-void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch);
+// Replaces batch->targets of the rows first .. end-1, whose images the batch holds; valid until the
+// next call.
+void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch, int first,
+                       int end);
+const float *sqz_teacher_weights(const struct sqz_teacher *teacher, size_t *n);
 
 #endif

@@ -29,6 +29,13 @@ static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
                     run->state.epoch + 1, run->state.steps, run->folder.path);
 }
 
+// A validation ends like this when the user asks for it, or when a rank is lost in its middle; then
+// the sentence about that stands, and nobody is left to save.
+static enum sqz_status cut_validation(struct sqz_run *run, struct sqz_error *err)
+{
+    return sqz_ranks_lost(run->environment->ranks) ? SQZ_E_STOPPED : stopped(run, err);
+}
+
 static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_result *result,
                                 double rate, struct sqz_error *err)
 {
@@ -89,7 +96,8 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
     struct sqz_error failure = {0};
     double start = sqz_clock_seconds();
     enum sqz_status status = sqz_loader_next(run->loader, &batch, &failure);
-    // With ranks the others have to hear it, and this rank takes part in the step all the same.
+    // With ranks the others have to hear of a failure, and this one takes part in the step all the
+    // same.
     if (status && !ranks)
         return sqz_fail(err, status, "%s", failure.text);
     sqz_ranks_at(ranks, "step %" PRId64 " of epoch %" PRId64, state->batch + 1, state->epoch + 1);
@@ -103,8 +111,10 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
                                   batch.n,
                                   .failed = status ? &failure : NULL,
                                   .stop = stop_asked(run)};
-    if (!ranks && sqz_retrain_step(run, &rows, err))
-        return err->status;
+    if (!status && (status = sqz_retrain_step(run, &rows, &failure)))
+        rows.failed = &failure;
+    if (status && !ranks)
+        return sqz_fail(err, status, "%s", failure.text);
     sqz_stepper_run(&run->stepper, &rows, rate, &result);
     if (result.status)
         return sqz_fail(err, result.status, "%s", run->stepper.error.text);
@@ -230,7 +240,7 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     if (!status && due)
         status = validate(run, &result, err);
     if (status == SQZ_E_STOPPED)
-        return stopped(run, err);
+        return cut_validation(run, err);
     if (status)
         return status;
     state->epoch++;
@@ -319,7 +329,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     if (!status && judge)
         status = judge_early(run, epoch, &result, &is_best, err);
     if (status == SQZ_E_STOPPED)
-        return stopped(run, err);
+        return cut_validation(run, err);
     // Here the state goes first: it holds the best weights that are about to be replaced.
     if (!status)
         status = sqz_run_save_last(run, err);
@@ -343,7 +353,7 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
     enum sqz_status status = SQZ_OK;
     while (!state->finished && !status) {
         if (state->batch == 0)
-            status = sqz_retrain_epoch(run, err);
+            status = sqz_ranks_agree(run->environment->ranks, sqz_retrain_epoch(run, err), err);
         if (!status && state->batch < run->steps_per_epoch)
             status = sqz_loader_start(run->loader, (int)state->epoch, (size_t)state->batch, err);
         while (!status && state->batch < run->steps_per_epoch) {

@@ -8,7 +8,7 @@
 
 // What must be the same on all ranks before the first step.
 struct passport {
-    uint8_t recipe[32], weights[32];
+    uint8_t recipe[32], weights[32], teacher[32];
     uint64_t train, val; // fingerprints of the data
     int64_t steps;       // done before
     int32_t level;       // SIMD
@@ -32,6 +32,11 @@ static enum sqz_status fill_passport(const struct sqz_run *run, struct passport 
     sqz_sha256_of(sqz_text_get(&recipe), recipe.length, out->recipe);
     sqz_sha256_of(run->setup.model->weights, net->n_weights * sizeof(float), out->weights);
     sqz_text_release(&recipe);
+    if (run->retrain && run->retrain->teacher) {
+        size_t n;
+        const float *weights = sqz_teacher_weights(run->retrain->teacher, &n);
+        sqz_sha256_of(weights, n * sizeof *weights, out->teacher);
+    }
     return SQZ_OK;
 }
 
@@ -50,6 +55,8 @@ static const char *difference(const struct passport *a, const struct passport *b
         return "another checkpoint";
     if (memcmp(a->weights, b->weights, sizeof a->weights) != 0)
         return "other initial weights";
+    if (memcmp(a->teacher, b->teacher, sizeof a->teacher) != 0)
+        return "another teacher";
     return a->level != b->level ? "another SIMD level" : NULL;
 }
 

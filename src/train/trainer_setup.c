@@ -179,22 +179,6 @@ static enum sqz_status fit_batch(struct sqz_options *options, int ranks, struct 
     return status;
 }
 
-// What one process can do, and several ranks cannot yet.
-static enum sqz_status check_ranks(const struct sqz_options *options, int ranks,
-                                   struct sqz_error *err)
-{
-    if (ranks > 1 && strcmp(options->norm, "batch") == 0 && *options->ckpt_path)
-        return sqz_fail(
-            err, SQZ_E_CONFIG,
-            "Ranks cannot begin with the weights of ckpt_path and \"norm: batch\", whose "
-            "statistics one process finds: train it in one, or with \"--norm none\".");
-    if (ranks > 1 && (sqz_options_retrains(options) || sqz_options_teaches(options)))
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Options prune, compress, update_budget, teacher and distill work in one "
-                        "process; leave out the ranks.");
-    return SQZ_OK;
-}
-
 static enum sqz_status make_trained(struct sqz_setup *setup, struct sqz_error *err)
 {
     struct sqz_net_spec spec = setup->model->net->spec;
@@ -229,8 +213,6 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = sqz_setup_model(out, err);
     if (!status)
         status = sqz_options_check(out->options, &out->notes, err);
-    if (!status && !resumed)
-        status = check_ranks(out->options, sqz_ranks_size(environment->ranks), err);
     if (!status)
         status = make_trained(out, err);
     // Behind the model, for that may renumber the labels.

@@ -102,3 +102,20 @@ on_hosts() {
         --mca btl tcp,self --mca pml ob1 --mca btl_tcp_if_include 10.77.0.0/24 \
         -x SQUEEZENET_THREADS "$SQUEEZENET" "$@"
 }
+
+# launch_on_hosts MPI N ARGS...: the same, started by --worker_num on host 1.
+launch_on_hosts() {
+    local mpi=$1 n=$2
+    shift 2
+    if [ "$mpi" = mpich ]; then
+        seq -f '10.77.0.%g:1' "$n" >hosts.launch
+    else
+        head -n "$n" hosts.openmpi >hosts.launch
+    fi
+    HYDRA_LAUNCHER=ssh HYDRA_LAUNCHER_EXEC=$PWD/agent HYDRA_IFACE=eth0 UCX_TLS=tcp,self \
+        UCX_NET_DEVICES=eth0 OMPI_MCA_plm_rsh_agent=$PWD/agent OMPI_MCA_plm_rsh_no_tree_spawn=1 \
+        OMPI_MCA_oob_tcp_if_include=10.77.0.0/24 OMPI_MCA_btl=tcp,self OMPI_MCA_pml=ob1 \
+        OMPI_MCA_btl_tcp_if_include=10.77.0.0/24 \
+        ip netns exec $net-1 unshare -u sh -c 'hostname h1; exec "$@"' sh \
+        "$SQUEEZENET" "$@" --worker_num "$n" --hostfile "$PWD/hosts.launch" --mpi "$mpi"
+}

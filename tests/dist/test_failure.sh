@@ -33,9 +33,10 @@ rank_pid() {
     done
 }
 
-# $SQZ_LOSSES: how often each, at moments from a fixed sequence. Sanitized, everything is slow.
+# $SQZ_LOSSES: how often each, at moments from a fixed sequence; $SQZ_HOWS: only these. Sanitized,
+# everything is slow.
 losses=${SQZ_LOSSES:-1}
-timeout=4 hows="KILL STOP USR2"
+timeout=4 hows=${SQZ_HOWS:-KILL STOP USR2}
 [ -z "$sanitized" ] || { timeout=20 hows=KILL; }
 draw=12345
 
@@ -43,7 +44,7 @@ draw=12345
 long="$tiny --epoch_size 10 --batch_size 8 --save_steps 2 --comm_timeout $timeout"
 # lose HOW MPI
 lose() {
-    local how=$1 run=lost-$1-$2 begin pid launcher waited
+    local how=$1 run=lost-$1-$2 begin pid launcher waited victim
     rm -rf "$run"
     LD_PRELOAD=$([ "$how" = USR2 ] && echo "$PWD/leave.so") \
         "$SQUEEZENET" train shapes $long --worker_num 2 --mpi "$2" --run_dir "$run" -q 2>err.txt >out.txt &
@@ -54,8 +55,9 @@ lose() {
     done
     draw=$(((draw * 1103515245 + 12345) % 2147483648))
     [ "$losses" = 1 ] || sleep "0.$(printf '%03d' $((draw / 65536 % 1000)))"
-    pid=$(rank_pid "$run" 1)
-    [ -n "$pid" ] || { fail "$how: there is no rank 1 to lose"; kill $launcher; return; }
+    victim=$((1 - draw / 1048576 % 2)) # rank 0, too, which writes the files
+    pid=$(rank_pid "$run" $victim)
+    [ -n "$pid" ] || { fail "$how: there is no rank $victim to lose"; kill $launcher; return; }
     begin=$SECONDS
     kill "-$how" $pid
     wait $launcher
@@ -66,14 +68,14 @@ lose() {
     sleep 0.2
     [ -z "$(ranks_of "$run")" ] || fail "$how, $2: ranks are still there: $(ranks_of "$run")"
     case $how in
-    STOP) wanted='In step [0-9]+ of epoch [0-9]+, rank 0 on [^ ]+ has waited .* rank 1 on ' ;;
-    *) wanted='Rank 1 on [^ ]+ was lost in step [0-9]+ of epoch [0-9]+; .*--resume' ;;
+    STOP) wanted='In step [0-9]+ of epoch [0-9]+, rank '$((1 - victim))' on [^ ]+ has waited .* rank '$victim' on ' ;;
+    *) wanted='Rank '$victim' on [^ ]+ was lost in step [0-9]+ of epoch [0-9]+; .*--resume' ;;
     esac
     contains "$(cat err.txt)" "$wanted" "$how, $2: what stderr says"
     # Where it stood, one process goes on, to the same bits as one that was alone from the start.
     expect 0 train --resume "$run" -q
     same_file reference/last.safetensors "$run/last.safetensors"
-    echo "$how of a rank of $2: ended after $waited s"
+    echo "$how of rank $victim of $2: ended after $waited s"
 }
 expect 0 train shapes $long --batch_size 16 --run_dir reference -q
 for which in $found_mpis; do

@@ -45,24 +45,36 @@ for us in 100 1000; do
 done
 shape 1gbit
 
-# left: processes of the program on the hosts.
+# left [all]: processes of the program on the hosts; all: of mpirun and its daemons, too.
 left() {
     local i pid
     for i in 1 2 3; do
         for pid in $(ip netns pids $net-$i); do
-            [ "$(readlink /proc/"$pid"/exe)" = "$(readlink -f "$SQUEEZENET")" ] && echo "$pid"
+            [ "$(readlink /proc/"$pid"/exe)" = "$(readlink -f "$SQUEEZENET")" ] || [ "${1:-}" = all ] &&
+                grep -q '^State:[[:space:]]*[^Z]' /proc/"$pid"/status 2>/dev/null && echo "$pid"
         done
     done
 }
 
-long="$tiny --epoch_size 400 --batch_size 8 --save_steps 2 --comm_timeout 4"
-for how in cable kill; do
-    on_hosts 2 train shapes $long --run_dir $how -q 2>err.txt >out.txt &
+# $SQZ_LOSSES: how often each, at moments from a fixed sequence; $SQZ_HOWS: only these.
+losses=${SQZ_LOSSES:-1}
+timeout=4 draw=12345
+long="$tiny --epoch_size 60 --save_steps 2 --comm_timeout $timeout"
+expect 0 train shapes $long --batch_size 16 --max_steps 400 --run_dir reference -q
+
+# lose HOW MPI ARGS...: loses host 2, or its rank, in the middle of a run; sets $status, $waited.
+lose() {
+    local how=$1 mpi=$2 run=lost begin launcher pid
+    shift 2
+    rm -rf $run
+    launch_on_hosts $mpi 2 train shapes $long --batch_size 8 --run_dir $run -q "$@" 2>err.txt >out.txt &
     launcher=$!
     for _ in $(seq 600); do
-        [ -e $how/last.safetensors ] && break
+        [ -e $run/last.safetensors ] && break
         sleep 0.05
     done
+    draw=$(((draw * 1103515245 + 12345) % 2147483648))
+    [ "$losses" = 1 ] || sleep "0.$(printf '%03d' $((draw / 65536 % 1000)))"
     begin=$SECONDS
     case $how in
     cable) cut_cable 2 ;;
@@ -70,16 +82,33 @@ for how in cable kill; do
         [ "$(ip netns identify "$pid")" = $net-2 ] && kill -KILL "$pid"
     done ;;
     esac
-    while [ -n "$(left)" ] && [ $((SECONDS - begin)) -lt 20 ]; do sleep 0.2; done
-    waited=$((SECONDS - begin))
-    [ $waited -le 14 ] || fail "$how: after $waited s there are still ranks"
-    [ $how = kill ] || contains "$(cat err.txt)" 'rank 0 on h1 .* rank 1 on h2' "$how: what stderr says"
-    for pid in $(ip netns pids $net-1) $(ip netns pids $net-2); do kill -KILL "$pid" 2>/dev/null; done
     wait $launcher
+    status=$?
+    while [ -n "$(left all)" ] && [ $((SECONDS - begin)) -lt 30 ]; do sleep 0.2; done
+    waited=$((SECONDS - begin))
+    [ -z "$(left all)" ] || kill -KILL $(left all)
     ip netns exec $net-sw ip link set p2 up
-    expect 0 train --resume $how --max_steps 30 -q
-    [ -e longer ] || expect 0 train shapes ${long/--batch_size 8/--batch_size 16} --max_steps 30 --run_dir longer -q
-    same_file longer/last.safetensors $how/last.safetensors
-    echo "$how: ranks gone after $waited s"
+}
+
+for mpi in $found_mpis; do
+    for how in ${SQZ_HOWS:-cable kill}; do
+        for _ in $(seq "$losses"); do
+            lose $how $mpi
+            [ $status -eq 75 ] || fail "$how, $mpi: exit status $status instead of 75: $(cat err.txt)"
+            [ $waited -le $((timeout + 10)) ] || fail "$how, $mpi: the end took $waited s"
+            [ $how = kill ] || contains "$(cat err.txt)" \
+                'step [0-9]+ of epoch [0-9]+, rank 0 on h1 (has waited|cannot reach) .*rank 1 on h2' \
+                "$how, $mpi: what stderr says"
+            expect 0 train --resume lost --max_steps 400 -q
+            same_file reference/last.safetensors lost/last.safetensors
+            echo "$how, $mpi: all processes gone after $waited s"
+        done
+    done
+    # Host 2 is gone for good: what is left of the run goes on without it.
+    lose cable $mpi --max_restarts 1 --max_steps 400
+    [ $status -eq 0 ] || fail "without host 2 the restart ends with $status: $(cat err.txt)"
+    contains "$(cat err.txt)" 'No answer from 10.77.0.2: .* with 1 instead of 2 ranks' "$mpi: the restart"
+    same_file reference/last.safetensors lost/last.safetensors
+    echo "$mpi: restarted without host 2"
 done
 finish

@@ -168,13 +168,20 @@ static void test_teacher(void **state)
         fail_msg("%s", err.text);
     sqz_infer_run(infer, images, ROWS, logits);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
-    sqz_teacher_teach(teacher, &batch);
+    sqz_teacher_teach(teacher, &batch, 0, batch.n);
     for (int row = 0; row < ROWS; row++) {
         sqz_softmax(logits + row * CLASSES, CLASSES, answer);
         for (int c = 0; c < CLASSES; c++)
             assert_float_equal(batch.targets[row * CLASSES + c],
                                0.25F * answer[c] + (c == labels[row] ? 0.75F : 0), 1e-6);
     }
+    // A rank that has only the last picture gives it the same target.
+    float last[CLASSES];
+    memcpy(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
+    batch.images = images + (ROWS - 1) * each;
+    batch.targets = NULL;
+    sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
+    assert_memory_equal(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
     sqz_infer_free(infer);
     sqz_teacher_close(teacher);
     sqz_pool_free(pool);

@@ -1,0 +1,18 @@
+// The machines of a hostfile: which of them answer, before ranks are started again.
+#ifndef SQZ_DIST_HOSTS_H
+#define SQZ_DIST_HOSTS_H
+
+#include "dist/launch.h"
+
+struct sqz_hosts {
+    char hostfile[64];    // a file of those that answered; "": all did
+    int ranks;            // for them, in proportion to their slots, at least one
+    struct sqz_text lost; // the others' names
+};
+// Lets mpirun run something on each machine of launch->hostfile by itself. Fails with SQZ_E_STOPPED
+// when none answers. Release removes the file.
+enum sqz_status sqz_hosts_find(const struct sqz_launch *launch, struct sqz_hosts *out,
+                               struct sqz_error *err);
+void sqz_hosts_release(struct sqz_hosts *hosts);
+
+#endif
