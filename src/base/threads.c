@@ -194,8 +194,9 @@ enum sqz_status sqz_pool_new(int threads, struct sqz_pool **out, struct sqz_erro
     pthread_cond_init(&pool->finished, NULL);
     pool->workers = workers;
     pool->size = threads;
-    // With more threads than processors a spinning one keeps a working one from running.
-    pool->spin = threads <= sqz_cpu_usable();
+    // With more threads than processors a spinning one keeps a working one from running. One alone
+    // waits for nobody, and counting processors opens files.
+    pool->spin = threads > 1 && threads <= sqz_cpu_usable();
 
     pthread_attr_t attributes;
     int reason = pthread_attr_init(&attributes);

@@ -1,7 +1,7 @@
 // The course of a retraining. The density falls along a cubic curve: over half of the run, or, with
-// the quantiser, over three eighths. The quantiser goes into the loop at first or, after pruning,
-// in the middle; its steps grow over some epochs, each time fitted anew, until the file is small
-// enough.
+// the quantiser, over its first quarter. The quantiser goes into the loop at first or, after
+// pruning, after three eighths of the run; its steps grow over some epochs, each time fitted anew,
+// until the file is small enough.
 #include "train/retrain.h"
 
 #include "compress/deep.h"
@@ -63,10 +63,10 @@ static void plan(struct sqz_run *run, struct sqz_retrain *retrain)
     retrain->quantize_epoch = -1;
     retrain->prune_steps = prunes ? steps / 2 : 0;
     if (options->compress) {
-        retrain->quantize_epoch = prunes ? options->epoch_size / 2 : 0;
+        retrain->quantize_epoch = prunes ? (options->epoch_size * 3 + 2) / 8 : 0;
         retrain->prune_steps = retrain->quantize_epoch * run->steps_per_epoch * 3 / 4;
         if (retrain->served.later == SQZ_SERVE_GRID)
-            retrain->coarsen_epochs = (options->epoch_size - retrain->quantize_epoch) / 3;
+            retrain->coarsen_epochs = (options->epoch_size - retrain->quantize_epoch) / 4;
     }
     retrain->prune_interval = retrain->prune_steps > PRUNINGS ? retrain->prune_steps / PRUNINGS : 1;
 }
@@ -138,10 +138,12 @@ static enum sqz_status prune(struct sqz_run *run, double density, struct sqz_err
 
 // --- The trainer's fixed points ---
 
-// Bytes that the file may have in this epoch.
-static size_t size_now(const struct sqz_run *run)
+// Bytes that the file, or the patch, may have in this epoch.
+static size_t bytes_now(const struct sqz_run *run)
 {
     const struct sqz_retrain *retrain = run->retrain;
+    if (retrain->budget)
+        return retrain->budget;
     int64_t left = retrain->quantize_epoch + retrain->coarsen_epochs - run->state.epoch;
     return left <= 0 ? retrain->size
                      : (size_t)((double)retrain->size *
@@ -156,12 +158,12 @@ enum sqz_status sqz_retrain_epoch(struct sqz_run *run, struct sqz_error *err)
     int64_t since = run->state.epoch - retrain->quantize_epoch; // the quantiser is in the loop
     bool joins = retrain->quantize_epoch >= 0 && since >= 0 && since <= retrain->coarsen_epochs;
     if (!joins && retrain->served.how == SQZ_SERVE_GRID)
-        return sqz_retrain_fit(run, run->stepper.weights, true, err);
+        return sqz_retrain_fit(run, run->stepper.weights, bytes_now(run), true, err);
     if (!joins)
         return SQZ_OK;
     enum sqz_status status = prune(run, retrain->density, err);
     if (!status)
-        status = sqz_retrain_quantize(run, size_now(run), err);
+        status = sqz_retrain_quantize(run, bytes_now(run), err);
     if (!status && run->stepper.ema)
         memcpy(run->stepper.ema, run->stepper.weights,
                run->setup.model->net->n_weights * sizeof(float));
@@ -200,7 +202,7 @@ enum sqz_status sqz_retrain_judge(struct sqz_run *run, struct sqz_error *err)
     enum sqz_status status = SQZ_OK;
     retrain->served.judged = retrain->judged;
     if (retrain->served.how == SQZ_SERVE_GRID)
-        return sqz_retrain_fit(run, weights, false, err);
+        return sqz_retrain_fit(run, weights, bytes_now(run), false, err);
     memcpy(retrain->judged, weights, net->n_weights * sizeof(float));
     // A moving average forgets only slowly what its pruned weights were.
     for (int p = 0; p < net->n_params; p++)

@@ -52,16 +52,16 @@ static enum sqz_status try_reach(struct sqz_run *run, const float *weights, doub
 }
 
 // The steps stay: scaled by a hundredth each, the layers of a network change its answers manifold.
-static enum sqz_status search(struct sqz_run *run, const float *weights, struct sqz_error *err)
+static enum sqz_status search(struct sqz_run *run, const float *weights, size_t bound,
+                              struct sqz_error *err)
 {
-    const struct sqz_retrain *retrain = run->retrain;
-    size_t bound = retrain->budget ? retrain->budget : retrain->size, bytes = 0;
+    size_t bytes = 0;
     double low = -1, high = 16; // log2: half a step is rounding; beyond that lie no codes
     enum sqz_status status = try_reach(run, weights, exp2(high), &bytes, err);
     if (!status && bytes > bound)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "The %s cannot have %zu bytes: with hardly any code left it has %zu.",
-                        retrain->budget ? "patch" : "file", bound, bytes);
+                        run->retrain->budget ? "patch" : "file", bound, bytes);
     if (!status)
         status = try_reach(run, weights, exp2(low), &bytes, err);
     if (status || bytes <= bound)
@@ -77,11 +77,11 @@ static enum sqz_status search(struct sqz_run *run, const float *weights, struct 
     return status ? status : try_reach(run, weights, exp2(high), &bytes, err);
 }
 
-enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, bool keep,
+enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, size_t bytes, bool keep,
                                 struct sqz_error *err)
 {
     float *reach = &run->retrain->served.grid.reach, before = *reach;
-    enum sqz_status status = search(run, weights, err);
+    enum sqz_status status = search(run, weights, bytes, err);
     if (!keep || status)
         *reach = before;
     return status;
