@@ -22,7 +22,7 @@ struct sqz_norm_group {
     float *parts;     // gradients of a stage, one a part
     double *sums;     // [part][2][channel]; then part 0 holds all parts' sum
     double *moments;  // mean and 1 / standard deviation of each channel
-    float *channels;  // scale, shift; backwards also a, b, c (kernels.h), of each channel
+    float *channels;  // what sqz_norm_numbers gives of each channel (norm_statistics.h)
     float **pointers; // of a worker's pass: [sample][tensor] values, then gradients
     uint8_t **indices;
 
