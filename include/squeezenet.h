@@ -417,6 +417,7 @@ struct sqz_bench {
     double seconds;                    // 0: 5
     const struct sqz_options *options; // LOAD: data_dir, train_split, transforms
     bool bf16;                         // with ranks: how gradients travel
+    bool norm;                         // TRAIN: batch normalisation, in groups of at most 32
 };
 struct sqz_bench_result {
     double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)
