@@ -158,7 +158,8 @@ static void forward_sums(struct pass *pass)
         const struct sqz_tensor *shape = &net->tensors[tensor->written];
         for (int s = 0; tensor->normalised && tensor->writer == group->stage && s < pass->n; s++)
             group->kernels->norm_sums(pass->tensors[s * net->n_tensors + tensor->written],
-                                      shape->h * shape->w, shape->c, sums_of(group, pass->part, 0, t),
+                                      shape->h * shape->w, shape->c,
+                                      sums_of(group, pass->part, 0, t),
                                       sums_of(group, pass->part, 1, t));
     }
 }

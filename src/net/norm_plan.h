@@ -26,8 +26,8 @@ struct sqz_norm_chunk {
 // statistics are the convolutions' still.
 struct sqz_norm_tensor {
     bool normalised, relu;
-    int written;        // of a normalised one: what its convolutions wrote, itself or a pool's input
-    int pool;           // of a normalised one: that pool's layer, or -1
+    int written;        // what a normalised one's convolutions wrote: itself, or a pool's input
+    int pool;           // that pool's layer, or -1
     int writer, reader; // stages: the first that writes it and that reads it
     size_t channel;     // its first one among all normalised channels
 };

@@ -1,5 +1,5 @@
-// Max pooling and its gradient: floor and ceil geometry, every remainder of channels, NaN, minima of
-// some channels.
+// Max pooling and its gradient: floor and ceil geometry, every remainder of channels, NaN, and
+// minima of some channels.
 #include "check/check.h"
 
 #include <math.h>
