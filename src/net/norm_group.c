@@ -45,7 +45,6 @@ enum sqz_status sqz_norm_group_init(struct sqz_norm_group *group, struct sqz_err
     if (group->arena && group->windows && group->parts && group->sums && group->moments &&
         group->channels && group->pointers && group->indices)
         return SQZ_OK;
-    sqz_norm_group_release(group);
     return sqz_fail_memory(err, "training", sqz_norm_group_bytes(plan, (int)threads));
 }
 

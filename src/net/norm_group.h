@@ -38,6 +38,7 @@ struct sqz_norm_group {
 };
 
 size_t sqz_norm_group_bytes(const struct sqz_norm_plan *plan, int threads);
+// Takes the buffers; to be released whether or not it succeeds.
 enum sqz_status sqz_norm_group_init(struct sqz_norm_group *group, struct sqz_error *err);
 void sqz_norm_group_release(struct sqz_norm_group *group);
 
