@@ -27,6 +27,7 @@ const struct cli_flag cli_bench_flags[] = {
     {"dialect", 0, "NAME", "of a VARIANT [torchvision, as the peers have it]"},
     {"num_classes", 0, "N", "of a VARIANT [1000]"},
     {"classes", 0, "FILE", "class names of the model"},
+    {"norm", 0, "NAME", "train: none or batch, in groups of 32 [none]"},
     {"comm_dtype", 0, "TYPE", "with ranks: fp32 or bf16 [fp32]"},
     {"low_memory", 0, NULL, "infer: no enlarged weights; start: predict --low_memory"},
     {NULL, 0, NULL, NULL},
@@ -200,7 +201,7 @@ enum sqz_status cli_bench(struct cli *cli)
 {
     enum { START = 3, TASKS = 5 };
     static const char *const tasks[TASKS] = {"infer", "train", "load", "start", "allreduce"};
-    const char *dtype = cli_value(cli, "comm_dtype");
+    const char *dtype = cli_value(cli, "comm_dtype"), *norm = cli_value(cli, "norm");
     const char *task = cli_value(cli, "task");
     struct sqz_bench how = {0};
     struct report report = {.model = cli->n_positional ? cli->positional[0] : "squeezenet1_1"};
@@ -217,6 +218,9 @@ enum sqz_status cli_bench(struct cli *cli)
     if (dtype && strcmp(dtype, "fp32") != 0 && strcmp(dtype, "bf16") != 0)
         return cli_complain(SQZ_E_USAGE, "--comm_dtype knows fp32 and bf16.");
     how.pictures = cli_value(cli, "pictures");
+    if (norm && strcmp(norm, "none") != 0 && strcmp(norm, "batch") != 0)
+        return cli_complain(SQZ_E_USAGE, "--norm knows none and batch.");
+    how.norm = norm && strcmp(norm, "batch") == 0;
     how.bf16 = dtype && strcmp(dtype, "bf16") == 0;
     status = cli_integer(cli, "batch", which ? 32 : 1, 1, 65536, &how.batch);
     if (!status)

@@ -424,6 +424,7 @@ struct sqz_bench {
     const struct sqz_options *options; // LOAD: data_dir, train_split, transforms
     bool bf16;                         // with ranks: how gradients travel
     const char *pictures;              // INFER, TRAIN: a folder to take them from; NULL: noise
+    bool norm;                         // TRAIN: batch normalisation, in groups of at most 32
 };
 struct sqz_bench_result {
     double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "data/loader.h"
 #include "net/gradient.h"
+#include "net/norm.h"
 #include "train/exchange.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -11,6 +12,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_RUNS = 1 << 20 };
 
@@ -64,6 +66,7 @@ struct work {
     struct sqz_exchange *exchange; // of ranks; NULL: alone
     bool last, ended;              // rank 0 says that this run is the last; all ranks know
     struct sqz_exchange_cost cost; // of all runs
+    struct sqz_net *normalised; // NULL: the model's network is trained as it is
     float *images, *logits, *weights, *gradients;
     int *labels, classes, epoch;
 };
@@ -77,6 +80,7 @@ static void work_release(struct work *work)
     sqz_options_free(work->options);
     sqz_loader_free(work->loader);
     sqz_setup_release(&work->setup);
+    sqz_net_free(work->normalised);
     sqz_free(work->images);
     sqz_free(work->logits);
     sqz_free(work->weights);
@@ -194,12 +198,23 @@ static enum sqz_status run_train(struct work *work, struct sqz_error *err)
     return SQZ_OK;
 }
 
-static enum sqz_status prepare_train(struct work *work, struct sqz_context *context,
-                                     const struct sqz_model *model, const struct sqz_bench *how,
-                                     struct sqz_error *err)
+// The model's weights, for the normalised network if there is one.
+static enum sqz_status make_weights(struct work *work, const struct sqz_model *model,
+                                    const struct sqz_net *net, struct sqz_error *err)
 {
-    const struct sqz_net *net = model->net;
-    int ranks = sqz_ranks_size(context->ranks), rank = sqz_ranks_rank(context->ranks), first, end;
+    work->weights = sqz_new_aligned(net->n_weights, sizeof(float));
+    work->gradients = sqz_new_aligned(net->n_weights, sizeof(float));
+    if (!work->weights || !work->gradients)
+        return sqz_fail_memory(err, "weights and gradients", net->n_weights * sizeof(float));
+    if (work->normalised)
+        sqz_norm_unfold(model->net, model->weights, net, work->weights);
+    else
+        memcpy(work->weights, model->weights, net->n_weights * sizeof(float));
+    return SQZ_OK;
+}
+
+static enum sqz_status share_batch(struct work *work, int ranks, struct sqz_error *err)
+{
     if (work->batch > INT_MAX / ranks)
         return sqz_fail(err, SQZ_E_USAGE, "A batch of %d on %d ranks is too large.", work->batch,
                         ranks);
@@ -208,17 +223,29 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
                         "The task allreduce measures what ranks send each other; start some, as "
                         "with: mpirun -n 2 squeezenet bench --task allreduce.");
     work->batch *= ranks;
-    enum sqz_status status = make_images(work, context, model, how->pictures, err);
+    return SQZ_OK;
+}
+
+static enum sqz_status prepare_train(struct work *work, struct sqz_context *context,
+                                     const struct sqz_model *model, const struct sqz_bench *how,
+                                     struct sqz_error *err)
+{
+    struct sqz_net_spec spec = model->net->spec;
+    spec.norm_group = work->batch < 32 ? work->batch : 32;
+    enum sqz_status status = how->norm ? sqz_net_new(&spec, &work->normalised, err) : SQZ_OK;
+    if (status)
+        return status;
+    const struct sqz_net *net = how->norm ? work->normalised : model->net;
+    int ranks = sqz_ranks_size(context->ranks), rank = sqz_ranks_rank(context->ranks), first, end;
+    status = share_batch(work, ranks, err);
+    if (!status)
+        status = make_images(work, context, model, how->pictures, err);
+    if (!status)
+        status = make_weights(work, model, net, err);
     if (status)
         return status;
     const struct sqz_tensor *input = &net->tensors[0];
     sqz_gradient_share(net, work->batch, rank, ranks, &first, &end);
-    work->weights = sqz_new_aligned(net->n_weights, sizeof(float));
-    work->gradients = sqz_new_aligned(net->n_weights, sizeof(float));
-    if (!work->weights || !work->gradients)
-        return sqz_fail_memory(err, "weights and gradients", net->n_weights * sizeof(float));
-    for (size_t i = 0; i < net->n_weights; i++)
-        work->weights[i] = model->weights[i];
     status = sqz_options_new(&work->options, err);
     if (!status)
         status = sqz_options_set(work->options, "opt", "momentum", SQZ_FROM_COMMAND_LINE, err);

@@ -22,6 +22,7 @@ struct sqz_conv {
 struct sqz_pool2d { // max pooling; windows may hang over the right and bottom edge (ceil mode)
     int in_h, in_w, out_h, out_w, channels;
     int kernel, stride;
+    const float *signs; // NULL, or 1 or -1 for each channel; -1: the minimum instead
 };
 
 // One tile of a forward pass or a data gradient ("indirect GEMM"): for i < rows, j < columns,
@@ -147,7 +148,7 @@ struct sqz_kernels {
     void (*relu_backward)(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t lddy, int n,
                           int channels);
     // index (window position ky * kernel + kx of the first maximum; kernel <= 15) is dense and may
-    // be NULL. A NaN wins over every number.
+    // be NULL; signs without an index are not looked at. A NaN wins over every number.
     void (*maxpool)(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, float *y,
                     ptrdiff_t ldy, uint8_t *index);
     // Adds to dx, which the caller has set (zero or another consumer's gradient).
@@ -165,7 +166,7 @@ struct sqz_kernels {
     // The same of g, which is dy where the ReLU is open and else 0: sum += g, products += g * x.
     void (*norm_backward_sums)(const struct sqz_norm *norm, const float *dy, double *sum,
                                double *products);
-    // dx = a * g + (b * x + c), each channel with its own; dx may be dy.
+    // dx = a * g + (b * x + c), each channel with its own; dx may be dy. b and c NULL: dx = a * g.
     void (*norm_backward)(const struct sqz_norm *norm, const float *dy, const float *a,
                           const float *b, const float *c, float *dx);
     // Runs `iterations` rounds of independent multiply-adds in registers, as wide as the level has

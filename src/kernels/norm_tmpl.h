@@ -1,115 +1,138 @@
 // Batch normalisation over the vector operations of vec_<level>.h, which ops_tmpl.h has included.
 
-INLINE vec norm_value(const struct sqz_norm *norm, vec x, int c, int m)
+// m lanes, m being a constant where they are a whole vector.
+INLINE vec norm_load(const float *x, int m)
 {
-    return vec_fma(x, vec_load_n(norm->scale + c, m), vec_load_n(norm->shift + c, m));
+    return m == VEC_N ? vec_load(x) : vec_load_n(x, m);
 }
 
-// dy where the ReLU is open, else 0.
+INLINE void norm_store(float *y, vec value, int m)
+{
+    if (m == VEC_N)
+        vec_store(y, value);
+    else
+        vec_store_n(y, value, m);
+}
+
+// dy where the ReLU is open, else 0, for lanes from channel c on.
 INLINE vec norm_gradient(const struct sqz_norm *norm, vec x, vec dy, int c, int m)
 {
-    return norm->relu ? vec_where_positive(norm_value(norm, x, c, m), dy) : dy;
+    vec y = vec_fma(x, norm_load(norm->scale + c, m), norm_load(norm->shift + c, m));
+    return norm->relu ? vec_where_positive(y, dy) : dy;
+}
+
+// --- Values: pixel by pixel, since they come from memory ---
+
+INLINE void norm_forward_lanes(const struct sqz_norm *norm, const float *x, int c, int m, float *y)
+{
+    vec value = vec_fma(norm_load(x + c, m), norm_load(norm->scale + c, m),
+                        norm_load(norm->shift + c, m));
+    norm_store(y + c, norm->relu ? vec_relu(value) : value, m);
 }
 
 static void norm_forward(const struct sqz_norm *norm, float *y)
 {
-    const int channels = norm->channels;
+    const int channels = norm->channels, whole = channels / VEC_N * VEC_N;
     const float *x = norm->x;
-    for (int p = 0; p < norm->n; p++, x += channels, y += channels)
-        for (int c = 0; c < channels; c += VEC_N) {
-            const int m = lanes_left(channels, c);
-            vec value = norm_value(norm, vec_load_n(x + c, m), c, m);
-            vec_store_n(y + c, norm->relu ? vec_relu(value) : value, m);
-        }
+    for (int p = 0; p < norm->n; p++, x += channels, y += channels) {
+        for (int c = 0; c < whole; c += VEC_N)
+            norm_forward_lanes(norm, x, c, VEC_N, y);
+        if (whole < channels)
+            norm_forward_lanes(norm, x, whole, channels - whole, y);
+    }
+}
+
+INLINE void norm_backward_lanes(const struct sqz_norm *norm, const float *x, const float *dy,
+                                const float *a, const float *b, const float *c0, int c, int m,
+                                float *dx)
+{
+    vec value = norm_load(x + c, m);
+    vec g = norm_gradient(norm, value, norm_load(dy + c, m), c, m);
+    vec rest = b ? vec_fma(norm_load(b + c, m), value, norm_load(c0 + c, m)) : vec_zero();
+    norm_store(dx + c, vec_fma(norm_load(a + c, m), g, rest), m);
 }
 
 static void norm_backward(const struct sqz_norm *norm, const float *dy, const float *a,
                           const float *b, const float *c0, float *dx)
 {
-    const int channels = norm->channels;
+    const int channels = norm->channels, whole = channels / VEC_N * VEC_N;
     const float *x = norm->x;
-    for (int p = 0; p < norm->n; p++, x += channels, dy += channels, dx += channels)
-        for (int c = 0; c < channels; c += VEC_N) {
-            const int m = lanes_left(channels, c);
-            vec value = vec_load_n(x + c, m);
-            vec g = norm_gradient(norm, value, vec_load_n(dy + c, m), c, m);
-            vec rest = vec_fma(vec_load_n(b + c, m), value, vec_load_n(c0 + c, m));
-            vec_store_n(dx + c, vec_fma(vec_load_n(a + c, m), g, rest), m);
-        }
+    for (int p = 0; p < norm->n; p++, x += channels, dy += channels, dx += channels) {
+        for (int c = 0; c < whole; c += VEC_N)
+            norm_backward_lanes(norm, x, dy, a, b, c0, c, VEC_N, dx);
+        if (whole < channels)
+            norm_backward_lanes(norm, x, dy, a, b, c0, whole, channels - whole, dx);
+    }
 }
 
-// Two sums of NORM_VECTORS vectors of channels stay in registers over all pixels.
-enum { NORM_VECTORS = 2 };
+// --- Sums: floats over a group of pixels, which stay in the first-level cache while the channels
+// pass, and doubles beyond ---
+
+enum { NORM_PIXELS = 16 };
+
+INLINE void norm_add(double *sum, vec x, int m)
+{
+    if (m == VEC_N) {
+        vec_double_store(sum, vec_double_add(vec_double_load(sum), x));
+        return;
+    }
+    float lanes[VEC_N];
+    vec_store(lanes, x);
+    for (int i = 0; i < m; i++)
+        sum[i] += (double)lanes[i];
+}
+
+INLINE void norm_sums_lanes(const float *x, ptrdiff_t ldx, int n, int m, double *sum,
+                            double *squares)
+{
+    vec s = vec_zero(), q = vec_zero();
+    for (int p = 0; p < n; p++, x += ldx) {
+        vec value = norm_load(x, m);
+        s = vec_add(s, value);
+        q = vec_fma(value, value, q);
+    }
+    norm_add(sum, s, m);
+    norm_add(squares, q, m);
+}
 
 static void norm_sums(const float *x, int n, int channels, double *sum, double *squares)
 {
-    int c = 0;
-    for (; c + NORM_VECTORS * VEC_N <= channels; c += NORM_VECTORS * VEC_N) {
-        struct vec_double s[NORM_VECTORS], q[NORM_VECTORS];
-        for (int v = 0; v < NORM_VECTORS; v++) {
-            s[v] = vec_double_load(sum + c + v * VEC_N);
-            q[v] = vec_double_load(squares + c + v * VEC_N);
-        }
-        for (int p = 0; p < n; p++)
-            for (int v = 0; v < NORM_VECTORS; v++) {
-                vec value = vec_load(x + (ptrdiff_t)p * channels + c + v * VEC_N);
-                s[v] = vec_double_add(s[v], value);
-                q[v] = vec_double_add_square(q[v], value);
-            }
-        for (int v = 0; v < NORM_VECTORS; v++) {
-            vec_double_store(sum + c + v * VEC_N, s[v]);
-            vec_double_store(squares + c + v * VEC_N, q[v]);
-        }
+    const int whole = channels / VEC_N * VEC_N, m = channels - whole;
+    for (int p = 0; p < n; p += NORM_PIXELS, x += (ptrdiff_t)NORM_PIXELS * channels) {
+        const int group = n - p < NORM_PIXELS ? n - p : NORM_PIXELS;
+        for (int c = 0; c < whole; c += VEC_N)
+            norm_sums_lanes(x + c, channels, group, VEC_N, sum + c, squares + c);
+        if (m)
+            norm_sums_lanes(x + whole, channels, group, m, sum + whole, squares + whole);
     }
-    for (int p = 0; c < channels && p < n; p++)
-        for (int i = c; i < channels; i++) {
-            double value = (double)x[(ptrdiff_t)p * channels + i];
-            sum[i] += value;
-            squares[i] += value * value;
-        }
 }
 
-INLINE void norm_backward_columns(const struct sqz_norm *norm, const float *dy, int c, double *sum,
-                                  double *products)
+INLINE void norm_backward_sums_lanes(const struct sqz_norm *norm, const float *x, const float *dy,
+                                     int n, int c, int m, double *sum, double *products)
 {
-    struct vec_double s[NORM_VECTORS], q[NORM_VECTORS];
-    for (int v = 0; v < NORM_VECTORS; v++) {
-        s[v] = vec_double_load(sum + c + v * VEC_N);
-        q[v] = vec_double_load(products + c + v * VEC_N);
+    vec s = vec_zero(), q = vec_zero();
+    for (int p = 0; p < n; p++, x += norm->channels, dy += norm->channels) {
+        vec value = norm_load(x + c, m);
+        vec g = norm_gradient(norm, value, norm_load(dy + c, m), c, m);
+        s = vec_add(s, g);
+        q = vec_fma(g, value, q);
     }
-    for (int p = 0; p < norm->n; p++)
-        for (int v = 0; v < NORM_VECTORS; v++) {
-            const int at = c + v * VEC_N;
-            const ptrdiff_t i = (ptrdiff_t)p * norm->channels + at;
-            vec x = vec_load(norm->x + i);
-            vec g = norm_gradient(norm, x, vec_load(dy + i), at, VEC_N);
-            s[v] = vec_double_add(s[v], g);
-            q[v] = vec_double_add_product(q[v], g, x);
-        }
-    for (int v = 0; v < NORM_VECTORS; v++) {
-        vec_double_store(sum + c + v * VEC_N, s[v]);
-        vec_double_store(products + c + v * VEC_N, q[v]);
-    }
+    norm_add(sum + c, s, m);
+    norm_add(products + c, q, m);
 }
 
 static void norm_backward_sums(const struct sqz_norm *norm, const float *dy, double *sum,
                                double *products)
 {
-    const int channels = norm->channels,
-              whole = channels / (NORM_VECTORS * VEC_N) * (NORM_VECTORS * VEC_N);
-    for (int c = 0; c < whole; c += NORM_VECTORS * VEC_N)
-        norm_backward_columns(norm, dy, c, sum, products);
-    for (int c = whole; c < channels; c += VEC_N) {
-        const int m = lanes_left(channels, c);
-        for (int p = 0; p < norm->n; p++) {
-            const ptrdiff_t at = (ptrdiff_t)p * channels + c;
-            float g[VEC_N]; // masked as the whole vectors are: by the same multiply-add
-            vec x = vec_load_n(norm->x + at, m);
-            vec_store(g, norm_gradient(norm, x, vec_load_n(dy + at, m), c, m));
-            for (int i = 0; i < m; i++) {
-                sum[c + i] += (double)g[i];
-                products[c + i] += (double)g[i] * (double)norm->x[at + i];
-            }
-        }
+    const int channels = norm->channels, whole = channels / VEC_N * VEC_N;
+    const float *x = norm->x;
+    for (int p = 0; p < norm->n; p += NORM_PIXELS) {
+        const int group = norm->n - p < NORM_PIXELS ? norm->n - p : NORM_PIXELS;
+        for (int c = 0; c < whole; c += VEC_N)
+            norm_backward_sums_lanes(norm, x, dy, group, c, VEC_N, sum, products);
+        if (whole < channels)
+            norm_backward_sums_lanes(norm, x, dy, group, whole, channels - whole, sum, products);
+        x += (ptrdiff_t)group * channels;
+        dy += (ptrdiff_t)group * channels;
     }
 }

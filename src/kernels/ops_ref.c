@@ -48,7 +48,7 @@ static void norm_backward_ref(const struct sqz_norm *norm, const float *dy, cons
     const float *x = norm->x;
     for (int p = 0; p < norm->n; p++, x += channels, dy += channels, dx += channels)
         for (int c = 0; c < channels; c++)
-            dx[c] = a[c] * (is_open(norm, x, c) ? dy[c] : 0) + (b[c] * x[c] + c0[c]);
+            dx[c] = a[c] * (is_open(norm, x, c) ? dy[c] : 0) + (b ? b[c] * x[c] + c0[c] : 0);
 }
 
 void sqz_ops_fill_ref(struct sqz_kernels *k)

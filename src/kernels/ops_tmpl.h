@@ -25,21 +25,25 @@ static void relu_backward(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t ld
 // constant sizes: 3x3 windows that lie inside the image, whole vectors, with or without an index.
 #define INLINE static inline __attribute__((always_inline))
 
-// m lanes of one window: x is its first pixel, h x w what of it lies inside the image.
+// m lanes of one window: x is its first pixel, h x w what of it lies inside the image. signs may be
+// NULL.
 INLINE void maxpool_lanes(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, int h,
-                          int w, int m, float *y, uint8_t *index)
+                          int w, int m, const float *signs, float *y, uint8_t *index)
 {
-    vec best = vec_load_n(x, m);
+    const vec sign = signs ? vec_load_n(signs, m) : vec_set1(1);
+    vec best = vec_mul(vec_load_n(x, m), sign);
     vec_int where = vec_int_set1(0);
     for (int ky = 0; ky < h; ky++)
         for (int kx = 0; kx < w; kx++) {
             vec v = vec_load_n(x + ((ptrdiff_t)ky * pool->in_w + kx) * ldx, m);
+            if (signs)
+                v = vec_mul(v, sign);
             vec_mask wins = vec_wins(v, best);
             best = vec_select(wins, v, best);
             if (index)
                 where = vec_int_select(wins, vec_int_set1(ky * pool->kernel + kx), where);
         }
-    vec_store_n(y, best, m);
+    vec_store_n(y, vec_mul(best, sign), m);
     if (index)
         vec_int_store_bytes(index, where, m);
 }
@@ -56,7 +60,7 @@ INLINE void maxpool_3x3(const struct sqz_pool2d *pool, const float *x, ptrdiff_t
             sum = vec_add(sum, v);
         }
     if (vec_has_nan(sum))
-        maxpool_lanes(pool, x, ldx, 3, 3, VEC_N, y, NULL);
+        maxpool_lanes(pool, x, ldx, 3, 3, VEC_N, NULL, y, NULL);
     else
         vec_store(y, best);
 }
@@ -65,14 +69,17 @@ INLINE void maxpool_window(const struct sqz_pool2d *pool, const float *x, ptrdif
                            int w, float *y, uint8_t *index)
 {
     const int channels = pool->channels;
+    const float *signs = index ? pool->signs : NULL;
     int c = 0;
     for (; c + VEC_N <= channels; c += VEC_N)
         if (h == 3 && w == 3 && !index)
             maxpool_3x3(pool, x + c, ldx, y + c);
         else
-            maxpool_lanes(pool, x + c, ldx, h, w, VEC_N, y + c, index ? index + c : NULL);
+            maxpool_lanes(pool, x + c, ldx, h, w, VEC_N, signs ? signs + c : NULL, y + c,
+                          index ? index + c : NULL);
     if (c < channels)
-        maxpool_lanes(pool, x + c, ldx, h, w, channels - c, y + c, index ? index + c : NULL);
+        maxpool_lanes(pool, x + c, ldx, h, w, channels - c, signs ? signs + c : NULL, y + c,
+                      index ? index + c : NULL);
 }
 
 static void maxpool(const struct sqz_pool2d *pool, const float *x, ptrdiff_t ldx, float *y,

@@ -93,17 +93,18 @@ static inline void SQZ_REF(maxpool)(const struct sqz_pool2d *pool, const SQZ_REA
     for (int p = 0; p < pool->out_h * pool->out_w; p++)
         for (int c = 0; c < pool->channels; c++) {
             int y0 = p / pool->out_w * pool->stride, x0 = p % pool->out_w * pool->stride;
-            SQZ_REAL best = x[((ptrdiff_t)y0 * pool->in_w + x0) * ldx + c];
+            const SQZ_REAL sign = pool->signs && index ? (SQZ_REAL)pool->signs[c] : 1;
+            SQZ_REAL best = sign * x[((ptrdiff_t)y0 * pool->in_w + x0) * ldx + c];
             int where = 0;
             for (int ky = 0; ky < pool->kernel && y0 + ky < pool->in_h; ky++)
                 for (int kx = 0; kx < pool->kernel && x0 + kx < pool->in_w; kx++) {
-                    SQZ_REAL v = x[((ptrdiff_t)(y0 + ky) * pool->in_w + x0 + kx) * ldx + c];
+                    SQZ_REAL v = sign * x[((ptrdiff_t)(y0 + ky) * pool->in_w + x0 + kx) * ldx + c];
                     if (v > best || v != v) {
                         best = v;
                         where = ky * pool->kernel + kx;
                     }
                 }
-            y[p * ldy + c] = best;
+            y[p * ldy + c] = sign * best;
             if (index)
                 index[(ptrdiff_t)p * pool->channels + c] = (uint8_t)where;
         }

@@ -44,6 +44,7 @@ static inline void vec_store_n(float *p, vec x, int n)
 }
 static inline vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 static inline vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
+static inline vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 static inline vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 // x < 0 ? 0 : x. The second operand wins when one is NaN, so NaN passes.
@@ -123,15 +124,6 @@ static inline struct vec_double vec_double_add(struct vec_double sum, vec x)
     __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
     __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
     return (struct vec_double){_mm256_add_pd(sum.low, low), _mm256_add_pd(sum.high, high)};
-}
-static inline struct vec_double vec_double_add_product(struct vec_double sum, vec x, vec y)
-{
-    __m256d x_low = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
-    __m256d x_high = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
-    __m256d y_low = _mm256_cvtps_pd(_mm256_castps256_ps128(y));
-    __m256d y_high = _mm256_cvtps_pd(_mm256_extractf128_ps(y, 1));
-    return (struct vec_double){_mm256_fmadd_pd(x_low, y_low, sum.low),
-                               _mm256_fmadd_pd(x_high, y_high, sum.high)};
 }
 static inline struct vec_double vec_double_load(const double *p) // VEC_N values
 {

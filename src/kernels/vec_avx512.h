@@ -36,6 +36,7 @@ static inline void vec_store_n(float *p, vec x, int n)
 }
 static inline vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
 static inline vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+static inline vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 static inline vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
 static inline vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 // x < 0 ? 0 : x. The second operand wins when one is NaN, so NaN passes.
@@ -110,15 +111,6 @@ static inline struct vec_double vec_double_add(struct vec_double sum, vec x)
     __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
     __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
     return (struct vec_double){_mm512_add_pd(sum.low, low), _mm512_add_pd(sum.high, high)};
-}
-static inline struct vec_double vec_double_add_product(struct vec_double sum, vec x, vec y)
-{
-    __m512d x_low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
-    __m512d x_high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
-    __m512d y_low = _mm512_cvtps_pd(_mm512_castps512_ps256(y));
-    __m512d y_high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(y, 1));
-    return (struct vec_double){_mm512_fmadd_pd(x_low, y_low, sum.low),
-                               _mm512_fmadd_pd(x_high, y_high, sum.high)};
 }
 static inline struct vec_double vec_double_load(const double *p) // VEC_N values
 {

@@ -8,16 +8,13 @@
 
 static bool is_masked_by_pool(const struct sqz_net *net, int tensor)
 {
-    int readers = 0, pools = 0;
     bool relu = false;
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
         if (layer->output == tensor)
             relu = layer->kind == SQZ_LAYER_CONV && layer->relu && layer->gamma < 0;
-        readers += layer->input == tensor || layer->addend == tensor;
-        pools += layer->input == tensor && layer->kind == SQZ_LAYER_MAXPOOL;
     }
-    return relu && readers == 1 && pools == 1;
+    return relu && sqz_only_pool(net, tensor) >= 0;
 }
 
 void sqz_backward_order(const struct sqz_net *net, bool *add_input, bool *add_addend,
@@ -62,7 +59,8 @@ static void weights_backward(const struct sqz_backward *backward, int index,
     const float *x = images->tensors[layer->input];
     const float *dy = images->grads[layer->output] + layer->channel;
     float *dw = images->params + net->params[layer->weight].offset;
-    float *db = images->params + net->params[layer->bias].offset;
+    // beta's gradient comes from the sums over a group (net/norm_statistics.c).
+    float *db = layer->gamma < 0 ? images->params + net->params[layer->bias].offset : NULL;
     if (backward->weights_tile[index] > 0) {
         sqz_winograd_backward_weights(k, &conv, backward->weights_tile[index], images->n, x, ldx,
                                       dy, ldy, dw, db, images->scratch);
@@ -104,21 +102,20 @@ static void maxpool_backward(const struct sqz_backward *backward, int index,
 {
     const struct sqz_net *net = backward->net;
     const struct sqz_layer *layer = &net->layers[index];
-    const struct sqz_tensor *in = &net->tensors[layer->input];
-    const struct sqz_tensor *out = &net->tensors[layer->output];
-    struct sqz_pool2d pool = {in->h, in->w, out->h, out->w, in->c, layer->kernel, layer->stride};
+    const struct sqz_pool2d pool = sqz_layer_pool(net, index);
     const size_t n_in = sqz_tensor_size(net, layer->input);
     const size_t n_out = sqz_tensor_size(net, layer->output);
     for (int i = 0; i < images->n; i++) {
         float *dx = images->grads[layer->input] + i * n_in;
         float *dy = images->grads[layer->output] + i * n_out;
         if (backward->pool_masks[layer->input])
-            backward->kernels->relu_backward(images->tensors[layer->output] + i * n_out, out->c, dy,
-                                             out->c, out->h * out->w, out->c);
+            backward->kernels->relu_backward(images->tensors[layer->output] + i * n_out,
+                                             pool.channels, dy, pool.channels,
+                                             pool.out_h * pool.out_w, pool.channels);
         if (!backward->add_input[index])
             memset(dx, 0, n_in * sizeof *dx);
-        backward->kernels->maxpool_backward(&pool, dy, out->c, images->indices[index] + i * n_out,
-                                            dx, in->c);
+        backward->kernels->maxpool_backward(&pool, dy, pool.channels,
+                                            images->indices[index] + i * n_out, dx, pool.channels);
     }
 }
 
@@ -173,22 +170,30 @@ void sqz_layer_backward(const struct sqz_backward *backward, int index,
 }
 
 // 16 bits decide one value: the rate is rounded to 1/65536, and the scale is that of the rounded
-// rate, so that the expectation stays exact.
+// rate, so that the expectation stays exact. A block's bits come first, without branches then, so
+// that both loops are vectorised.
 void sqz_dropout(const struct sqz_net *net, uint64_t key, float *x, size_t n)
 {
+    enum { BLOCK = 256 };
     int threshold = (int)(net->spec.drop_rate * 65536 + 0.5);
     if (threshold > 65535)
         threshold = 65535;
     if (threshold == 0)
         return;
-    float scale = 65536.0f / (float)(65536 - threshold);
-    for (size_t i = 0; i < n; i += 4) {
-        uint64_t bits = sqz_random_hash(key, i / 4);
-        for (size_t j = i; j < n && j < i + 4; j++, bits >>= 16) {
-            float scaled = x[j] * scale;
-            uint32_t kept = (int)(bits & 0xffff) < threshold ? 0 : UINT32_MAX, word;
+    const float scale = 65536.0f / (float)(65536 - threshold);
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const size_t m = n - i < BLOCK ? n - i : BLOCK;
+        uint16_t bits[BLOCK];
+        for (size_t j = 0; j < BLOCK; j += 4) {
+            const uint64_t four = sqz_random_hash(key, (i + j) / 4);
+            for (int part = 0; part < 4; part++)
+                bits[j + (size_t)part] = (uint16_t)(four >> 16 * part);
+        }
+        for (size_t j = i; j < i + m; j++) {
+            const float scaled = x[j] * scale;
+            uint32_t word;
             memcpy(&word, &scaled, sizeof word);
-            word &= kept; // no branch: half of them would be mispredicted
+            word &= bits[j - i] < threshold ? 0 : UINT32_MAX;
             memcpy(&x[j], &word, sizeof word);
         }
     }

@@ -28,7 +28,7 @@ struct sqz_gradient {
     const float **backward_packed;
     char *arenas, *scratch; // one part a worker
     struct worker *workers;
-    struct sqz_norm_group group;    // normalised networks only
+    struct sqz_norm_group *groups;  // normalised networks only: one a crew
     struct sqz_gradient_step *step; // the one that runs
     int first;                      // sample of this rank's share
 };
@@ -101,18 +101,41 @@ static bool take_memory(struct sqz_gradient *gradient)
     return true;
 }
 
-static enum sqz_status make_group(struct sqz_gradient *gradient, struct sqz_error *err)
+// A crew of one has a pool of its own, which runs everything on the thread that calls it.
+static enum sqz_status make_groups(struct sqz_gradient *gradient, struct sqz_error *err)
 {
-    gradient->forward.net = gradient->backward.net = &gradient->plan.norm.linear;
-    gradient->group = (struct sqz_norm_group){.net = gradient->net,
-                                              .kernels = gradient->kernels,
-                                              .pool = gradient->pool,
-                                              .plan = &gradient->plan.norm,
-                                              .forward = &gradient->forward,
-                                              .backward = &gradient->backward,
-                                              .scratch = gradient->scratch,
-                                              .scratch_size = gradient->plan.scratch};
-    return sqz_norm_group_init(&gradient->group, err);
+    const struct sqz_gradient_plan *plan = &gradient->plan;
+    gradient->forward.net = gradient->backward.net = &plan->norm.linear;
+    gradient->groups = sqz_new_array((size_t)plan->crews, sizeof *gradient->groups);
+    if (!gradient->groups)
+        return sqz_fail_memory(err, "training", (size_t)plan->crews * sizeof *gradient->groups);
+    enum sqz_status status = SQZ_OK;
+    for (int c = 0; !status && c < plan->crews; c++) {
+        struct sqz_norm_group *group = &gradient->groups[c];
+        *group = (struct sqz_norm_group){.net = gradient->net,
+                                         .kernels = gradient->kernels,
+                                         .pool = gradient->pool,
+                                         .plan = &plan->norm,
+                                         .forward = &gradient->forward,
+                                         .backward = &gradient->backward,
+                                         .scratch = gradient->scratch + (size_t)c * plan->scratch,
+                                         .scratch_size = plan->scratch};
+        if (plan->crews > 1)
+            status = sqz_pool_new(1, &group->pool, err);
+        if (!status)
+            status = sqz_norm_group_init(group, err);
+    }
+    return status;
+}
+
+static void free_groups(struct sqz_gradient *gradient)
+{
+    for (int c = 0; gradient->groups && c < gradient->plan.crews; c++) {
+        if (gradient->groups[c].pool != gradient->pool)
+            sqz_pool_free(gradient->groups[c].pool);
+        sqz_norm_group_release(&gradient->groups[c]);
+    }
+    sqz_free(gradient->groups);
 }
 
 enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
@@ -149,7 +172,7 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
                                                plan->add_addend,
                                                plan->pool_masks};
     if (net->spec.norm_group > 0)
-        status = make_group(gradient, err);
+        status = make_groups(gradient, err);
     if (status)
         sqz_gradient_free(gradient);
     else
@@ -171,7 +194,7 @@ void sqz_gradient_free(struct sqz_gradient *gradient)
     sqz_free(gradient->arenas);
     sqz_free(gradient->scratch);
     sqz_reduce_free(gradient->reduce);
-    sqz_norm_group_release(&gradient->group);
+    free_groups(gradient);
     sqz_gradient_plan_release(&gradient->plan);
     sqz_free(gradient);
 }
@@ -349,24 +372,33 @@ struct sqz_reduce *sqz_gradient_reduce(struct sqz_gradient *gradient, int n, int
     return gradient->reduce;
 }
 
-// Group by group, all threads in each: groups are the leaves.
-static void run_groups(struct sqz_gradient *gradient, int groups)
+// A group is a leaf. As in run_leaf, reduce.c hands them out; the worker is the crew.
+static void run_group(void *arg, int task, int worker)
 {
+    (void)task;
+    struct sqz_gradient *gradient = arg;
     struct sqz_gradient_step *step = gradient->step;
+    struct sqz_norm_group *group = &gradient->groups[worker];
+    struct sqz_leaf leaf;
     int n_buckets;
     sqz_reduce_buckets(gradient->reduce, &n_buckets);
-    gradient->group.share = gradient->first;
-    for (int g = 0; g < groups; g++) {
-        struct sqz_leaf leaf;
-        sqz_reduce_take(gradient->reduce, &leaf);
-        int first = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index);
-        int end = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index + 1);
-        double loss = sqz_norm_group_run(&gradient->group, step, first, end - first, leaf.gradient);
-        for (int b = 0; b < n_buckets; b++)
-            sqz_reduce_put(gradient->reduce, &leaf, b, loss);
-        if (step->poll)
-            step->poll(step->poll_arg);
-    }
+    sqz_reduce_take(gradient->reduce, &leaf);
+    const int first = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index);
+    const int end = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index + 1);
+    group->share = gradient->first;
+    double loss = sqz_norm_group_run(group, step, first, end - first, leaf.gradient);
+    for (int b = 0; b < n_buckets; b++)
+        sqz_reduce_put(gradient->reduce, &leaf, b, loss);
+    if (worker == 0 && step->poll)
+        step->poll(step->poll_arg);
+}
+
+static void run_groups(struct sqz_gradient *gradient, int groups)
+{
+    if (gradient->plan.crews > 1)
+        sqz_pool_run(gradient->pool, groups, run_group, gradient);
+    for (int g = 0; gradient->plan.crews == 1 && g < groups; g++)
+        run_group(gradient, g, 0);
 }
 
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step)

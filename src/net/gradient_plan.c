@@ -12,6 +12,9 @@
 #define LATE_PIXELS (16 * 16) // maps up to here are late
 // Winograd's: the largest window whose errors are near those of the direct sums.
 #define SIDE_MOST 6
+// Groups up to this size run one a thread, so that threads wait for each other once a batch instead
+// of at each normalisation; of larger ones a second one's memory is too dear.
+#define CREW_BYTES ((size_t)64 << 20)
 
 static void plan_pass(const struct sqz_net *net, int max_batch, struct sqz_gradient_plan *plan)
 {
@@ -148,6 +151,14 @@ static void plan_arena(const struct sqz_net *net, struct sqz_gradient_plan *plan
     plan->arena = sqz_plan_blocks(plan->blocks, plan->n_blocks);
 }
 
+// Nobody idles: the threads share a rank's full batch evenly.
+static int plan_crews(const struct sqz_net *net, const struct sqz_norm_plan *norm, int threads,
+                      int max_batch, int ranks)
+{
+    const int groups = sqz_norm_groups(net, max_batch) / (ranks > 1 ? ranks : 1);
+    return groups > 0 && groups % threads == 0 && norm->arena <= CREW_BYTES ? threads : 1;
+}
+
 static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
                                    struct sqz_gradient_plan *plan, struct sqz_error *err)
 {
@@ -156,7 +167,8 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
     memory->activations = plan->arena;
     memory->workers = n;
     if (net->spec.norm_group > 0)
-        memory->shared = sqz_norm_group_bytes(&plan->norm, threads);
+        memory->shared = (size_t)plan->crews *
+                         sqz_norm_group_bytes(&plan->norm, threads / plan->crews);
     memory->packed_weights = plan->packing.size * sizeof(float);
     if (!sqz_size_mul(plan->arena + plan->scratch, n, &workers) ||
         !sqz_size_mul(sqz_reduce_buffer_size(net->n_weights), (size_t)plan->buffers, &gradients) ||
@@ -194,9 +206,10 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         plan->grads = plan->blocks + tensors;
         plan->indices = plan->grads + tensors;
         plan->max_leaves = most_leaves(net, max_batch);
-        // Groups come one after the other.
-        plan->buffers =
-            sqz_reduce_buffers(net->spec.norm_group > 0 ? 1 : threads, plan->max_leaves, ranks > 1);
+        plan->crews = threads;
+        if (net->spec.norm_group > 0)
+            plan->crews = plan_crews(net, &plan->norm, threads, max_batch, ranks);
+        plan->buffers = sqz_reduce_buffers(plan->crews, plan->max_leaves, ranks > 1);
         plan->scratch = plan->packing.scratch;
         sqz_backward_order(net, plan->add_input, plan->add_addend, plan->pool_masks);
         if (net->spec.norm_group == 0)

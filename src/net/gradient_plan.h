@@ -21,6 +21,8 @@ struct sqz_gradient_plan {
     bool *add_input, *add_addend, *pool_masks; // see sqz_backward
     size_t arena, scratch;     // bytes per worker; no arenas where `norm` has its own
     struct sqz_norm_plan norm; // normalised networks only
+    // Leaves that are worked on at once, each by threads / crews threads: groups by all or by one.
+    int crews;
     struct sqz_gradient_memory memory;
 };
 enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,

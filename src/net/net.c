@@ -291,6 +291,32 @@ struct sqz_conv sqz_layer_conv(const struct sqz_net *net, int index)
                              .pad = layer->pad};
 }
 
+struct sqz_pool2d sqz_layer_pool(const struct sqz_net *net, int index)
+{
+    const struct sqz_layer *layer = &net->layers[index];
+    const struct sqz_tensor *in = &net->tensors[layer->input];
+    const struct sqz_tensor *out = &net->tensors[layer->output];
+    return (struct sqz_pool2d){.in_h = in->h,
+                               .in_w = in->w,
+                               .out_h = out->h,
+                               .out_w = out->w,
+                               .channels = in->c,
+                               .kernel = layer->kernel,
+                               .stride = layer->stride};
+}
+
+int sqz_only_pool(const struct sqz_net *net, int tensor)
+{
+    int pool = -1, readers = 0;
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_layer *layer = &net->layers[i];
+        readers += layer->input == tensor || layer->addend == tensor;
+        if (layer->input == tensor && layer->kind == SQZ_LAYER_MAXPOOL)
+            pool = i;
+    }
+    return readers == 1 ? pool : -1;
+}
+
 uint64_t sqz_layer_macs(const struct sqz_net *net, int index)
 {
     if (net->layers[index].kind != SQZ_LAYER_CONV)

@@ -45,7 +45,6 @@ enum sqz_status sqz_norm_group_init(struct sqz_norm_group *group, struct sqz_err
     if (group->arena && group->windows && group->parts && group->sums && group->moments &&
         group->channels && group->pointers && group->indices)
         return SQZ_OK;
-    sqz_norm_group_release(group);
     return sqz_fail_memory(err, "training", sqz_norm_group_bytes(plan, (int)threads));
 }
 
@@ -101,6 +100,7 @@ double sqz_norm_group_run(struct sqz_norm_group *group, const struct sqz_gradien
     group->zeros = group->outputs = 0;
     group->count_zeros = first == 0 && step->zero_fraction;
     int parts = sqz_norm_parts(group);
+    sqz_norm_begin(group);
     for (group->stage = 0; group->stage < plan->n_stages; group->stage++) {
         sqz_pool_run(group->pool, parts, sqz_norm_forward_part, group);
         sqz_norm_finish_forward(group, parts);

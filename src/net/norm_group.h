@@ -22,7 +22,7 @@ struct sqz_norm_group {
     float *parts;     // gradients of a stage, one a part
     double *sums;     // [part][2][channel]; then part 0 holds all parts' sum
     double *moments;  // mean and 1 / standard deviation of each channel
-    float *channels;  // scale, shift; backwards also a, b, c (kernels.h), of each channel
+    float *channels;  // what sqz_norm_numbers gives of each channel (norm_statistics.h)
     float **pointers; // of a worker's pass: [sample][tensor] values, then gradients
     uint8_t **indices;
 
@@ -38,6 +38,7 @@ struct sqz_norm_group {
 };
 
 size_t sqz_norm_group_bytes(const struct sqz_norm_plan *plan, int threads);
+// Takes the buffers; to be released whether or not it succeeds.
 enum sqz_status sqz_norm_group_init(struct sqz_norm_group *group, struct sqz_error *err);
 void sqz_norm_group_release(struct sqz_norm_group *group);
 

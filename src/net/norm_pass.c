@@ -20,10 +20,8 @@ struct pass {
 
 static float *window_take(struct pass *pass, int tensor)
 {
-    size_t bytes =
-        (size_t)pass->group->plan->pass * sqz_tensor_size(pass->group->net, tensor) * sizeof(float);
     float *at = (float *)(pass->window + pass->used);
-    pass->used += (bytes + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
+    pass->used += sqz_norm_window(pass->group->plan, pass->group->stage, tensor);
     return at;
 }
 
@@ -108,11 +106,31 @@ static void make_inputs(struct pass *pass, bool backward)
     }
 }
 
+// The maxima of y, before y is known.
+static void pool_layer(struct pass *pass, int index)
+{
+    const struct sqz_norm_group *group = pass->group;
+    const struct sqz_net *net = group->net;
+    const struct sqz_layer *layer = &net->layers[index];
+    struct sqz_pool2d pool = sqz_layer_pool(net, index);
+    pool.signs = sqz_norm_numbers(group, SQZ_NORM_SIGN, layer->output);
+    for (int s = 0; s < pass->n; s++) {
+        float *const *tensors = pass->tensors + s * net->n_tensors;
+        group->kernels->maxpool(&pool, tensors[layer->input], pool.channels,
+                                tensors[layer->output], pool.channels,
+                                pass->indices[s * net->n_layers + index]);
+    }
+}
+
 static void forward_layer(struct pass *pass, int index)
 {
     struct sqz_norm_group *group = pass->group;
     const struct sqz_net *net = group->net;
     const struct sqz_layer *layer = &net->layers[index];
+    if (layer->kind == SQZ_LAYER_MAXPOOL && group->plan->tensors[layer->output].normalised) {
+        pool_layer(pass, index);
+        return;
+    }
     sqz_images_forward(group->forward, index, pass->n, pass->tensors, pass->indices[index],
                        pass->scratch);
     for (int s = 0; s < pass->n; s++) {
@@ -137,10 +155,11 @@ static void forward_sums(struct pass *pass)
     const struct sqz_net *net = group->net;
     for (int t = 1; t < net->n_tensors; t++) {
         const struct sqz_norm_tensor *tensor = &group->plan->tensors[t];
-        const struct sqz_tensor *shape = &net->tensors[t];
+        const struct sqz_tensor *shape = &net->tensors[tensor->written];
         for (int s = 0; tensor->normalised && tensor->writer == group->stage && s < pass->n; s++)
-            group->kernels->norm_sums(pass->tensors[s * net->n_tensors + t], shape->h * shape->w,
-                                      shape->c, sums_of(group, pass->part, 0, t),
+            group->kernels->norm_sums(pass->tensors[s * net->n_tensors + tensor->written],
+                                      shape->h * shape->w, shape->c,
+                                      sums_of(group, pass->part, 0, t),
                                       sums_of(group, pass->part, 1, t));
     }
 }
@@ -191,7 +210,7 @@ static bool next_pass(struct pass *pass)
     int end = (pass->part + 1) * part_size(group);
     end = end < group->n ? end : group->n;
     pass->first += pass->n;
-    pass->n = end - pass->first < group->plan->pass ? end - pass->first : group->plan->pass;
+    pass->n = end - pass->first < pass->stage->pass ? end - pass->first : pass->stage->pass;
     if (pass->n <= 0)
         return false;
     point(pass);
@@ -225,24 +244,46 @@ void sqz_norm_forward_part(void *arg, int part, int worker)
     }
 }
 
-// The gradients of what the stage's convolutions wrote go into the window: those before the
-// normalisation, from those behind it.
-static void make_gradients(struct pass *pass)
+// From the gradient dy of y, the normalised tensor, to that of what its convolutions wrote.
+static void norm_backward(const struct pass *pass, int sample, int tensor, float *dy, float *dx)
 {
     const struct sqz_norm_group *group = pass->group;
-    const struct sqz_net *net = group->net;
+    const struct sqz_norm_tensor *what = &group->plan->tensors[tensor];
+    float *const *tensors = pass->tensors + sample * group->net->n_tensors;
+    const struct sqz_norm norm = norm_of(group, tensor, tensors[tensor]);
+    const float *a = sqz_norm_numbers(group, SQZ_NORM_A, tensor);
+    const float *b = sqz_norm_numbers(group, SQZ_NORM_B, tensor);
+    const float *c = sqz_norm_numbers(group, SQZ_NORM_C, tensor);
+    if (what->pool < 0) {
+        group->kernels->norm_backward(&norm, dy, a, b, c, dx);
+        return;
+    }
+    const struct sqz_pool2d pool = sqz_layer_pool(group->net, what->pool);
+    const struct sqz_norm everywhere = {.x = tensors[what->written],
+                                        .scale = b,
+                                        .shift = c,
+                                        .n = pool.in_h * pool.in_w,
+                                        .channels = pool.channels};
+    group->kernels->norm_forward(&everywhere, dx);
+    group->kernels->norm_backward(&norm, dy, a, NULL, NULL, dy);
+    group->kernels->maxpool_backward(&pool, dy, pool.channels,
+                                     pass->indices[sample * group->net->n_layers + what->pool], dx,
+                                     pool.channels);
+}
+
+// The gradients of what the stage's convolutions wrote go into the window.
+static void make_gradients(struct pass *pass)
+{
+    const struct sqz_net *net = pass->group->net;
     for (int t = 1; t < net->n_tensors; t++) {
-        const struct sqz_norm_tensor *tensor = &group->plan->tensors[t];
-        if (!tensor->normalised || tensor->writer != group->stage)
+        const struct sqz_norm_tensor *tensor = &pass->group->plan->tensors[t];
+        if (!tensor->normalised || tensor->writer != pass->group->stage)
             continue;
-        float *dx = window_take(pass, t);
-        for (int s = 0; s < pass->n; s++, dx += sqz_tensor_size(net, t)) {
-            float **at = &pass->grads[s * net->n_tensors + t];
-            struct sqz_norm norm = norm_of(group, t, pass->tensors[s * net->n_tensors + t]);
-            group->kernels->norm_backward(&norm, *at, sqz_norm_numbers(group, SQZ_NORM_A, t),
-                                          sqz_norm_numbers(group, SQZ_NORM_B, t),
-                                          sqz_norm_numbers(group, SQZ_NORM_C, t), dx);
-            *at = dx;
+        float *dx = window_take(pass, tensor->written);
+        for (int s = 0; s < pass->n; s++, dx += sqz_tensor_size(net, tensor->written)) {
+            float **grads = pass->grads + s * net->n_tensors;
+            norm_backward(pass, s, t, grads[t], dx);
+            grads[tensor->written] = dx;
         }
     }
 }
@@ -259,6 +300,8 @@ static void backward_layer(struct pass *pass, int index)
                                                          (size_t)pass->part * group->plan->part,
                                                .scratch = pass->scratch,
                                                .n = pass->n};
+    if (layer->kind == SQZ_LAYER_MAXPOOL && group->plan->tensors[layer->output].normalised)
+        return; // norm_backward has been there
     if (layer->kind != SQZ_LAYER_DROPOUT)
         sqz_layer_backward(group->backward, index, &images);
     for (int s = 0; layer->kind == SQZ_LAYER_DROPOUT && s < pass->n; s++)

@@ -5,7 +5,11 @@
 
 #include <string.h>
 
-enum { CHUNK_FLOATS = 16384 };
+enum {
+    CHUNK_FLOATS = 16384,
+    LATE_PIXELS = 16 * 16, // maps up to here are small
+    LATE_PASS = 8,
+};
 
 int sqz_norm_groups(const struct sqz_net *net, int batch)
 {
@@ -30,21 +34,46 @@ bool sqz_norm_needs(const struct sqz_norm_plan *plan, int stage, bool backward, 
 
 // --- Stages ---
 
+static void find_normalised(const struct sqz_net *net, struct sqz_norm_plan *plan)
+{
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_layer *layer = &net->layers[i];
+        if (layer->gamma < 0)
+            continue;
+        const int pool = sqz_only_pool(net, layer->output);
+        const int tensor = pool < 0 ? layer->output : net->layers[pool].output;
+        plan->tensors[tensor] = (struct sqz_norm_tensor){
+            .normalised = true, .relu = layer->relu, .written = layer->output, .pool = pool};
+    }
+    for (int t = 0; t < net->n_tensors; t++) {
+        struct sqz_norm_tensor *tensor = &plan->tensors[t];
+        if (!tensor->normalised)
+            continue;
+        tensor->channel = plan->tensors[tensor->written].channel = plan->n_channels;
+        plan->n_channels += (size_t)net->tensors[t].c;
+    }
+}
+
+// Dropout writes where it reads, in a stage that has y already.
+static bool waits(const struct sqz_net *net, const struct sqz_norm_plan *plan,
+                  const struct sqz_norm_stage *stage, int layer)
+{
+    for (int i = stage->first; i < layer; i++) {
+        const struct sqz_layer *before = &net->layers[i];
+        if (before->kind != SQZ_LAYER_DROPOUT && plan->tensors[before->output].normalised &&
+            sqz_norm_reads(net, layer, before->output))
+            return true;
+    }
+    return false;
+}
+
 static void cut_stages(const struct sqz_net *net, struct sqz_norm_plan *plan)
 {
     struct sqz_norm_stage *stage = plan->stages;
     for (int i = 0; i < net->n_layers; i++) {
-        const struct sqz_layer *layer = &net->layers[i];
-        bool waits = false;
-        for (int before = stage->first; before < i; before++)
-            waits = waits || (net->layers[before].gamma >= 0 &&
-                              sqz_norm_reads(net, i, net->layers[before].output));
-        if (waits)
+        if (waits(net, plan, stage, i))
             (++stage)->first = i;
         stage->end = i + 1;
-        if (layer->gamma >= 0)
-            plan->tensors[layer->output] =
-                (struct sqz_norm_tensor){.normalised = true, .relu = layer->relu};
     }
     plan->n_stages = (int)(stage - plan->stages) + 1;
 }
@@ -53,31 +82,26 @@ static void find_readers(const struct sqz_net *net, struct sqz_norm_plan *plan)
 {
     for (int t = 0; t < net->n_tensors; t++) {
         struct sqz_norm_tensor *tensor = &plan->tensors[t];
-        tensor->writer = tensor->reader = tensor->last_reader = -1;
+        tensor->writer = tensor->reader = -1;
         for (int s = 0; s < plan->n_stages; s++)
             for (int i = plan->stages[s].first; i < plan->stages[s].end; i++) {
                 if (net->layers[i].output == t && tensor->writer < 0)
                     tensor->writer = s;
-                if (!sqz_norm_reads(net, i, t))
-                    continue;
-                tensor->last_reader = s;
-                if (tensor->reader < 0)
+                if (sqz_norm_reads(net, i, t) && tensor->reader < 0)
                     tensor->reader = s;
             }
-        tensor->channel = plan->n_channels;
-        plan->n_channels += tensor->normalised ? (size_t)net->tensors[t].c : 0;
     }
 }
 
 // --- Gradients of parameters ---
 
-// Gives one parameter its place in the part's gradient, and its chunks if it goes from there.
+// Gives one parameter its place in the part's gradient, and its chunks.
 static void place_param(const struct sqz_net *net, struct sqz_norm_plan *plan,
-                        struct sqz_norm_stage *stage, int p, bool counts)
+                        struct sqz_norm_stage *stage, int p)
 {
     const struct sqz_param *param = &net->params[p];
     plan->linear.params[p].offset = stage->part;
-    for (size_t at = 0; counts && at < param->size; at += CHUNK_FLOATS) {
+    for (size_t at = 0; at < param->size; at += CHUNK_FLOATS) {
         size_t left = param->size - at;
         plan->chunks[stage->chunk_end++] = (struct sqz_norm_chunk){
             stage->part + at, param->offset + at, left < CHUNK_FLOATS ? left : CHUNK_FLOATS};
@@ -85,7 +109,6 @@ static void place_param(const struct sqz_net *net, struct sqz_norm_plan *plan,
     stage->part += param->size;
 }
 
-// beta's gradient comes from the sums over the group: what the convolution finds is not looked at.
 static void place_gradients(const struct sqz_net *net, struct sqz_norm_plan *plan)
 {
     int chunks = 0;
@@ -96,8 +119,9 @@ static void place_gradients(const struct sqz_net *net, struct sqz_norm_plan *pla
             const struct sqz_layer *layer = &net->layers[i];
             if (layer->kind != SQZ_LAYER_CONV)
                 continue;
-            place_param(net, plan, stage, layer->weight, true);
-            place_param(net, plan, stage, layer->bias, layer->gamma < 0);
+            place_param(net, plan, stage, layer->weight);
+            if (layer->gamma < 0) // beta's gradient comes from the sums over the group
+                place_param(net, plan, stage, layer->bias);
         }
         chunks = stage->chunk_end;
         if (stage->part > plan->part)
@@ -116,8 +140,9 @@ static void live(struct sqz_block *block, int position)
 }
 
 // Stage s works at position s forwards and at 2S - 1 - s backwards. What a normalised convolution
-// wrote is needed until its own backward step. Other tensors are needed as inputs of convolutions
-// (weight gradient), or as outputs of the one that is not normalised (ReLU's mask).
+// wrote, and what was pooled of it, is needed until its own backward step. Other tensors are needed
+// as inputs of convolutions (weight gradient), or as outputs of the one that is not normalised
+// (ReLU's mask).
 static void plan_lifetimes(const struct sqz_net *net, struct sqz_norm_plan *plan)
 {
     const int positions = 2 * plan->n_stages;
@@ -130,7 +155,7 @@ static void plan_lifetimes(const struct sqz_net *net, struct sqz_norm_plan *plan
             bool conv = layer->kind == SQZ_LAYER_CONV;
             live(&plan->kept[layer->input], conv ? back : s);
             live(&plan->kept[layer->output], s);
-            if (conv)
+            if (conv || plan->tensors[layer->output].normalised)
                 live(&plan->kept[layer->output], back);
             live(&plan->grads[layer->input], back);
             live(&plan->grads[layer->output], back);
@@ -150,31 +175,40 @@ static size_t round_up(size_t bytes)
     return (bytes + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
 }
 
+size_t sqz_norm_window(const struct sqz_norm_plan *plan, int stage, int tensor)
+{
+    return round_up((size_t)plan->stages[stage].pass * sqz_tensor_size(&plan->linear, tensor) *
+                    sizeof(float));
+}
+
 static void plan_window(const struct sqz_net *net, struct sqz_norm_plan *plan)
 {
     for (int s = 0; s < plan->n_stages; s++)
         for (int backward = 0; backward < 2; backward++) {
             size_t bytes = 0;
             for (int t = 1; t < net->n_tensors; t++) {
-                size_t size =
-                    round_up((size_t)plan->pass * sqz_tensor_size(net, t) * sizeof(float));
+                const struct sqz_norm_tensor *tensor = &plan->tensors[t];
                 if (sqz_norm_needs(plan, s, backward, t))
-                    bytes += size;
-                if (backward && plan->tensors[t].normalised && plan->tensors[t].writer == s)
-                    bytes += size;
+                    bytes += sqz_norm_window(plan, s, t);
+                if (backward && tensor->normalised && tensor->writer == s)
+                    bytes += sqz_norm_window(plan, s, tensor->written);
             }
             if (bytes > plan->window)
                 plan->window = bytes;
         }
 }
 
-// The image (tensor 0) is the caller's, and has no gradient.
+// The image (tensor 0) is the caller's, and has no gradient. The gradient of a pool's input exists
+// in a window only, if it is the pool's output that is normalised.
 static void plan_arena(const struct sqz_net *net, struct sqz_norm_plan *plan)
 {
     plan_lifetimes(net, plan);
     for (int t = 1; t < net->n_tensors; t++)
         plan->kept[t].size = plan->grads[t].size =
             (size_t)plan->group * sqz_tensor_size(net, t) * sizeof(float);
+    for (int t = 1; t < net->n_tensors; t++)
+        if (plan->tensors[t].normalised && plan->tensors[t].pool >= 0)
+            plan->grads[plan->tensors[t].written].size = 0;
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].kind == SQZ_LAYER_MAXPOOL)
             plan->indices[i].size =
@@ -209,11 +243,22 @@ static bool take_memory(const struct sqz_net *net, struct sqz_norm_plan *plan)
 }
 
 // Of large images (beyond 64 pixels, 4 of them) each sample goes alone, which keeps its maps in the
-// cache.
-static int pass_samples(const struct sqz_net *net, int part)
+// cache, but through stages whose maps are small: there samples share the readings of weights.
+static void plan_passes(const struct sqz_net *net, struct sqz_norm_plan *plan)
 {
-    const int pass = 4 * 64 * 64 / (net->spec.image_h * net->spec.image_w);
-    return pass < 1 ? 1 : pass < part ? pass : part;
+    const int part = (plan->group + SQZ_NORM_PARTS - 1) / SQZ_NORM_PARTS;
+    const int early = 4 * 64 * 64 / (net->spec.image_h * net->spec.image_w);
+    for (int s = 0; s < plan->n_stages; s++) {
+        struct sqz_norm_stage *stage = &plan->stages[s];
+        int pixels = 0;
+        for (int i = stage->first; i < stage->end; i++) {
+            const struct sqz_tensor *out = &net->tensors[net->layers[i].output];
+            pixels = out->h * out->w > pixels ? out->h * out->w : pixels;
+        }
+        int pass = pixels <= LATE_PIXELS ? LATE_PASS : early < 1 ? 1 : early;
+        stage->pass = pass < part ? pass : part;
+        plan->pass = stage->pass > plan->pass ? stage->pass : plan->pass;
+    }
 }
 
 enum sqz_status sqz_norm_plan_new(const struct sqz_net *net, int max_batch,
@@ -221,14 +266,14 @@ enum sqz_status sqz_norm_plan_new(const struct sqz_net *net, int max_batch,
 {
     const int groups = sqz_norm_groups(net, max_batch), most = net->spec.norm_group;
     *out = (struct sqz_norm_plan){.group = groups > 1 ? most : max_batch};
-    const int part = (out->group + SQZ_NORM_PARTS - 1) / SQZ_NORM_PARTS;
-    out->pass = pass_samples(net, part);
     if (!take_memory(net, out)) {
         sqz_norm_plan_release(out);
         return sqz_fail_memory(err, "the plan of training",
                                (size_t)net->n_params * sizeof *net->params);
     }
+    find_normalised(net, out);
     cut_stages(net, out);
+    plan_passes(net, out);
     find_readers(net, out);
     place_gradients(net, out);
     plan_arena(net, out);

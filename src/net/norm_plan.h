@@ -9,9 +9,10 @@
 enum { SQZ_NORM_PARTS = 8 }; // of a group, at most: what threads take
 
 // Layers that a sample can go through without knowing the other samples: a stage ends where a layer
-// reads what a convolution of this stage has written, because that is not normalised yet.
+// reads what this stage has written and what is not normalised yet.
 struct sqz_norm_stage {
     int first, end;       // layers
+    int pass;             // samples that go through it together, layer by layer
     int chunk, chunk_end; // of its parameters' gradients
     size_t part;          // floats: these gradients of one part of the group
 };
@@ -19,14 +20,19 @@ struct sqz_norm_stage {
 struct sqz_norm_chunk {
     size_t from, to, n; // floats
 };
+// Normalised tensors are what convolutions wrote, and kept so; their y is made where it is read. A
+// maximum of y is y of a maximum (with negative gamma, of a minimum), so that where a pool is the
+// only reader of the convolutions, its output is what is normalised, a quarter of the pixels: the
+// statistics are the convolutions' still.
 struct sqz_norm_tensor {
-    bool normalised, relu; // what its convolutions wrote is kept; their y is made where it is read
-    int writer, reader;    // stages: the first that writes it and that reads it
-    int last_reader;
-    size_t channel; // its first one among all normalised channels
+    bool normalised, relu;
+    int written;        // what a normalised one's convolutions wrote: itself, or a pool's input
+    int pool;           // that pool's layer, or -1
+    int writer, reader; // stages: the first that writes it and that reads it
+    size_t channel;     // its first one among all normalised channels
 };
 struct sqz_norm_plan {
-    int group, pass; // most samples; samples that go through a stage layer by layer
+    int group, pass; // most samples, and of a stage's pass
     struct sqz_norm_stage *stages;
     int n_stages;
     struct sqz_norm_chunk *chunks;
@@ -53,5 +59,6 @@ bool sqz_norm_reads(const struct sqz_net *net, int layer, int tensor);
 // Whether a stage needs y of this normalised tensor: forwards where it is read, backwards where a
 // convolution reads it.
 bool sqz_norm_needs(const struct sqz_norm_plan *plan, int stage, bool backward, int tensor);
+size_t sqz_norm_window(const struct sqz_norm_plan *plan, int stage, int tensor); // bytes of a pass
 
 #endif

@@ -127,6 +127,20 @@ static void each_channel(struct sqz_norm_group *group, int parts,
     }
 }
 
+void sqz_norm_begin(struct sqz_norm_group *group)
+{
+    const struct sqz_net *net = group->net;
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_layer *layer = &net->layers[i];
+        if (layer->gamma < 0)
+            continue;
+        const float *gamma = group->step->weights + net->params[layer->gamma].offset;
+        float *sign = sqz_norm_numbers(group, SQZ_NORM_SIGN, layer->output) + layer->channel;
+        for (int c = 0; c < layer->channels; c++)
+            sign[c] = gamma[c] < 0 ? -1 : 1;
+    }
+}
+
 void sqz_norm_finish_forward(struct sqz_norm_group *group, int parts)
 {
     each_channel(group, parts, forward_channel);

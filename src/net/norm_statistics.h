@@ -10,10 +10,13 @@ enum sqz_norm_number {
     SQZ_NORM_A,
     SQZ_NORM_B,
     SQZ_NORM_C,
+    SQZ_NORM_SIGN, // of gamma: 1 or -1
     SQZ_NORM_NUMBERS
 };
 float *sqz_norm_numbers(const struct sqz_norm_group *group, enum sqz_norm_number which, int tensor);
 
+// Before the first stage: the signs of gamma.
+void sqz_norm_begin(struct sqz_norm_group *group);
 // Mean and variance of what the stage's convolutions wrote, and the group's share of the batch's
 // statistics.
 void sqz_norm_finish_forward(struct sqz_norm_group *group, int parts);

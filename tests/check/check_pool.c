@@ -1,4 +1,5 @@
-// Max pooling and its gradient: floor and ceil geometry, every remainder of channels, NaN.
+// Max pooling and its gradient: floor and ceil geometry, every remainder of channels, NaN, and
+// minima of some channels.
 #include "check/check.h"
 
 #include <math.h>
@@ -22,7 +23,7 @@ static void run_forward(const struct sqz_kernels *k, const struct sqz_pool2d *po
     for (size_t i = 0; i < x_size; i++)
         tx[i] = (double)x[i];
     k->maxpool(pool, x, ldx, y, ldy, index);
-    k->maxpool(pool, x, ldx, plain, ldy, NULL);
+    k->maxpool(pool, x, ldx, plain, ldy, pool->signs ? index : NULL);
     maxpool_truth(pool, tx, ldx, want, ldy, want_index);
     for (size_t i = 0; i < y_size; i++) {
         if (i % (size_t)ldy >= channels) {
@@ -58,6 +59,14 @@ static void run_backward(const struct sqz_kernels *k, const struct sqz_pool2d *p
     free(ady);
 }
 
+static const float *random_signs(int channels)
+{
+    float *signs = random_floats((size_t)channels);
+    for (int c = 0; c < channels; c++)
+        signs[c] = signs[c] < 0 ? -1 : 1;
+    return signs;
+}
+
 static void run(const struct sqz_kernels *k, int h, int w, int channels, bool ceil_mode, int kernel,
                 int stride, int wider)
 {
@@ -75,6 +84,9 @@ static void run(const struct sqz_kernels *k, int h, int w, int channels, bool ce
     run_forward(k, &pool, wider, true, index);
     run_forward(k, &pool, wider, false, index);
     run_backward(k, &pool, wider, index);
+    pool.signs = random_signs(channels);
+    run_forward(k, &pool, wider, true, index);
+    run_forward(k, &pool, wider, false, index);
     guarded_free_all();
 }
 

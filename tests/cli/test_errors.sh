@@ -86,4 +86,5 @@ expect_error 78 'install mpich and libmpich-dev' train shapes --worker_num 2 --m
 OMPI_COMM_WORLD_SIZE=2 expect_error 78 'install libopenmpi-dev' train shapes $tiny
 unset SQUEEZENET_MODULES
 expect_error 2 'mpirun -n 2' bench --task allreduce
+expect_error 2 'none and batch' bench --task train --norm layer
 finish

@@ -71,6 +71,8 @@ contains "$out" '480 pictures in 10 classes' "data check"
 expect 0 bench squeezenet1_1 --image_size 64 --seconds 0.1 --json
 contains "$out" '"peak_fraction":' "bench --json"
 expect 0 bench squeezenet1_1 --task train --image_size 64 --batch 4 --seconds 0.1 --json
+expect 0 bench squeezenet1_1 --task train --norm batch --image_size 64 --batch 4 --seconds 0.1 --json
+contains "$out" '"images_per_second":' "bench --norm batch"
 expect 0 bench --task load --data_dir shapes --image_size 32 --batch 8 --seconds 0.1 --json
 expect 0 bench m.safetensors --task start --image "$picture" --seconds 0.1 --json
 contains "$out" '"latency_ms_median":' "bench --task start"

@@ -127,8 +127,7 @@ static inline void refnet_layer(const struct refnet *ref, int index, const float
                             ref->weights + net->params[layer->bias].offset, layer->relu,
                             y + layer->channel, out->c);
     } else if (layer->kind == SQZ_LAYER_MAXPOOL) {
-        struct sqz_pool2d pool = {in->h, in->w,         out->h,       out->w,
-                                  in->c, layer->kernel, layer->stride};
+        struct sqz_pool2d pool = sqz_layer_pool(net, index);
         maxpool_double(&pool, x, in->c, y, out->c, NULL);
     } else if (layer->kind == SQZ_LAYER_ADD) {
         add_double(x, ref->tensors[layer->addend], y, n);

@@ -25,7 +25,8 @@ static void make_one(struct one_layer *one, enum sqz_layer_kind kind, struct sqz
                                     .pad = pad,
                                     .relu = relu,
                                     .weight = 0,
-                                    .bias = 1};
+                                    .bias = 1,
+                                    .gamma = -1};
     one->tensors[0] = (struct sqz_tensor){1, 1, 1};
     one->tensors[1] = one->tensors[2] = in;
     one->tensors[3] = out;

@@ -56,6 +56,8 @@ static float *make_normalised(const struct bench *bench)
                 weights[i] = unfolded[i];
             else
                 weights[i] = unfolded[i] + 0.4f * weights[i]; // variances stay positive
+            if (param->kind == SQZ_PARAM_GAMMA && i % 3 == 0)
+                weights[i] = -weights[i]; // of pools in front of it the minima count
         }
     }
     sqz_free(unfolded);
