@@ -75,6 +75,17 @@ cut_cable() { # HOST
     ip netns exec $net-sw ip link set p"$1" down
 }
 
+# Plugs it in again, and waits until the first host is reached: until then MPICH's daemon finds no
+# route, ends, and its mpirun waits for it for ever. A refused connection has arrived.
+mend_cable() { # HOST
+    ip netns exec $net-sw ip link set p"$1" up
+    for _ in $(seq 100); do
+        ip netns exec $net-"$1" timeout 2 bash -c ': </dev/tcp/10.77.0.1/9' 2>&1 | grep -q refused && return
+        sleep 0.1
+    done
+    echo "host $1 does not reach host 1 again" >&2
+}
+
 drop_hosts() {
     local i pid
     for i in $(seq "$hosts") sw; do

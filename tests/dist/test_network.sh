@@ -87,7 +87,7 @@ lose() {
     while [ -n "$(left all)" ] && [ $((SECONDS - begin)) -lt 30 ]; do sleep 0.2; done
     waited=$((SECONDS - begin))
     [ -z "$(left all)" ] || kill -KILL $(left all)
-    ip netns exec $net-sw ip link set p2 up
+    mend_cable 2
 }
 
 for mpi in $found_mpis; do
