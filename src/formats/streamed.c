@@ -22,19 +22,22 @@ struct sqz_streamed {
     int16_t *codes[2]; // the row, and the one above it
 };
 
-static size_t row_length(const struct sqz_param *param)
+static int row_count(const struct sqz_param *param)
 {
-    return param->kind == SQZ_PARAM_WEIGHT ? (size_t)param->in * param->kh * param->kw : 1;
+    return param->kind == SQZ_PARAM_WEIGHT ? param->out : 1;
 }
 
-// Of a weight, or a whole bias.
+static size_t row_length(const struct sqz_param *param)
+{
+    return param->size / (size_t)row_count(param);
+}
+
 static size_t longest_row(const struct sqz_net *net)
 {
     size_t longest = 0;
     for (int p = 0; p < net->n_params; p++) {
-        const struct sqz_param *param = &net->params[p];
-        size_t n = param->kind == SQZ_PARAM_WEIGHT ? row_length(param) : param->size;
-        longest = n > longest ? n : longest;
+        const size_t length = row_length(&net->params[p]);
+        longest = length > longest ? length : longest;
     }
     return longest;
 }
@@ -67,8 +70,6 @@ static enum sqz_status coded_rows(struct sqz_streamed *s, int param, int first, 
                                   struct sqz_error *err)
 {
     const struct sqz_packed_tensor *tensor = &s->tensors[s->arrays[param] - s->archive.arrays];
-    if (tensor->rank < 2) // one row, which the caller asks for whole
-        n = 1;
     if (first == 0) {
         s->row.columns = tensor->columns;
         s->row.coding = tensor->coding;
@@ -92,15 +93,18 @@ static enum sqz_status plain_rows(struct sqz_streamed *s, int param, int first, 
     const struct sqz_array *array = s->arrays[param];
     const size_t length = row_length(&s->net->params[param]);
     const size_t row_bytes = length * sqz_dtype_size(array->dtype);
+    const uint8_t *at = (const uint8_t *)array->data + (size_t)first * row_bytes;
+    const size_t offset = s->file >= 0 ? (size_t)(at - s->archive.file.data) : 0;
     struct sqz_array row = {.dtype = array->dtype, .size = row_bytes};
     enum sqz_status status = SQZ_OK;
-    for (int r = first; r < first + n && !status; r++, out += length) {
-        const uint8_t *at = (const uint8_t *)array->data + r * row_bytes;
-        row.data = (void *)at;
+    if (s->file >= 0 && array->dtype == SQZ_F32)
+        return sqz_file_read_at(s->path, s->file, offset, out, (size_t)n * row_bytes, err);
+    for (int r = 0; r < n && !status; r++, out += length) {
+        row.data = (void *)(at + r * row_bytes);
         if (s->file >= 0) {
             row.data = s->raw;
-            status = sqz_file_read_at(s->path, s->file, (size_t)(at - s->archive.file.data), s->raw,
-                                      row_bytes, err);
+            status =
+                sqz_file_read_at(s->path, s->file, offset + r * row_bytes, s->raw, row_bytes, err);
         }
         if (!status && !sqz_array_to_floats(&row, out))
             status = sqz_fail(err, SQZ_E_DATA,
@@ -177,10 +181,9 @@ static enum sqz_status check_values(struct sqz_streamed *s, struct sqz_error *er
         return sqz_fail_memory(err, "a row of weights", longest * sizeof *values);
     for (int p = 0; p < s->net->n_params && !status; p++) {
         const struct sqz_param *param = &s->net->params[p];
-        const int step = param->kind == SQZ_PARAM_WEIGHT ? 1 : param->out;
-        const size_t n = row_length(param) * (size_t)step;
-        for (int r = 0; r < param->out && !status; r += step) {
-            status = rows(s, p, r, step, values, err);
+        const size_t n = row_length(param);
+        for (int r = 0; r < row_count(param) && !status; r++) {
+            status = rows(s, p, r, 1, values, err);
             size_t bad = status ? n : sqz_find_not_finite(values, n);
             if (bad < n)
                 status = sqz_fail_not_finite(err, s->path, s->arrays[p]->name, r * n + bad);

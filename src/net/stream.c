@@ -184,7 +184,7 @@ static enum sqz_status run_layer(struct sqz_stream *stream, int index, struct sq
     struct sqz_conv conv = sqz_layer_conv(net, of);
     const int channels = conv.out_c, step = strip_channels(stream, index);
     enum sqz_status status =
-        stream->source->rows(stream->source->arg, layer->bias, 0, channels, stream->bias, err);
+        stream->source->rows(stream->source->arg, layer->bias, 0, 1, stream->bias, err);
     for (int first = 0; !status && first < channels; first += step) {
         conv.out_c = channels - first < step ? channels - first : step;
         status = load_strip(stream, &conv, layer->weight, first, err);

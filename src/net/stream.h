@@ -6,8 +6,9 @@
 
 #include "net/net.h"
 
-// Where weights come from. `rows` writes rows (output channels) [first, first + n) of a parameter,
-// OIHW. A weight's rows are asked for in ascending order, from 0 in every run; a bias whole.
+// Where weights come from. `rows` writes rows [first, first + n) of a parameter, OIHW: a weight's
+// are its output channels, a bias is one row. They are asked for in ascending order, from 0 in
+// every run.
 struct sqz_weight_source {
     void *arg;
     enum sqz_status (*rows)(void *arg, int param, int first, int n, float *out,

@@ -139,4 +139,23 @@ static inline struct sqz_bytes write_bytes(const struct sqz_format *format,
     return bytes;
 }
 
+// Freshly initialised; the caller frees it.
+static inline struct sqz_model *make_model(const char *variant, const char *dialect, int classes,
+                                           int channels, int side)
+{
+    struct sqz_net_spec spec = {.variant = sqz_variant_find(variant),
+                                .dialect = sqz_dialect_find(dialect),
+                                .classes = classes,
+                                .channels = channels,
+                                .image_h = side,
+                                .image_w = side,
+                                .drop_rate = 0.25};
+    struct sqz_model *model = NULL;
+    struct sqz_error err = {0};
+    if (sqz_model_create(&spec, &model, &err))
+        fail_msg("%s", err.text);
+    sqz_net_initialize(model->net, 7, model->weights);
+    return model;
+}
+
 #endif

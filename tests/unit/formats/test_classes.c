@@ -1,21 +1,6 @@
 // Class names read from a file (cli.md, "Class names") and set by a caller.
 #include "support.h"
 
-static struct sqz_model *make_model(int classes)
-{
-    struct sqz_net_spec spec = {.variant = sqz_variant_find("squeezenet1_1"),
-                                .dialect = sqz_dialect_find("mindcv"),
-                                .classes = classes,
-                                .channels = 3,
-                                .image_h = 64,
-                                .image_w = 64};
-    struct sqz_model *model = NULL;
-    struct sqz_error err = {0};
-    if (sqz_model_create(&spec, &model, &err))
-        fail_msg("%s", err.text);
-    return model;
-}
-
 static void test_lines(void **state)
 {
     (void)state;
@@ -33,7 +18,7 @@ static void test_lines(void **state)
     static const char *const labels[] = {"tench, Tinca tinca", "goldfish ", "n123 is no wnid",
                                          "n02123045x cat",     "c d",       "n01443538",
                                          "empty label"};
-    struct sqz_model *model = make_model(7);
+    struct sqz_model *model = make_model("squeezenet1_1", "mindcv", 7, 3, 64);
     struct sqz_error err = {0};
     if (sqz_model_read_classes(model, write_scratch("c.txt", text, sizeof text - 1), &err))
         fail_msg("%s", err.text);
@@ -71,7 +56,7 @@ static void test_refuses(void **state)
         {"a\nb\n\xff\n", 6, "class 3 is not valid UTF-8"},
         {"a\nb\nc\0\n", 7, "not a text file"},
     };
-    struct sqz_model *model = make_model(3);
+    struct sqz_model *model = make_model("squeezenet1_1", "mindcv", 3, 3, 64);
     struct sqz_error err = {0};
     static const char *const before[] = {"x", "y", "z"};
     assert_int_equal(sqz_model_set_classes(model, before, NULL, &err), SQZ_OK);
@@ -94,7 +79,7 @@ static void test_synset_words(void **state)
     struct sqz_error err = {0};
     if (!path)
         skip();
-    struct sqz_model *model = make_model(1000);
+    struct sqz_model *model = make_model("squeezenet1_1", "mindcv", 1000, 3, 64);
     if (sqz_model_read_classes(model, path, &err))
         fail_msg("%s", err.text);
     assert_string_equal(model->classes[285], "n02124075");

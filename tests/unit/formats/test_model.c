@@ -3,24 +3,6 @@
 
 #include <math.h>
 
-static struct sqz_model *make_model(const char *variant, const char *dialect, int classes,
-                                    int channels, int side)
-{
-    struct sqz_net_spec spec = {.variant = sqz_variant_find(variant),
-                                .dialect = sqz_dialect_find(dialect),
-                                .classes = classes,
-                                .channels = channels,
-                                .image_h = side,
-                                .image_w = side,
-                                .drop_rate = 0.25};
-    struct sqz_model *model = NULL;
-    struct sqz_error err = {0};
-    if (sqz_model_create(&spec, &model, &err))
-        fail_msg("%s", err.text);
-    sqz_net_initialize(model->net, 7, model->weights);
-    return model;
-}
-
 static void assert_same_preprocess(const struct sqz_preprocess *a, const struct sqz_preprocess *b)
 {
     assert_int_equal(a->resize_mode, b->resize_mode);
