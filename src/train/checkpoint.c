@@ -36,28 +36,46 @@ struct field {
     const char *key;
     enum field_kind kind;
     size_t offset;
+    bool later; // earlier versions' checkpoints may lack it; then it is 0
 };
 static const struct field fields[] = {
 #define FIELD(kind, name)                                                                          \
     {                                                                                              \
-        "train." #name, kind, offsetof(struct sqz_train_state, name)                               \
+        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, name), false                \
     }
-    FIELD(FIELD_INT, epoch),           FIELD(FIELD_INT, batch),
-    FIELD(FIELD_INT, steps),           FIELD(FIELD_INT, finished),
-    FIELD(FIELD_INT, suspicious),      FIELD(FIELD_REAL, loss_sum),
-    FIELD(FIELD_INT, loss_samples),    FIELD(FIELD_REAL, final_loss),
-    FIELD(FIELD_INT, best_epoch),      FIELD(FIELD_REAL, best_top1),
-    FIELD(FIELD_REAL, best_top5),      FIELD(FIELD_INT, train_images),
-    FIELD(FIELD_INT, val_images),      FIELD(FIELD_U64, train_fingerprint),
-    FIELD(FIELD_U64, val_fingerprint), FIELD(FIELD_TEXT, history),
-    FIELD(FIELD_TEXT, step_rows),      FIELD(FIELD_TEXT, kept),
-    FIELD(FIELD_TEXT, recipe),
+#define WATCH(kind, name)                                                                          \
+    {                                                                                              \
+        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, watch.name), true           \
+    }
+    FIELD(INT, epoch),
+    FIELD(INT, batch),
+    FIELD(INT, steps),
+    FIELD(INT, finished),
+    FIELD(REAL, loss_sum),
+    FIELD(INT, loss_samples),
+    FIELD(REAL, final_loss),
+    FIELD(INT, best_epoch),
+    FIELD(REAL, best_top1),
+    FIELD(REAL, best_top5),
+    FIELD(INT, train_images),
+    FIELD(INT, val_images),
+    FIELD(U64, train_fingerprint),
+    FIELD(U64, val_fingerprint),
+    FIELD(TEXT, history),
+    FIELD(TEXT, step_rows),
+    FIELD(TEXT, kept),
+    FIELD(TEXT, recipe),
+    WATCH(INT, suspicious),
+    WATCH(INT, idle),
+    WATCH(REAL, idle_rate),
+    WATCH(REAL, gain),
 #undef FIELD
+#undef WATCH
 };
 static const struct field counters[] = {
 #define COUNTER(kind, name, member)                                                                \
     {                                                                                              \
-        "train." name, kind, offsetof(struct sqz_step_counters, member)                            \
+        "train." name, kind, offsetof(struct sqz_step_counters, member), false                     \
     }
     COUNTER(FIELD_INT, "group", group),
     COUNTER(FIELD_INT, "counted", counted),
@@ -299,7 +317,7 @@ enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archiv
     }
     for (int i = 0; i < N_FIELDS; i++) {
         const char *text = sqz_archive_get(archive, fields[i].key);
-        if (!text || !read_field(&fields[i], text, state)) {
+        if (text ? !read_field(&fields[i], text, state) : !fields[i].later) {
             status = sqz_fail(err, SQZ_E_DATA,
                               "\"%s\" holds no usable %s; the training state is "
                               "damaged.",

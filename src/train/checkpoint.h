@@ -4,16 +4,16 @@
 
 #include "formats/formats.h"
 #include "train/steps.h"
+#include "train/watchdog.h"
 
 // Where a run stands, besides weights and optimizer. Nothing in it depends on the machine or the
 // time.
 struct sqz_train_state {
-    int64_t epoch;      // epochs done = index of the current one
-    int64_t batch;      // batches done in the current epoch
-    int64_t steps;      // batches done in all
-    int64_t finished;   // 1 when the last epoch is over
-    int64_t suspicious; // the watchdog's count
-    double loss_sum;    // of the current epoch's samples
+    int64_t epoch;    // epochs done = index of the current one
+    int64_t batch;    // batches done in the current epoch
+    int64_t steps;    // batches done in all
+    int64_t finished; // 1 when the last epoch is over
+    double loss_sum;  // of the current epoch's samples
     int64_t loss_samples;
     double final_loss;           // mean of the last epoch that was completed; NAN before
     int64_t best_epoch;          // 1-based; 0: never validated
@@ -27,6 +27,7 @@ struct sqz_train_state {
     float *displaced_best;     // weights of the best epoch, when best.safetensors holds a later
                                // model of a run that was cut short; else NULL
     char simd[16];             // SIMD level of the last run
+    struct sqz_watchdog watch;
 };
 void sqz_train_state_release(struct sqz_train_state *state);
 

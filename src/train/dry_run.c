@@ -269,6 +269,29 @@ static enum sqz_status write_first_batch(struct sqz_run *run, struct sqz_text *o
     return status;
 }
 
+static void describe_watch(const struct sqz_run *run, struct sqz_text *out)
+{
+    double chance = sqz_loss_at_zero(&run->loss, NULL, 0);
+    sqz_text_add(out,
+                 "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are "
+                 "not finite");
+    if (!run->setup.options->stop_dead_start) {
+        sqz_text_add(out, ".\n");
+        return;
+    }
+    sqz_text_add(
+        out,
+        "; as a dead start: for %d steps\n  the loss within %.0f %% of closed logits' and "
+        "%.0f %% of the activations or %.1f %% of the logits zero;\n  or without progress: "
+        "%.0f %% of the schedule's learning rate spent and the loss not %.0f %% below.\n",
+        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, 100 * SQZ_WATCHDOG_ZEROS,
+        100 * SQZ_WATCHDOG_ZERO_LOGITS, 100 * SQZ_WATCHDOG_RATE_SHARE, 100 * SQZ_WATCHDOG_GAIN);
+    if (isnan(chance))
+        sqz_text_add(out, "  Closed logits' loss depends on the batch here.\n");
+    else
+        sqz_text_add(out, "  Closed logits' loss is %.4f.\n", chance);
+}
+
 static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
 {
     sqz_text_add(
@@ -287,13 +310,7 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
         status = describe_time(run, out, err);
     if (status)
         return status;
-    sqz_text_add(
-        out,
-        "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are not "
-        "finite, or as a dead start: for %d steps\n  the loss within %.0f %% of %.4f, "
-        "which closed logits give, and %.0f %% of the activations or %.0f %% of the logits zero.\n",
-        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, sqz_loss_at_zero(&run->loss),
-        100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS);
+    describe_watch(run, out);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
     if (out->failed)

@@ -172,26 +172,55 @@ double sqz_loss_jsd(const struct sqz_loss_batch *batch, const float *logits, dou
     return value + share * sum;
 }
 
-double sqz_loss_at_zero(const struct sqz_loss *loss)
+static double mean_weight(const struct sqz_loss *loss)
 {
-    double mean = 0;
+    double sum = 0;
+    for (int c = 0; c < loss->classes; c++)
+        sum += loss->class_weights ? (double)loss->class_weights[c] : 1;
+    return sum / loss->classes;
+}
+
+double sqz_loss_at_zero(const struct sqz_loss *loss, const int *labels, int n)
+{
+    double p = 1.0 / loss->classes, other = loss->smoothing * p, weight = 0, mixture;
+    if (!labels && (loss->kind == SQZ_LOSS_ASL_SINGLE || loss->kind == SQZ_LOSS_ASL_MULTI))
+        return NAN;
     switch (loss->kind) {
     case SQZ_LOSS_CE:
     case SQZ_LOSS_JSD:
-        return log(loss->classes);
+        if (!loss->class_weights)
+            return log(loss->classes);
+        if (!labels)
+            return NAN;
+        for (int i = 0; i < n; i++)
+            weight += (double)loss->class_weights[labels[i]] / n;
+        mixture = (1 - loss->smoothing) * weight + loss->smoothing * mean_weight(loss);
+        return log(loss->classes) * (loss->kind == SQZ_LOSS_CE ? mixture / weight : mixture);
     case SQZ_LOSS_BCE:
-        for (int c = 0; c < loss->classes; c++)
-            mean += (loss->class_weights ? (double)loss->class_weights[c] : 1) / loss->classes;
-        return mean * log(2);
-    case SQZ_LOSS_ASL_SINGLE: {
-        double p = 1.0 / loss->classes, other = loss->smoothing * p;
-        return -log(p) * ((1 - loss->smoothing + other) * (1 - p) +
-                          (loss->classes - 1) * other * p * p * p * p);
-    }
-    case SQZ_LOSS_ASL_MULTI: // one true class; p = 0.5, q = 0.55
-        return -log(0.5) * 0.5 - (loss->classes - 1) * log(0.55) * pow(0.45, 4);
+        return mean_weight(loss) * log(2);
+    case SQZ_LOSS_ASL_SINGLE:
+        return sqz_loss_reach(loss) - log(p) * (loss->classes - 1) * other * p * p * p * p;
+    case SQZ_LOSS_ASL_MULTI: // one true class; q = 0.55
+        return sqz_loss_reach(loss) - (loss->classes - 1) * log(0.55) * pow(0.45, 4);
     }
     return 0;
+}
+
+double sqz_loss_reach(const struct sqz_loss *loss)
+{
+    double p = 1.0 / loss->classes;
+    switch (loss->kind) {
+    case SQZ_LOSS_CE:
+    case SQZ_LOSS_JSD:
+        break;
+    case SQZ_LOSS_BCE:
+        return mean_weight(loss) * log(2) * p;
+    case SQZ_LOSS_ASL_SINGLE:
+        return -log(p) * (1 - loss->smoothing + loss->smoothing * p) * (1 - p);
+    case SQZ_LOSS_ASL_MULTI: // p = 0.5
+        return -log(0.5) * 0.5;
+    }
+    return log(loss->classes);
 }
 
 // --- The plain case, which training and validation spend their time in ---

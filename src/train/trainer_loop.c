@@ -87,6 +87,25 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
     sqz_text_release(&ranks);
 }
 
+// Every rank sees the same numbers, and so comes to the same end.
+static enum sqz_status watch(struct sqz_run *run, const struct sqz_step_batch *batch,
+                             const struct sqz_step_result *result, double rate,
+                             struct sqz_error *err)
+{
+    if (!run->setup.options->stop_dead_start)
+        return SQZ_OK;
+    int n = run->loss.kind == SQZ_LOSS_JSD ? batch->n / SQZ_JSD_SPLITS : batch->n;
+    const int *labels = batch->targets ? NULL : batch->labels;
+    struct sqz_watched_step step = {.loss = result->loss,
+                                    .zero_fraction = result->zero_fraction,
+                                    .zero_logits = result->zero_logits,
+                                    .chance = sqz_loss_at_zero(&run->loss, labels, n),
+                                    .reach = sqz_loss_reach(&run->loss),
+                                    .rate = rate,
+                                    .whole_rate = run->whole_rate};
+    return sqz_watchdog_step(&run->state.watch, &step, err);
+}
+
 static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
@@ -138,12 +157,8 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
     sqz_run_progress(run, rate);
     if (result.skipped)
         return SQZ_OK;
-    struct sqz_watchdog watchdog = {sqz_loss_at_zero(&run->loss), state->suspicious};
-    status =
-        sqz_watchdog_step(&watchdog, result.loss, result.zero_fraction, result.zero_logits, err);
-    state->suspicious = watchdog.suspicious;
     *stop = result.stop;
-    return status;
+    return watch(run, &rows, &result, rate, err);
 }
 
 static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,

@@ -114,6 +114,8 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
     status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
                               &setup->notes, err);
+    for (int64_t i = 0; !status && i < options->epoch_size * run->steps_per_epoch; i++)
+        run->whole_rate += sqz_rate_at(options, run->rates, run->n_rates, i);
     if (!status)
         status = sqz_optimizer_new(options, config.net, &run->optimizer, err);
     if (!status)

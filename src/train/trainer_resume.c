@@ -20,6 +20,7 @@ static enum option_role role_of(const char *name)
                                           "run_dir",
                                           "max_steps",
                                           "save_steps",
+                                          "stop_dead_start",
                                           "on_bad",
                                           "keep_checkpoint_max",
                                           "distribute",

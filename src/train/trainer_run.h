@@ -8,7 +8,6 @@
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/trainer_setup.h"
-#include "train/watchdog.h"
 
 struct sqz_run {
     const struct sqz_environment *environment;
@@ -24,6 +23,7 @@ struct sqz_run {
     struct sqz_loader *val_loader; // NULL: nothing to validate on
     double *rates;                 // one per batch of the whole run
     size_t n_rates;
+    double whole_rate; // the sum over all steps of the rates that they take (sqz_rate_at)
     int64_t steps_per_epoch;
     char *last_path, *best_path;
     bool saved;        // last.safetensors is there

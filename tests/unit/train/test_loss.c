@@ -214,17 +214,44 @@ static void test_every_gradient_is_the_slope(void **state)
 // Dead starts are told by the loss of closed logits.
 static void test_at_zero(void **state)
 {
-    static const float zeros[5], weights[5] = {2, 2, 2, 2, 2};
-    static const int label[] = {3};
+    static const float weights[5] = {2, .5F, 1, 4, .25F}, zeros[10];
+    static const float mixed[10] = {.5F, .5F, 0, 0, 0, 0, 0, .25F, .75F, 0};
+    static const int labels[] = {3, 0};
+
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        bool weighted = i / 5, asymmetric;
+        struct sqz_loss loss = {.kind = (enum sqz_loss_kind)(i % 5), .classes = 5, .smoothing = .1};
+        struct sqz_loss_batch batch;
+        asymmetric = loss.kind == SQZ_LOSS_ASL_SINGLE || loss.kind == SQZ_LOSS_ASL_MULTI;
+        loss.class_weights = weighted ? weights : NULL;
+        sqz_loss_begin(&loss, labels, NULL, 2, &batch);
+        double is = sqz_loss_rows(&batch, 0, 2, zeros, 1, NULL);
+        if (!(fabs(sqz_loss_at_zero(&loss, labels, 2) - is) < 1e-12))
+            fail_msg("loss %d: %.15g, not %.15g", i, sqz_loss_at_zero(&loss, labels, 2), is);
+        // Of mixed targets it is told where it does not depend on them.
+        double told = sqz_loss_at_zero(&loss, NULL, 0);
+        assert_int_equal(isnan(told), asymmetric || (weighted && loss.kind != SQZ_LOSS_BCE));
+        sqz_loss_begin(&loss, labels, mixed, 2, &batch);
+        assert_true(isnan(told) ||
+                    fabs(told - sqz_loss_rows(&batch, 0, 2, zeros, 1, NULL)) < 1e-12);
+    }
+}
+
+// A network whose true class's logit grows, all others closed, wins all of the reach and no more.
+static void test_reach(void **state)
+{
+    static const float sure[10] = {0, 0, 0, 60, 0, 60, 0, 0, 0, 0};
+    static const int labels[] = {3, 0};
 
     (void)state;
     for (int kind = SQZ_LOSS_CE; kind <= SQZ_LOSS_JSD; kind++) {
-        struct sqz_loss loss = {.kind = (enum sqz_loss_kind)kind, .classes = 5, .smoothing = .1};
+        struct sqz_loss loss = {.kind = (enum sqz_loss_kind)kind, .classes = 5};
         struct sqz_loss_batch batch;
-        loss.class_weights = kind == SQZ_LOSS_BCE ? weights : NULL;
-        sqz_loss_begin(&loss, label, NULL, 1, &batch);
-        assert_true(fabs(sqz_loss_at_zero(&loss) - sqz_loss_rows(&batch, 0, 1, zeros, 1, NULL)) <
-                    1e-12);
+        sqz_loss_begin(&loss, labels, NULL, 2, &batch);
+        double won =
+            sqz_loss_at_zero(&loss, labels, 2) - sqz_loss_rows(&batch, 0, 2, sure, 1, NULL);
+        assert_true(fabs(sqz_loss_reach(&loss) - won) < 1e-9);
     }
 }
 
@@ -305,7 +332,7 @@ int main(void)
         cmocka_unit_test(test_golden),  cmocka_unit_test(test_gradient_is_the_slope),
         cmocka_unit_test(test_pieces),  cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_softmax), cmocka_unit_test(test_every_gradient_is_the_slope),
-        cmocka_unit_test(test_at_zero),
+        cmocka_unit_test(test_at_zero), cmocka_unit_test(test_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
