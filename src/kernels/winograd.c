@@ -159,9 +159,27 @@ static void run(const struct sqz_kernels *k, struct task *task, int tile0, int t
                   tile0 + sqz_split_start(blocks, b + 1));
 }
 
+int sqz_winograd_tiles(const struct sqz_conv *conv, int m)
+{
+    return sqz_ceil_div(conv->out_h, m) * sqz_ceil_div(conv->out_w, m);
+}
+
+int sqz_winograd_tile_begin(const struct sqz_conv *conv, int m, int tile)
+{
+    const int across = sqz_ceil_div(conv->out_w, m), row = tile / across * m;
+    return row < conv->out_h ? row * conv->out_w + tile % across * m : conv->out_h * conv->out_w;
+}
+
+int sqz_winograd_tile_at(const struct sqz_conv *conv, int m, int pixel)
+{
+    const int row = pixel / conv->out_w, column = pixel % conv->out_w;
+    return sqz_ceil_div(row, m) * sqz_ceil_div(conv->out_w, m) +
+           (row % m == 0 ? sqz_ceil_div(column, m) : 0);
+}
+
 void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                           const float *x, ptrdiff_t ldx, const float *packed, const float *bias,
-                          bool relu, float *y, ptrdiff_t ldy, int row0, int row1, int channel0,
+                          bool relu, float *y, ptrdiff_t ldy, int tile0, int tile1, int channel0,
                           int channel1, void *scratch)
 {
     struct task task = {.plan = sqz_winograd_plan(k, conv, m),
@@ -174,8 +192,7 @@ void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *co
                         .ldy = ldy,
                         .channel0 = channel0,
                         .channel1 = channel1};
-    const int across = task.plan.across;
-    run(k, &task, row0 / m * across, sqz_ceil_div(row1, m) * across, scratch);
+    run(k, &task, tile0, tile1, scratch);
 }
 
 void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
@@ -183,9 +200,8 @@ void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_c
                                  const float *bias, bool relu, float *y, ptrdiff_t ldy,
                                  void *scratch)
 {
-    const int rows = images * sqz_ceil_div(conv->out_h, m) * m; // whole tiles, image by image
-    sqz_winograd_forward(k, conv, m, x, ldx, packed, bias, relu, y, ldy, 0, rows, 0, conv->out_c,
-                         scratch);
+    sqz_winograd_forward(k, conv, m, x, ldx, packed, bias, relu, y, ldy, 0,
+                         images * sqz_winograd_tiles(conv, m), 0, conv->out_c, scratch);
 }
 
 void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,

@@ -36,10 +36,16 @@ void sqz_winograd_pack_forward(const struct sqz_kernels *k, const struct sqz_con
 void sqz_winograd_pack_backward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                                 const float *weights, float *packed);
 
-// As sqz_conv_forward, for output rows [row0, row1); row0 a multiple of m.
+// An output's tiles, numbered row by row; the output pixel at which one begins (that of the number
+// behind the last is the number of pixels), and the first tile that begins at a pixel or behind it.
+int sqz_winograd_tiles(const struct sqz_conv *conv, int m);
+int sqz_winograd_tile_begin(const struct sqz_conv *conv, int m, int tile);
+int sqz_winograd_tile_at(const struct sqz_conv *conv, int m, int pixel);
+
+// As sqz_conv_forward, for the tiles [tile0, tile1).
 void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                           const float *x, ptrdiff_t ldx, const float *packed, const float *bias,
-                          bool relu, float *y, ptrdiff_t ldy, int row0, int row1, int channel0,
+                          bool relu, float *y, ptrdiff_t ldy, int tile0, int tile1, int channel0,
                           int channel1, void *scratch);
 // The same for several whole images, one behind the other in x and in y, which read the weights
 // together. Not for kernels of stride 2.

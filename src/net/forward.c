@@ -49,8 +49,9 @@ void sqz_piece_conv(const struct sqz_forward *forward, const struct sqz_piece *p
     y += layer->channel;
     if (tile > 0)
         sqz_winograd_forward(forward->kernels, &conv, tile, x, ldx, packed, bias, layer->relu, y,
-                             ldy, piece->begin / conv.out_w, piece->end / conv.out_w,
-                             piece->channel0, piece->channel1, scratch);
+                             ldy, sqz_winograd_tile_at(&conv, tile, piece->begin),
+                             sqz_winograd_tile_at(&conv, tile, piece->end), piece->channel0,
+                             piece->channel1, scratch);
     else
         sqz_conv_forward(forward->kernels, &conv, x, ldx, packed, bias, layer->relu, y, ldy,
                          piece->begin, piece->end, piece->channel0, piece->channel1, scratch);

@@ -7,7 +7,8 @@
 // A part of a layer's output that one thread computes; pieces never share an output element.
 struct sqz_piece {
     int layer;
-    int begin, end;         // pixels of the output; rows of it for MAXPOOL
+    // Pixels of the output, for MAXPOOL rows of it; by Winograd, the tiles that begin among them.
+    int begin, end;
     int channel0, channel1; // CONV: output channels of the layer's slice; a fused MEAN's channels
 };
 struct sqz_piece sqz_piece_whole(const struct sqz_net *net, int layer);

@@ -1,6 +1,7 @@
 // Cuts the layers of one image into pieces for several threads. How has no influence on the bits,
 // only on the time.
 #include "base/memory.h"
+#include "kernels/winograd.h"
 #include "net/fused.h"
 #include "net/infer_plan.h"
 
@@ -13,7 +14,7 @@
 #define LEAST_GRANULES    4 // of a piece
 
 struct cut {
-    int units, granule, n;                  // pixels or rows, in n pieces of whole granules
+    int units, granule, n;                  // pixels, rows or tiles, in n pieces of whole granules
     int channels, channel_granule, n_channel; // the same for output channels
 };
 
@@ -54,17 +55,22 @@ static int64_t layer_cost(const struct cutter *cutter, int index)
 }
 
 // A convolution whose weights outweigh its input is cut by output channels first: every thread then
-// reads its own share of the weights.
+// reads its own share of the weights. By Winograd, each such piece transforms the whole input.
 static void cut_conv(const struct cutter *cutter, int index, int64_t wanted, struct cut *cut)
 {
     struct sqz_conv conv = sqz_layer_conv(cutter->net, index);
     size_t weights = (size_t)conv.kernel * conv.kernel * conv.in_c * conv.out_c;
     size_t input = (size_t)conv.in_h * conv.in_w * conv.in_c;
+    const int tile = cutter->plan->packing.forward_tile[index];
+    if (tile > 0) {
+        cut->units = sqz_winograd_tiles(&conv, tile);
+        wanted = wanted < cutter->threads ? wanted : cutter->threads;
+    } else {
+        cut->granule = cutter->kernels->mr;
+    }
     cut->channel_granule = cutter->kernels->nr;
     if (weights > input)
         cut->n_channel = cut_into(conv.out_c, cut->channel_granule, wanted);
-    const int tile = cutter->plan->packing.forward_tile[index];
-    cut->granule = tile > 0 ? tile * conv.out_w : cutter->kernels->mr; // whole rows of tiles
     wanted /= cut->n_channel;
     // Of a few granules the pieces would be too unequal.
     if (wanted > cutter->threads && cut->units / cut->granule < LEAST_GRANULES * wanted)
@@ -88,27 +94,40 @@ static struct cut cut_layer(const struct cutter *cutter, int index, int64_t stag
     const struct sqz_layer *layer = &cutter->net->layers[index];
     struct sqz_piece whole = sqz_piece_whole(cutter->net, index);
     struct cut cut = {whole.end, 1, 1, whole.channel1, 1, 1};
-    int64_t wanted = wanted_pieces(cutter, layer_cost(cutter, index), stage_cost);
+    const int64_t wanted = wanted_pieces(cutter, layer_cost(cutter, index), stage_cost);
+    const int64_t at_most_threads = wanted < cutter->threads ? wanted : cutter->threads;
     if (layer->kind == SQZ_LAYER_CONV)
         cut_conv(cutter, index, wanted, &cut);
     else if (layer->kind == SQZ_LAYER_MEAN && cutter->plan->strip[index]) {
-        cut.channel_granule = cutter->kernels->nr;
-        cut.n_channel = cut_into(cut.channels, cut.channel_granule, wanted);
+        cut.channel_granule = cutter->kernels->nr; // each piece looks for the input's zeros
+        cut.n_channel = cut_into(cut.channels, cut.channel_granule, at_most_threads);
     } else if (cutter->plan->strip[index]) // pieces compute the rows between them twice
-        cut.n = cut_into(cut.units, 1, wanted < cutter->threads ? wanted : cutter->threads);
+        cut.n = cut_into(cut.units, 1, at_most_threads);
     else if (layer->kind != SQZ_LAYER_MEAN)
         cut.n = cut_into(cut.units, 1, wanted);
     return cut;
 }
 
-static void fill_pieces(struct sqz_piece *piece, int index, struct cut cut)
+static int unit_begin(const struct cutter *cutter, int index, int unit)
+{
+    const int tile = cutter->plan->packing.forward_tile[index];
+    if (tile == 0)
+        return unit;
+    struct sqz_conv conv = sqz_layer_conv(cutter->net, index);
+    return sqz_winograd_tile_begin(&conv, tile, unit);
+}
+
+static void fill_pieces(const struct cutter *cutter, int index, struct cut cut,
+                        struct sqz_piece *piece)
 {
     for (int c = 0; c < cut.n_channel; c++)
         for (int p = 0; p < cut.n; p++, piece++)
             *piece = (struct sqz_piece){
                 .layer = index,
-                .begin = cut_at(cut.units, cut.granule, cut.n, p),
-                .end = cut_at(cut.units, cut.granule, cut.n, p + 1),
+                .begin =
+                    unit_begin(cutter, index, cut_at(cut.units, cut.granule, cut.n, p)),
+                .end =
+                    unit_begin(cutter, index, cut_at(cut.units, cut.granule, cut.n, p + 1)),
                 .channel0 = cut_at(cut.channels, cut.channel_granule, cut.n_channel, c),
                 .channel1 = cut_at(cut.channels, cut.channel_granule, cut.n_channel, c + 1)};
 }
@@ -135,7 +154,7 @@ static int cut_layers(const struct cutter *cutter, int *first_piece, struct sqz_
                     continue;
                 struct cut cut = cut_layer(cutter, i, cost);
                 if (pieces)
-                    fill_pieces(pieces + n, i, cut);
+                    fill_pieces(cutter, i, cut, pieces + n);
                 n += cut.n * cut.n_channel;
             }
             below = next;

@@ -67,7 +67,7 @@ static void run(struct contest *c, int i, bool backward)
                                    c->scratch);
     else
         sqz_winograd_forward(c->k, conv, m, c->x, in_c, c->packed[i], c->bias, true, c->y, c->ldy,
-                             0, conv->out_h, 0, out_c, c->scratch);
+                             0, sqz_winograd_tiles(conv, m), 0, out_c, c->scratch);
 }
 
 static void compete(struct contest *c, bool backward)

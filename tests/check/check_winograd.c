@@ -101,8 +101,9 @@ static void check_forward(const struct sqz_kernels *k, struct data *d, int m, bo
     float *y = guarded_floats(d->y_size), *pieces = guarded_floats(d->y_size);
     fill_pattern(y, d->y_size);
     fill_pattern(pieces, d->y_size);
-    sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, 0, conv->out_h,
-                         0, conv->out_c, scratch);
+    const int tiles = sqz_winograd_tiles(conv, m);
+    sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, 0, tiles, 0,
+                         conv->out_c, scratch);
     double terms = most_terms(d->y_terms, d->y_size);
     double c = sqz_winograd_amplification(window_side(conv, m)) *
                sum_factor(taps(conv) * (size_t)conv->in_c);
@@ -112,14 +113,15 @@ static void check_forward(const struct sqz_kernels *k, struct data *d, int m, bo
         else
             check_true(is_pattern(y[i]), "a write beside the slice", i);
     }
-    for (int r0 = 0, r1; r0 < conv->out_h; r0 = r1) { // the same in pieces
-        r1 = r0 + m * (1 + random_below((conv->out_h - r0 + m - 1) / m));
-        r1 = r1 < conv->out_h ? r1 : conv->out_h;
+    for (int t0 = 0, t1; t0 < tiles; t0 = t1) { // the same in pieces
+        t1 = t0 + 1 + random_below(tiles - t0);
+        check_true(sqz_winograd_tile_at(conv, m, sqz_winograd_tile_begin(conv, m, t1)) == t1,
+                   "a tile that is not where it begins", (size_t)t1);
         for (int c0 = 0, c1; c0 < conv->out_c; c0 = c1) {
             c1 = c0 + k->nr * (1 + random_below((conv->out_c - c0 + k->nr - 1) / k->nr));
             c1 = c1 < conv->out_c ? c1 : conv->out_c;
             sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, pieces, d->ldy,
-                                 r0, r1, c0, c1, scratch);
+                                 t0, t1, c0, c1, scratch);
         }
     }
     check_true(memcmp(y, pieces, d->y_size * sizeof *y) == 0, "pieces differ from the whole", 0);
