@@ -59,13 +59,18 @@ static enum sqz_status exchange_places(struct sqz_context *context, struct sqz_e
     return status;
 }
 
+static void say_late(void *context, const char *sentence)
+{
+    sqz_context_say(context, SQZ_EVENT_WARNING, sentence);
+}
+
 enum sqz_status sqz_context_join(struct sqz_context *context, const struct sqz_options *options,
                                  struct sqz_error *err)
 {
     if (context->ranks || !sqz_ranks_launcher() || !wants_ranks(options))
         return SQZ_OK;
-    enum sqz_status status =
-        sqz_ranks_open(options ? options->comm_timeout : 300, &context->ranks, err);
+    double timeout = options ? options->comm_timeout : 300;
+    enum sqz_status status = sqz_ranks_open(timeout, say_late, context, &context->ranks, err);
     if (!status && context->ranks)
         status = exchange_places(context, err);
     return status;
@@ -154,6 +159,18 @@ static enum sqz_status leave_lost_hosts(struct sqz_context *context, struct sqz_
     return SQZ_OK;
 }
 
+static void describe_end(const struct sqz_launch *launch, const struct sqz_launch_end *end,
+                         char *out, size_t size)
+{
+    if (end->lost >= 0)
+        snprintf(out, size, "Rank %d on %s was lost in %s", end->lost, end->host, end->at);
+    else if (end->late)
+        snprintf(out, size, "The ranks had not all started after %.3g s%s%s", launch->timeout,
+                 *end->silent ? ": no answer from " : "", end->silent);
+    else
+        snprintf(out, size, "The ranks were stopped");
+}
+
 enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_options *options,
                                  const char *const *arguments, const char **resume_slot,
                                  const char *const *resume_arguments, struct sqz_error *err)
@@ -163,11 +180,12 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
                                 .threads = threads_of_rank(options),
                                 .bind = options->bind_core,
                                 .hostfile = options->hostfile,
+                                .timeout = options->comm_timeout,
                                 .arguments = arguments,
                                 .stop = &context->stop};
     struct sqz_launch_end end = {0};
     struct sqz_hosts hosts = {0};
-    char run[sizeof end.run] = "", what[256] = "The ranks were stopped";
+    char run[sizeof end.run] = "", what[400] = "";
     enum sqz_status status = SQZ_OK;
     for (int64_t restart = 0;; restart++) {
         say_command(context, &launch);
@@ -176,15 +194,14 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
             goto done;
         if (*end.run)
             snprintf(run, sizeof run, "%s", end.run);
-        if (end.lost >= 0)
-            snprintf(what, sizeof what, "Rank %d on %s was lost in %s", end.lost, end.host, end.at);
-        if (is_own_status(end.exit_status)) {
+        describe_end(&launch, &end, what, sizeof what);
+        if (is_own_status(end.exit_status) && !end.late) {
             status = sqz_fail(err, (enum sqz_status)end.exit_status, "%s", "");
             goto done;
         }
         if (context->stop || restart == options->max_restarts)
             break;
-        char note[400];
+        char note[500];
         snprintf(note, sizeof note, "%s; restart %lld of %lld.", what, (long long)restart + 1,
                  (long long)options->max_restarts);
         sqz_context_say(context, SQZ_EVENT_WARNING, note);

@@ -2,6 +2,7 @@
 #include "dist/launch.h"
 
 #include "base/cpu.h"
+#include "dist/hosts.h"
 #include "dist/private.h"
 
 #include <errno.h>
@@ -212,13 +213,28 @@ static void look(const struct sqz_roster *roster, int *fds, int milliseconds,
     snprintf(out->at, sizeof out->at, "%.*s", (int)sizeof out->at - 1, entry->at);
 }
 
+// mpirun also waits for ever for a machine that it cannot reach at the start. Ranks that have come
+// end themselves when their time is over (start_watch.c). On a hostfile without this machine none
+// signs the roster, and the job may well be running: then all machines answer.
+static void end_late(const struct sqz_launch *launch, pid_t child, struct sqz_launch_end *out)
+{
+    struct sqz_hosts hosts = {0};
+    if (*launch->hostfile)
+        (void)sqz_hosts_find(launch, &hosts, NULL);
+    snprintf(out->silent, sizeof out->silent, "%s", sqz_text_get(&hosts.lost));
+    out->late = !*launch->hostfile || *out->silent;
+    if (out->late)
+        kill(child, SIGTERM);
+    sqz_hosts_release(&hosts);
+}
+
 // mpirun waits for ever for a machine that it cannot reach any more. When this machine's ranks are
 // gone it has got a while to end by itself.
-static void end_hanging(const struct sqz_roster *roster, const int *fds, pid_t child, bool lost,
+static void end_hanging(const struct sqz_roster *roster, const int *fds, pid_t child, bool over,
                         double *since)
 {
     enum { GRACE_SECONDS = 4 };
-    if (!lost && !sqz_roster_all_ended(roster, fds))
+    if (!over && !sqz_roster_all_ended(roster, fds))
         return;
     if (*since == 0)
         *since = sqz_clock_seconds();
@@ -234,9 +250,9 @@ static enum sqz_status attend(const struct sqz_launch *launch, const struct comm
                               pid_t child, const struct sqz_roster *roster, int *fds,
                               struct sqz_launch_end *out, struct sqz_error *err)
 {
-    enum { LOOK_MILLISECONDS = 20 };
-    bool told = false;
-    double since = 0; // there was a reason to end
+    enum { LOOK_MILLISECONDS = 20, START_GRACE_SECONDS = 2 };
+    bool told = false, met = false;
+    double begin = sqz_clock_seconds(), since = 0; // since: there was a reason to end
     int outcome;
     for (;;) {
         pid_t ended = waitpid(child, &outcome, WNOHANG);
@@ -246,7 +262,12 @@ static enum sqz_status attend(const struct sqz_launch *launch, const struct comm
             return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot wait for \"%s\"", command->mpirun);
         if (launch->stop && *launch->stop && !told)
             told = kill(child, SIGUSR1) == 0; // both MPIs hand it on to the ranks
-        end_hanging(roster, fds, child, out->lost >= 0, &since);
+        met = met || sqz_roster_has_met(roster);
+        if (!met && sqz_clock_seconds() - begin > launch->timeout + START_GRACE_SECONDS) {
+            met = true; // asked once
+            end_late(launch, child, out);
+        }
+        end_hanging(roster, fds, child, out->lost >= 0 || out->late, &since);
         if (out->lost >= 0) {
             usleep(LOOK_MILLISECONDS * 1000);
             continue;

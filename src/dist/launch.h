@@ -11,6 +11,7 @@ struct sqz_launch {
     int ranks, threads; // threads: of a rank; for binding
     bool bind;
     const char *hostfile;              // "": this machine
+    double timeout;                    // seconds for the ranks to meet
     const char *const *arguments;      // of this program, ended by NULL
     const volatile sig_atomic_t *stop; // handed on to the ranks once; may be NULL
 };
@@ -22,6 +23,8 @@ struct sqz_launch_end {
     int lost;              // the rank of this machine that went first without having left; -1: none
     char host[72], at[64]; // where it was, and at what
     char run[1024];        // the run folder; "": none yet
+    bool late;             // the ranks had not met in time, and were ended
+    char silent[256];      // then: machines of the hostfile that do not answer
 };
 // Runs it to its end.
 enum sqz_status sqz_launch_run(const struct sqz_launch *launch, struct sqz_launch_end *out,

@@ -94,7 +94,8 @@ bool sqz_ranks_module(const char *mpi, char *path, size_t size)
     return false;
 }
 
-enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_error *err)
+enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_start_watch *watch,
+                                struct sqz_error *err)
 {
     char path[PATH_MAX], error[128] = "";
     const char *mpi = sqz_ranks_launcher();
@@ -113,7 +114,10 @@ enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_error *err)
     if (!ranks->transport || ranks->transport->version != SQZ_TRANSPORT_VERSION)
         return sqz_fail(err, SQZ_E_CONFIG, "\"%s\" belongs to another version of this program.",
                         path);
-    if (!ranks->transport->start(&ranks->rank, &ranks->size, error, sizeof error))
+    sqz_start_watch_begin(watch);
+    bool started = ranks->transport->start(&ranks->rank, &ranks->size, error, sizeof error);
+    sqz_start_watch_end(watch);
+    if (!started)
         return sqz_fail(err, SQZ_E_CONFIG, "MPI does not start: %s.", error);
     ranks->transport->library(ranks->library, sizeof ranks->library);
     return SQZ_OK;

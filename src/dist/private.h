@@ -5,9 +5,12 @@
 #include "dist/module.h"
 #include "dist/ranks.h"
 #include "dist/roster.h"
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/types.h>
 
 enum { SQZ_TAG_GATHER = 1, SQZ_TAG_ALIVE = 2 };
+enum { SQZ_HOST_SIZE = 72 };
 
 struct sqz_alive { // the signs of life between this rank and another
     struct sqz_message sent, received;
@@ -27,7 +30,6 @@ struct sqz_ranks {
     struct sqz_alive *alive;   // size
     bool lost, agreed;         // agreed: the last failure is known to all
 };
-enum { SQZ_HOST_SIZE = 72 };
 
 // launch.c: the program's --version, run by mpirun on one of the hostfile's machines; its process
 // group is its own. It writes nothing.
@@ -35,7 +37,27 @@ struct sqz_launch;
 enum sqz_status sqz_launch_probe(const struct sqz_launch *launch, const char *hostfile,
                                  pid_t *child, struct sqz_error *err);
 
-// module.c: opens the module of this launcher's MPI and starts it.
-enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_error *err);
+// ranks.c: what this rank calls its machine.
+void sqz_ranks_own_host(char own[SQZ_HOST_SIZE]);
+// The daemon that started this rank for a launcher on another machine waits for ever if that
+// cannot be reached. A process of its own, which holds nothing open, ends it if need be.
+void sqz_ranks_outlive_daemon(void);
+
+// start_watch.c: what sqz_ranks_open says about ranks that do not come.
+struct sqz_start_watch {
+    double seconds;
+    void (*say)(void *arg, const char *sentence);
+    void *arg;
+    sem_t over;
+    pthread_t thread;
+    bool runs;
+};
+// seconds, say and arg are set.
+void sqz_start_watch_begin(struct sqz_start_watch *watch);
+void sqz_start_watch_end(struct sqz_start_watch *watch);
+
+// module.c: opens the module of this launcher's MPI and starts it, watched.
+enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_start_watch *watch,
+                                struct sqz_error *err);
 
 #endif

@@ -235,19 +235,27 @@ enum sqz_status sqz_ranks_wait(struct sqz_ranks *ranks, struct sqz_message *mess
 
 // --- Beginning and end ---
 
-static enum sqz_status exchange_hosts(struct sqz_ranks *ranks, struct sqz_error *err)
+void sqz_ranks_own_host(char own[SQZ_HOST_SIZE])
 {
-    char own[SQZ_HOST_SIZE] = "";
-    gethostname(own, sizeof own - 1);
+    memset(own, 0, SQZ_HOST_SIZE);
+    gethostname(own, SQZ_HOST_SIZE - 1);
     // Names may be alike in containers and test networks; whoever tells them apart may say how.
     const char *given = getenv("SQUEEZENET_HOST");
     if (given && *given)
-        snprintf(own, sizeof own, "%s", given);
+        snprintf(own, SQZ_HOST_SIZE, "%s", given);
+}
+
+static enum sqz_status exchange_hosts(struct sqz_ranks *ranks, struct sqz_error *err)
+{
+    char own[SQZ_HOST_SIZE];
+    sqz_ranks_own_host(own);
     return sqz_ranks_gather(ranks, own, sizeof own, ranks->hosts, err);
 }
 
-enum sqz_status sqz_ranks_open(double timeout, struct sqz_ranks **out, struct sqz_error *err)
+enum sqz_status sqz_ranks_open(double timeout, void (*say)(void *arg, const char *sentence),
+                               void *arg, struct sqz_ranks **out, struct sqz_error *err)
 {
+    struct sqz_start_watch watch = {.seconds = timeout, .say = say, .arg = arg};
     *out = NULL;
     if (!sqz_ranks_launcher())
         return SQZ_OK;
@@ -255,7 +263,7 @@ enum sqz_status sqz_ranks_open(double timeout, struct sqz_ranks **out, struct sq
     if (!ranks)
         return sqz_fail_memory(err, "the ranks", sizeof *ranks);
     ranks->timeout = timeout;
-    enum sqz_status status = sqz_module_open(ranks, err);
+    enum sqz_status status = sqz_module_open(ranks, &watch, err);
     if (status) {
         sqz_free(ranks); // the module stays open: MPI does not like to be unloaded
         return status;
@@ -283,9 +291,7 @@ enum sqz_status sqz_ranks_open(double timeout, struct sqz_ranks **out, struct sq
     return SQZ_OK;
 }
 
-// The daemon that started this rank for a launcher on another machine waits for ever if that cannot
-// be reached. A process of its own, which holds nothing open, ends it if need be.
-static void outlive_daemon(void)
+void sqz_ranks_outlive_daemon(void)
 {
     enum { WAIT_SECONDS = 6 };
     char path[32], name[32] = "";
@@ -316,7 +322,7 @@ static void end_job(const struct sqz_ranks *ranks)
     if (ranks->roster) // it is not the one that was lost
         ranks->roster->entries[ranks->rank].left = 1;
     else
-        outlive_daemon();
+        sqz_ranks_outlive_daemon();
     alarm(5);
     usleep(300000);
     ranks->transport->abort(SQZ_E_STOPPED);

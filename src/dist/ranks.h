@@ -22,8 +22,11 @@ bool sqz_ranks_module(const char *mpi, char *path, size_t size);
 
 // Joins the other processes that the launcher started; *out NULL when there are none. SQZ_E_CONFIG
 // with what to install when the module is missing. timeout: seconds without any progress after
-// which a rank counts as lost.
-enum sqz_status sqz_ranks_open(double timeout, struct sqz_ranks **out, struct sqz_error *err);
+// which a rank counts as lost. MPI itself has none for ranks that do not come: after that time
+// say(arg, a sentence), if not NULL, is called from a thread of its own, and this process ends by
+// SIGTERM.
+enum sqz_status sqz_ranks_open(double timeout, void (*say)(void *arg, const char *sentence),
+                               void *arg, struct sqz_ranks **out, struct sqz_error *err);
 // Leaves. All ranks come here; if one is lost the whole job is ended instead, which this process
 // does not survive (exit status 75).
 void sqz_ranks_close(struct sqz_ranks *ranks);

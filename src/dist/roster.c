@@ -73,6 +73,14 @@ struct sqz_roster *sqz_roster_find(int ranks)
     return roster;
 }
 
+bool sqz_roster_has_met(const struct sqz_roster *roster)
+{
+    for (int r = 0; r < roster->n; r++)
+        if (roster->entries[r].pid > 0)
+            return true;
+    return false;
+}
+
 static bool has_ended(int fd)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN};

@@ -10,7 +10,7 @@
 #define SQZ_ROSTER_VARIABLE "SQUEEZENET_ROSTER" // its path, for the ranks
 
 struct sqz_roster_entry {
-    int32_t pid;  // 0: not here (yet), or on another machine
+    int32_t pid;  // 0: has not met the others (yet), or is on another machine
     int32_t left; // it went as it should
     char host[72], at[64];
 };
@@ -29,6 +29,8 @@ void sqz_roster_close(struct sqz_roster *roster);
 // its /tmp).
 struct sqz_roster *sqz_roster_find(int ranks);
 
+// Whether a rank of this machine has met the others.
+bool sqz_roster_has_met(const struct sqz_roster *roster);
 // Whether there were ranks on this machine and all of them have ended; fds are watch's.
 bool sqz_roster_all_ended(const struct sqz_roster *roster, const int *fds);
 // Kills those that have not.

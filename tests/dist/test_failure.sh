@@ -141,6 +141,14 @@ two "$base unequal" "${base/shapes/broken} unequal"
 [ $status -eq 78 ] || fail "unequal data ends with $status: $(cat err.txt)"
 contains "$(cat err.txt)" 'Rank 1 on .* has other (training|validation) pictures' "stderr of unequal ranks"
 
+# One that never comes: the other does not wait for ever in MPI_Init.
+begin=$SECONDS
+two "$base alone --comm_timeout $timeout" "sleep 60"
+[ $status -ne 0 ] && [ $((SECONDS - begin)) -le $((timeout + 10)) ] ||
+    fail "without rank 1 the status is $status after $((SECONDS - begin)) s: $(cat err.txt)"
+contains "$(cat err.txt)" "At the start, rank 0 on [^ ]+ has waited $timeout s for the other ranks" \
+    "stderr of a rank alone"
+
 # A rank on a lesser SIMD level takes all down to it, and the checkpoint says so.
 two "$base lesser" "env SQUEEZENET_CPU=ref $base lesser"
 [ $status -eq 0 ] || fail "unequal SIMD levels end with $status: $(cat err.txt)"

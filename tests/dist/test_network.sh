@@ -110,5 +110,18 @@ for mpi in $found_mpis; do
     contains "$(cat err.txt)" 'No answer from 10.77.0.2: .* with 1 instead of 2 ranks' "$mpi: the restart"
     same_file reference/last.safetensors lost/last.safetensors
     echo "$mpi: restarted without host 2"
+
+    # It does not answer at the start: mpirun itself would wait for ever.
+    cut_cable 2
+    begin=$SECONDS
+    launch_on_hosts $mpi 2 train shapes $long --batch_size 8 --run_dir late -q 2>err.txt >out.txt
+    status=$?
+    waited=$((SECONDS - begin))
+    [ $status -eq 75 ] || fail "$mpi, a start without host 2: status $status: $(cat err.txt)"
+    [ $waited -le $((timeout + 25)) ] || fail "$mpi, a start without host 2: the end took $waited s"
+    contains "$(cat err.txt)" 'not all started after 4 s: no answer from 10.77.0.2' \
+        "$mpi: what stderr says of a start without host 2"
+    mend_cable 2
+    echo "$mpi: a start without host 2 ended after $waited s"
 done
 finish
