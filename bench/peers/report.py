@@ -89,23 +89,34 @@ def error_table(records):
 
 
 def steadiness_table(records):
-    """What only this program is asked: threads, first run, tail."""
+    """Of every engine on the same machine in the same minutes, which tells ours from the host's."""
     one = {(r["variant"], r["threads"]): r["figures"] for r in records
            if r["task"] == "infer" and r["batch"] == 1}
-    rows = {"2 threads against 1": [], "time, 4 threads against 2": [], "first run / median": [],
-            "p99 / median": []}
+    most = max((threads for _, threads in one), default=0)
     variants = list(dict.fromkeys(variant for variant, _ in one))
+    rows = {}
     for variant in variants:
-        single, double = one.get((variant, 1)), one.get((variant, 2))
+        several, single = one[variant, most], one.get((variant, 1), {})
+        for name, figure in several.items():
+            ratios = [figure["latency_ms_p99"] / figure["latency_ms_median"]]
+            if most > 1 and name in single:
+                ratios.append(1 / time_ratio(figure, single[name]))
+            rows.setdefault(name, []).append(", ".join(f"{ratio:.2f}x" for ratio in ratios))
+    return one and grid(f"Steadiness with {most} threads, one picture: p99 / median, against 1 thread",
+                        "engine", map_short(variants), rows.items()) + own_table(one, variants)
+
+
+def own_table(one, variants):
+    """What only this program is asked: more threads than processors, and the first run."""
+    rows = {"time, 4 threads against 2": [], "first run / median": []}
+    for variant in variants:
+        double = one.get((variant, 2))
+        ours = (double or one[variant, 1])[OURS]
         four = double and double.get(f"{OURS}, 4 threads")
-        ours = (double or single)[OURS]
-        speed_up = single and double and 1 / time_ratio(double[OURS], single[OURS])
-        for label, value in zip(rows, (speed_up, four and time_ratio(four, ours),
-                                       ours["latency_ms_first"] / ours["latency_ms_median"],
-                                       ours["latency_ms_p99"] / ours["latency_ms_median"])):
+        for label, value in zip(rows, (four and time_ratio(four, ours),
+                                       ours["latency_ms_first"] / ours["latency_ms_median"])):
             rows[label].append(f"{value:.2f}x" if value else "–")
-    return one and grid("Steadiness of this program, one picture", "", map_short(variants),
-                        rows.items())
+    return "\n" + grid("This program, one picture", "", map_short(variants), rows.items())
 
 
 def map_short(variants):

@@ -1,16 +1,13 @@
 // One training step: gradient, unscaling, clipping, accumulation, update, moving average.
 #include "train/steps.h"
 
-#include "base/cpu.h"
+#include "train/passes.h"
+#include "train/step_gradient.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-enum {
-    CHUNK = 1 << 15,     // floats per task of the elementwise passes
-    MOST_OVERFLOWS = 100 // running; then the weights themselves must be the cause
-};
+enum { MOST_OVERFLOWS = 100 }; // running; then the weights themselves must be the cause
 
 static bool needs_logits(const struct sqz_stepper_config *config)
 {
@@ -152,213 +149,12 @@ const float *sqz_stepper_judged(const struct sqz_stepper *stepper)
     return stepper->ema ? stepper->folded : stepper->model;
 }
 
-struct loss_job {
-    struct sqz_loss_batch batch;
-    double scale;
-    int64_t zeros;  // among all logits; a count, so the order of the leaves does not matter
-    float *logits;  // jsd, first pass: where they go
-    float *dlogits; // jsd, second pass: where their gradient lies
-};
-
-static double leaf_loss(void *arg, int first, int n, const float *logits, float *dlogits)
-{
-    struct loss_job *job = arg;
-    size_t classes = (size_t)job->batch.loss->classes, size = (size_t)n * classes;
-    size_t at = (size_t)first * classes;
-    int zeros = 0;
-    if (job->dlogits) {
-        memcpy(dlogits, job->dlogits + at, size * sizeof *dlogits);
-        return 0;
-    }
-    for (size_t i = 0; i < size; i++)
-        zeros += logits[i] == 0;
-    __atomic_fetch_add(&job->zeros, zeros, __ATOMIC_RELAXED);
-    if (job->logits) {
-        memcpy(job->logits + at, logits, size * sizeof *logits);
-        memset(dlogits, 0, size * sizeof *dlogits);
-        return 0;
-    }
-    return sqz_loss_rows(&job->batch, first, n, logits, job->scale, dlogits);
-}
-
-// The jsd loss looks at three rows at once, which may lie in different leaves: it takes a pass for
-// the logits of the whole batch, and a second one, with the same dropout masks, for the gradient.
-static enum sqz_status find_logits(struct sqz_stepper *stepper, struct loss_job *job,
-                                   struct sqz_gradient_step *step, bool computes)
-{
-    enum sqz_status status = SQZ_OK;
-    job->logits = stepper->logits;
-    if (computes)
-        sqz_gradient_run(stepper->engine, step);
-    if (stepper->exchange)
-        status =
-            sqz_exchange_rows(stepper->config.ranks, stepper->config.net, step->n,
-                              (size_t)job->batch.loss->classes, stepper->logits, &stepper->error);
-    step->loss_value = sqz_loss_jsd(&job->batch, stepper->logits, job->scale, stepper->dlogits);
-    job->dlogits = stepper->dlogits;
-    return status;
-}
-
-// Takes over what the ranks tell, from left to right.
-static enum sqz_status read_reports(struct sqz_stepper *stepper, struct loss_job *job, int n,
-                                    struct sqz_step_result *out)
-{
-    struct sqz_ranks *ranks = stepper->config.ranks;
-    job->zeros = 0;
-    for (int r = 0; r < sqz_ranks_size(ranks); r++) {
-        const struct sqz_rank_report *report = &out->reports[r];
-        int first, end;
-        if (report->status) {
-            sqz_ranks_known(ranks);
-            return sqz_fail(&stepper->error, (enum sqz_status)report->status, "Rank %d on %s: %s",
-                            r, sqz_ranks_host(ranks, r), report->text);
-        }
-        sqz_gradient_share(stepper->config.net, n, r, sqz_ranks_size(ranks), &first, &end);
-        if (first == 0 && end > 0)
-            out->zero_fraction = report->zero_fraction;
-        out->stop = out->stop || report->stop;
-        job->zeros += report->zeros;
-    }
-    return SQZ_OK;
-}
-
-// This rank's share, and the sum over all.
-static enum sqz_status run_share(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
-                                 struct loss_job *job, struct sqz_gradient_step *step,
-                                 struct sqz_step_result *out)
-{
-    struct sqz_exchange *exchange = stepper->exchange;
-    struct sqz_rank_report mine = {.stop = batch->stop};
-    double begin = sqz_clock_seconds(), loss;
-    enum sqz_status status =
-        sqz_exchange_begin(exchange, step->n, step->gradient, !batch->failed, &stepper->error);
-    if (status)
-        return status;
-    if (batch->failed) {
-        mine.status = (int32_t)batch->failed->status;
-        snprintf(mine.text, sizeof mine.text, "%.*s", (int)sizeof mine.text - 1,
-                 batch->failed->text);
-    } else {
-        step->poll = sqz_exchange_poll;
-        step->poll_arg = exchange;
-        sqz_gradient_run(stepper->engine, step);
-    }
-    mine.zeros = job->zeros;
-    mine.zero_fraction = out->zero_fraction;
-    mine.compute_seconds = sqz_clock_seconds() - begin;
-    mine.exposed_seconds = sqz_exchange_cost(exchange).seconds;
-    status = sqz_exchange_finish(exchange, &mine, &out->reports, &loss, &stepper->error);
-    out->cost = sqz_exchange_cost(exchange);
-    if (!status)
-        status = read_reports(stepper, job, step->n, out);
-    if (!stepper->logits)
-        step->loss_value = loss;
-    return status;
-}
-
-// One pass over the whole batch, whoever computes it.
-static enum sqz_status run_batch(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
-                                 struct loss_job *job, struct sqz_gradient_step *step,
-                                 struct sqz_step_result *out)
-{
-    if (stepper->exchange)
-        return run_share(stepper, batch, job, step, out);
-    sqz_gradient_run(stepper->engine, step);
-    return SQZ_OK;
-}
-
-// The loss, and the gradient times the loss scale.
-static enum sqz_status run_engine(struct sqz_stepper *stepper, const struct sqz_step_batch *batch,
-                                  struct loss_job *job, struct sqz_gradient_step *step,
-                                  struct sqz_step_result *out)
-{
-    enum sqz_status status = SQZ_OK;
-    step->loss = leaf_loss;
-    step->loss_arg = job;
-    if (stepper->logits)
-        status = find_logits(stepper, job, step, !batch->failed);
-    double loss = step->loss_value;
-    if (!status)
-        status = run_batch(stepper, batch, job, step, out);
-    out->loss = stepper->logits ? loss : step->loss_value;
-    return status;
-}
-
-// The elementwise passes over a parameter-sized buffer.
-struct pass {
-    const float *in;
-    float *out;
-    size_t n;
-    float factor;
-    int not_finite; // set by any task
-};
-
-static size_t pass_end(const struct pass *pass, int task)
-{
-    size_t end = ((size_t)task + 1) * CHUNK;
-    return end < pass->n ? end : pass->n;
-}
-
-static int pass_tasks(const struct pass *pass)
-{
-    return (int)((pass->n + CHUNK - 1) / CHUNK);
-}
-
-static void scale_task(void *arg, int task, int worker)
-{
-    const struct pass *pass = arg;
-    (void)worker;
-    for (size_t i = (size_t)task * CHUNK, end = pass_end(pass, task); i < end; i++)
-        pass->out[i] *= pass->factor;
-}
-
-static void accumulate_task(void *arg, int task, int worker)
-{
-    const struct pass *pass = arg;
-    (void)worker;
-    for (size_t i = (size_t)task * CHUNK, end = pass_end(pass, task); i < end; i++)
-        pass->out[i] += pass->in[i] / pass->factor;
-}
-
-static void average_task(void *arg, int task, int worker)
-{
-    const struct pass *pass = arg;
-    (void)worker;
-    for (size_t i = (size_t)task * CHUNK, end = pass_end(pass, task); i < end; i++)
-        pass->out[i] += (1 - pass->factor) * (pass->in[i] - pass->out[i]); // exact when equal
-}
-
-static void finite_task(void *arg, int task, int worker)
-{
-    struct pass *pass = arg;
-    (void)worker;
-    // x - x is 0 for finite x and NaN otherwise, and one NaN poisons the sum.
-    float sum = 0;
-    for (size_t i = (size_t)task * CHUNK, end = pass_end(pass, task); i < end; i++)
-        sum += pass->in[i] - pass->in[i];
-    if (sum != 0)
-        __atomic_store_n(&pass->not_finite, 1, __ATOMIC_RELAXED);
-}
-
-bool sqz_all_finite(struct sqz_pool *pool, const float *values, size_t n)
-{
-    struct pass pass = {.in = values, .n = n};
-    sqz_pool_run(pool, pass_tasks(&pass), finite_task, &pass);
-    return !pass.not_finite;
-}
-
-static void scale_gradient(struct sqz_stepper *stepper, double factor)
-{
-    struct pass pass = {
-        .out = stepper->gradient, .n = stepper->config.net->n_weights, .factor = (float)factor};
-    sqz_pool_run(stepper->config.pool, pass_tasks(&pass), scale_task, &pass);
-}
-
 static void clip(struct sqz_stepper *stepper, double norm)
 {
     double bound = stepper->config.clip_value;
     if (bound > 0 && norm > bound)
-        scale_gradient(stepper, bound / norm);
+        sqz_scale_all(stepper->config.pool, stepper->gradient, stepper->config.net->n_weights,
+                      (float)(bound / norm));
 }
 
 // Adds to the accumulator; true when the group is complete.
@@ -366,11 +162,8 @@ static bool accumulate(struct sqz_stepper *stepper)
 {
     if (!stepper->accumulator)
         return true;
-    struct pass pass = {.in = stepper->gradient,
-                        .out = stepper->accumulator,
-                        .n = stepper->config.net->n_weights,
-                        .factor = (float)stepper->config.accumulate};
-    sqz_pool_run(stepper->config.pool, pass_tasks(&pass), accumulate_task, &pass);
+    sqz_accumulate_all(stepper->config.pool, stepper->gradient, stepper->accumulator,
+                       stepper->config.net->n_weights, (float)stepper->config.accumulate);
     return ++stepper->counters.group >= stepper->config.accumulate;
 }
 
@@ -380,11 +173,9 @@ static void average(struct sqz_stepper *stepper)
     if (!stepper->ema)
         return;
     double u = (double)++stepper->counters.ema_updates;
-    struct pass pass = {.in = stepper->weights,
-                        .out = stepper->ema,
-                        .n = stepper->config.net->n_weights,
-                        .factor = (float)(stepper->config.ema_decay * (1 - exp(-u / 2000)))};
-    sqz_pool_run(stepper->config.pool, pass_tasks(&pass), average_task, &pass);
+    sqz_average_all(stepper->config.pool, stepper->weights, stepper->ema,
+                    stepper->config.net->n_weights,
+                    (float)(stepper->config.ema_decay * (1 - exp(-u / 2000))));
 }
 
 // A frozen weight has no gradient: it counts neither for the norm nor for the average.
@@ -424,7 +215,7 @@ static enum sqz_status calibrate(struct sqz_stepper *stepper, const struct sqz_s
     const struct sqz_net *net = stepper->config.net;
     if (!stepper->config.warm || stepper->calibrated || stepper->micro_steps > 0)
         return SQZ_OK;
-    struct loss_job none = {0};
+    struct sqz_loss_job none = {0};
     struct sqz_gradient_step step = {.weights = stepper->weights,
                                      .images = batch->images,
                                      .n = batch->n,
@@ -432,7 +223,7 @@ static enum sqz_status calibrate(struct sqz_stepper *stepper, const struct sqz_s
                                      .ranks = sqz_ranks_size(stepper->config.ranks),
                                      .seed = stepper->config.seed,
                                      .gradient = stepper->gradient};
-    enum sqz_status status = run_batch(stepper, batch, &none, &step, out);
+    enum sqz_status status = sqz_step_pass(stepper, batch, &none, &step, out);
     if (status)
         return status;
     sqz_norm_take(net, stepper->gradient, stepper->statistics);
@@ -461,7 +252,7 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
 {
     const struct sqz_stepper_config *config = &stepper->config;
     struct sqz_step_counters *counters = &stepper->counters;
-    struct loss_job job = {.scale = counters->scale.scale};
+    struct sqz_loss_job job = {.scale = counters->scale.scale};
     sqz_loss_begin(&config->loss, batch->labels, batch->targets, batch->n, &job.batch);
     *out = (struct sqz_step_result){0};
     out->status = calibrate(stepper, batch, out);
@@ -480,14 +271,15 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
                                      .zero_fraction = &out->zero_fraction,
                                      .fixed = stepper->fixed};
     out->stop = batch->stop;
-    out->status = run_engine(stepper, batch, &job, &step, out);
+    out->status = sqz_step_gradient(stepper, batch, &job, &step, out);
     if (out->status)
         return;
     if (config->plain)
         sqz_norm_take(config->net, stepper->gradient, stepper->statistics);
     out->zero_logits = (double)job.zeros / ((double)batch->n * config->net->spec.classes);
     if (job.scale != 1)
-        scale_gradient(stepper, 1 / job.scale);
+        sqz_scale_all(config->pool, stepper->gradient, config->net->n_weights,
+                      (float)(1 / job.scale));
     freeze(stepper);
     out->gradient_norm =
         sqrt(config->kernels->sum_of_squares(stepper->gradient, config->net->n_weights));

@@ -100,7 +100,5 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
 const float *sqz_stepper_judged(const struct sqz_stepper *stepper);
 // Brings the plain weights (sqz_stepper_init's) up to date: normalised networks are trained apart.
 void sqz_stepper_fold(const struct sqz_stepper *stepper);
-// Whether n floats are all finite; exact, in parallel.
-bool sqz_all_finite(struct sqz_pool *pool, const float *values, size_t n);
 
 #endif
