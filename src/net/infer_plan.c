@@ -44,7 +44,7 @@ static void plan_stages(const struct sqz_net *net, struct sqz_infer_plan *plan)
 }
 
 // Lifetimes in stages, not layers: the layers of one stage run at the same time.
-static void plan_tensors(const struct sqz_net *net, struct sqz_infer_plan *plan)
+static void plan_tensors(const struct sqz_net *net, bool halved, struct sqz_infer_plan *plan)
 {
     const int meeting = net->layers[plan->late - 1].output; // tensors are numbered in order
     for (int t = 0; t < net->n_tensors; t++) {
@@ -71,7 +71,8 @@ static void plan_tensors(const struct sqz_net *net, struct sqz_infer_plan *plan)
     }
     // The images of a group pass the early layers one after the other, and meet behind them.
     plan->blocks[meeting].first = 0;
-    plan->arena = sqz_plan_blocks(plan->blocks, net->n_tensors);
+    plan->arena = halved ? sqz_plan_halves(plan->blocks, net->n_tensors)
+                         : sqz_plan_blocks(plan->blocks, net->n_tensors);
 }
 
 static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
@@ -113,7 +114,7 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
     if (!status) {
         plan_fused(net, plan);
         plan_stages(net, plan);
-        plan_tensors(net, plan);
+        plan_tensors(net, threads > 1 && !low_memory, plan);
         status = plan_memory(net, threads, plan, err);
     }
     if (status)

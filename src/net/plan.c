@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#define NOT_PLACED ((size_t)-1)
+
 static size_t round_up(size_t size)
 {
     return (size + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
@@ -22,7 +24,7 @@ static int next_block(const struct sqz_block *blocks, int n, bool last)
 {
     int best = -1;
     for (int i = 0; i < n; i++) {
-        if (blocks[i].offset == (size_t)-1 &&
+        if (blocks[i].offset == NOT_PLACED &&
             (best < 0 || blocks[i].size > blocks[best].size ||
              (last && blocks[i].size == blocks[best].size)))
             best = i;
@@ -39,7 +41,7 @@ static size_t gap_end(const struct sqz_block *blocks, int n, const struct sqz_bl
     *blocked = 0;
     for (int i = 0; i < n; i++) {
         const struct sqz_block *other = &blocks[i];
-        if (other->offset == (size_t)-1 || other->size == 0 || !meet(other, block))
+        if (other->offset == NOT_PLACED || other->size == 0 || !meet(other, block))
             continue;
         size_t other_end = other->offset + round_up(other->size);
         if (other->offset <= from && other_end > from && other_end > *blocked)
@@ -72,11 +74,16 @@ static size_t best_offset(const struct sqz_block *blocks, int n, const struct sq
     }
 }
 
+static void forget_places(struct sqz_block *blocks, int n)
+{
+    for (int i = 0; i < n; i++)
+        blocks[i].offset = NOT_PLACED;
+}
+
 static size_t place_blocks(struct sqz_block *blocks, int n, bool last)
 {
     size_t arena = 0;
-    for (int i = 0; i < n; i++)
-        blocks[i].offset = (size_t)-1;
+    forget_places(blocks, n);
     for (int i = next_block(blocks, n, last); i >= 0; i = next_block(blocks, n, last)) {
         struct sqz_block *block = &blocks[i];
         block->offset = block->size ? best_offset(blocks, n, block) : 0;
@@ -91,4 +98,43 @@ size_t sqz_plan_blocks(struct sqz_block *blocks, int n)
 {
     size_t backwards = place_blocks(blocks, n, true), forwards = place_blocks(blocks, n, false);
     return forwards <= backwards ? forwards : place_blocks(blocks, n, true);
+}
+
+static size_t half(const struct sqz_block *block)
+{
+    return round_up((block->size + 1) / 2);
+}
+
+static size_t centre(const struct sqz_block *block)
+{
+    return block->offset + half(block);
+}
+
+// True when no block around that centre lives at the same time as this one.
+static bool is_free(const struct sqz_block *blocks, int n, size_t at, const struct sqz_block *block)
+{
+    for (int i = 0; i < n; i++)
+        if (blocks[i].offset != NOT_PLACED && blocks[i].size > 0 && centre(&blocks[i]) == at &&
+            meet(&blocks[i], block))
+            return false;
+    return true;
+}
+
+// The largest first: around the centre of a larger one there is room.
+size_t sqz_plan_halves(struct sqz_block *blocks, int n)
+{
+    size_t arena = 0;
+    forget_places(blocks, n);
+    for (int i = next_block(blocks, n, false); i >= 0; i = next_block(blocks, n, false)) {
+        struct sqz_block *block = &blocks[i];
+        size_t at = arena + half(block);
+        for (int j = 0; j < n; j++)
+            if (blocks[j].offset != NOT_PLACED && blocks[j].size > 0 && centre(&blocks[j]) < at &&
+                is_free(blocks, n, centre(&blocks[j]), block))
+                at = centre(&blocks[j]);
+        block->offset = block->size ? at - half(block) : 0;
+        if (at + half(block) > arena)
+            arena = at + half(block);
+    }
+    return arena;
 }
