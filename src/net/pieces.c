@@ -12,6 +12,8 @@
 // More pieces than threads, so that a late thread holds up the others for less.
 #define PIECES_PER_THREAD 3
 #define LEAST_GRANULES    4 // of a piece
+// Between 3, SqueezeNet's layers of 27 x 27, and 10, those of 13 x 13, whose tiles are too few.
+#define FAR_OUTWEIGHS 5
 
 struct cut {
     int units, granule, n;                  // pixels, rows or tiles, in n pieces of whole granules
@@ -54,8 +56,9 @@ static int64_t layer_cost(const struct cutter *cutter, int index)
     return m > 0 ? macs * (m + 2) * (m + 2) / (m * m) / 6 : macs;
 }
 
-// A convolution whose weights outweigh its input is cut by output channels first: every thread then
-// reads its own share of the weights. By Winograd, each such piece transforms the whole input.
+// A convolution whose weights far outweigh its input is cut by output channels first: every thread
+// then reads its own share of the weights, but all of the input, and the next layer all of its
+// channels. By Winograd, each such piece transforms the whole input.
 static void cut_conv(const struct cutter *cutter, int index, int64_t wanted, struct cut *cut)
 {
     struct sqz_conv conv = sqz_layer_conv(cutter->net, index);
@@ -69,7 +72,7 @@ static void cut_conv(const struct cutter *cutter, int index, int64_t wanted, str
         cut->granule = cutter->kernels->mr;
     }
     cut->channel_granule = cutter->kernels->nr;
-    if (weights > input)
+    if (weights > FAR_OUTWEIGHS * input)
         cut->n_channel = cut_into(conv.out_c, cut->channel_granule, wanted);
     wanted /= cut->n_channel;
     // Of a few granules the pieces would be too unequal.
