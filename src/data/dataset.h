@@ -60,6 +60,11 @@ bool sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *
 // is fine). A class that is not there is an error that names it and the nearest one.
 enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,
                                         int n_classes, struct sqz_error *err);
+// Appends the pictures of `folder` and of the folders in it to a set of class folders, with label
+// 0, for a loss that does not look at labels. SQZ_E_CONFIG for other kinds of sets, SQZ_E_DATA when
+// there is no picture.
+enum sqz_status sqz_dataset_add_unlabelled(struct sqz_dataset *set, const char *folder, int threads,
+                                           struct sqz_error *err);
 // Loads one sample's bytes or points at its pixels; *bytes belongs to the caller (a reusable
 // buffer).
 enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,

@@ -1,5 +1,6 @@
 // Data sets with one folder a class, as ImageNet is kept.
 #include "base/memory.h"
+#include "base/random.h"
 #include "data/sets.h"
 #include <limits.h>
 #include <string.h>
@@ -220,6 +221,32 @@ static bool note_skipped(const char *folder, const struct sqz_listed_file *file,
     return set->skipped_example != NULL;
 }
 
+// Moves the list's images to the end of the set's samples.
+static enum sqz_status take_samples(const char *folder, struct sqz_file_list *list,
+                                    struct sqz_dataset *set, struct sqz_error *err)
+{
+    const size_t length = strlen(folder);
+    const size_t head = length + (length > 0 && folder[length - 1] != '/');
+    struct sqz_path_block **end = &set->paths;
+    struct sqz_sample *grown =
+        sqz_grow_array(set->samples, set->count, set->count + list->count, sizeof *grown);
+    bool whole = grown != NULL;
+    if (whole)
+        set->samples = grown;
+    for (size_t i = 0; whole && i < list->count; i++) {
+        if (list->files[i].problem)
+            whole = note_skipped(folder, &list->files[i], set);
+        else
+            add_sample(&list->files[i], head, set);
+    }
+    while (*end)
+        end = &(*end)->next;
+    *end = list->paths;
+    list->paths = NULL;
+    return whole ? SQZ_OK
+                 : sqz_fail_memory(err, "the list of samples", list->count * sizeof *set->samples);
+}
+
 enum sqz_status sqz_class_folders_open(const char *folder, bool check_headers, int threads,
                                        struct sqz_dataset *set, struct sqz_error *err)
 {
@@ -227,32 +254,72 @@ enum sqz_status sqz_class_folders_open(const char *folder, bool check_headers, i
     enum sqz_status status = sqz_file_list_read(folder, &list, NULL, NULL, err);
     if (status)
         return status;
-    if (check_headers && (status = sqz_headers_check(folder, &list, threads, err)))
-        goto done;
-    if ((status = refuse_emptied(folder, &list, err)))
-        goto done;
-    set->samples = sqz_new_array(list.count, sizeof *set->samples);
-    bool whole = set->samples != NULL;
-    size_t length = strlen(folder), head = length + (length > 0 && folder[length - 1] != '/');
-    for (size_t i = 0; whole && i < list.count; i++) {
-        if (list.files[i].problem)
-            whole = note_skipped(folder, &list.files[i], set);
-        else
-            add_sample(&list.files[i], head, set);
-    }
-    set->paths = list.paths;
-    list.paths = NULL;
+    if (check_headers)
+        status = sqz_headers_check(folder, &list, threads, err);
+    if (!status)
+        status = refuse_emptied(folder, &list, err);
+    if (!status)
+        status = take_samples(folder, &list, set, err);
     sqz_free(set->name);
     set->name = sqz_copy_string(folder);
-    if (!whole || !set->name) {
-        status = sqz_fail_memory(err, "the list of samples", list.count * sizeof *set->samples);
-        goto done;
+    if (!status && !set->name)
+        status = sqz_fail_memory(err, "a path", strlen(folder));
+    if (!status) {
+        set->classes = list.classes;
+        set->n_classes = list.n_classes;
+        list.classes = NULL;
+        list.n_classes = 0;
     }
-    set->classes = list.classes;
-    set->n_classes = list.n_classes;
-    list.classes = NULL;
-    list.n_classes = 0;
-done:
+    sqz_file_list_release(&list);
+    return status;
+}
+
+static void pass_over(void *arg, const char *path, const char *problem)
+{
+    (void)arg, (void)path, (void)problem;
+}
+
+static enum sqz_status list_unlabelled(const char *folder, struct sqz_file_list *list,
+                                       struct sqz_error *err)
+{
+    struct sqz_folder entries = {0};
+    enum sqz_status status = sqz_need_folder(folder, err);
+    if (!status)
+        status = sqz_folder_read(folder, &entries, err);
+    if (!status)
+        status = list_class(folder, ".", list, pass_over, NULL, err);
+    for (size_t i = 0; !status && i < entries.count; i++)
+        if (entries.entries[i].is_folder && !sqz_name_is_hidden(entries.entries[i].name))
+            status = list_class(folder, entries.entries[i].name, list, pass_over, NULL, err);
+    sqz_folder_release(&entries);
+    return status;
+}
+
+enum sqz_status sqz_dataset_add_unlabelled(struct sqz_dataset *set, const char *folder, int threads,
+                                           struct sqz_error *err)
+{
+    const size_t labelled = set->count;
+    struct sqz_file_list list = {0};
+    enum sqz_status status = SQZ_OK;
+    if (set->pack || set->pixels)
+        status = sqz_fail(err, SQZ_E_CONFIG,
+                          "Pictures without labels can join a data set of class folders only, and "
+                          "\"%s\" is another kind.",
+                          set->name);
+    if (!status)
+        status = list_unlabelled(folder, &list, err);
+    if (!status)
+        status = sqz_headers_check(folder, &list, threads, err);
+    if (!status)
+        status = take_samples(folder, &list, set, err);
+    if (!status && set->count == labelled)
+        status = sqz_fail(err, SQZ_E_DATA,
+                          "No file in \"%s\" or in a folder of it is an image that can be read.",
+                          folder);
+    for (size_t i = labelled; !status && i < set->count; i++) {
+        set->samples[i].label = 0;
+        set->fingerprint = sqz_random_hash(set->fingerprint, set->samples[i].hash);
+    }
     sqz_file_list_release(&list);
     return status;
 }

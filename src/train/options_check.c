@@ -238,6 +238,15 @@ static enum sqz_status check_retraining(const struct sqz_options *options, struc
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options prune, compress and update_budget work on a network's final "
                         "weights; add \"--norm none\".");
+    if (*options->unlabelled_dir &&
+        (options->distill != 1 || (!*options->teacher && !*options->ckpt_path)))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option unlabelled_dir adds pictures whose answers only a teacher knows; "
+                        "add \"--distill 1\" and a teacher or ckpt_path.");
+    if (*options->unlabelled_dir && (options->balanced_sampling || *options->class_weights))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Options balanced_sampling and class_weights count labels, which the "
+                        "pictures of unlabelled_dir have none of.");
     if (sqz_options_teaches(options) && strcmp(options->loss, "CE") != 0)
         return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
                         options->loss);

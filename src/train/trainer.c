@@ -25,12 +25,12 @@ void sqz_run_release(struct sqz_run *run)
     sqz_free(run->best_path);
 }
 
+// The option's path as it is from any folder. One that does not resolve is reported by whoever
+// opens it.
 static enum sqz_status make_absolute(struct sqz_options *options, const char *name,
-                                     struct sqz_error *err)
+                                     const char *value, struct sqz_error *err)
 {
-    char *value = strcmp(name, "data_dir") == 0 ? options->data_dir : options->ckpt_path;
     char path[PATH_MAX];
-    // A path that does not resolve is reported by whoever opens it.
     if (!*value || !realpath(value, path))
         return SQZ_OK;
     return sqz_options_set(options, name, path, sqz_options_origin(options, name), err);
@@ -42,9 +42,11 @@ enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
     struct sqz_text text = {0};
     enum sqz_status status = sqz_options_copy(run->setup.options, &options, err);
     if (!status)
-        status = make_absolute(options, "data_dir", err);
+        status = make_absolute(options, "data_dir", options->data_dir, err);
     if (!status)
-        status = make_absolute(options, "ckpt_path", err);
+        status = make_absolute(options, "unlabelled_dir", options->unlabelled_dir, err);
+    if (!status)
+        status = make_absolute(options, "ckpt_path", options->ckpt_path, err);
     // Orders for this one command are none for a later --resume.
     static const char *const orders[][2] = {
         {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},

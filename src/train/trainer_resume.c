@@ -15,6 +15,7 @@ static enum option_role role_of(const char *name)
 {
     static const char *const machine[] = {"threads",
                                           "data_dir",
+                                          "unlabelled_dir",
                                           "num_parallel_workers",
                                           "ckpt_save_dir",
                                           "run_dir",

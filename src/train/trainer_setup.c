@@ -109,6 +109,19 @@ static void note_skipped(struct sqz_setup *setup, const struct sqz_dataset *set,
         set->skipped_example ? set->skipped_example : "no images that can be read");
 }
 
+static enum sqz_status add_unlabelled(const struct sqz_environment *environment,
+                                      struct sqz_setup *setup, struct sqz_error *err)
+{
+    const size_t labelled = setup->train->count;
+    enum sqz_status status =
+        sqz_dataset_add_unlabelled(setup->train, setup->options->unlabelled_dir,
+                                   sqz_pool_size(environment->pool), err);
+    if (!status)
+        sqz_text_add(&setup->notes, "%zu of the training pictures have no label.\n",
+                     setup->train->count - labelled);
+    return status;
+}
+
 static enum sqz_status open_data(const struct sqz_environment *environment, struct sqz_setup *setup,
                                  struct sqz_error *err)
 {
@@ -119,6 +132,8 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
         return status;
     if (has_val(setup))
         status = open_split(environment, setup, true, &setup->val, err);
+    if (!status && *setup->options->unlabelled_dir)
+        status = add_unlabelled(environment, setup, err);
     if (!status)
         note_skipped(setup, setup->train, "training");
     if (!status && setup->val)

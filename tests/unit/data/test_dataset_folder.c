@@ -233,6 +233,39 @@ static void mapping(void **state)
     sqz_dataset_free(set);
 }
 
+static void unlabelled(void **state)
+{
+    (void)state;
+    struct sqz_error err = {0};
+    make_png(in_scratch("few/a/1.png"), 40, 40, 1);
+    make_png(in_scratch("few/b/1.png"), 40, 40, 2);
+    make_png(in_scratch("more/2.png"), 40, 40, 3);
+    make_png(in_scratch("more/trip/3.png"), 40, 40, 4);
+    make_file(in_scratch("more/trip/notes.txt"), "x", 1);
+    make_png(in_scratch("more/trip/deeper/4.png"), 40, 40, 5);
+    make_file(in_scratch("none/notes.txt"), "x", 1);
+    struct sqz_dataset_request request = request_for(in_scratch("few"), "");
+    struct sqz_dataset *set = open_or_fail(&request);
+    const uint64_t before = set->fingerprint;
+    assert_int_equal(sqz_dataset_add_unlabelled(set, in_scratch("more"), 2, &err), SQZ_OK);
+    assert_int_equal(set->count, 4);
+    assert_int_equal(set->n_classes, 2);
+    assert_int_equal(set->skipped, 1);
+    assert_int_equal(set->samples[1].label, 1);
+    assert_string_equal(set->samples[2].path, in_scratch("more/./2.png"));
+    assert_string_equal(set->samples[3].path, in_scratch("more/trip/3.png"));
+    assert_int_equal(set->samples[3].label, 0);
+    assert_true(set->fingerprint != before);
+    struct sqz_bytes bytes = {0};
+    struct sqz_source source;
+    assert_int_equal(sqz_dataset_read(set, 3, &bytes, NULL, &source, &err), SQZ_OK);
+    sqz_bytes_release(&bytes);
+    assert_int_equal(sqz_dataset_add_unlabelled(set, in_scratch("none"), 2, &err), SQZ_E_DATA);
+    assert_non_null(strstr(err.text, "none\" or in a folder of it is an image"));
+    assert_int_equal(sqz_dataset_add_unlabelled(set, in_scratch("gone"), 2, &err), SQZ_E_NOINPUT);
+    sqz_dataset_free(set);
+}
+
 static void hymenoptera(void **state)
 {
     (void)state;
@@ -261,6 +294,7 @@ int main(void)
         cmocka_unit_test(order_and_labels), cmocka_unit_test(refusals),
         cmocka_unit_test(layouts),          cmocka_unit_test(headers),
         cmocka_unit_test(fingerprints),     cmocka_unit_test(division),
-        cmocka_unit_test(mapping),          cmocka_unit_test(hymenoptera)};
+        cmocka_unit_test(mapping),          cmocka_unit_test(unlabelled),
+        cmocka_unit_test(hymenoptera)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -209,6 +209,11 @@ static void test_refused(void **state)
     refuse((const char *const[]){"update_budget=1kB", NULL}, "ckpt_path");
     refuse((const char *const[]){"update_budget=1kB", "prune=0.5", base, NULL}, "excludes");
     refuse((const char *const[]){"distill=0.5", "loss=BCE", NULL}, "loss CE");
+    refuse((const char *const[]){"unlabelled_dir=/", "distill=0.5", base, NULL}, "distill 1");
+    refuse((const char *const[]){"unlabelled_dir=/", "distill=1", NULL}, "teacher or ckpt_path");
+    refuse((const char *const[]){"unlabelled_dir=/", "distill=1", "class_weights=balanced", base,
+                                 NULL},
+           "count labels");
     refuse((const char *const[]){"compress=true", "size=1kB", "epoch_size=1", NULL}, "1000 bytes");
 }
 
