@@ -101,11 +101,11 @@ enum sqz_status sqz_infer_new(const struct sqz_net *net, const float *weights,
         sqz_infer_free(infer);
         return status;
     }
-    load_weights(infer, weights);
     if (!low_memory) { // the system hands out memory when it is touched: here, not in the first run
         memset(infer->arenas, 0, infer->plan.arena);
         memset(infer->scratch, 0, infer->plan.scratch * (size_t)threads);
     }
+    load_weights(infer, weights); // last: the threads are awake then
     infer->forward = (struct sqz_forward){net, kernels, infer->packed, infer->bias,
                                           infer->plan.packing.forward_tile};
     *out = infer;
