@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define SPIN_SECONDS 300e-6 // longer than the gap between two kernels of one network
+#define SPIN_SECONDS 300e-6 // longer than a stage's last piece, for which the others wait
 #define STACK_BYTES  ((size_t)8 << 20)
 
 struct worker {

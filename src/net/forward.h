@@ -10,6 +10,7 @@ struct sqz_piece {
     // Pixels of the output, for MAXPOOL rows of it; by Winograd, the tiles that begin among them.
     int begin, end;
     int channel0, channel1; // CONV: output channels of the layer's slice; a fused MEAN's channels
+    int home; // from pieces.c: the worker that wrote what lies there of the stage before
 };
 struct sqz_piece sqz_piece_whole(const struct sqz_net *net, int layer);
 

@@ -201,7 +201,7 @@ static int begin_piece(const struct run *run, int worker)
     const int first = pieces->first[run->stage], end = pieces->first[run->stage + 1];
     for (int anyone = 0; anyone < 2; anyone++)
         for (int p = first; p < end; p++)
-            if ((anyone || pieces->home[p] == worker) &&
+            if ((anyone || pieces->pieces[p].home == worker) &&
                 !__atomic_exchange_n(&run->infer->begun[p], 1, __ATOMIC_RELAXED))
                 return p;
     return first; // never: there are as many tasks as pieces

@@ -34,8 +34,7 @@ void sqz_infer_plan_release(struct sqz_infer_plan *plan);
 // The stages' layers cut for several threads (pieces.c).
 struct sqz_pieces {
     struct sqz_piece *pieces; // in the order of the stages
-    int *home;  // of each: the worker that has computed what lies there of the stage before
-    int *first; // [stage], and one behind the last
+    int *first;               // [stage], and one behind the last
 };
 enum sqz_status sqz_pieces_new(const struct sqz_net *net, const struct sqz_kernels *kernels,
                                const struct sqz_infer_plan *plan, int threads,

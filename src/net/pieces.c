@@ -120,26 +120,25 @@ static int unit_begin(const struct cutter *cutter, int index, int unit)
     return sqz_winograd_tile_begin(&conv, tile, unit);
 }
 
-// From `at` on. Rows stay at home from layer to layer; of channels the next layer reads all anyway.
-static void fill_pieces(const struct cutter *cutter, int index, struct cut cut, int at,
-                        struct sqz_pieces *out)
+// Rows stay at home from layer to layer; of channels the next layer reads all anyway.
+static void fill_pieces(const struct cutter *cutter, int index, struct cut cut,
+                        struct sqz_piece *piece)
 {
     for (int c = 0; c < cut.n_channel; c++)
-        for (int p = 0; p < cut.n; p++, at++) {
-            out->pieces[at] = (struct sqz_piece){
+        for (int p = 0; p < cut.n; p++, piece++)
+            *piece = (struct sqz_piece){
                 .layer = index,
                 .begin = unit_begin(cutter, index, cut_at(cut.units, cut.granule, cut.n, p)),
                 .end = unit_begin(cutter, index, cut_at(cut.units, cut.granule, cut.n, p + 1)),
                 .channel0 = cut_at(cut.channels, cut.channel_granule, cut.n_channel, c),
-                .channel1 = cut_at(cut.channels, cut.channel_granule, cut.n_channel, c + 1)};
-            out->home[at] = cut.n > 1 ? (2 * p + 1) * cutter->threads / (2 * cut.n)
-                                      : (2 * c + 1) * cutter->threads / (2 * cut.n_channel);
-        }
+                .channel1 = cut_at(cut.channels, cut.channel_granule, cut.n_channel, c + 1),
+                .home = cut.n > 1 ? (2 * p + 1) * cutter->threads / (2 * cut.n)
+                                  : (2 * c + 1) * cutter->threads / (2 * cut.n_channel)};
 }
 
-// Walks the layers and counts the pieces; writes them if there is room. Of a stage's layers the
+// Walks the layers and counts the pieces; writes them if `pieces` is there. Of a stage's layers the
 // costliest goes first, so that the small pieces fill up the end.
-static int cut_layers(const struct cutter *cutter, struct sqz_pieces *out)
+static int cut_layers(const struct cutter *cutter, int *first_piece, struct sqz_piece *pieces)
 {
     const struct sqz_net *net = cutter->net;
     const int *stage = cutter->plan->stage;
@@ -148,7 +147,7 @@ static int cut_layers(const struct cutter *cutter, struct sqz_pieces *out)
         int64_t cost = 0, below = INT64_MAX;
         for (end = first; end < net->n_layers && stage[end] == stage[first]; end++)
             cost += layer_cost(cutter, end);
-        out->first[stage[first]] = n;
+        first_piece[stage[first]] = n;
         while (below > 0) {
             int64_t next = 0; // the largest cost that was not yet its turn
             for (int i = first; i < end; i++)
@@ -158,14 +157,14 @@ static int cut_layers(const struct cutter *cutter, struct sqz_pieces *out)
                 if (next == 0 || layer_cost(cutter, i) != next)
                     continue;
                 struct cut cut = cut_layer(cutter, i, cost);
-                if (out->pieces)
-                    fill_pieces(cutter, i, cut, n, out);
+                if (pieces)
+                    fill_pieces(cutter, i, cut, pieces + n);
                 n += cut.n * cut.n_channel;
             }
             below = next;
         }
     }
-    out->first[cutter->plan->n_stages] = n;
+    first_piece[cutter->plan->n_stages] = n;
     return n;
 }
 
@@ -178,15 +177,14 @@ enum sqz_status sqz_pieces_new(const struct sqz_net *net, const struct sqz_kerne
     size_t n = 0;
     pieces.first = sqz_new_array((size_t)plan->n_stages + 1, sizeof *pieces.first);
     if (pieces.first) {
-        n = (size_t)cut_layers(&cutter, &pieces);
-        pieces.home = sqz_new_array(n, sizeof *pieces.home);
+        n = (size_t)cut_layers(&cutter, pieces.first, NULL);
         pieces.pieces = sqz_new_array(n, sizeof *pieces.pieces);
     }
-    if (!pieces.pieces || !pieces.home) {
+    if (!pieces.pieces) {
         sqz_pieces_release(&pieces);
         return sqz_fail_memory(err, "the pieces of inference", n * sizeof *pieces.pieces);
     }
-    cut_layers(&cutter, &pieces);
+    cut_layers(&cutter, pieces.first, pieces.pieces);
     *out = pieces;
     return SQZ_OK;
 }
@@ -194,7 +192,6 @@ enum sqz_status sqz_pieces_new(const struct sqz_net *net, const struct sqz_kerne
 void sqz_pieces_release(struct sqz_pieces *pieces)
 {
     sqz_free(pieces->pieces);
-    sqz_free(pieces->home);
     sqz_free(pieces->first);
     memset(pieces, 0, sizeof *pieces);
 }

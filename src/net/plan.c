@@ -14,6 +14,11 @@ static size_t round_up(size_t size)
     return (size + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
 }
 
+static bool takes_place(const struct sqz_block *block)
+{
+    return block->offset != NOT_PLACED && block->size > 0;
+}
+
 static bool meet(const struct sqz_block *a, const struct sqz_block *b)
 {
     return a->first <= b->last && b->first <= a->last;
@@ -41,7 +46,7 @@ static size_t gap_end(const struct sqz_block *blocks, int n, const struct sqz_bl
     *blocked = 0;
     for (int i = 0; i < n; i++) {
         const struct sqz_block *other = &blocks[i];
-        if (other->offset == NOT_PLACED || other->size == 0 || !meet(other, block))
+        if (!takes_place(other) || !meet(other, block))
             continue;
         size_t other_end = other->offset + round_up(other->size);
         if (other->offset <= from && other_end > from && other_end > *blocked)
@@ -114,8 +119,7 @@ static size_t centre(const struct sqz_block *block)
 static bool is_free(const struct sqz_block *blocks, int n, size_t at, const struct sqz_block *block)
 {
     for (int i = 0; i < n; i++)
-        if (blocks[i].offset != NOT_PLACED && blocks[i].size > 0 && centre(&blocks[i]) == at &&
-            meet(&blocks[i], block))
+        if (takes_place(&blocks[i]) && centre(&blocks[i]) == at && meet(&blocks[i], block))
             return false;
     return true;
 }
@@ -129,7 +133,7 @@ size_t sqz_plan_halves(struct sqz_block *blocks, int n)
         struct sqz_block *block = &blocks[i];
         size_t at = arena + half(block);
         for (int j = 0; j < n; j++)
-            if (blocks[j].offset != NOT_PLACED && blocks[j].size > 0 && centre(&blocks[j]) < at &&
+            if (takes_place(&blocks[j]) && centre(&blocks[j]) < at &&
                 is_free(blocks, n, centre(&blocks[j]), block))
                 at = centre(&blocks[j]);
         block->offset = block->size ? at - half(block) : 0;

@@ -214,6 +214,23 @@ bool sqz_options_teaches(const struct sqz_options *options)
     return *options->teacher || options->distill > 0;
 }
 
+static enum sqz_status check_teaching(const struct sqz_options *options, struct sqz_error *err)
+{
+    const bool more = *options->unlabelled_dir;
+    if (more && (options->distill != 1 || (!*options->teacher && !*options->ckpt_path)))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option unlabelled_dir adds pictures whose answers only a teacher knows; "
+                        "add \"--distill 1\" and a teacher or ckpt_path.");
+    if (more && (options->balanced_sampling || *options->class_weights))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Options balanced_sampling and class_weights count labels, which the "
+                        "pictures of unlabelled_dir have none of.");
+    if (sqz_options_teaches(options) && strcmp(options->loss, "CE") != 0)
+        return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
+                        options->loss);
+    return SQZ_OK;
+}
+
 static enum sqz_status check_retraining(const struct sqz_options *options, struct sqz_error *err)
 {
     bool another = sqz_options_prunes(options) || options->compress;
@@ -238,19 +255,7 @@ static enum sqz_status check_retraining(const struct sqz_options *options, struc
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options prune, compress and update_budget work on a network's final "
                         "weights; add \"--norm none\".");
-    if (*options->unlabelled_dir &&
-        (options->distill != 1 || (!*options->teacher && !*options->ckpt_path)))
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option unlabelled_dir adds pictures whose answers only a teacher knows; "
-                        "add \"--distill 1\" and a teacher or ckpt_path.");
-    if (*options->unlabelled_dir && (options->balanced_sampling || *options->class_weights))
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Options balanced_sampling and class_weights count labels, which the "
-                        "pictures of unlabelled_dir have none of.");
-    if (sqz_options_teaches(options) && strcmp(options->loss, "CE") != 0)
-        return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
-                        options->loss);
-    return SQZ_OK;
+    return check_teaching(options, err);
 }
 
 // A recipe.yaml of a run names every option, so a default in it is no wish of anybody.
