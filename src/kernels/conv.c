@@ -170,24 +170,24 @@ static void run_block(const struct sqz_kernels *k, const struct sqz_conv_task *t
                       const struct block_scratch *block)
 {
     const int out_c = task->conv->out_c;
-    struct sqz_gemm_tile tile = {.taps = conv_taps(task->conv),
-                                 .depth = conv_depth(task->conv),
-                                 .ldc = task->ldy,
-                                 .accumulate = task->accumulate,
-                                 .relu = task->relu};
+    const struct sqz_split among = sqz_split_among(tiles, tile0, tile1);
+    struct sqz_gemm product = {.a = block->table,
+                               .taps = conv_taps(task->conv),
+                               .depth = conv_depth(task->conv),
+                               .tiles = tile1 - tile0,
+                               .rows = among.size,
+                               .larger = among.larger,
+                               .ldc = task->ldy,
+                               .accumulate = task->accumulate,
+                               .relu = task->relu};
+    float *y = task->y + (task->pixel0 + sqz_split_start(tiles, tile0)) * task->ldy;
     for (int c0 = task->channel0; c0 < task->channel1;) {
         int width = sqz_panel_width(k, out_c, c0);
-        void (*gemm)(const struct sqz_gemm_tile *) = width == k->nr ? k->gemm : k->gemm_half;
-        tile.columns = task->channel1 - c0 < width ? task->channel1 - c0 : width;
-        tile.b = task->packed + (ptrdiff_t)tile.taps * tile.depth * c0;
-        tile.bias = task->bias ? task->bias + c0 : NULL;
-        for (int t = tile0; t < tile1; t++) {
-            int first = sqz_split_start(tiles, t);
-            tile.a = block->table + (ptrdiff_t)(t - tile0) * tile.taps * k->mr;
-            tile.rows = sqz_split_start(tiles, t + 1) - first;
-            tile.c = task->y + (task->pixel0 + first) * task->ldy + c0;
-            gemm(&tile);
-        }
+        product.columns = task->channel1 - c0 < width ? task->channel1 - c0 : width;
+        product.b = task->packed + (ptrdiff_t)product.taps * product.depth * c0;
+        product.bias = task->bias ? task->bias + c0 : NULL;
+        product.c = y + c0;
+        (width == k->nr ? k->gemm : k->gemm_half)(&product);
         c0 += width;
     }
 }

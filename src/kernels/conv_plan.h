@@ -49,6 +49,13 @@ static inline int sqz_ceil_div(int n, int d)
     return (n + d - 1) / d;
 }
 
+// How parts [first, end) of a split are split.
+static inline struct sqz_split sqz_split_among(struct sqz_split split, int first, int end)
+{
+    const int larger = split.larger < end ? split.larger : end;
+    return (struct sqz_split){split.size, larger > first ? larger - first : 0};
+}
+
 // Pieces of the caller's scratch, each aligned to a cache line. With base NULL it only counts.
 struct sqz_scratch {
     char *base;

@@ -7,8 +7,8 @@ enum { MR = 6, NR = 16 };
     X(6, __VA_ARGS__)
 #include "kernels/gemm_tmpl.h"
 
-DEFINE_KERNEL(gemm, sqz_gemm_tile, gemm_body, 2)
-DEFINE_KERNEL(outer, sqz_outer_tile, outer_body, 2)
+DEFINE_GEMM(gemm, 2)
+DEFINE_OUTER(outer, 2)
 
 void sqz_gemm_fill_avx2(struct sqz_kernels *k)
 {

@@ -9,10 +9,10 @@ enum { MR = 12, NR = 32 };
     X(11, __VA_ARGS__) X(12, __VA_ARGS__)
 #include "kernels/gemm_tmpl.h"
 
-DEFINE_KERNEL(gemm, sqz_gemm_tile, gemm_body, 2)
-DEFINE_KERNEL(gemm_half, sqz_gemm_tile, gemm_body, 1)
-DEFINE_KERNEL(outer, sqz_outer_tile, outer_body, 2)
-DEFINE_KERNEL(outer_half, sqz_outer_tile, outer_body, 1)
+DEFINE_GEMM(gemm, 2)
+DEFINE_GEMM(gemm_half, 1)
+DEFINE_OUTER(outer, 2)
+DEFINE_OUTER(outer_half, 1)
 
 void sqz_gemm_fill_avx512(struct sqz_kernels *k)
 {

@@ -3,22 +3,29 @@
 
 enum { MR = 4, NR = 16 };
 
-static void gemm(const struct sqz_gemm_tile *tile)
+static void gemm_row(const struct sqz_gemm *gemm, const float *const *a, float *c)
 {
-    for (int i = 0; i < tile->rows; i++) {
-        float *c = tile->c + i * tile->ldc;
-        float sum[NR] = {0};
-        for (int j = 0; j < tile->columns; j++)
-            sum[j] = tile->bias ? tile->bias[j] : 0;
-        const float *b = tile->b;
-        for (int t = 0; t < tile->taps; t++)
-            for (int k = 0; k < tile->depth; k++, b += NR)
-                for (int j = 0; j < NR; j++)
-                    sum[j] += tile->a[t * MR + i][k] * b[j];
-        for (int j = 0; j < tile->columns; j++)
-            sum[j] = tile->accumulate ? c[j] + sum[j] : sum[j];
-        for (int j = 0; j < tile->columns; j++)
-            c[j] = tile->relu && sum[j] < 0 ? 0 : sum[j];
+    float sum[NR] = {0};
+    for (int j = 0; j < gemm->columns; j++)
+        sum[j] = gemm->bias ? gemm->bias[j] : 0;
+    const float *b = gemm->b;
+    for (int t = 0; t < gemm->taps; t++)
+        for (int k = 0; k < gemm->depth; k++, b += NR)
+            for (int j = 0; j < NR; j++)
+                sum[j] += a[t * MR][gemm->from + k] * b[j];
+    for (int j = 0; j < gemm->columns; j++)
+        sum[j] = gemm->accumulate ? c[j] + sum[j] : sum[j];
+    for (int j = 0; j < gemm->columns; j++)
+        c[j] = gemm->relu && sum[j] < 0 ? 0 : sum[j];
+}
+
+static void gemm(const struct sqz_gemm *gemm)
+{
+    float *c = gemm->c;
+    for (int n = 0; n < gemm->tiles; n++) {
+        const float *const *a = gemm->a + n * gemm->taps * MR;
+        for (int i = 0; i < gemm->rows + (n < gemm->larger); i++, c += gemm->ldc)
+            gemm_row(gemm, a + i, c);
     }
 }
 

@@ -60,25 +60,25 @@ INLINE void store_tile(float *to, ptrdiff_t ld, int columns, vec sum[MR][2], boo
 // hardware to see them coming.
 enum { AHEAD = 1024 };
 
-INLINE void gemm_body(const struct sqz_gemm_tile *tile, const int rows, const int vectors)
+INLINE void gemm_body(const struct sqz_gemm *gemm, const float *const *a, float *to,
+                      const int rows, const int vectors)
 {
     vec c[MR][2];
-    prefetch_tile(tile->c, tile->ldc, rows, vectors);
+    prefetch_tile(to, gemm->ldc, rows, vectors);
     vec init[2] = {vec_zero(), vec_zero()};
-    if (tile->bias)
+    if (gemm->bias)
         UNROLL for (int v = 0; v < vectors; v++)
-            init[v] = vec_load_n(tile->bias + v * VEC_N, lanes(tile->columns, v));
+            init[v] = vec_load_n(gemm->bias + v * VEC_N, lanes(gemm->columns, v));
     UNROLL for (int i = 0; i < rows; i++)
         UNROLL for (int v = 0; v < vectors; v++)
             c[i][v] = init[v];
-    const float *b = tile->b;
-    const float *const *a = tile->a;
-    const ptrdiff_t depth = tile->depth;
-    for (int t = tile->taps; t > 0; t--, a += MR) {
+    const float *b = gemm->b;
+    const ptrdiff_t from = gemm->from, end = from + gemm->depth;
+    for (int t = gemm->taps; t > 0; t--, a += MR) {
         const float *row[MR];
         UNROLL for (int i = 0; i < rows; i++)
             row[i] = a[i];
-        for (ptrdiff_t k = 0; k < depth; k++, b += vectors * VEC_N) {
+        for (ptrdiff_t k = from; k < end; k++, b += vectors * VEC_N) {
             vec w[2];
             UNROLL for (int v = 0; v < vectors * VEC_N; v += 16)
                 __builtin_prefetch(b + AHEAD + v);
@@ -91,7 +91,7 @@ INLINE void gemm_body(const struct sqz_gemm_tile *tile, const int rows, const in
             }
         }
     }
-    store_tile(tile->c, tile->ldc, tile->columns, c, tile->accumulate, tile->relu, rows, vectors);
+    store_tile(to, gemm->ldc, gemm->columns, c, gemm->accumulate, gemm->relu, rows, vectors);
 }
 
 INLINE void outer_body(const struct sqz_outer_tile *tile, const int rows, const int vectors)
@@ -175,15 +175,31 @@ static int nonzeros(const float *x, int channels, float *values, int32_t *at)
     return n;
 }
 
-#define CASE(n, body, tile, vectors) \
+// Functions for panels `vectors` wide that pick the body for a tile's number of rows.
+#define GEMM_CASE(n, vectors) \
     case n: \
-        body(tile, n, vectors); \
+        gemm_body(gemm, a, c, n, vectors); \
         break;
-// A function for panels `vectors` wide that picks the body for the tile's number of rows.
-#define DEFINE_KERNEL(name, type, body, vectors) \
-    KEEP_REGISTERS static void name(const struct type *tile) \
+#define DEFINE_GEMM(name, vectors) \
+    KEEP_REGISTERS static void name(const struct sqz_gemm *gemm) \
     { \
-        switch (tile->rows) { FOR_ROWS(CASE, body, tile, vectors) } \
+        const float *const *a = gemm->a; \
+        float *c = gemm->c; \
+        for (int i = 0; i < gemm->tiles; i++) { \
+            const int rows = gemm->rows + (i < gemm->larger); \
+            switch (rows) { FOR_ROWS(GEMM_CASE, vectors) } \
+            a += gemm->taps * MR; \
+            c += rows * gemm->ldc; \
+        } \
+    }
+#define OUTER_CASE(n, vectors) \
+    case n: \
+        outer_body(tile, n, vectors); \
+        break;
+#define DEFINE_OUTER(name, vectors) \
+    KEEP_REGISTERS static void name(const struct sqz_outer_tile *tile) \
+    { \
+        switch (tile->rows) { FOR_ROWS(OUTER_CASE, vectors) } \
     }
 
 static double fma_burst(long iterations)

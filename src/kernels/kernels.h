@@ -25,18 +25,21 @@ struct sqz_pool2d { // max pooling; windows may hang over the right and bottom e
     const float *signs; // NULL, or 1 or -1 for each channel; -1: the minimum instead
 };
 
-// One tile of a forward pass or a data gradient ("indirect GEMM"): for i < rows, j < columns,
-// sum[i][j] = bias[j], plus over taps t, then k: a[t * mr + i][k] * b[(t * depth + k) * width + j],
-// added in that order, one fused multiply-add each (reference: multiply, then add). Then c = sum,
-// or c += sum.
-struct sqz_gemm_tile {
-    const float *const *a; // taps * mr row pointers, of which the first `rows` of every mr are read
+// Tiles of a forward pass or a data gradient ("indirect GEMM"), one below the other: for i < rows,
+// j < columns, sum[i][j] = bias[j], plus over taps t, then k: a[t * mr + i][from + k] *
+// b[(t * depth + k) * width + j], added in that order, one fused multiply-add each (reference:
+// multiply, then add). Then c = sum, or c += sum. The next tile's pointers are taps * mr further.
+struct sqz_gemm {
+    const float *const *a; // the first `rows` of every mr pointers are read
+    ptrdiff_t from;
     const float *b;        // packed panel
     float *c;
     ptrdiff_t ldc;
     const float *bias;     // `columns` values, or NULL
     int taps, depth;
-    int rows, columns;     // <= mr, <= the panel's width
+    int tiles, rows;       // rows of a tile, <= mr
+    int larger;            // the first `larger` tiles have one row more
+    int columns;           // <= the panel's width
     bool accumulate;       // c += sum
     bool relu;             // c = c < 0 ? 0 : c in the end, so that NaN stays visible
 };
@@ -86,7 +89,7 @@ struct sqz_winograd_output {
     float *y;
     ptrdiff_t ldy, ld_row;
     int side, m, rows, columns, channels;
-    bool accumulate, relu; // as in sqz_gemm_tile
+    bool accumulate, relu; // as in sqz_gemm
 };
 // Weights, 16 output channels of one input channel: taps[ky * kernel + kx][column] give
 // packed[f * ldf + column], rows and columns being multiplied by matrix[side][kernel].
@@ -131,8 +134,8 @@ struct sqz_kernels {
     enum sqz_cpu_level level;
     int mr;       // rows of a GEMM tile
     int nr;       // widest panel, 16 or 32; with 32 the last panel may be 16 wide
-    void (*gemm)(const struct sqz_gemm_tile *tile);       // panel nr wide
-    void (*gemm_half)(const struct sqz_gemm_tile *tile);  // panel 16 wide (NULL when nr is 16)
+    void (*gemm)(const struct sqz_gemm *gemm);      // panel nr wide
+    void (*gemm_half)(const struct sqz_gemm *gemm); // panel 16 wide (NULL when nr is 16)
     void (*outer)(const struct sqz_outer_tile *tile);
     void (*outer_half)(const struct sqz_outer_tile *tile);
     void (*sparse)(const struct sqz_sparse_row *row);

@@ -45,7 +45,7 @@ static inline vec vec_where_positive(vec y, vec x)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ), x);
 }
-// The larger one, if neither is NaN.
+// The larger one; b if either is NaN.
 static inline vec vec_max(vec a, vec b) { return _mm512_max_ps(a, b); }
 static inline bool vec_has_nan(vec x) { return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) != 0; }
 // x > best or x is NaN

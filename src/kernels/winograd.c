@@ -6,10 +6,14 @@
 enum {
     DEPTH_MOST = 64,          // input channels that are transformed together
     BLOCK_FLOATS = 110 << 10, // of a block's values and products: 440 KB
+    // Of few input channels a block is mostly products, written and read once, and small blocks
+    // are cheap, the weights being few.
+    SHALLOW = 16,
+    SHALLOW_TILES = 32,
 };
 
-struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k,
-                                           const struct sqz_conv *conv, int m)
+struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                                           int m)
 {
     struct sqz_winograd_plan plan = {.source = *conv, .conv = sqz_winograd_dense(conv), .m = m};
     conv = &plan.conv;
@@ -23,6 +27,8 @@ struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k,
     plan.panels = plan.n_depths == 1 ? 1 : sqz_ceil_div(conv->out_c, k->nr);
     plan.ld_product = sqz_odd_lines((ptrdiff_t)plan.frequencies * k->nr);
     int tiles = BLOCK_FLOATS / (plan.frequencies * (plan.depth + plan.panels * k->nr));
+    if (conv->in_c <= SHALLOW && tiles > SHALLOW_TILES)
+        tiles = SHALLOW_TILES;
     sqz_winograd_plan_block(&plan, tiles < k->mr ? k->mr : tiles);
     return plan;
 }
@@ -41,17 +47,20 @@ void sqz_winograd_plan_block(struct sqz_winograd_plan *plan, int tiles)
 }
 
 struct block_scratch {
-    const float **rows; // of the values of one frequency
+    struct sqz_split groups; // the tiles of the block at hand
+    int n_groups;
+    const float **rows; // of the values of the first frequency
     struct sqz_winograd_map map;
-    float *values;      // [frequency][tile][depth]
-    float *products;    // [panel][tile][frequency][width]
+    float *values;   // [frequency][tile][depth]
+    float *products; // [panel][tile][frequency][width]
 };
 
-static struct block_scratch take_scratch(const struct sqz_winograd_plan *plan,
+static struct block_scratch take_scratch(const struct sqz_kernels *k,
+                                         const struct sqz_winograd_plan *plan,
                                          struct sqz_scratch *scratch)
 {
-    struct block_scratch block;
-    block.rows = sqz_scratch_take(scratch, (size_t)plan->block, sizeof *block.rows);
+    struct block_scratch block = {0};
+    block.rows = sqz_scratch_take(scratch, (size_t)(plan->block + k->mr), sizeof *block.rows);
     block.map = sqz_winograd_map_take(plan, scratch);
     block.values =
         sqz_scratch_take(scratch, (size_t)(plan->frequencies * plan->ldv), sizeof *block.values);
@@ -72,31 +81,41 @@ struct task {
     struct block_scratch block;
 };
 
+// In groups of at most mr tiles, each group's pointers mr further.
+static void point_at_values(struct block_scratch *block, int tiles, int depth, int mr)
+{
+    block->n_groups = sqz_ceil_div(tiles, mr);
+    block->groups = sqz_split(tiles, block->n_groups);
+    const float *values = block->values;
+    for (int g = 0; g < block->n_groups; g++)
+        for (int i = 0; i < block->groups.size + (g < block->groups.larger); i++, values += depth)
+            block->rows[g * mr + i] = values;
+}
+
 // The products of one panel of `width` channels, added to those of earlier input channels.
-static void multiply(const struct sqz_kernels *k, const struct task *task, int tiles, int depth0,
-                     int depth, int channel, int width, float *products)
+static void multiply(const struct sqz_kernels *k, const struct task *task, int depth0, int depth,
+                     int channel, int width, float *products)
 {
     const struct sqz_winograd_plan *plan = &task->plan;
-    void (*gemm)(const struct sqz_gemm_tile *) = width == k->nr ? k->gemm : k->gemm_half;
-    const int groups = sqz_ceil_div(tiles, k->mr);
-    const struct sqz_split split = sqz_split(tiles, groups);
-    struct sqz_gemm_tile tile = {.taps = 1,
-                                 .depth = depth,
-                                 .columns = width,
-                                 .ldc = plan->ld_product,
-                                 .accumulate = depth0 > 0};
+    void (*gemm)(const struct sqz_gemm *) = width == k->nr ? k->gemm : k->gemm_half;
     const ptrdiff_t in_c = plan->conv.in_c;
-    tile.b = task->packed + plan->frequencies * in_c * channel + (ptrdiff_t)depth0 * width;
-    for (int f = 0; f < plan->frequencies; f++, tile.b += in_c * width) {
-        for (int t = 0; t < tiles; t++)
-            task->block.rows[t] = task->block.values + f * plan->ldv + (ptrdiff_t)t * plan->depth;
-        for (int g = 0; g < groups; g++) {
-            int first = sqz_split_start(split, g);
-            tile.a = task->block.rows + first;
-            tile.rows = sqz_split_start(split, g + 1) - first;
-            tile.c = products + first * plan->ld_product + (ptrdiff_t)f * width;
-            gemm(&tile);
-        }
+    struct sqz_gemm product = {.a = task->block.rows,
+                               .b = task->packed + plan->frequencies * in_c * channel +
+                                    (ptrdiff_t)depth0 * width,
+                               .c = products,
+                               .ldc = plan->ld_product,
+                               .taps = 1,
+                               .depth = depth,
+                               .tiles = task->block.n_groups,
+                               .rows = task->block.groups.size,
+                               .larger = task->block.groups.larger,
+                               .columns = width,
+                               .accumulate = depth0 > 0};
+    for (int f = 0; f < plan->frequencies; f++) {
+        gemm(&product);
+        product.from += plan->ldv;
+        product.b += in_c * width;
+        product.c += width;
     }
 }
 
@@ -131,6 +150,7 @@ static void run_block(const struct sqz_kernels *k, struct task *task, int tile0,
     const struct sqz_winograd_plan *plan = &task->plan;
     struct block_scratch *block = &task->block;
     sqz_winograd_map_set(plan, &block->map, task->x, task->ldx, tile0, tile1);
+    point_at_values(block, tile1 - tile0, plan->depth, k->mr);
     for (int d = 0; d < plan->n_depths; d++) {
         int depth0 = sqz_split_start(plan->depths, d);
         int depth = sqz_split_start(plan->depths, d + 1) - depth0;
@@ -138,7 +158,7 @@ static void run_block(const struct sqz_kernels *k, struct task *task, int tile0,
         sqz_winograd_transform(k, plan, &block->map, tile0, tile1, depth0, depth, block->values);
         for (int c = task->channel0, width; c < task->channel1; c += width) {
             width = sqz_panel_width(k, plan->conv.out_c, c);
-            multiply(k, task, tile1 - tile0, depth0, depth, c, width, products);
+            multiply(k, task, depth0, depth, c, width, products);
             if (d == plan->n_depths - 1)
                 transform_output(k, task, tile0, tile1, c, width, products);
             if (plan->panels > 1)
@@ -151,7 +171,7 @@ static void run(const struct sqz_kernels *k, struct task *task, int tile0, int t
 {
     const struct sqz_winograd_plan *plan = &task->plan;
     struct sqz_scratch pieces = {scratch, 0};
-    task->block = take_scratch(plan, &pieces);
+    task->block = take_scratch(k, plan, &pieces);
     int n_blocks = sqz_ceil_div(tile1 - tile0, plan->block);
     struct sqz_split blocks = sqz_split(tile1 - tile0, n_blocks);
     for (int b = 0; b < n_blocks; b++)
@@ -224,7 +244,7 @@ size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sq
 {
     struct sqz_winograd_plan plan = sqz_winograd_plan(k, conv, m);
     struct sqz_scratch scratch = {NULL, 0};
-    take_scratch(&plan, &scratch);
+    take_scratch(k, &plan, &scratch);
     return scratch.used;
 }
 

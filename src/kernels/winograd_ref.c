@@ -39,9 +39,9 @@ static inline vec vec_fma(vec a, vec b, vec c)
 {
     return a * b + c;
 }
-static inline vec vec_relu(vec x)
+static inline vec vec_max(vec a, vec b)
 {
-    return x < 0 ? 0 : x;
+    return a > b ? a : b;
 }
 
 #include "kernels/winograd_tmpl.h"

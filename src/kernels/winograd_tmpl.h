@@ -6,6 +6,8 @@
 // and `even` are the common polynomial at two neighbouring places.
 #include "kernels/levels.h"
 
+#include <math.h>
+
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __clang__ // which takes GCC's pragma for a bound, not for an order
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -185,24 +187,14 @@ INLINE void input_body(const struct sqz_winograd_input *tile, const int side)
     }
 }
 
-INLINE void store_output(const struct sqz_winograd_output *tile, float *y, vec value, vec bias,
-                         int n)
+// whole: all of the tile lies inside the map and the channels, and nothing is added to.
+INLINE void output_body(const struct sqz_winograd_output *tile, const int side, const int m,
+                        const bool whole)
 {
-    value = vec_add(value, bias);
-    if (tile->accumulate)
-        value = vec_add(vec_load_n(y, n), value);
-    if (tile->relu)
-        value = vec_relu(value);
-    if (n == VEC_N)
-        vec_store(y, value);
-    else
-        vec_store_n(y, value, n);
-}
-
-INLINE void output_body(const struct sqz_winograd_output *tile, const int side, const int m)
-{
+    const vec least = vec_set1(tile->relu ? 0 : -INFINITY);
+    const int rows = whole ? m : tile->rows, columns = whole ? m : tile->columns;
     for (int c = 0; c < tile->channels; c += VEC_N) {
-        const int n = tile->channels - c < VEC_N ? tile->channels - c : VEC_N;
+        const int n = whole || tile->channels - c >= VEC_N ? VEC_N : tile->channels - c;
         vec half[WINDOW_MOST][WINDOW_MOST]; // [column][row]
         for (int j = 0; j < side; j++) {
             vec p[WINDOW_MOST];
@@ -211,13 +203,18 @@ INLINE void output_body(const struct sqz_winograd_output *tile, const int side, 
             output_row(p, half[j], side, m);
         }
         const vec bias = tile->bias ? vec_load_n(tile->bias + c, n) : vec_zero();
-        for (int i = 0; i < m && i < tile->rows; i++) {
+        for (int i = 0; i < rows; i++) {
             vec p[WINDOW_MOST], out[WINDOW_MOST];
             UNROLL for (int j = 0; j < side; j++) p[j] = half[j][i];
             output_row(p, out, side, m);
             float *y = tile->y + i * tile->ld_row + c;
-            UNROLL for (int j = 0; j < m; j++) if (j < tile->columns)
-                store_output(tile, y + j * tile->ldy, out[j], bias, n);
+            UNROLL for (int j = 0; j < m; j++) if (j < columns)
+            {
+                vec value = vec_add(out[j], bias);
+                if (!whole && tile->accumulate)
+                    value = vec_add(vec_load_n(y + j * tile->ldy, n), value);
+                vec_store_n(y + j * tile->ldy, vec_max(least, value), n);
+            }
         }
     }
 }
@@ -239,10 +236,15 @@ static void winograd_input(const struct sqz_winograd_input *tile)
 #define SIDE_AND_M(side, m) ((side) * 16 + (m))
 #define OUTPUT_CASE(side, m)                                                                       \
     case SIDE_AND_M(side, m):                                                                      \
-        output_body(tile, side, m);                                                                \
+        if (whole)                                                                                 \
+            output_body(tile, side, m, true);                                                      \
+        else                                                                                       \
+            output_body(tile, side, m, false);                                                     \
         break;
 static void winograd_output(const struct sqz_winograd_output *tile)
 {
+    const bool whole = tile->rows == tile->m && tile->columns == tile->m &&
+                       tile->channels % VEC_N == 0 && !tile->accumulate;
     switch (SIDE_AND_M(tile->side, tile->m)) {
         OUTPUT_CASE(4, 2)
         OUTPUT_CASE(6, 3)

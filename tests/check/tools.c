@@ -15,7 +15,7 @@
 static struct mapping {
     char *start;
     size_t size;
-} mappings[64];
+} mappings[128];
 static int n_mappings;
 
 static void out_of_memory(void)
