@@ -30,8 +30,8 @@ static void split_row(const struct sqz_conv *source, const float *image, ptrdiff
                        6 * sizeof *pair); // a constant size becomes plain moves
             else
                 for (int c = 0; c < half; c++)
-                    pair[c] = padded(source, image, ldx, y, 2 * x + c / source->in_c,
-                                     c % source->in_c);
+                    pair[c] =
+                        padded(source, image, ldx, y, 2 * x + c / source->in_c, c % source->in_c);
         }
     }
 }
@@ -62,8 +62,7 @@ void sqz_winograd_map_set(const struct sqz_winograd_plan *plan, struct sqz_winog
     end = end < conv->in_h ? end : conv->in_h;
     const ptrdiff_t row_floats = (ptrdiff_t)conv->in_w * conv->in_c;
     for (int y = map->row; y < end; y++)
-        split_row(&plan->source, x, ldx, y, conv->in_w,
-                  map->phases + (y - map->row) * row_floats);
+        split_row(&plan->source, x, ldx, y, conv->in_w, map->phases + (y - map->row) * row_floats);
     map->x = map->phases;
     map->ldx = conv->in_c;
 }
@@ -80,14 +79,17 @@ void sqz_winograd_transform(const struct sqz_kernels *k, const struct sqz_winogr
         int row = t / plan->across, image = row / plan->down;
         int y0 = (row - image * plan->down) * plan->m - conv->pad;
         int x0 = t % plan->across * plan->m - conv->pad;
-        const float *map_x = map->x + (ptrdiff_t)image * conv->in_h * conv->in_w * map->ldx;
+        const float *map_x =
+            map->x + ((ptrdiff_t)image * conv->in_h - map->row) * conv->in_w * map->ldx + depth0;
+        const bool inside =
+            y0 >= 0 && y0 + plan->side <= conv->in_h && x0 >= 0 && x0 + plan->side <= conv->in_w;
         for (int i = 0; i < plan->side; i++)
             for (int j = 0; j < plan->side; j++) {
                 int y = y0 + i, x = x0 + j;
-                bool inside = y >= 0 && y < conv->in_h && x >= 0 && x < conv->in_w;
-                ptrdiff_t pixel = (ptrdiff_t)(y - map->row) * conv->in_w + x;
                 window[i * plan->side + j] =
-                    inside ? map_x + pixel * map->ldx + depth0 : map->zeros;
+                    inside || (y >= 0 && y < conv->in_h && x >= 0 && x < conv->in_w)
+                        ? map_x + ((ptrdiff_t)y * conv->in_w + x) * map->ldx
+                        : map->zeros;
             }
         k->winograd_input(&tile);
     }
