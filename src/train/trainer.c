@@ -47,6 +47,8 @@ enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
         status = make_absolute(options, "unlabelled_dir", options->unlabelled_dir, err);
     if (!status)
         status = make_absolute(options, "ckpt_path", options->ckpt_path, err);
+    if (!status)
+        status = make_absolute(options, "teacher", options->teacher, err);
     // Orders for this one command are none for a later --resume.
     static const char *const orders[][2] = {
         {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},

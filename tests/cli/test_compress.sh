@@ -86,8 +86,9 @@ expect 0 train shapes $small --ckpt_path retrained.sqz --update_budget 2kB --epo
 expect 0 compress update/best.safetensors --update_from retrained.sqz -o update.sqzp --json
 jq -e '.bytes <= 2000 and .moved > 0 and .replaced == 0' out.txt >/dev/null || fail "the budget: $out"
 # shellcheck disable=SC2086
-expect 0 train shapes $small --ckpt_path m.safetensors --distill 1 --unlabelled_dir shapes/val --max_steps 2 --run_dir more
+expect 0 train shapes $small --teacher m.safetensors --distill 1 --unlabelled_dir shapes/val --max_steps 2 --run_dir more
 contains "$out$err" 'of the training pictures have no label' "the pictures that the teacher answers for"
+contains "$(cat more/recipe.yaml)" "teacher: .*$PWD/m.safetensors" "recipe.yaml, read from any folder"
 expect_error 78 'needs ckpt_path' train shapes --update_budget 2kB --run_dir no
 expect_error 78 'size' compress m.safetensors -o no.sqz --finetune shapes
 
