@@ -290,6 +290,7 @@ static void leave_layer(const struct pass *pass, int layer)
 static void layers_backward(struct pass *pass, int first, int end, int sample, int n)
 {
     const struct sqz_gradient *gradient = pass->gradient;
+    const struct sqz_gradient_step *step = gradient->step;
     const struct sqz_net *net = gradient->net;
     const struct worker *worker = pass->worker;
     const struct sqz_backward_images images = {
@@ -306,6 +307,9 @@ static void layers_backward(struct pass *pass, int first, int end, int sample, i
             sqz_layer_backward(&gradient->backward, i, &images);
         for (int s = 0; layer->kind == SQZ_LAYER_DROPOUT && s < n; s++)
             dropout(pass, sample + s, images.grads[layer->output] + s * size, size);
+        if (i == sqz_net_classifier(net) && step->features)
+            pass->loss += step->features(step->loss_arg, pass->first + sample, n,
+                                         images.tensors[layer->input], images.grads[layer->input]);
         if (sample + n == pass->n)
             leave_layer(pass, i);
     }

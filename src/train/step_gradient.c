@@ -27,6 +27,31 @@ static double leaf_loss(void *arg, int first, int n, const float *logits, float 
     return sqz_loss_rows(&job->batch, first, n, logits, job->scale, dlogits);
 }
 
+// How far the features of each row are from the teacher's, as a share of those.
+static double leaf_features(void *arg, int first, int n, const float *x, float *dx)
+{
+    const struct sqz_loss_job *job = arg;
+    const size_t size = job->n_features;
+    const float *wanted = job->features + (size_t)(first - job->first_feature) * size;
+    const double weight = job->feature_weight / job->batch.n;
+    double loss = 0;
+    for (int row = 0; row < n; row++, x += size, dx += size, wanted += size) {
+        double whole = 0, missed = 0;
+        for (size_t i = 0; i < size; i++) {
+            const double difference = (double)x[i] - (double)wanted[i];
+            whole += (double)wanted[i] * (double)wanted[i];
+            missed += difference * difference;
+        }
+        if (whole == 0)
+            continue;
+        loss += weight * missed / whole;
+        const float factor = (float)(2 * weight * job->scale / whole);
+        for (size_t i = 0; i < size; i++)
+            dx[i] += factor * (x[i] - wanted[i]);
+    }
+    return loss;
+}
+
 // The jsd loss looks at three rows at once, which may lie in different leaves: it takes a pass for
 // the logits of the whole batch, and a second one, with the same dropout masks, for the gradient.
 static enum sqz_status find_logits(struct sqz_stepper *stepper, struct sqz_loss_job *job,
@@ -119,6 +144,8 @@ enum sqz_status sqz_step_gradient(struct sqz_stepper *stepper, const struct sqz_
     enum sqz_status status = SQZ_OK;
     step->loss = leaf_loss;
     step->loss_arg = job;
+    if (job->features)
+        step->features = leaf_features;
     if (stepper->logits)
         status = find_logits(stepper, job, step, !batch->failed);
     double loss = step->loss_value;

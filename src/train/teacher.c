@@ -1,14 +1,21 @@
-// The teacher's answers, mixed into the targets of a batch.
+// The teacher's answers, mixed into the targets of a batch, and its features beside them.
 #include "train/teacher.h"
 
 #include "formats/formats.h"
 #include "net/infer.h"
+#include "net/observe.h"
+
+#include <string.h>
 
 struct sqz_teacher {
     struct sqz_model *model;
-    struct sqz_infer *infer;
-    float *logits, *targets; // rows x classes
-    float share;
+    struct sqz_infer *infer;       // or, where features are wanted,
+    struct sqz_observer *observer; // this, which takes
+    int at_once;                   // images; the other one is NULL
+    float *logits, *targets;       // rows x classes
+    float *features;               // rows x n_features
+    size_t n_features;
+    struct sqz_teaching teaching;
 };
 
 const float *sqz_teacher_weights(const struct sqz_teacher *teacher, size_t *n)
@@ -22,34 +29,79 @@ void sqz_teacher_close(struct sqz_teacher *teacher)
     if (!teacher)
         return;
     sqz_infer_free(teacher->infer);
+    sqz_observer_free(teacher->observer);
     sqz_model_free(teacher->model);
     sqz_free(teacher->logits);
     sqz_free(teacher->targets);
+    sqz_free(teacher->features);
     sqz_free(teacher);
+}
+
+static int feature_tensor(const struct sqz_net *net)
+{
+    return net->layers[sqz_net_classifier(net)].input;
 }
 
 static enum sqz_status check_fit(const struct sqz_teacher *teacher, const char *path,
                                  const struct sqz_net *net, struct sqz_error *err)
 {
-    const struct sqz_net_spec *spec = &teacher->model->net->spec;
-    if (spec->classes == net->spec.classes && spec->channels == net->spec.channels)
-        return SQZ_OK;
-    return sqz_fail(err, SQZ_E_CONFIG,
-                    "\"%s\" cannot teach: it has %d classes and %d input channels, the network "
-                    "here %d and %d.",
-                    path, spec->classes, spec->channels, net->spec.classes, net->spec.channels);
+    const struct sqz_net *own = teacher->model->net;
+    const struct sqz_tensor *map = &own->tensors[feature_tensor(own)];
+    const struct sqz_tensor *wanted = &net->tensors[feature_tensor(net)];
+    if (own->spec.classes != net->spec.classes || own->spec.channels != net->spec.channels)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "\"%s\" cannot teach: it has %d classes and %d input channels, the "
+                        "network here %d and %d.",
+                        path, own->spec.classes, own->spec.channels, net->spec.classes,
+                        net->spec.channels);
+    if (teacher->teaching.features > 0 && memcmp(map, wanted, sizeof *map) != 0)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "\"%s\" cannot teach its features: they are %d x %d x %d, those of the "
+                        "network here %d x %d x %d.",
+                        path, map->h, map->w, map->c, wanted->h, wanted->w, wanted->c);
+    return SQZ_OK;
+}
+
+static enum sqz_status take_memory(struct sqz_teacher *teacher, size_t rows, struct sqz_error *err)
+{
+    const struct sqz_net *net = teacher->model->net;
+    const size_t n = rows * (size_t)net->spec.classes;
+    size_t n_features = 0;
+    teacher->n_features = sqz_tensor_size(net, feature_tensor(net));
+    teacher->logits = sqz_new_aligned(n, sizeof(float));
+    teacher->targets = sqz_new_array(n, sizeof(float));
+    if (teacher->teaching.features > 0) {
+        n_features = rows * teacher->n_features;
+        teacher->features = sqz_new_aligned(n_features, sizeof(float));
+    }
+    if (!teacher->logits || !teacher->targets || (n_features && !teacher->features))
+        return sqz_fail_memory(err, "the teacher's answers", (2 * n + n_features) * sizeof(float));
+    return SQZ_OK;
+}
+
+static enum sqz_status take_network(struct sqz_teacher *teacher,
+                                    const struct sqz_environment *environment,
+                                    struct sqz_error *err)
+{
+    const struct sqz_model *model = teacher->model;
+    if (!teacher->features)
+        return sqz_infer_new(model->net, model->weights, environment->kernels, environment->pool,
+                             false, &teacher->infer, err);
+    teacher->at_once = sqz_pool_size(environment->pool);
+    return sqz_observer_new(model->net, model->weights, environment->kernels, environment->pool,
+                            teacher->at_once, &teacher->observer, err);
 }
 
 enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, const char *path,
-                                 const struct sqz_net *net, int rows, double share, bool must_fit,
+                                 const struct sqz_net *net, int rows,
+                                 const struct sqz_teaching *teaching, bool must_fit,
                                  struct sqz_teacher **out, struct sqz_error *err)
 {
-    size_t n = (size_t)rows * (size_t)net->spec.classes;
     struct sqz_teacher *teacher = sqz_new_array(1, sizeof *teacher);
     *out = NULL;
     if (!teacher)
         return sqz_fail_memory(err, "the teacher", sizeof *teacher);
-    teacher->share = (float)share;
+    teacher->teaching = *teaching;
     enum sqz_status status = sqz_model_read(path, NULL, net->spec.image_h, &teacher->model, err);
     bool fits = !status && !check_fit(teacher, path, net, must_fit ? err : NULL);
     if (!status && !fits) {
@@ -57,11 +109,9 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
         return must_fit ? SQZ_E_CONFIG : SQZ_OK;
     }
     if (!status)
-        status = sqz_infer_new(teacher->model->net, teacher->model->weights, environment->kernels,
-                               environment->pool, false, &teacher->infer, err);
-    if (!status && (!(teacher->logits = sqz_new_aligned(n, sizeof(float))) ||
-                    !(teacher->targets = sqz_new_array(n, sizeof(float)))))
-        status = sqz_fail_memory(err, "the teacher's answers", n * sizeof(float));
+        status = take_memory(teacher, (size_t)rows, err);
+    if (!status)
+        status = take_network(teacher, environment, err);
     if (status)
         sqz_teacher_close(teacher);
     else
@@ -69,19 +119,45 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
     return status;
 }
 
+// The logits and features of n images.
+static void observe(struct sqz_teacher *teacher, const float *images, int n)
+{
+    const struct sqz_net *net = teacher->model->net;
+    const size_t classes = (size_t)net->spec.classes, n_features = teacher->n_features;
+    for (int first = 0; first < n; first += teacher->at_once) {
+        const int some = n - first < teacher->at_once ? n - first : teacher->at_once;
+        sqz_observer_run(teacher->observer, images + (size_t)first * sqz_tensor_size(net, 0), some);
+        for (int i = 0; i < some; i++) {
+            const size_t row = (size_t)(first + i);
+            memcpy(teacher->logits + row * classes,
+                   sqz_observer_tensor(teacher->observer, i, net->n_tensors - 1),
+                   classes * sizeof(float));
+            memcpy(teacher->features + row * n_features,
+                   sqz_observer_tensor(teacher->observer, i, feature_tensor(net)),
+                   n_features * sizeof(float));
+        }
+    }
+}
+
 void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch, int first,
                        int end)
 {
-    int classes = teacher->model->net->spec.classes;
-    sqz_infer_run(teacher->infer, batch->images, end - first, teacher->logits);
+    const int classes = teacher->model->net->spec.classes;
+    const float share = (float)teacher->teaching.share;
+    if (teacher->observer)
+        observe(teacher, batch->images, end - first);
+    else
+        sqz_infer_run(teacher->infer, batch->images, end - first, teacher->logits);
     for (int row = first; row < end; row++) {
         size_t at = (size_t)row * (size_t)classes;
         float *target = teacher->targets + at;
         sqz_softmax(teacher->logits + (size_t)(row - first) * (size_t)classes, classes, target);
         for (int c = 0; c < classes; c++) {
             float own = batch->targets ? batch->targets[at + (size_t)c] : c == batch->labels[row];
-            target[c] = teacher->share * target[c] + (1 - teacher->share) * own;
+            target[c] = share * target[c] + (1 - share) * own;
         }
     }
     batch->targets = teacher->targets;
+    batch->features = teacher->features;
+    batch->feature_weight = teacher->teaching.features;
 }

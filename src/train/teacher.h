@@ -1,4 +1,5 @@
-// Distillation: part of every target is what another, mostly larger or denser network answers.
+// Distillation: part of every target is what another, mostly larger or denser network answers, and
+// part of the loss how far the last feature map is from that one's.
 #ifndef SQZ_TRAIN_TEACHER_H
 #define SQZ_TRAIN_TEACHER_H
 
@@ -7,15 +8,19 @@
 
 struct sqz_teacher;
 
-// Loads the network of `path` for pictures of net's size; `rows` is the largest batch. `share` of a
-// target is its softmax, the rest what the target was. *out NULL, and no error, where it knows
-// another number of classes and `must_fit` is false.
+struct sqz_teaching {
+    double share;    // of a target that is the teacher's softmax; the rest is what the target was
+    double features; // weight of the feature maps' difference (sqz_step_batch); 0: not looked at
+};
+// Loads the network of `path` for pictures of net's size; `rows` is the largest batch. *out NULL,
+// and no error, where it knows another number of classes and `must_fit` is false.
 enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, const char *path,
-                                 const struct sqz_net *net, int rows, double share, bool must_fit,
+                                 const struct sqz_net *net, int rows,
+                                 const struct sqz_teaching *teaching, bool must_fit,
                                  struct sqz_teacher **out, struct sqz_error *err);
 void sqz_teacher_close(struct sqz_teacher *teacher);
-// Replaces batch->targets of the rows first .. end-1, whose images the batch holds; valid until the
-// next call.
+// Replaces batch->targets of the rows first .. end-1, whose images the batch holds, and gives their
+// features if they are wanted; valid until the next call.
 void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch, int first,
                        int end);
 const float *sqz_teacher_weights(const struct sqz_teacher *teacher, size_t *n);

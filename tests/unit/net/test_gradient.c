@@ -7,13 +7,37 @@
 enum { BATCH = 2, CLASSES = 5 };
 static const int labels[BATCH] = {3, 0};
 
+// The loss, and with it half the mean square of what the classifier reads.
+struct losses {
+    struct loss_arg loss; // first, for batch_loss
+    size_t n_features;
+};
+
 struct bench {
     struct sqz_net *net;
     float *weights, *images, *gradient, *masks[BATCH];
     struct refnet ref[BATCH];
     struct sqz_gradient_step step;
-    struct loss_arg loss;
+    struct losses losses;
+    bool features;
 };
+
+static size_t n_features(const struct sqz_net *net)
+{
+    return sqz_tensor_size(net, net->layers[sqz_net_classifier(net)].input);
+}
+
+static double features_loss(void *arg, int first, int n, const float *x, float *dx)
+{
+    const struct losses *losses = arg;
+    double sum = 0;
+    assert_true(first >= 0 && first + n <= BATCH);
+    for (size_t i = 0; i < (size_t)n * losses->n_features; i++) {
+        sum += 0.5 * x[i] * x[i];
+        dx[i] += x[i] / (float)(BATCH * losses->n_features);
+    }
+    return sum / (double)(BATCH * losses->n_features);
+}
 
 // The dropout masks, as gradient.h describes their key.
 static float *make_mask(const struct sqz_net *net, uint64_t seed, uint64_t micro_step, int sample)
@@ -42,12 +66,13 @@ static void bench_open(struct bench *bench, const struct sqz_net_spec *spec)
     bench->weights = make_weights(bench->net, 11);
     bench->images = make_floats(BATCH * image_floats(bench->net), 12);
     bench->gradient = make_floats(bench->net->n_weights, 13);
-    bench->loss = (struct loss_arg){CLASSES, BATCH, labels, 0.1};
+    bench->losses = (struct losses){{CLASSES, BATCH, labels, 0.1}, n_features(bench->net)};
     bench->step = (struct sqz_gradient_step){.weights = bench->weights,
                                              .images = bench->images,
                                              .n = BATCH,
                                              .loss = batch_loss,
-                                             .loss_arg = &bench->loss,
+                                             .features = bench->features ? features_loss : NULL,
+                                             .loss_arg = &bench->losses,
                                              .seed = 5,
                                              .micro_step = 1000,
                                              .gradient = bench->gradient};
@@ -86,7 +111,13 @@ static double double_loss(const struct bench *bench, int first)
     double sum = 0;
     for (int s = 0; s < BATCH; s++) {
         const double *logits = refnet_run(&bench->ref[s], NULL, first, bench->masks[s]);
-        sum += cross_entropy(logits, CLASSES, labels[s], bench->loss.smoothing, NULL) / BATCH;
+        sum +=
+            cross_entropy(logits, CLASSES, labels[s], bench->losses.loss.smoothing, NULL) / BATCH;
+        const struct sqz_net *net = bench->net;
+        const double *x = bench->ref[s].tensors[net->layers[sqz_net_classifier(net)].input];
+        const size_t n = n_features(net);
+        for (size_t i = 0; bench->features && i < n; i++)
+            sum += 0.5 * x[i] * x[i] / (double)(BATCH * n);
     }
     return sum;
 }
@@ -148,7 +179,7 @@ static bool is_skipped(const struct sqz_net_spec *spec)
     return getenv("SQZ_SANITIZED") && strcmp(spec->variant->name, "squeezenet1_1_complex") != 0;
 }
 
-static void check_net(struct sqz_net_spec spec)
+static void check_net(struct sqz_net_spec spec, bool features)
 {
     if (is_skipped(&spec)) {
         print_message("sanitized: leaving out %s\n", spec.variant->name);
@@ -159,8 +190,8 @@ static void check_net(struct sqz_net_spec spec)
     int smallest = sqz_net_smallest_image(&spec), usual = spec.stem ? 16 : 32;
     spec.image_h = smallest > usual ? smallest : usual;
     spec.image_w = spec.image_h + 5;
-    spec.drop_rate = 0.4;
-    struct bench bench;
+    spec.drop_rate = features ? 0 : 0.4F;
+    struct bench bench = {.features = features};
     bench_open(&bench, &spec);
     double loss = double_loss(&bench, bench.net->n_layers);
     if (fabs(bench.step.loss_value - loss) > 1e-5 * loss)
@@ -185,7 +216,7 @@ static void check_variant(const char *variant, const char *dialect, int channels
 {
     struct sqz_net_spec spec = make_spec(variant, dialect, CLASSES, 1, 1);
     spec.channels = channels;
-    check_net(spec);
+    check_net(spec, false);
 }
 
 static void test_mindcv(void **state)
@@ -214,7 +245,7 @@ static void test_stems(void **state)
         spec.channels = v == 1 ? 1 : 3;
         for (int stem = SQZ_STEM_SMALL; stem <= SQZ_STEM_SMALL_NOPOOL; stem++) {
             spec.stem = (enum sqz_stem)stem;
-            check_net(spec);
+            check_net(spec, false);
         }
     }
 }
@@ -228,13 +259,19 @@ static void test_caffe(void **state)
     check_variant("squeezenet1_0_complex", "caffe", 3);
 }
 
+static void test_features(void **state)
+{
+    (void)state;
+    check_net(make_spec("squeezenet1_1", "mindcv", CLASSES, 1, 1), true);
+    check_net(make_spec("squeezenet1_1_complex", "torchvision", CLASSES, 1, 1), true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mindcv),
-        cmocka_unit_test(test_torchvision),
-        cmocka_unit_test(test_caffe),
-        cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_mindcv),   cmocka_unit_test(test_torchvision),
+        cmocka_unit_test(test_caffe),    cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

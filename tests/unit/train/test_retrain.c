@@ -7,6 +7,8 @@
 #include "net/infer.h"
 #include "train/teacher.h"
 
+#include <math.h>
+
 static struct sqz_model *best_of(const char *folder)
 {
     struct sqz_model *model = NULL;
@@ -142,6 +144,53 @@ static void test_update(void **state)
     sqz_model_free(old);
 }
 
+// With features the answers are the same, whichever rows are asked for; features are what the
+// classifier reads: its convolution of them, averaged, gives the logits.
+static void check_features(const struct sqz_environment *environment, const struct sqz_model *model,
+                           const float *images, const float *last_target)
+{
+    enum { ROWS = 3, CLASSES = 10 };
+    const struct sqz_net *net = model->net;
+    const struct sqz_layer *layer = &net->layers[sqz_net_classifier(net)];
+    const size_t each = sqz_tensor_size(net, 0), size = sqz_tensor_size(net, layer->input);
+    const int labels[ROWS] = {4, 0, 9};
+    struct sqz_teacher *teacher = NULL;
+    struct sqz_error err = {0};
+    if (sqz_teacher_open(environment, in_root("pruned/best.safetensors"), net, ROWS,
+                         &(struct sqz_teaching){.share = 0.25, .features = 2}, true, &teacher,
+                         &err))
+        fail_msg("%s", err.text);
+    struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
+    sqz_teacher_teach(teacher, &batch, 0, batch.n);
+    assert_true(batch.feature_weight == 2);
+    float *last = sqz_new_array(size, sizeof *last);
+    assert_non_null(last);
+    memcpy(last, batch.features + (ROWS - 1) * size, size * sizeof *last);
+    batch.images = images + (ROWS - 1) * each;
+    batch.targets = NULL;
+    sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
+    assert_memory_equal(last, batch.features, size * sizeof *last);
+    for (int c = 0; c < CLASSES; c++)
+        assert_float_equal(last_target[c], batch.targets[(ROWS - 1) * CLASSES + c], 1e-6);
+    const float *w = model->weights + net->params[layer->weight].offset;
+    const float *bias = model->weights + net->params[layer->bias].offset;
+    const int in_c = net->tensors[layer->input].c, pixels = (int)(size / (size_t)in_c);
+    double mean[CLASSES] = {0}, sum = 0;
+    for (int c = 0; c < CLASSES; c++) {
+        for (int p = 0; p < pixels; p++) {
+            double logit = (double)bias[c];
+            for (int i = 0; i < in_c; i++)
+                logit += (double)last[p * in_c + i] * (double)w[i * CLASSES + c];
+            mean[c] += fmax(logit, 0) / pixels;
+        }
+        sum += exp(mean[c]);
+    }
+    for (int c = 0; c < CLASSES; c++)
+        assert_float_equal(last_target[c], 0.25 * exp(mean[c]) / sum + (c == 9 ? 0.75 : 0), 1e-5);
+    sqz_free(last);
+    sqz_teacher_close(teacher);
+}
+
 // A quarter of a target is the teacher's softmax, the rest what it was.
 static void test_teacher(void **state)
 {
@@ -163,8 +212,8 @@ static void test_teacher(void **state)
         fail_msg("%s", err.text);
     struct sqz_environment environment = {.kernels = sqz_kernels_get(sqz_cpu_level(NULL)),
                                           .pool = pool};
-    if (sqz_teacher_open(&environment, in_root("pruned/best.safetensors"), model->net, ROWS, 0.25,
-                         true, &teacher, &err) ||
+    if (sqz_teacher_open(&environment, in_root("pruned/best.safetensors"), model->net, ROWS,
+                         &(struct sqz_teaching){.share = 0.25}, true, &teacher, &err) ||
         sqz_infer_new(model->net, model->weights, environment.kernels, pool, false, &infer, &err))
         fail_msg("%s", err.text);
     sqz_infer_run(infer, images, ROWS, logits);
@@ -183,8 +232,10 @@ static void test_teacher(void **state)
     batch.targets = NULL;
     sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
     assert_memory_equal(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
+    assert_null(batch.features);
     sqz_infer_free(infer);
     sqz_teacher_close(teacher);
+    check_features(&environment, model, images, last);
     sqz_pool_free(pool);
     sqz_free(images);
     sqz_model_free(model);
@@ -209,6 +260,8 @@ static void test_refused(void **state)
     refuse((const char *const[]){"update_budget=1kB", NULL}, "ckpt_path");
     refuse((const char *const[]){"update_budget=1kB", "prune=0.5", base, NULL}, "excludes");
     refuse((const char *const[]){"distill=0.5", "loss=BCE", NULL}, "loss CE");
+    refuse((const char *const[]){"distill_features=1", "drop_rate=0", NULL}, "needs a teacher");
+    refuse((const char *const[]){"distill_features=1", base, NULL}, "--drop_rate 0");
     refuse((const char *const[]){"unlabelled_dir=/", "distill=0.5", base, NULL}, "distill 1");
     refuse((const char *const[]){"unlabelled_dir=/", "distill=1", NULL}, "teacher or ckpt_path");
     refuse((const char *const[]){"unlabelled_dir=/", "distill=1", "class_weights=balanced", base,
