@@ -32,7 +32,7 @@ static double leaf_features(void *arg, int first, int n, const float *x, float *
 {
     const struct sqz_loss_job *job = arg;
     const size_t size = job->n_features;
-    const float *wanted = job->features + (size_t)(first - job->first_feature) * size;
+    const float *wanted = job->features + (size_t)first * size;
     const double weight = job->feature_weight / job->batch.n;
     double loss = 0;
     for (int row = 0; row < n; row++, x += size, dx += size, wanted += size) {

@@ -252,15 +252,11 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
 {
     const struct sqz_stepper_config *config = &stepper->config;
     struct sqz_step_counters *counters = &stepper->counters;
-    const struct sqz_net *net = config->net;
-    const int rank = sqz_ranks_rank(config->ranks), ranks = sqz_ranks_size(config->ranks);
-    struct sqz_loss_job job = {
-        .scale = counters->scale.scale,
-        .features = batch->features,
-        .feature_weight = batch->feature_weight,
-        .n_features = sqz_tensor_size(net, net->layers[sqz_net_classifier(net)].input)};
-    int end;
-    sqz_gradient_share(net, batch->n, rank, ranks, &job.first_feature, &end);
+    struct sqz_loss_job job = {.scale = counters->scale.scale,
+                               .features = batch->features,
+                               .feature_weight = batch->feature_weight,
+                               .n_features =
+                                   sqz_tensor_size(config->net, sqz_net_features(config->net))};
     sqz_loss_begin(&config->loss, batch->labels, batch->targets, batch->n, &job.batch);
     *out = (struct sqz_step_result){0};
     out->status = calibrate(stepper, batch, out);
@@ -271,8 +267,8 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     struct sqz_gradient_step step = {.weights = weights,
                                      .images = batch->images,
                                      .n = batch->n,
-                                     .rank = rank,
-                                     .ranks = ranks,
+                                     .rank = sqz_ranks_rank(config->ranks),
+                                     .ranks = sqz_ranks_size(config->ranks),
                                      .seed = config->seed,
                                      .micro_step = stepper->micro_steps,
                                      .gradient = stepper->gradient,

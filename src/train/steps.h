@@ -72,12 +72,12 @@ struct sqz_step_batch {
     const int *labels;    // n
     const float *targets; // n x classes, where labels are mixed; else NULL
     int n;                // for the jsd loss: three equal parts
-    // NULL, or what a teacher's classifier reads of these images, floats as this network's, and the
-    // weight of the difference: its square as a share of the teacher's. Not of normalised networks.
+    // NULL, or n times what a teacher's classifier reads (sqz_net_features), and the weight of the
+    // difference: its square as a share of the teacher's. Not of normalised networks.
     const float *features;
     double feature_weight;
-    // With ranks, all of this is of the whole batch, but images and features are those of this
-    // rank's share (sqz_gradient_share); and this is what the others are told:
+    // With ranks, all of this is of the whole batch, but images are those of this rank's share
+    // (sqz_gradient_share), and only its features are there; this is what the others are told:
     const struct sqz_error *failed; // why this rank has no images; NULL: it has
     bool stop;                      // it was asked to stop
 };

@@ -13,8 +13,7 @@ struct sqz_teacher {
     struct sqz_observer *observer; // this, which takes
     int at_once;                   // images; the other one is NULL
     float *logits, *targets;       // rows x classes
-    float *features;               // rows x n_features
-    size_t n_features;
+    float *features;               // rows x the features' size
     struct sqz_teaching teaching;
 };
 
@@ -37,17 +36,12 @@ void sqz_teacher_close(struct sqz_teacher *teacher)
     sqz_free(teacher);
 }
 
-static int feature_tensor(const struct sqz_net *net)
-{
-    return net->layers[sqz_net_classifier(net)].input;
-}
-
 static enum sqz_status check_fit(const struct sqz_teacher *teacher, const char *path,
                                  const struct sqz_net *net, struct sqz_error *err)
 {
     const struct sqz_net *own = teacher->model->net;
-    const struct sqz_tensor *map = &own->tensors[feature_tensor(own)];
-    const struct sqz_tensor *wanted = &net->tensors[feature_tensor(net)];
+    const struct sqz_tensor *map = &own->tensors[sqz_net_features(own)];
+    const struct sqz_tensor *wanted = &net->tensors[sqz_net_features(net)];
     if (own->spec.classes != net->spec.classes || own->spec.channels != net->spec.channels)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "\"%s\" cannot teach: it has %d classes and %d input channels, the "
@@ -67,11 +61,10 @@ static enum sqz_status take_memory(struct sqz_teacher *teacher, size_t rows, str
     const struct sqz_net *net = teacher->model->net;
     const size_t n = rows * (size_t)net->spec.classes;
     size_t n_features = 0;
-    teacher->n_features = sqz_tensor_size(net, feature_tensor(net));
     teacher->logits = sqz_new_aligned(n, sizeof(float));
     teacher->targets = sqz_new_array(n, sizeof(float));
     if (teacher->teaching.features > 0) {
-        n_features = rows * teacher->n_features;
+        n_features = rows * sqz_tensor_size(net, sqz_net_features(net));
         teacher->features = sqz_new_aligned(n_features, sizeof(float));
     }
     if (!teacher->logits || !teacher->targets || (n_features && !teacher->features))
@@ -119,11 +112,12 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
     return status;
 }
 
-// The logits and features of n images.
-static void observe(struct sqz_teacher *teacher, const float *images, int n)
+// The logits of n images, and their features, one behind the other.
+static void observe(struct sqz_teacher *teacher, const float *images, int n, float *features)
 {
     const struct sqz_net *net = teacher->model->net;
-    const size_t classes = (size_t)net->spec.classes, n_features = teacher->n_features;
+    const int tensor = sqz_net_features(net);
+    const size_t classes = (size_t)net->spec.classes, size = sqz_tensor_size(net, tensor);
     for (int first = 0; first < n; first += teacher->at_once) {
         const int some = n - first < teacher->at_once ? n - first : teacher->at_once;
         sqz_observer_run(teacher->observer, images + (size_t)first * sqz_tensor_size(net, 0), some);
@@ -132,9 +126,8 @@ static void observe(struct sqz_teacher *teacher, const float *images, int n)
             memcpy(teacher->logits + row * classes,
                    sqz_observer_tensor(teacher->observer, i, net->n_tensors - 1),
                    classes * sizeof(float));
-            memcpy(teacher->features + row * n_features,
-                   sqz_observer_tensor(teacher->observer, i, feature_tensor(net)),
-                   n_features * sizeof(float));
+            memcpy(features + row * size, sqz_observer_tensor(teacher->observer, i, tensor),
+                   size * sizeof(float));
         }
     }
 }
@@ -142,10 +135,12 @@ static void observe(struct sqz_teacher *teacher, const float *images, int n)
 void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch, int first,
                        int end)
 {
-    const int classes = teacher->model->net->spec.classes;
+    const struct sqz_net *net = teacher->model->net;
+    const int classes = net->spec.classes;
     const float share = (float)teacher->teaching.share;
     if (teacher->observer)
-        observe(teacher, batch->images, end - first);
+        observe(teacher, batch->images, end - first,
+                teacher->features + (size_t)first * sqz_tensor_size(net, sqz_net_features(net)));
     else
         sqz_infer_run(teacher->infer, batch->images, end - first, teacher->logits);
     for (int row = first; row < end; row++) {

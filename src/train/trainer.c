@@ -41,14 +41,13 @@ enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
     struct sqz_options *options = NULL;
     struct sqz_text text = {0};
     enum sqz_status status = sqz_options_copy(run->setup.options, &options, err);
-    if (!status)
-        status = make_absolute(options, "data_dir", options->data_dir, err);
-    if (!status)
-        status = make_absolute(options, "unlabelled_dir", options->unlabelled_dir, err);
-    if (!status)
-        status = make_absolute(options, "ckpt_path", options->ckpt_path, err);
-    if (!status)
-        status = make_absolute(options, "teacher", options->teacher, err);
+    const struct sqz_options *own = run->setup.options;
+    const char *const paths[][2] = {{"data_dir", own->data_dir},
+                                    {"unlabelled_dir", own->unlabelled_dir},
+                                    {"ckpt_path", own->ckpt_path},
+                                    {"teacher", own->teacher}};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths && !status; i++)
+        status = make_absolute(options, paths[i][0], paths[i][1], err);
     // Orders for this one command are none for a later --resume.
     static const char *const orders[][2] = {
         {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},

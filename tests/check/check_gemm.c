@@ -151,8 +151,14 @@ static void check_width(const struct sqz_kernels *k, int width)
     static const int real_depths[] = {48, 64, 96, 128, 256, 512};
     for (int d = 1; d <= 46; d++) {
         int depth = d <= 40 ? d : real_depths[d - 41];
-        struct gemm_case t = {k->mr, width, depth % 2 ? 1 : 3, depth, width, false, true, true, 1,
-                              0,     0};
+        struct gemm_case t = {.rows = k->mr,
+                              .columns = width,
+                              .taps = depth % 2 ? 1 : 3,
+                              .depth = depth,
+                              .width = width,
+                              .relu = true,
+                              .bias = true,
+                              .tiles = 1};
         run_gemm(k, gemm, &t);
         run_outer(k, outer, k->mr, width, t.taps, depth, width);
     }

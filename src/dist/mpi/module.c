@@ -104,9 +104,9 @@ static int test(uint64_t *request)
 // already. All ranks have parted when they come here, so the one thing left to do is to tell the
 // launcher that this end is meant: it kills the other ranks of one that is gone without a word. Its
 // protocol (PMI-1) is lines of text over the socket PMI_FD; other launchers get MPI_Finalize.
-#ifdef MPICH_VERSION
 static bool told_launcher(void)
 {
+#ifdef MPICH_VERSION
     static const char leaving[] = "cmd=finalize\n";
     const char *socket = getenv("PMI_FD");
     if (!socket)
@@ -116,16 +116,15 @@ static bool told_launcher(void)
         for (char answer = 0; answer != '\n' && read(fd, &answer, 1) == 1;)
             ;
     return true;
-}
+#else
+    return false;
 #endif
+}
 
 static void finish(void)
 {
-#ifdef MPICH_VERSION
-    if (told_launcher())
-        return;
-#endif
-    MPI_Finalize();
+    if (!told_launcher())
+        MPI_Finalize();
 }
 
 static void end_job(int status)

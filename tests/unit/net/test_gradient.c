@@ -24,7 +24,7 @@ struct bench {
 
 static size_t n_features(const struct sqz_net *net)
 {
-    return sqz_tensor_size(net, net->layers[sqz_net_classifier(net)].input);
+    return sqz_tensor_size(net, sqz_net_features(net));
 }
 
 static double features_loss(void *arg, int first, int n, const float *x, float *dx)
@@ -114,7 +114,7 @@ static double double_loss(const struct bench *bench, int first)
         sum +=
             cross_entropy(logits, CLASSES, labels[s], bench->losses.loss.smoothing, NULL) / BATCH;
         const struct sqz_net *net = bench->net;
-        const double *x = bench->ref[s].tensors[net->layers[sqz_net_classifier(net)].input];
+        const double *x = bench->ref[s].tensors[sqz_net_features(net)];
         const size_t n = n_features(net);
         for (size_t i = 0; bench->features && i < n; i++)
             sum += 0.5 * x[i] * x[i] / (double)(BATCH * n);

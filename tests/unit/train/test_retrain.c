@@ -151,8 +151,8 @@ static void check_features(const struct sqz_environment *environment, const stru
 {
     enum { ROWS = 3, CLASSES = 10 };
     const struct sqz_net *net = model->net;
-    const struct sqz_layer *layer = &net->layers[sqz_net_classifier(net)];
-    const size_t each = sqz_tensor_size(net, 0), size = sqz_tensor_size(net, layer->input);
+    const int features = sqz_net_features(net);
+    const size_t each = sqz_tensor_size(net, 0), size = sqz_tensor_size(net, features);
     const int labels[ROWS] = {4, 0, 9};
     struct sqz_teacher *teacher = NULL;
     struct sqz_error err = {0};
@@ -168,13 +168,16 @@ static void check_features(const struct sqz_environment *environment, const stru
     memcpy(last, batch.features + (ROWS - 1) * size, size * sizeof *last);
     batch.images = images + (ROWS - 1) * each;
     batch.targets = NULL;
+    memset((float *)batch.features, 0, ROWS * size * sizeof *last);
     sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
-    assert_memory_equal(last, batch.features, size * sizeof *last);
+    assert_memory_equal(last, batch.features + (ROWS - 1) * size, size * sizeof *last);
     for (int c = 0; c < CLASSES; c++)
         assert_float_equal(last_target[c], batch.targets[(ROWS - 1) * CLASSES + c], 1e-6);
-    const float *w = model->weights + net->params[layer->weight].offset;
-    const float *bias = model->weights + net->params[layer->bias].offset;
-    const int in_c = net->tensors[layer->input].c, pixels = (int)(size / (size_t)in_c);
+    const float *w =
+        model->weights + net->params[sqz_net_find_param(net, "classifier.1.weight")].offset;
+    const float *bias =
+        model->weights + net->params[sqz_net_find_param(net, "classifier.1.bias")].offset;
+    const int in_c = net->tensors[features].c, pixels = (int)(size / (size_t)in_c);
     double mean[CLASSES] = {0}, sum = 0;
     for (int c = 0; c < CLASSES; c++) {
         for (int p = 0; p < pixels; p++) {
