@@ -1,7 +1,7 @@
 // Steps for all layers at once. A layer's menu tells bytes and damage (mean squared error of its
-// output) of every step; the meter tells what a unit of damage in that layer does to the answers.
-// Then one price of a byte decides for all layers, and the price is searched until the bound is
-// met.
+// output) of every way to round it; the meter tells what a unit of damage in that layer does to the
+// answers. Then one price of a byte decides for all layers, and the price is searched until the
+// bound is met.
 #include "compress/auto.h"
 
 #include "base/memory.h"
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define METER_PICTURES 160
-#define PROBE          17 // the menu's entry that sensitivities are measured with
 #define SEARCHES       12 // readings to find the price for a bound on the loss
 #define WEIGHINGS      12 // of whole files to meet a size
 
@@ -53,8 +52,8 @@ static enum sqz_status make_menus(struct state *s, struct sqz_error *err)
     for (int i = 0; i < s->n && !status; i++) {
         status = tell(s, "round", i, s->n, err);
         if (!status)
-            status = sqz_menu_new(s->job->net, s->job->weights, &s->moments[i], s->job->pool,
-                                  &s->menus[i], err);
+            status = sqz_menu_new(s->job->net, s->job->weights, s->job->grid, &s->moments[i],
+                                  s->job->pool, &s->menus[i], err);
     }
     return status;
 }
@@ -88,12 +87,12 @@ static enum sqz_status measure_sensitivities(struct state *s, struct sqz_error *
     enum sqz_status status = SQZ_OK;
     for (int i = 0; i < s->n && !status; i++) {
         for (int k = 0; k < s->n; k++)
-            s->choice[k] = k == i ? PROBE : -1;
+            s->choice[k] = k == i ? s->menus[i].probe : -1;
         serve(s, s->choice, false);
         status = tell(s, "weigh", i, s->n, err);
         if (!status)
             status = sqz_meter_read(s->meter, s->changed, &reading, err);
-        double damage = s->menus[i].loss[PROBE];
+        double damage = s->menus[i].loss[s->menus[i].probe];
         s->sensitivity[i] = !status && damage > 0 ? fmax(reading.soft_kl, 0) / damage : 0;
     }
     return status;
@@ -133,7 +132,7 @@ static size_t fill_up(struct state *s, size_t used, size_t bytes)
         int layer = -1, choice = 0;
         for (int i = 0; i < s->n; i++) {
             const struct sqz_menu *menu = &s->menus[i];
-            for (int c = 0; c < s->choice[i]; c++) {
+            for (int c = 0; c < SQZ_MENU; c++) {
                 double gain = damage_of(s, i, s->choice[i]) - damage_of(s, i, c);
                 size_t now = menu->bytes[s->choice[i]], then = menu->bytes[c];
                 double value = then > now ? gain / (double)(then - now) : 0;
@@ -217,7 +216,7 @@ static void tell_steps(const struct state *s)
 {
     for (int i = 0; i < s->n; i++) {
         const struct sqz_menu *menu = &s->menus[i];
-        s->job->steps[menu->layer->weight] = menu->steps[s->choice[i]];
+        s->job->steps[menu->layer->weight] = menu->ways[s->choice[i]].step;
         s->job->steps[menu->layer->bias] = sqz_menu_bias_step(menu, s->choice[i]);
     }
 }

@@ -8,6 +8,7 @@
 struct sqz_auto_job {
     const struct sqz_net *net;
     const float *weights;
+    const float *grid; // NULL, or the steps that the weights lie on already, as in menu.h
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
     sqz_pictures_fn pictures; // NULL: none; then a layer's damage is guessed from its weights

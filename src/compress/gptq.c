@@ -7,6 +7,7 @@
 #include "compress/unpack.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DAMPING    0.02 // of the mean variance, on the diagonal: inputs are never quite known
@@ -16,7 +17,7 @@ struct work {
     const struct sqz_gptq_job *job;
     double damping;
     float *shared;     // the factor of all columns
-    double *loss;      // [row][step]: summed in order at the end
+    double *loss;      // [row][way]: summed in order at the end
     double *matrices;  // one part a worker: columns^2, twice
     float *own, *rows; // one part a worker: a packed factor; a row in the making
     int *columns;      // one part a worker: which columns a row has
@@ -83,15 +84,31 @@ static int nearest_code(float value, float step)
     return code > SQZ_MAX_CODE ? SQZ_MAX_CODE : code < -SQZ_MAX_CODE ? -SQZ_MAX_CODE : (int)code;
 }
 
+// What a unit of squared error costs at the average column.
+static double average_cost(size_t n, const float *u)
+{
+    double sum = 0;
+    for (size_t j = 0; j < n; j++, u += n - j + 1)
+        sum += 1 / ((double)u[0] * (double)u[0]);
+    return n ? sum / (double)n : 0;
+}
+
 // Rounds the listed columns of one row; `row` holds their weights and is used up. Columns that have
 // to stay 0 are forced.
 static double round_row(const struct sqz_gptq_job *job, const float *weights, const int *columns,
-                        size_t n, const float *u, float *row, float step, int16_t *codes)
+                        size_t n, const float *u, float *row, struct sqz_gptq_way way,
+                        int16_t *codes)
 {
+    const float step = way.step;
+    const double price = way.zero_price > 0 ? (double)way.zero_price * average_cost(n, u) : 0;
     double loss = 0;
     for (size_t j = 0; j < n; j++, u += n - j + 1) {
         bool forced = job->keep_zeros && weights[columns[j]] == 0;
         int code = forced ? 0 : nearest_code(row[j], step);
+        // w^2 - (w - step)^2, in squares of the step.
+        double gain = 2 * fabs((double)row[j]) / (double)step - 1;
+        if (abs(code) == 1 && gain < price * (double)u[0] * (double)u[0])
+            code = 0;
         float error = (row[j] - (float)code * step) / u[0];
         codes[columns[j]] = (int16_t)code;
         loss += (double)error * (double)error;
@@ -120,11 +137,11 @@ static void quantize_row(void *arg, int task, int worker)
         for (n = 0; n < d; n++)
             columns[n] = (int)n;
     }
-    for (int s = 0; s < job->n_steps; s++) {
+    for (int w = 0; w < job->n_ways; w++) {
         for (size_t j = 0; j < n; j++)
             row[j] = weights[columns[j]];
-        work->loss[(size_t)task * (size_t)job->n_steps + (size_t)s] = round_row(
-            job, weights, columns, n, u, row, job->steps[s], job->codes[s] + (size_t)task * d);
+        work->loss[(size_t)task * (size_t)job->n_ways + (size_t)w] = round_row(
+            job, weights, columns, n, u, row, job->ways[w], job->codes[w] + (size_t)task * d);
     }
 }
 
@@ -141,8 +158,7 @@ static enum sqz_status take_memory(struct work *work, size_t workers, struct sqz
     size_t d = (size_t)work->job->moments->columns;
     work->packed = d * (d + 1) / 2;
     work->shared = sqz_new_array(work->packed, sizeof(float));
-    work->loss =
-        sqz_new_array((size_t)work->job->rows * (size_t)work->job->n_steps, sizeof(double));
+    work->loss = sqz_new_array((size_t)work->job->rows * (size_t)work->job->n_ways, sizeof(double));
     work->matrices = sqz_new_array(workers * 2 * d * d, sizeof(double));
     work->own = sqz_new_array(workers * work->packed, sizeof(float));
     work->rows = sqz_new_array(workers * d, sizeof(float));
@@ -163,13 +179,13 @@ enum sqz_status sqz_gptq_run(const struct sqz_gptq_job *job, struct sqz_pool *po
         for (size_t j = 0; j < d; j++)
             work.columns[j] = (int)j;
         factor_columns(&work, work.columns, d, work.matrices, work.shared);
-        for (int s = 0; s < job->n_steps; s++)
-            memset(job->codes[s], 0, (size_t)job->rows * d * sizeof **job->codes);
+        for (int w = 0; w < job->n_ways; w++)
+            memset(job->codes[w], 0, (size_t)job->rows * d * sizeof **job->codes);
         sqz_pool_run(pool, job->rows, quantize_row, &work);
-        for (int s = 0; s < job->n_steps; s++) {
-            job->loss[s] = 0;
+        for (int w = 0; w < job->n_ways; w++) {
+            job->loss[w] = 0;
             for (int r = 0; r < job->rows; r++)
-                job->loss[s] += work.loss[(size_t)r * (size_t)job->n_steps + (size_t)s];
+                job->loss[w] += work.loss[(size_t)r * (size_t)job->n_ways + (size_t)w];
         }
     }
     sqz_free(work.shared);

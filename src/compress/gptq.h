@@ -7,14 +7,21 @@
 #include "base/threads.h"
 #include "compress/moments.h"
 
+// One way to round a layer.
+struct sqz_gptq_way {
+    float step;
+    // A code of +-1 becomes 0 where that adds less than this to the error, in squares of the step
+    // at an average weight of the row. 0: never; from 2 on no average weight is worth its step.
+    float zero_price;
+};
 struct sqz_gptq_job {
     const float *weights; // rows x moments->columns, OIHW
     int rows;
     const struct sqz_moments *moments;
-    bool keep_zeros;    // weights that are 0 stay 0
-    const float *steps; // candidates
-    int n_steps;
-    // Out, per candidate: codes[c] has rows x columns; loss[c] is the sum over the rows of the mean
+    bool keep_zeros; // weights that are 0 stay 0
+    const struct sqz_gptq_way *ways;
+    int n_ways;
+    // Out, per way: codes[w] has rows x columns; loss[w] is the sum over the rows of the mean
     // squared error of the output that a bias cannot mend. Both owned by the caller.
     int16_t *const *codes;
     double *loss;

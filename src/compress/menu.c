@@ -1,4 +1,4 @@
-// A layer's menu: a scale of steps, all rounded in one go, then packed to learn their bytes.
+// A layer's menu: all its ways are rounded in one go, then packed to learn their bytes.
 #include "compress/menu.h"
 
 #include "base/memory.h"
@@ -9,8 +9,15 @@
 
 #define FINEST      0.025 // the finest step, in standard deviations of the weights that are not 0
 #define RATIO       0.2   // from step to step, in octaves
+#define DROP        0.25  // from one price of a zero to the next
+#define USUAL_DROP  0.5   // about what the bits of a rare code are worth
 #define PRUNED      0.1   // share of zeros from which on they are no accident
 #define BIAS_DAMAGE 0.001 // of a bias's rounding, relative to the damage that the weights do
+#define PROBED      0.9   // of its bytes a layer on a grid has where its damage is probed
+enum {
+    KEPT = 10,  // ways that keep a grid's step
+    PROBE = 17, // of a scale: about a quarter of a deviation
+};
 
 void sqz_menu_release(struct sqz_menu *menu)
 {
@@ -45,7 +52,7 @@ static void pack_choice(void *arg, int task, int worker)
     sqz_text_release(&payload);
 }
 
-static void choose_steps(struct sqz_menu *menu)
+static void offer_scale(struct sqz_menu *menu)
 {
     size_t n = (size_t)menu->rows * (size_t)menu->columns, used = 0;
     double squares = 0;
@@ -55,11 +62,31 @@ static void choose_steps(struct sqz_menu *menu)
     }
     double deviation = used ? sqrt(squares / (double)used) : 1;
     menu->sparse = (double)used < (1 - PRUNED) * (double)n;
-    for (int s = 0; s < SQZ_MENU; s++)
-        menu->steps[s] = (float)(deviation * FINEST * exp2(RATIO * s));
+    for (int w = 0; w < SQZ_MENU; w++)
+        menu->ways[w].step = (float)(deviation * FINEST * exp2(RATIO * w));
 }
 
-enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights,
+// Weights on a grid lie in clumps. Another scale would meet them only where it is so fine that it
+// writes every clump's place in several bits.
+static void offer_coarser(struct sqz_menu *menu, float step)
+{
+    for (int w = 0; w < KEPT; w++)
+        menu->ways[w] = (struct sqz_gptq_way){step, (float)(DROP * w)};
+    for (int w = KEPT; w < SQZ_MENU; w++)
+        menu->ways[w] = (struct sqz_gptq_way){(float)((double)step * exp2(RATIO * (w - KEPT + 1))),
+                                              (float)USUAL_DROP};
+}
+
+static int choose_probe(const struct sqz_menu *menu, bool on_grid)
+{
+    int w = on_grid ? 0 : PROBE;
+    while (on_grid && w < SQZ_MENU - 1 &&
+           (double)menu->bytes[w] > PROBED * (double)menu->bytes[0])
+        w++;
+    return w;
+}
+
+enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights, const float *grid,
                              const struct sqz_moments *moments, struct sqz_pool *pool,
                              struct sqz_menu *out, struct sqz_error *err)
 {
@@ -69,7 +96,9 @@ enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights,
                             .bias = &net->params[layer->bias],
                             .moments = moments,
                             .rows = net->params[layer->weight].out,
-                            .columns = moments->columns};
+                            .columns = moments->columns,
+                            .bias_step = grid ? grid[layer->bias] : 0};
+    const float step = grid ? grid[layer->weight] : 0;
     size_t n = (size_t)menu.rows * (size_t)menu.columns;
     bool ok = (menu.oihw = sqz_new_array(n, sizeof(float))) != NULL;
     for (int s = 0; s < SQZ_MENU && ok; s++)
@@ -78,13 +107,15 @@ enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights,
         ok ? SQZ_OK : sqz_fail_memory(err, "a layer's codes", SQZ_MENU * n * sizeof(int16_t));
     if (!status) {
         sqz_param_to_oihw(menu.weight, weights, menu.oihw);
-        choose_steps(&menu);
+        offer_scale(&menu);
+        if (step > 0)
+            offer_coarser(&menu, step);
         struct sqz_gptq_job job = {.weights = menu.oihw,
                                    .rows = menu.rows,
                                    .moments = moments,
                                    .keep_zeros = menu.sparse,
-                                   .steps = menu.steps,
-                                   .n_steps = SQZ_MENU,
+                                   .ways = menu.ways,
+                                   .n_ways = SQZ_MENU,
                                    .codes = menu.codes,
                                    .loss = menu.loss};
         status = sqz_gptq_run(&job, pool, err);
@@ -95,6 +126,7 @@ enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights,
         for (int s = 0; s < SQZ_MENU && !status; s++)
             if (packing.failed[s])
                 status = sqz_fail_memory(err, "a layer's payload", n);
+        menu.probe = choose_probe(&menu, step > 0);
     }
     if (status)
         sqz_menu_release(&menu);
@@ -106,13 +138,13 @@ enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights,
 float sqz_menu_bias_step(const struct sqz_menu *menu, int choice)
 {
     double damage = menu->loss[choice] / menu->rows; // mean squared error of an output
-    return damage > 0 ? (float)sqrt(12 * BIAS_DAMAGE * damage) : 0;
+    return fmaxf(menu->bias_step, (float)sqrt(12 * BIAS_DAMAGE * damage));
 }
 
 void sqz_menu_serve(const struct sqz_menu *menu, int choice, float bias_step, float *weights)
 {
     const struct sqz_param *p = menu->weight;
-    float step = menu->steps[choice], *to = weights + p->offset;
+    float step = menu->ways[choice].step, *to = weights + p->offset;
     float *bias = weights + menu->bias->offset;
     int taps = p->kh * p->kw;
     for (int o = 0; o < menu->rows; o++) {

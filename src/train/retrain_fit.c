@@ -160,8 +160,10 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
                                .steps = retrain->served.grid.steps};
     // What is rounded already was trained through its codes: the weights behind them mean nothing.
     const float *served = sqz_served_weights(&retrain->served, run->stepper.weights);
-    if (served != run->stepper.weights)
+    if (served != run->stepper.weights) {
         memcpy(run->stepper.weights, served, net->n_weights * sizeof(float));
+        job.grid = retrain->served.grid.steps;
+    }
     enum sqz_status status = collect(run, &pictures, &job.n_pictures, err);
     if (!status)
         status = sqz_auto_run(&job, retrain->judged, &result, err);

@@ -112,6 +112,44 @@ static void test_size(void **state)
     sqz_free(out);
 }
 
+// What lies on steps already keeps them, or takes coarser ones: at the size that it has it stays
+// what it is, to the bit.
+static void test_weights_on_a_grid(void **state)
+{
+    float *out = sqz_new_array(net->n_weights, sizeof *out), *dense = weights;
+    float *on_grid = sqz_new_array(net->n_weights, sizeof *on_grid);
+    float *steps = sqz_new_array((size_t)net->n_params, sizeof *steps);
+    float *coarser = sqz_new_array((size_t)net->n_params, sizeof *coarser);
+    struct sqz_auto_job job = {
+        .pictures = pictures, .n_pictures = PICTURES, .size = 300000, .steps = steps};
+    size_t bytes;
+    int kept = 0;
+    (void)state;
+    run(job, 2, on_grid);
+    weights = on_grid;
+    job.grid = steps;
+    job.steps = coarser;
+    assert_int_equal(measure_size(NULL, on_grid, &job.size, NULL), SQZ_OK);
+    run(job, 2, out);
+    assert_memory_equal(out, on_grid, net->n_weights * sizeof *out);
+    assert_memory_equal(coarser, steps, (size_t)net->n_params * sizeof *steps);
+    job.size = job.size * 9 / 10;
+    struct sqz_auto_result result = run(job, 2, out);
+    assert_int_equal(measure_size(NULL, out, &bytes, NULL), SQZ_OK);
+    assert_true(bytes <= job.size && bytes > job.size * 95 / 100);
+    assert_true(result.reading.kl > 0);
+    for (int p = 0; p < net->n_params; p++) {
+        assert_true(coarser[p] >= steps[p]);
+        kept += coarser[p] == steps[p];
+    }
+    assert_true(kept > net->n_params / 2);
+    weights = dense;
+    sqz_free(out);
+    sqz_free(on_grid);
+    sqz_free(steps);
+    sqz_free(coarser);
+}
+
 static void test_loss_bound_and_threads(void **state)
 {
     float *one = sqz_new_array(net->n_weights, sizeof *one);
@@ -249,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_weights_on_a_grid),
         cmocka_unit_test(test_loss_bound_and_threads),
         cmocka_unit_test(test_pictures_help),
         cmocka_unit_test(test_deep),

@@ -13,14 +13,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 24, COLUMNS = 60, STEPS = 3 };
-static const float steps[STEPS] = {0.1f, 0.3f, 0.6f};
+enum { ROWS = 24, COLUMNS = 60, STEPS = 3, WAYS = STEPS + 1 };
+static const float steps[WAYS] = {0.1f, 0.3f, 0.6f, 0.6f};
+static const float zero_price = 0.7f; // of the last way
 static float weights[ROWS * COLUMNS];
 static double mean[COLUMNS], covariance[COLUMNS * COLUMNS];
 static struct sqz_moments moments = {
     .columns = COLUMNS, .count = 1, .mean = mean, .covariance = covariance};
-static int16_t codes[STEPS][ROWS * COLUMNS];
-static double loss[STEPS];
+static int16_t codes[WAYS][ROWS * COLUMNS];
+static double loss[WAYS];
 
 static void fill(bool correlated, bool sparse)
 {
@@ -49,13 +50,15 @@ static void fill(bool correlated, bool sparse)
 static void run(bool keep_zeros, int threads)
 {
     struct sqz_pool *pool = NULL;
-    int16_t *pointers[STEPS] = {codes[0], codes[1], codes[2]};
+    int16_t *pointers[WAYS] = {codes[0], codes[1], codes[2], codes[3]};
+    struct sqz_gptq_way ways[WAYS] = {{steps[0], 0}, {steps[1], 0}, {steps[2], 0}};
+    ways[STEPS] = (struct sqz_gptq_way){steps[STEPS], zero_price};
     struct sqz_gptq_job job = {.weights = weights,
                                .rows = ROWS,
                                .moments = &moments,
                                .keep_zeros = keep_zeros,
-                               .steps = steps,
-                               .n_steps = STEPS,
+                               .ways = ways,
+                               .n_ways = WAYS,
                                .codes = pointers,
                                .loss = loss};
     assert_int_equal(sqz_pool_new(threads, &pool, NULL), SQZ_OK);
@@ -125,10 +128,45 @@ static void test_zeros_stay(void **state)
     assert_true(zeros > STEPS * ROWS * COLUMNS / 2);
 }
 
+static int count_zeros(const int16_t *c)
+{
+    int zeros = 0;
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        zeros += c[i] == 0;
+    return zeros;
+}
+
+static void test_zeros_for_a_price(void **state)
+{
+    (void)state;
+    fill(false, false);
+    run(false, 1);
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        float size = fabsf(weights[i]) / steps[STEPS];
+        bool dropped = size < 0.5f + zero_price / 2;
+        assert_int_equal(codes[STEPS][i], dropped ? 0 : lrintf(weights[i] / steps[STEPS]));
+    }
+    // Where columns differ, the cheap ones go: as many zeros by size alone do more harm.
+    int16_t plain[ROWS * COLUMNS];
+    fill(true, false);
+    run(false, 1);
+    const int zeros = count_zeros(codes[STEPS]);
+    assert_true(zeros > count_zeros(codes[STEPS - 1]));
+    float bound = 0;
+    do {
+        bound += 0.001f;
+        for (int i = 0; i < ROWS * COLUMNS; i++)
+            plain[i] = fabsf(weights[i]) < bound ? 0 : (int16_t)lrintf(weights[i] / steps[STEPS]);
+    } while (count_zeros(plain) < zeros);
+    const double ours = damage(codes[STEPS], steps[STEPS]);
+    assert_true(ours < 0.6 * damage(plain, steps[STEPS]));
+    assert_true(loss[STEPS] >= ours && loss[STEPS] < 1.3 * ours);
+}
+
 static void test_threads(void **state)
 {
-    static int16_t first[STEPS][ROWS * COLUMNS];
-    double first_loss[STEPS];
+    static int16_t first[WAYS][ROWS * COLUMNS];
+    double first_loss[WAYS];
     (void)state;
     fill(true, true);
     run(true, 1);
@@ -148,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_uncorrelated_is_plain_rounding),
         cmocka_unit_test(test_correlated_is_far_better),
         cmocka_unit_test(test_zeros_stay),
+        cmocka_unit_test(test_zeros_for_a_price),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
