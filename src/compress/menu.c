@@ -80,8 +80,7 @@ static void offer_coarser(struct sqz_menu *menu, float step)
 static int choose_probe(const struct sqz_menu *menu, bool on_grid)
 {
     int w = on_grid ? 0 : PROBE;
-    while (on_grid && w < SQZ_MENU - 1 &&
-           (double)menu->bytes[w] > PROBED * (double)menu->bytes[0])
+    while (on_grid && w < SQZ_MENU - 1 && (double)menu->bytes[w] > PROBED * (double)menu->bytes[0])
         w++;
     return w;
 }

@@ -11,9 +11,9 @@ struct sqz_menu {
     const struct sqz_param *weight, *bias;
     const struct sqz_moments *moments;
     int rows, columns;
-    bool sparse;           // its zeros are kept
-    float *oihw;           // the original weights, rows x columns
-    float bias_step;       // that the biases are multiples of already; 0: none
+    bool sparse;     // its zeros are kept
+    float *oihw;     // the original weights, rows x columns
+    float bias_step; // that the biases are multiples of already; 0: none
     struct sqz_gptq_way ways[SQZ_MENU];
     int probe; // the way that tells what the layer's damage does to the answers
     int16_t *codes[SQZ_MENU];

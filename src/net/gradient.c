@@ -307,10 +307,9 @@ static void layers_backward(struct pass *pass, int first, int end, int sample, i
             sqz_layer_backward(&gradient->backward, i, &images);
         for (int s = 0; layer->kind == SQZ_LAYER_DROPOUT && s < n; s++)
             dropout(pass, sample + s, images.grads[layer->output] + s * size, size);
-        if (step->features && layer->kind == SQZ_LAYER_CONV &&
-            layer->input == sqz_net_features(net))
-            pass->loss += step->features(step->loss_arg, pass->first + sample, n,
-                                         images.tensors[layer->input], images.grads[layer->input]);
+        if (step->maps && layer->input == sqz_net_maps(net))
+            pass->loss += step->maps(step->loss_arg, pass->first + sample, n,
+                                     images.tensors[layer->input], images.grads[layer->input]);
         if (sample + n == pass->n)
             leave_layer(pass, i);
     }

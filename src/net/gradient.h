@@ -47,9 +47,9 @@ struct sqz_gradient_step {
     void (*poll)(void *arg);
     void *poll_arg;
     sqz_loss_fn loss; // NULL, normalised networks only: see below
-    // NULL, or added to the loss, from one thread a leaf as well: the same of what the classifier
-    // reads (n x h x w x c), to whose gradient it adds. Not of normalised networks.
-    sqz_loss_fn features;
+    // NULL, or added to the loss, from one thread a leaf as well: the same of the classes' maps
+    // (sqz_net_maps; n x h x w x classes), to whose gradient it adds. Not of normalised networks.
+    sqz_loss_fn maps;
     void *loss_arg;
     uint64_t seed, micro_step; // key of the dropout masks
     float *gradient;           // out: n_weights, overwritten

@@ -305,12 +305,12 @@ struct sqz_pool2d sqz_layer_pool(const struct sqz_net *net, int index)
                                .stride = layer->stride};
 }
 
-int sqz_net_features(const struct sqz_net *net)
+int sqz_net_maps(const struct sqz_net *net)
 {
     int layer = net->n_layers - 1;
     while (net->layers[layer].kind != SQZ_LAYER_CONV)
         layer--;
-    return net->layers[layer].input;
+    return net->layers[layer].output;
 }
 
 int sqz_only_pool(const struct sqz_net *net, int tensor)

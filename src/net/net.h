@@ -109,7 +109,7 @@ int sqz_net_find_param(const struct sqz_net *net, const char *name); // -1 if no
 struct sqz_conv sqz_layer_conv(const struct sqz_net *net, int layer);
 struct sqz_pool2d sqz_layer_pool(const struct sqz_net *net, int layer);
 int sqz_only_pool(const struct sqz_net *net, int tensor); // MAXPOOL, its only reader; -1: none
-int sqz_net_features(const struct sqz_net *net); // the tensor that the last CONV reads
+int sqz_net_maps(const struct sqz_net *net);              // the last CONV's output: a map a class
 size_t sqz_tensor_size(const struct sqz_net *net, int tensor); // floats per sample
 
 // MindCV's initialisation (spec 9.3) of a plain network, drawn in OIHW order from (seed,

@@ -211,7 +211,7 @@ bool sqz_options_retrains(const struct sqz_options *options)
 
 bool sqz_options_teaches(const struct sqz_options *options)
 {
-    return *options->teacher || options->distill > 0 || options->distill_features > 0;
+    return *options->teacher || options->distill > 0 || options->distill_maps > 0;
 }
 
 static enum sqz_status check_teaching(const struct sqz_options *options, struct sqz_error *err)
@@ -225,14 +225,13 @@ static enum sqz_status check_teaching(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options balanced_sampling and class_weights count labels, which the "
                         "pictures of unlabelled_dir have none of.");
-    if (options->distill_features > 0 && !*options->teacher && !*options->ckpt_path)
+    if (options->distill_maps > 0 && !*options->teacher && !*options->ckpt_path)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option distill_features needs a teacher; add teacher or ckpt_path.");
-    if (options->distill_features > 0 &&
-        (options->drop_rate != 0 || strcmp(options->norm, "batch") == 0))
+                        "Option distill_maps needs a teacher; add teacher or ckpt_path.");
+    if (options->distill_maps > 0 && strcmp(options->norm, "batch") == 0)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option distill_features compares what two classifiers read without "
-                        "dropout and normalisation; add \"--drop_rate 0 --norm none\".");
+                        "Option distill_maps is for networks without normalisation; add "
+                        "\"--norm none\".");
     if (sqz_options_teaches(options) && strcmp(options->loss, "CE") != 0)
         return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
                         options->loss);

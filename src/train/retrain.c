@@ -78,10 +78,10 @@ static enum sqz_status find_teacher(struct sqz_run *run, struct sqz_retrain *ret
     const struct sqz_options *options = run->setup.options;
     bool named = *options->teacher, given = options->distill == options->distill;
     double share = given ? options->distill : named || !retrain->budget ? USUAL_DISTILL : 0;
-    const struct sqz_teaching teaching = {share, options->distill_features};
+    const struct sqz_teaching teaching = {share, options->distill_maps};
     const char *path = named ? options->teacher : options->ckpt_path;
-    given = given || teaching.features > 0;
-    if ((share == 0 && teaching.features == 0) || !*path)
+    given = given || teaching.maps > 0;
+    if ((share == 0 && teaching.maps == 0) || !*path)
         return SQZ_OK;
     enum sqz_status status = sqz_teacher_open(run->environment, path, run->setup.model->net,
                                               run->stepper.config.max_batch, &teaching,
@@ -89,7 +89,7 @@ static enum sqz_status find_teacher(struct sqz_run *run, struct sqz_retrain *ret
     if (!status && retrain->teacher)
         sqz_text_add(&run->setup.notes, "\"%s\" teaches: %g of every target is its answer%s.\n",
                      sqz_path_name(path), share,
-                     teaching.features > 0 ? ", and its features are followed" : "");
+                     teaching.maps > 0 ? ", and its maps are followed" : "");
     return status;
 }
 

@@ -27,13 +27,13 @@ static double leaf_loss(void *arg, int first, int n, const float *logits, float 
     return sqz_loss_rows(&job->batch, first, n, logits, job->scale, dlogits);
 }
 
-// How far the features of each row are from the teacher's, as a share of those.
-static double leaf_features(void *arg, int first, int n, const float *x, float *dx)
+// How far the maps of each row are from the teacher's, as a share of those.
+static double leaf_maps(void *arg, int first, int n, const float *x, float *dx)
 {
     const struct sqz_loss_job *job = arg;
-    const size_t size = job->n_features;
-    const float *wanted = job->features + (size_t)first * size;
-    const double weight = job->feature_weight / job->batch.n;
+    const size_t size = job->n_maps;
+    const float *wanted = job->maps + (size_t)first * size;
+    const double weight = job->map_weight / job->batch.n;
     double loss = 0;
     for (int row = 0; row < n; row++, x += size, dx += size, wanted += size) {
         double whole = 0, missed = 0;
@@ -144,8 +144,8 @@ enum sqz_status sqz_step_gradient(struct sqz_stepper *stepper, const struct sqz_
     enum sqz_status status = SQZ_OK;
     step->loss = leaf_loss;
     step->loss_arg = job;
-    if (job->features)
-        step->features = leaf_features;
+    if (job->maps)
+        step->maps = leaf_maps;
     if (stepper->logits)
         status = find_logits(stepper, job, step, !batch->failed);
     double loss = step->loss_value;

@@ -7,9 +7,9 @@
 struct sqz_loss_job {
     struct sqz_loss_batch batch;
     double scale;
-    const float *features; // as in sqz_step_batch
-    double feature_weight;
-    size_t n_features; // floats of a row
+    const float *maps; // as in sqz_step_batch
+    double map_weight;
+    size_t n_maps;  // floats of a row
     int64_t zeros;  // among all logits; a count, so the order of the leaves does not matter
     float *logits;  // jsd, first pass: where they go
     float *dlogits; // jsd, second pass: where their gradient lies

@@ -253,10 +253,9 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     const struct sqz_stepper_config *config = &stepper->config;
     struct sqz_step_counters *counters = &stepper->counters;
     struct sqz_loss_job job = {.scale = counters->scale.scale,
-                               .features = batch->features,
-                               .feature_weight = batch->feature_weight,
-                               .n_features =
-                                   sqz_tensor_size(config->net, sqz_net_features(config->net))};
+                               .maps = batch->maps,
+                               .map_weight = batch->map_weight,
+                               .n_maps = sqz_tensor_size(config->net, sqz_net_maps(config->net))};
     sqz_loss_begin(&config->loss, batch->labels, batch->targets, batch->n, &job.batch);
     *out = (struct sqz_step_result){0};
     out->status = calibrate(stepper, batch, out);

@@ -72,12 +72,12 @@ struct sqz_step_batch {
     const int *labels;    // n
     const float *targets; // n x classes, where labels are mixed; else NULL
     int n;                // for the jsd loss: three equal parts
-    // NULL, or n times what a teacher's classifier reads (sqz_net_features), and the weight of the
-    // difference: its square as a share of the teacher's. Not of normalised networks.
-    const float *features;
-    double feature_weight;
+    // NULL, or n times a teacher's maps (sqz_net_maps), and the weight of the difference: its
+    // square as a share of the teacher's. Not of normalised networks.
+    const float *maps;
+    double map_weight;
     // With ranks, all of this is of the whole batch, but images are those of this rank's share
-    // (sqz_gradient_share), and only its features are there; this is what the others are told:
+    // (sqz_gradient_share), and only its maps are there; this is what the others are told:
     const struct sqz_error *failed; // why this rank has no images; NULL: it has
     bool stop;                      // it was asked to stop
 };

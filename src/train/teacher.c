@@ -1,4 +1,4 @@
-// The teacher's answers, mixed into the targets of a batch, and its features beside them.
+// The teacher's answers, mixed into the targets of a batch, and its maps beside them.
 #include "train/teacher.h"
 
 #include "formats/formats.h"
@@ -9,11 +9,11 @@
 
 struct sqz_teacher {
     struct sqz_model *model;
-    struct sqz_infer *infer;       // or, where features are wanted,
+    struct sqz_infer *infer;       // or, where maps are wanted,
     struct sqz_observer *observer; // this, which takes
     int at_once;                   // images; the other one is NULL
     float *logits, *targets;       // rows x classes
-    float *features;               // rows x the features' size
+    float *maps;                   // rows x the maps' size
     struct sqz_teaching teaching;
 };
 
@@ -32,7 +32,7 @@ void sqz_teacher_close(struct sqz_teacher *teacher)
     sqz_model_free(teacher->model);
     sqz_free(teacher->logits);
     sqz_free(teacher->targets);
-    sqz_free(teacher->features);
+    sqz_free(teacher->maps);
     sqz_free(teacher);
 }
 
@@ -40,17 +40,17 @@ static enum sqz_status check_fit(const struct sqz_teacher *teacher, const char *
                                  const struct sqz_net *net, struct sqz_error *err)
 {
     const struct sqz_net *own = teacher->model->net;
-    const struct sqz_tensor *map = &own->tensors[sqz_net_features(own)];
-    const struct sqz_tensor *wanted = &net->tensors[sqz_net_features(net)];
+    const struct sqz_tensor *map = &own->tensors[sqz_net_maps(own)];
+    const struct sqz_tensor *wanted = &net->tensors[sqz_net_maps(net)];
     if (own->spec.classes != net->spec.classes || own->spec.channels != net->spec.channels)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "\"%s\" cannot teach: it has %d classes and %d input channels, the "
                         "network here %d and %d.",
                         path, own->spec.classes, own->spec.channels, net->spec.classes,
                         net->spec.channels);
-    if (teacher->teaching.features > 0 && memcmp(map, wanted, sizeof *map) != 0)
+    if (teacher->teaching.maps > 0 && memcmp(map, wanted, sizeof *map) != 0)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "\"%s\" cannot teach its features: they are %d x %d x %d, those of the "
+                        "\"%s\" cannot teach its maps: they are %d x %d x %d, those of the "
                         "network here %d x %d x %d.",
                         path, map->h, map->w, map->c, wanted->h, wanted->w, wanted->c);
     return SQZ_OK;
@@ -60,15 +60,15 @@ static enum sqz_status take_memory(struct sqz_teacher *teacher, size_t rows, str
 {
     const struct sqz_net *net = teacher->model->net;
     const size_t n = rows * (size_t)net->spec.classes;
-    size_t n_features = 0;
+    size_t n_maps = 0;
     teacher->logits = sqz_new_aligned(n, sizeof(float));
     teacher->targets = sqz_new_array(n, sizeof(float));
-    if (teacher->teaching.features > 0) {
-        n_features = rows * sqz_tensor_size(net, sqz_net_features(net));
-        teacher->features = sqz_new_aligned(n_features, sizeof(float));
+    if (teacher->teaching.maps > 0) {
+        n_maps = rows * sqz_tensor_size(net, sqz_net_maps(net));
+        teacher->maps = sqz_new_aligned(n_maps, sizeof(float));
     }
-    if (!teacher->logits || !teacher->targets || (n_features && !teacher->features))
-        return sqz_fail_memory(err, "the teacher's answers", (2 * n + n_features) * sizeof(float));
+    if (!teacher->logits || !teacher->targets || (n_maps && !teacher->maps))
+        return sqz_fail_memory(err, "the teacher's answers", (2 * n + n_maps) * sizeof(float));
     return SQZ_OK;
 }
 
@@ -77,7 +77,7 @@ static enum sqz_status take_network(struct sqz_teacher *teacher,
                                     struct sqz_error *err)
 {
     const struct sqz_model *model = teacher->model;
-    if (!teacher->features)
+    if (!teacher->maps)
         return sqz_infer_new(model->net, model->weights, environment->kernels, environment->pool,
                              false, &teacher->infer, err);
     teacher->at_once = sqz_pool_size(environment->pool);
@@ -112,11 +112,11 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
     return status;
 }
 
-// The logits of n images, and their features, one behind the other.
-static void observe(struct sqz_teacher *teacher, const float *images, int n, float *features)
+// The logits of n images, and their maps, one behind the other.
+static void observe(struct sqz_teacher *teacher, const float *images, int n, float *maps)
 {
     const struct sqz_net *net = teacher->model->net;
-    const int tensor = sqz_net_features(net);
+    const int tensor = sqz_net_maps(net);
     const size_t classes = (size_t)net->spec.classes, size = sqz_tensor_size(net, tensor);
     for (int first = 0; first < n; first += teacher->at_once) {
         const int some = n - first < teacher->at_once ? n - first : teacher->at_once;
@@ -126,7 +126,7 @@ static void observe(struct sqz_teacher *teacher, const float *images, int n, flo
             memcpy(teacher->logits + row * classes,
                    sqz_observer_tensor(teacher->observer, i, net->n_tensors - 1),
                    classes * sizeof(float));
-            memcpy(features + row * size, sqz_observer_tensor(teacher->observer, i, tensor),
+            memcpy(maps + row * size, sqz_observer_tensor(teacher->observer, i, tensor),
                    size * sizeof(float));
         }
     }
@@ -140,7 +140,7 @@ void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch
     const float share = (float)teacher->teaching.share;
     if (teacher->observer)
         observe(teacher, batch->images, end - first,
-                teacher->features + (size_t)first * sqz_tensor_size(net, sqz_net_features(net)));
+                teacher->maps + (size_t)first * sqz_tensor_size(net, sqz_net_maps(net)));
     else
         sqz_infer_run(teacher->infer, batch->images, end - first, teacher->logits);
     for (int row = first; row < end; row++) {
@@ -153,6 +153,6 @@ void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch
         }
     }
     batch->targets = teacher->targets;
-    batch->features = teacher->features;
-    batch->feature_weight = teacher->teaching.features;
+    batch->maps = teacher->maps;
+    batch->map_weight = teacher->teaching.maps;
 }

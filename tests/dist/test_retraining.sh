@@ -13,7 +13,7 @@ declare -A ways=(
     [shared]="$plain $from --compress true --compress_method deep --prune 0.3"
     [update]="$plain --ckpt_path start.sqz --update_budget 40kB"
     [teacher]="$common --teacher start/best.safetensors --gradient_accumulation_steps 2"
-    [features]="$plain $from --distill 0.5 --distill_features 0.5 --drop_rate 0"
+    [maps]="$plain $from --distill 0.5 --distill_maps 0.5"
     [warm]="${common/--norm none/--norm batch --norm_group 8} $from"
 )
 [ -z "$sanitized" ] || unset 'ways[grid]' # its search for steps takes minutes there

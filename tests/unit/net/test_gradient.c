@@ -7,10 +7,10 @@
 enum { BATCH = 2, CLASSES = 5 };
 static const int labels[BATCH] = {3, 0};
 
-// The loss, and with it half the mean square of what the classifier reads.
+// The loss, and with it half the mean square of the classes' maps.
 struct losses {
     struct loss_arg loss; // first, for batch_loss
-    size_t n_features;
+    size_t n_maps;
 };
 
 struct bench {
@@ -19,24 +19,24 @@ struct bench {
     struct refnet ref[BATCH];
     struct sqz_gradient_step step;
     struct losses losses;
-    bool features;
+    bool maps;
 };
 
-static size_t n_features(const struct sqz_net *net)
+static size_t n_maps(const struct sqz_net *net)
 {
-    return sqz_tensor_size(net, sqz_net_features(net));
+    return sqz_tensor_size(net, sqz_net_maps(net));
 }
 
-static double features_loss(void *arg, int first, int n, const float *x, float *dx)
+static double maps_loss(void *arg, int first, int n, const float *x, float *dx)
 {
     const struct losses *losses = arg;
     double sum = 0;
     assert_true(first >= 0 && first + n <= BATCH);
-    for (size_t i = 0; i < (size_t)n * losses->n_features; i++) {
+    for (size_t i = 0; i < (size_t)n * losses->n_maps; i++) {
         sum += 0.5 * x[i] * x[i];
-        dx[i] += x[i] / (float)(BATCH * losses->n_features);
+        dx[i] += x[i] / (float)(BATCH * losses->n_maps);
     }
-    return sum / (double)(BATCH * losses->n_features);
+    return sum / (double)(BATCH * losses->n_maps);
 }
 
 // The dropout masks, as gradient.h describes their key.
@@ -66,12 +66,12 @@ static void bench_open(struct bench *bench, const struct sqz_net_spec *spec)
     bench->weights = make_weights(bench->net, 11);
     bench->images = make_floats(BATCH * image_floats(bench->net), 12);
     bench->gradient = make_floats(bench->net->n_weights, 13);
-    bench->losses = (struct losses){{CLASSES, BATCH, labels, 0.1}, n_features(bench->net)};
+    bench->losses = (struct losses){{CLASSES, BATCH, labels, 0.1}, n_maps(bench->net)};
     bench->step = (struct sqz_gradient_step){.weights = bench->weights,
                                              .images = bench->images,
                                              .n = BATCH,
                                              .loss = batch_loss,
-                                             .features = bench->features ? features_loss : NULL,
+                                             .maps = bench->maps ? maps_loss : NULL,
                                              .loss_arg = &bench->losses,
                                              .seed = 5,
                                              .micro_step = 1000,
@@ -114,9 +114,9 @@ static double double_loss(const struct bench *bench, int first)
         sum +=
             cross_entropy(logits, CLASSES, labels[s], bench->losses.loss.smoothing, NULL) / BATCH;
         const struct sqz_net *net = bench->net;
-        const double *x = bench->ref[s].tensors[sqz_net_features(net)];
-        const size_t n = n_features(net);
-        for (size_t i = 0; bench->features && i < n; i++)
+        const double *x = bench->ref[s].tensors[sqz_net_maps(net)];
+        const size_t n = n_maps(net);
+        for (size_t i = 0; bench->maps && i < n; i++)
             sum += 0.5 * x[i] * x[i] / (double)(BATCH * n);
     }
     return sum;
@@ -179,7 +179,7 @@ static bool is_skipped(const struct sqz_net_spec *spec)
     return getenv("SQZ_SANITIZED") && strcmp(spec->variant->name, "squeezenet1_1_complex") != 0;
 }
 
-static void check_net(struct sqz_net_spec spec, bool features)
+static void check_net(struct sqz_net_spec spec, bool maps)
 {
     if (is_skipped(&spec)) {
         print_message("sanitized: leaving out %s\n", spec.variant->name);
@@ -190,8 +190,8 @@ static void check_net(struct sqz_net_spec spec, bool features)
     int smallest = sqz_net_smallest_image(&spec), usual = spec.stem ? 16 : 32;
     spec.image_h = smallest > usual ? smallest : usual;
     spec.image_w = spec.image_h + 5;
-    spec.drop_rate = features ? 0 : 0.4F;
-    struct bench bench = {.features = features};
+    spec.drop_rate = 0.4F;
+    struct bench bench = {.maps = maps};
     bench_open(&bench, &spec);
     double loss = double_loss(&bench, bench.net->n_layers);
     if (fabs(bench.step.loss_value - loss) > 1e-5 * loss)
@@ -259,7 +259,7 @@ static void test_caffe(void **state)
     check_variant("squeezenet1_0_complex", "caffe", 3);
 }
 
-static void test_features(void **state)
+static void test_maps(void **state)
 {
     (void)state;
     check_net(make_spec("squeezenet1_1", "mindcv", CLASSES, 1, 1), true);
@@ -269,9 +269,9 @@ static void test_features(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mindcv),   cmocka_unit_test(test_torchvision),
-        cmocka_unit_test(test_caffe),    cmocka_unit_test(test_stems),
-        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_mindcv), cmocka_unit_test(test_torchvision),
+        cmocka_unit_test(test_caffe),  cmocka_unit_test(test_stems),
+        cmocka_unit_test(test_maps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

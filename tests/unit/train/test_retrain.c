@@ -144,52 +144,38 @@ static void test_update(void **state)
     sqz_model_free(old);
 }
 
-// With features the answers are the same, whichever rows are asked for; features are what the
-// classifier reads: its convolution of them, averaged, gives the logits.
-static void check_features(const struct sqz_environment *environment, const struct sqz_model *model,
-                           const float *images, const float *last_target)
+// With maps the answers are the same, whichever rows are asked for, and the maps' means are the
+// logits.
+static void check_maps(const struct sqz_environment *environment, const struct sqz_net *net,
+                       const float *images, const float *last_target)
 {
     enum { ROWS = 3, CLASSES = 10 };
-    const struct sqz_net *net = model->net;
-    const int features = sqz_net_features(net);
-    const size_t each = sqz_tensor_size(net, 0), size = sqz_tensor_size(net, features);
-    const int labels[ROWS] = {4, 0, 9};
+    const size_t each = sqz_tensor_size(net, 0), size = sqz_tensor_size(net, sqz_net_maps(net));
+    const int labels[ROWS] = {4, 0, 9}, pixels = (int)size / CLASSES;
     struct sqz_teacher *teacher = NULL;
     struct sqz_error err = {0};
     if (sqz_teacher_open(environment, in_root("pruned/best.safetensors"), net, ROWS,
-                         &(struct sqz_teaching){.share = 0.25, .features = 2}, true, &teacher,
-                         &err))
+                         &(struct sqz_teaching){.share = 0.25, .maps = 2}, true, &teacher, &err))
         fail_msg("%s", err.text);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
     sqz_teacher_teach(teacher, &batch, 0, batch.n);
-    assert_true(batch.feature_weight == 2);
+    assert_true(batch.map_weight == 2);
     float *last = sqz_new_array(size, sizeof *last);
     assert_non_null(last);
-    memcpy(last, batch.features + (ROWS - 1) * size, size * sizeof *last);
+    memcpy(last, batch.maps + (ROWS - 1) * size, size * sizeof *last);
     batch.images = images + (ROWS - 1) * each;
     batch.targets = NULL;
-    memset((float *)batch.features, 0, ROWS * size * sizeof *last);
+    memset((float *)batch.maps, 0, ROWS * size * sizeof *last);
     sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
-    assert_memory_equal(last, batch.features + (ROWS - 1) * size, size * sizeof *last);
-    for (int c = 0; c < CLASSES; c++)
-        assert_float_equal(last_target[c], batch.targets[(ROWS - 1) * CLASSES + c], 1e-6);
-    const float *w =
-        model->weights + net->params[sqz_net_find_param(net, "classifier.1.weight")].offset;
-    const float *bias =
-        model->weights + net->params[sqz_net_find_param(net, "classifier.1.bias")].offset;
-    const int in_c = net->tensors[features].c, pixels = (int)(size / (size_t)in_c);
-    double mean[CLASSES] = {0}, sum = 0;
+    assert_memory_equal(last, batch.maps + (ROWS - 1) * size, size * sizeof *last);
+    float mean[CLASSES] = {0}, answer[CLASSES];
+    for (int i = 0; i < pixels * CLASSES; i++)
+        mean[i % CLASSES] += last[i] / (float)pixels;
+    sqz_softmax(mean, CLASSES, answer);
     for (int c = 0; c < CLASSES; c++) {
-        for (int p = 0; p < pixels; p++) {
-            double logit = (double)bias[c];
-            for (int i = 0; i < in_c; i++)
-                logit += (double)last[p * in_c + i] * (double)w[i * CLASSES + c];
-            mean[c] += fmax(logit, 0) / pixels;
-        }
-        sum += exp(mean[c]);
+        assert_float_equal(last_target[c], batch.targets[(ROWS - 1) * CLASSES + c], 1e-6);
+        assert_float_equal(last_target[c], 0.25F * answer[c] + (c == 9 ? 0.75F : 0), 1e-5);
     }
-    for (int c = 0; c < CLASSES; c++)
-        assert_float_equal(last_target[c], 0.25 * exp(mean[c]) / sum + (c == 9 ? 0.75 : 0), 1e-5);
     sqz_free(last);
     sqz_teacher_close(teacher);
 }
@@ -235,10 +221,10 @@ static void test_teacher(void **state)
     batch.targets = NULL;
     sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
     assert_memory_equal(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
-    assert_null(batch.features);
+    assert_null(batch.maps);
     sqz_infer_free(infer);
     sqz_teacher_close(teacher);
-    check_features(&environment, model, images, last);
+    check_maps(&environment, model->net, images, last);
     sqz_pool_free(pool);
     sqz_free(images);
     sqz_model_free(model);
@@ -263,8 +249,8 @@ static void test_refused(void **state)
     refuse((const char *const[]){"update_budget=1kB", NULL}, "ckpt_path");
     refuse((const char *const[]){"update_budget=1kB", "prune=0.5", base, NULL}, "excludes");
     refuse((const char *const[]){"distill=0.5", "loss=BCE", NULL}, "loss CE");
-    refuse((const char *const[]){"distill_features=1", "drop_rate=0", NULL}, "needs a teacher");
-    refuse((const char *const[]){"distill_features=1", base, NULL}, "--drop_rate 0");
+    refuse((const char *const[]){"distill_maps=1", NULL}, "needs a teacher");
+    refuse((const char *const[]){"distill_maps=1", "norm=batch", base, NULL}, "--norm none");
     refuse((const char *const[]){"unlabelled_dir=/", "distill=0.5", base, NULL}, "distill 1");
     refuse((const char *const[]){"unlabelled_dir=/", "distill=1", NULL}, "teacher or ckpt_path");
     refuse((const char *const[]){"unlabelled_dir=/", "distill=1", "class_weights=balanced", base,
