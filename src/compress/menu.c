@@ -52,16 +52,20 @@ static void pack_choice(void *arg, int task, int worker)
     sqz_text_release(&payload);
 }
 
-static void offer_scale(struct sqz_menu *menu)
+// Of the weights that are not 0, which are *used of all.
+static double find_deviation(const struct sqz_menu *menu, size_t *used)
 {
-    size_t n = (size_t)menu->rows * (size_t)menu->columns, used = 0;
     double squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        used += menu->oihw[i] != 0;
+    *used = 0;
+    for (size_t i = 0; i < (size_t)menu->rows * (size_t)menu->columns; i++) {
+        *used += menu->oihw[i] != 0;
         squares += (double)menu->oihw[i] * (double)menu->oihw[i];
     }
-    double deviation = used ? sqrt(squares / (double)used) : 1;
-    menu->sparse = (double)used < (1 - PRUNED) * (double)n;
+    return *used ? sqrt(squares / (double)*used) : 1;
+}
+
+static void offer_scale(struct sqz_menu *menu, double deviation)
+{
     for (int w = 0; w < SQZ_MENU; w++)
         menu->ways[w].step = (float)(deviation * FINEST * exp2(RATIO * w));
 }
@@ -98,7 +102,7 @@ enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights, co
                             .columns = moments->columns,
                             .bias_step = grid ? grid[layer->bias] : 0};
     const float step = grid ? grid[layer->weight] : 0;
-    size_t n = (size_t)menu.rows * (size_t)menu.columns;
+    size_t n = (size_t)menu.rows * (size_t)menu.columns, used;
     bool ok = (menu.oihw = sqz_new_array(n, sizeof(float))) != NULL;
     for (int s = 0; s < SQZ_MENU && ok; s++)
         ok = (menu.codes[s] = sqz_new_array(n, sizeof(int16_t))) != NULL;
@@ -106,9 +110,12 @@ enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights, co
         ok ? SQZ_OK : sqz_fail_memory(err, "a layer's codes", SQZ_MENU * n * sizeof(int16_t));
     if (!status) {
         sqz_param_to_oihw(menu.weight, weights, menu.oihw);
-        offer_scale(&menu);
+        double deviation = find_deviation(&menu, &used);
+        menu.sparse = (double)used < (1 - PRUNED) * (double)n;
         if (step > 0)
             offer_coarser(&menu, step);
+        else
+            offer_scale(&menu, deviation);
         struct sqz_gptq_job job = {.weights = menu.oihw,
                                    .rows = menu.rows,
                                    .moments = moments,
