@@ -43,6 +43,10 @@ static const struct field fields[] = {
     {                                                                                              \
         "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, name), false                \
     }
+#define LATER(kind, name)                                                                          \
+    {                                                                                              \
+        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, name), true                 \
+    }
 #define WATCH(kind, name)                                                                          \
     {                                                                                              \
         "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, watch.name), true           \
@@ -57,6 +61,7 @@ static const struct field fields[] = {
     FIELD(INT, best_epoch),
     FIELD(REAL, best_top1),
     FIELD(REAL, best_top5),
+    LATER(REAL, best_loss),
     FIELD(INT, train_images),
     FIELD(INT, val_images),
     FIELD(U64, train_fingerprint),
@@ -70,6 +75,7 @@ static const struct field fields[] = {
     WATCH(REAL, idle_rate),
     WATCH(REAL, gain),
 #undef FIELD
+#undef LATER
 #undef WATCH
 };
 static const struct field counters[] = {

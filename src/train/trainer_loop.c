@@ -173,6 +173,18 @@ static double top1_of(const struct sqz_evaluation *result)
     return (double)result->correct1 / (double)result->samples;
 }
 
+static double loss_of(const struct sqz_evaluation *result)
+{
+    return result->loss_sum / (double)result->samples;
+}
+
+static bool is_better(const struct sqz_evaluation *result, const struct sqz_train_state *state)
+{
+    const double top1 = top1_of(result);
+    return state->best_epoch == 0 || top1 > state->best_top1 ||
+           (top1 == state->best_top1 && loss_of(result) < state->best_loss);
+}
+
 // Best checkpoint and best-so-far of the state; without validation the last model is the best.
 static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluation *result,
                                  bool *is_best, struct sqz_error *err)
@@ -184,12 +196,13 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
     if (!result)
         return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err)
                                                          : SQZ_OK;
-    if (state->best_epoch > 0 && !(top1_of(result) > state->best_top1))
+    if (!is_better(result, state))
         return SQZ_OK;
     *is_best = true;
     state->best_epoch = state->epoch;
     state->best_top1 = top1_of(result);
     state->best_top5 = (double)result->correct5 / (double)result->samples;
+    state->best_loss = loss_of(result);
     return sqz_run_save_best(run, NULL, err);
 }
 
@@ -217,7 +230,7 @@ static void stop_early(struct sqz_run *run)
         return;
     state->finished = 1;
     sqz_run_note(run, SQZ_EVENT_NOTE,
-                 "Ended after epoch %" PRId64 ": top-1 has not risen since epoch %" PRId64
+                 "Ended after epoch %" PRId64 ": nothing was better since epoch %" PRId64
                  " (early_stopping %" PRId64 ").",
                  state->epoch, state->best_epoch, options->early_stopping);
 }

@@ -81,6 +81,7 @@ static struct sqz_train_state some_state(void)
                                     .final_loss = NAN,
                                     .best_epoch = 1,
                                     .best_top1 = 2.0 / 3,
+                                    .best_loss = 0.75,
                                     .best_top5 = 1,
                                     .train_images = 80,
                                     .val_images = 30,
@@ -114,7 +115,8 @@ static void round_trip(const char *opt)
     if (sqz_checkpoint_restore(path, &archive, &back, &b.stepper, &err))
         fail_msg("%s", err.text);
     assert_int_equal(back.epoch, 2);
-    assert_true(back.loss_sum == state.loss_sum && back.best_top1 == state.best_top1);
+    assert_true(back.loss_sum == state.loss_sum && back.best_top1 == state.best_top1 &&
+                back.best_loss == state.best_loss);
     assert_true(isnan(back.final_loss));
     assert_memory_equal(&back.watch, &state.watch, sizeof back.watch);
     assert_true(back.train_fingerprint == state.train_fingerprint);
