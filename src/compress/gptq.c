@@ -93,21 +93,24 @@ static double average_cost(size_t n, const float *u)
     return n ? sum / (double)n : 0;
 }
 
+// What a code of +-1 saves of the squared error, w^2 - (|w| - step)^2, in squares of the step.
+static double gain_of_one(float value, float step)
+{
+    return 2 * fabs((double)value) / (double)step - 1;
+}
+
 // Rounds the listed columns of one row; `row` holds their weights and is used up. Columns that have
-// to stay 0 are forced.
+// to stay 0 are forced. `price`: of a zero, in squares of the step at a unit of cost.
 static double round_row(const struct sqz_gptq_job *job, const float *weights, const int *columns,
-                        size_t n, const float *u, float *row, struct sqz_gptq_way way,
+                        size_t n, const float *u, float *row, float step, double price,
                         int16_t *codes)
 {
-    const float step = way.step;
-    const double price = way.zero_price > 0 ? (double)way.zero_price * average_cost(n, u) : 0;
     double loss = 0;
     for (size_t j = 0; j < n; j++, u += n - j + 1) {
         bool forced = job->keep_zeros && weights[columns[j]] == 0;
         int code = forced ? 0 : nearest_code(row[j], step);
-        // w^2 - (w - step)^2, in squares of the step.
-        double gain = 2 * fabs((double)row[j]) / (double)step - 1;
-        if (abs(code) == 1 && gain < price * (double)u[0] * (double)u[0])
+        if (price > 0 && abs(code) == 1 &&
+            gain_of_one(row[j], step) < price * (double)u[0] * (double)u[0])
             code = 0;
         float error = (row[j] - (float)code * step) / u[0];
         codes[columns[j]] = (int16_t)code;
@@ -137,11 +140,14 @@ static void quantize_row(void *arg, int task, int worker)
         for (n = 0; n < d; n++)
             columns[n] = (int)n;
     }
+    const double cost = average_cost(n, u);
     for (int w = 0; w < job->n_ways; w++) {
+        const struct sqz_gptq_way *way = &job->ways[w];
         for (size_t j = 0; j < n; j++)
             row[j] = weights[columns[j]];
-        work->loss[(size_t)task * (size_t)job->n_ways + (size_t)w] = round_row(
-            job, weights, columns, n, u, row, job->ways[w], job->codes[w] + (size_t)task * d);
+        work->loss[(size_t)task * (size_t)job->n_ways + (size_t)w] =
+            round_row(job, weights, columns, n, u, row, way->step, (double)way->zero_price * cost,
+                      job->codes[w] + (size_t)task * d);
     }
 }
 

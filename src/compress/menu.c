@@ -81,10 +81,11 @@ static void offer_coarser(struct sqz_menu *menu, float step)
                                               (float)USUAL_DROP};
 }
 
-static int choose_probe(const struct sqz_menu *menu, bool on_grid)
+// On a grid the first ways may change nothing.
+static int choose_probe(const struct sqz_menu *menu)
 {
-    int w = on_grid ? 0 : PROBE;
-    while (on_grid && w < SQZ_MENU - 1 && (double)menu->bytes[w] > PROBED * (double)menu->bytes[0])
+    int w = 0;
+    while (w < SQZ_MENU - 1 && (double)menu->bytes[w] > PROBED * (double)menu->bytes[0])
         w++;
     return w;
 }
@@ -132,7 +133,7 @@ enum sqz_status sqz_menu_new(const struct sqz_net *net, const float *weights, co
         for (int s = 0; s < SQZ_MENU && !status; s++)
             if (packing.failed[s])
                 status = sqz_fail_memory(err, "a layer's payload", n);
-        menu.probe = choose_probe(&menu, step > 0);
+        menu.probe = step > 0 ? choose_probe(&menu) : PROBE;
     }
     if (status)
         sqz_menu_release(&menu);

@@ -39,18 +39,13 @@ struct field {
     bool later; // earlier versions' checkpoints may lack it; then it is 0
 };
 static const struct field fields[] = {
-#define FIELD(kind, name)                                                                          \
+#define ENTRY(kind, name, member, later)                                                           \
     {                                                                                              \
-        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, name), false                \
+        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, member), later              \
     }
-#define LATER(kind, name)                                                                          \
-    {                                                                                              \
-        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, name), true                 \
-    }
-#define WATCH(kind, name)                                                                          \
-    {                                                                                              \
-        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, watch.name), true           \
-    }
+#define FIELD(kind, name) ENTRY(kind, name, name, false)
+#define LATER(kind, name) ENTRY(kind, name, name, true)
+#define WATCH(kind, name) ENTRY(kind, name, watch.name, true)
     FIELD(INT, epoch),
     FIELD(INT, batch),
     FIELD(INT, steps),
@@ -74,6 +69,7 @@ static const struct field fields[] = {
     WATCH(INT, idle),
     WATCH(REAL, idle_rate),
     WATCH(REAL, gain),
+#undef ENTRY
 #undef FIELD
 #undef LATER
 #undef WATCH

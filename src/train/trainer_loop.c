@@ -246,7 +246,7 @@ static void add_epoch_events(struct sqz_run *run, double loss, const struct sqz_
     struct sqz_scalar scalars[4] = {{"train_loss_0", loss}};
     if (result) {
         double samples = (double)result->samples;
-        scalars[1] = (struct sqz_scalar){"val_loss_0", result->loss_sum / samples};
+        scalars[1] = (struct sqz_scalar){"val_loss_0", loss_of(result)};
         scalars[2] = (struct sqz_scalar){"val_Top_1_Accuracy_0", top1_of(result)};
         scalars[3] =
             (struct sqz_scalar){"val_Top_5_Accuracy_0", (double)result->correct5 / samples};

@@ -45,17 +45,26 @@ static void test_everything_resumes(void **state)
     run_well(cut, 2, NULL, NULL);
     resume("cut");
     same_run("all", "cut");
-    // best is the average, not the weights of the last step.
+    // best, here of the last epoch, is the average, not the weights of the last step.
     struct sqz_error err = {0};
     struct sqz_model *best = NULL, *last = NULL;
+    struct sqz_archive archive = {0};
     if (sqz_model_read(in_root("all/best.safetensors"), NULL, 0, &best, &err) ||
-        sqz_model_read(in_root("all/last.safetensors"), NULL, 0, &last, &err))
+        sqz_model_read(in_root("all/last.safetensors"), NULL, 0, &last, &err) ||
+        sqz_archive_read(in_root("all/last.safetensors"), &archive, NULL, &err))
         fail_msg("%s", err.text);
     const struct sqz_param *first = &best->net->params[0];
+    size_t bytes = best->net->n_weights * sizeof(float);
+    float *average = sqz_new_array(bytes, 1);
     // Frozen: still what it was at the start, in both.
     assert_memory_equal(best->weights + first->offset, last->weights + first->offset,
                         first->size * sizeof(float));
-    assert_true(memcmp(best->weights, last->weights, best->net->n_weights * sizeof(float)) != 0);
+    assert_true(memcmp(best->weights, last->weights, bytes) != 0);
+    if (sqz_checkpoint_take("test", &archive, best->net, "ema", average, &err))
+        fail_msg("%s", err.text);
+    assert_memory_equal(best->weights, average, bytes);
+    sqz_free(average);
+    sqz_archive_release(&archive);
     sqz_model_free(best);
     sqz_model_free(last);
 }
