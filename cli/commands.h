@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 
-#define CLI_COMMAND(name)                                                                          \
-    extern const struct cli_flag cli_##name##_flags[];                                             \
+#define CLI_COMMAND(name) \
+    extern const struct cli_flag cli_##name##_flags[]; \
     enum sqz_status cli_##name(struct cli *cli);
 
 CLI_COMMAND(train)

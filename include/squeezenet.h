@@ -337,9 +337,9 @@ struct sqz_compress_result {
     uint64_t bytes, class_name_bytes; // of the file; of them for class names
     uint64_t weights, biases;         // how many
     uint64_t bias_bytes;
-    char identity[65];                // SHA-256 of the decoded tensors
-    int images;                       // looked at
-    double kl, agreement, drop;       // on some of the pictures; NAN without
+    char identity[65];          // SHA-256 of the decoded tensors
+    int images;                 // looked at
+    double kl, agreement, drop; // on some of the pictures; NAN without
     int n_layers;
     struct sqz_compress_layer {
         char name[48];
@@ -355,10 +355,10 @@ SQZ_API void sqz_compress_result_release(struct sqz_compress_result *result);
 // Small updates. A patch holds what differs between a base (.sqz) and a new model of the same
 // network and classes, whose weights are taken as codes of the base's steps and codebooks.
 struct sqz_update_result {
-    uint64_t bytes;        // of the patch
-    uint64_t codes, moved; // of tensors with codes: all, and those that differ
+    uint64_t bytes;                    // of the patch
+    uint64_t codes, moved;             // of tensors with codes: all, and those that differ
     int same, step, changed, replaced; // tensors: as they were, a new step only, codes, everything
-    double deviation; // largest distance of a value from what it becomes, in steps
+    double deviation;                  // largest distance of a value from what it becomes, in steps
 };
 // new_path: any supported weight file.
 SQZ_API enum sqz_status sqz_update_make(const char *base_path, const char *new_path,
@@ -395,8 +395,8 @@ struct sqz_data_packing_result {
     size_t pictures, shrunk, skipped; // skipped: files that are no pictures; the first is a warning
     uint64_t bytes;
 };
-SQZ_API enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir,
-                                      const char *out, const struct sqz_data_packing *how,
+SQZ_API enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, const char *out,
+                                      const struct sqz_data_packing *how,
                                       struct sqz_data_packing_result *result,
                                       struct sqz_error *err);
 // Lays out ImageNet-1K from its three published archives as out/train and out/val, one folder a

@@ -66,7 +66,7 @@ struct work {
     struct sqz_exchange *exchange; // of ranks; NULL: alone
     bool last, ended;              // rank 0 says that this run is the last; all ranks know
     struct sqz_exchange_cost cost; // of all runs
-    struct sqz_net *normalised; // NULL: the model's network is trained as it is
+    struct sqz_net *normalised;    // NULL: the model's network is trained as it is
     float *images, *logits, *weights, *gradients;
     int *labels, classes, epoch;
 };

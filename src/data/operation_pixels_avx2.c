@@ -134,8 +134,8 @@ static inline void warp_eight(const struct sqz_warp_row *row, const int32_t *off
     const uint8_t *pixels = row->pixels;
     __m256i a = _mm256_loadu_si256((const __m256i *)across);
     __m256i d = _mm256_loadu_si256((const __m256i *)down), sums[4];
-#define TWO(k)                                                                                     \
-    sums[k] = warp_two(pixels + offsets[k], pixels + offsets[k + 4], row->stride,                  \
+#define TWO(k) \
+    sums[k] = warp_two(pixels + offsets[k], pixels + offsets[k + 4], row->stride, \
                        _mm256_shuffle_epi32(a, 0x55 * k), _mm256_shuffle_epi32(d, 0x55 * k))
     TWO(0);
     TWO(1);

@@ -60,9 +60,9 @@ static enum sqz_status create_outline(const struct sqz_net_spec *spec, struct sq
 static enum sqz_status take_weights(struct sqz_model *model, struct sqz_error *err)
 {
     model->weights = sqz_new_aligned(model->net->n_weights, sizeof *model->weights);
-    return model->weights ? SQZ_OK
-                          : sqz_fail_memory(err, "weights",
-                                            model->net->n_weights * sizeof *model->weights);
+    return model->weights
+               ? SQZ_OK
+               : sqz_fail_memory(err, "weights", model->net->n_weights * sizeof *model->weights);
 }
 
 enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_model **out,
@@ -272,8 +272,8 @@ enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const 
 {
     struct sqz_model *model = NULL;
     const struct sqz_array **arrays = NULL;
-    enum sqz_status status = sqz_model_outline(archive, path, dialect, format_dialect, image_size,
-                                               &model, &arrays, err);
+    enum sqz_status status =
+        sqz_model_outline(archive, path, dialect, format_dialect, image_size, &model, &arrays, err);
     if (!status)
         status = read_weights(path, arrays, model, err);
     sqz_free(arrays);

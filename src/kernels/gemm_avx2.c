@@ -1,4 +1,7 @@
 // The AVX2 micro-kernels: 6 rows of 16 columns in 12 of the 16 registers.
+//
+// The macro's uses stand in lists, which clang-format would stagger.
+// clang-format off
 #include "kernels/vec_avx2.h"
 
 enum { MR = 6, NR = 16 };

@@ -1,5 +1,8 @@
 // The AVX-512 micro-kernels: 12 rows of 32 (or 16) columns in 24 of the 32 registers. More rows
 // would fit there, but not their pointers into the 16 general registers.
+//
+// The macro's uses stand in lists, which clang-format would stagger.
+// clang-format off
 #include "kernels/vec_avx512.h"
 
 enum { MR = 12, NR = 32 };

@@ -3,6 +3,9 @@
 //
 // Everything is inlined into one function per (rows, vectors per panel row), both constants, so
 // that the accumulators c[row][vector] are registers and a tile with fewer rows costs less.
+//
+// clang-format takes UNROLL for a statement and would break the loops after it.
+// clang-format off
 #include "kernels/levels.h"
 
 #define INLINE static inline __attribute__((always_inline))

@@ -32,16 +32,16 @@ struct sqz_pool2d { // max pooling; windows may hang over the right and bottom e
 struct sqz_gemm {
     const float *const *a; // the first `rows` of every mr pointers are read
     ptrdiff_t from;
-    const float *b;        // packed panel
+    const float *b; // packed panel
     float *c;
     ptrdiff_t ldc;
-    const float *bias;     // `columns` values, or NULL
+    const float *bias; // `columns` values, or NULL
     int taps, depth;
-    int tiles, rows;       // rows of a tile, <= mr
-    int larger;            // the first `larger` tiles have one row more
-    int columns;           // <= the panel's width
-    bool accumulate;       // c += sum
-    bool relu;             // c = c < 0 ? 0 : c in the end, so that NaN stays visible
+    int tiles, rows; // rows of a tile, <= mr
+    int larger;      // the first `larger` tiles have one row more
+    int columns;     // <= the panel's width
+    bool accumulate; // c += sum
+    bool relu;       // c = c < 0 ? 0 : c in the end, so that NaN stays visible
 };
 
 // One row of a product whose left side is mostly zero (sparse.h): for j < columns,
@@ -132,8 +132,8 @@ struct sqz_norm {
 
 struct sqz_kernels {
     enum sqz_cpu_level level;
-    int mr;       // rows of a GEMM tile
-    int nr;       // widest panel, 16 or 32; with 32 the last panel may be 16 wide
+    int mr; // rows of a GEMM tile
+    int nr; // widest panel, 16 or 32; with 32 the last panel may be 16 wide
     void (*gemm)(const struct sqz_gemm *gemm);      // panel nr wide
     void (*gemm_half)(const struct sqz_gemm *gemm); // panel 16 wide (NULL when nr is 16)
     void (*outer)(const struct sqz_outer_tile *tile);

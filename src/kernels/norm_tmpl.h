@@ -25,8 +25,8 @@ INLINE vec norm_gradient(const struct sqz_norm *norm, vec x, vec dy, int c, int 
 
 INLINE void norm_forward_lanes(const struct sqz_norm *norm, const float *x, int c, int m, float *y)
 {
-    vec value = vec_fma(norm_load(x + c, m), norm_load(norm->scale + c, m),
-                        norm_load(norm->shift + c, m));
+    vec value =
+        vec_fma(norm_load(x + c, m), norm_load(norm->scale + c, m), norm_load(norm->shift + c, m));
     norm_store(y + c, norm->relu ? vec_relu(value) : value, m);
 }
 

@@ -16,8 +16,7 @@ static void relu_backward(const float *y, ptrdiff_t ldy, float *dy, ptrdiff_t ld
             vec_store(dy + c, vec_where_positive(vec_load(y + c), vec_load(dy + c)));
         if (m)
             vec_store_n(dy + whole,
-                        vec_where_positive(vec_load_n(y + whole, m), vec_load_n(dy + whole, m)),
-                        m);
+                        vec_where_positive(vec_load_n(y + whole, m), vec_load_n(dy + whole, m)), m);
     }
 }
 

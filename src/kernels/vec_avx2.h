@@ -1,4 +1,7 @@
 // The vector operations of the *_tmpl.h in AVX2 and FMA: 8 floats.
+//
+// One operation a line, which clang-format would spread over four.
+// clang-format off
 #ifndef SQZ_KERNELS_VEC_AVX2_H
 #define SQZ_KERNELS_VEC_AVX2_H
 

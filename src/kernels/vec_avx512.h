@@ -1,4 +1,7 @@
 // The vector operations of the *_tmpl.h in AVX-512 (F, BW, DQ, VL): 16 floats.
+//
+// One operation a line, which clang-format would spread over four.
+// clang-format off
 #ifndef SQZ_KERNELS_VEC_AVX512_H
 #define SQZ_KERNELS_VEC_AVX512_H
 

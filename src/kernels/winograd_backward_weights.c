@@ -19,7 +19,7 @@ struct work {
     struct sqz_winograd_plan plan;
     const float *x, *dy;
     ptrdiff_t ldx, lddy;
-    int group;     // output channels of a group
+    int group;          // output channels of a group
     ptrdiff_t ldm, lds; // floats from one frequency's gradients, or sums, to the next
     // Scratch
     struct sqz_winograd_map map;
@@ -131,17 +131,15 @@ static void gather(const struct work *work, int channel, int n, float *dw)
     for (int i = 0; i < SIDE; i++)
         for (int x = 0; x < kernel; x++)
             matrix[i][x] = (float)exact[i][x];
-    struct sqz_winograd_gather sums = {.ldf = work->lds,
-                                       .matrix = matrix,
-                                       .taps = taps,
-                                       .kernel = kernel,
-                                       .columns = n};
+    struct sqz_winograd_gather sums = {
+        .ldf = work->lds, .matrix = matrix, .taps = taps, .kernel = kernel, .columns = n};
     for (int i = 0; i < in_c; i++) {
         for (int t = 0; t < kernel * kernel; t++) {
             int tap = sqz_winograd_tap(plan, t / kernel, t % kernel, i);
-            taps[t] = tap < 0 ? NULL
-                              : dw + ((ptrdiff_t)tap * source->in_c + i % source->in_c) *
-                                         source->out_c + channel;
+            taps[t] =
+                tap < 0 ? NULL
+                        : dw + ((ptrdiff_t)tap * source->in_c + i % source->in_c) * source->out_c +
+                              channel;
         }
         sums.du = work->sums + (ptrdiff_t)i * work->group;
         work->k->winograd_gather(&sums);

@@ -64,8 +64,8 @@ static void pack(const struct sqz_kernels *k, const struct sqz_conv *source,
                 memset(taps, 0, sizeof taps);
                 for (int t = 0; t < kernel * kernel; t++) {
                     int tap = sqz_winograd_tap(&plan, t / kernel, t % kernel, i);
-                    const float *from = layout->weights + tap * layout->ld_tap +
-                                        i % source->in_c * layout->ld_in;
+                    const float *from =
+                        layout->weights + tap * layout->ld_tap + i % source->in_c * layout->ld_in;
                     for (int j = 0; tap >= 0 && j < columns; j++)
                         taps[t][j] = from[(c0 + g + j) * layout->ld_out];
                 }

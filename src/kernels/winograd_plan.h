@@ -40,8 +40,8 @@ struct sqz_winograd_plan {
     ptrdiff_t ld_product;    // floats from one tile's products to the next
     int panels;              // whose products are kept at once
 };
-struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k,
-                                           const struct sqz_conv *conv, int m);
+struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k, const struct sqz_conv *conv,
+                                           int m);
 // With blocks of about so many tiles.
 void sqz_winograd_plan_block(struct sqz_winograd_plan *plan, int tiles);
 

@@ -8,7 +8,7 @@ struct price {
     int input, output;   // of one vector's transforms
 };
 static const struct price prices[] = {
-    {3, 2, 4, 90, 60}, {3, 4, 6, 200, 150}, {3, 5, 7, 290, 230},
+    {3, 2, 4, 90, 60},   {3, 4, 6, 200, 150}, {3, 5, 7, 290, 230},
     {3, 6, 8, 420, 340}, {4, 3, 6, 200, 120}, {4, 5, 8, 420, 280},
 };
 enum {

@@ -4,6 +4,9 @@
 // d[k], p being the coefficients of the product of all (x - a[j]) but the i-th, and output j is the
 // sum over i of a[i]^j * m[i]. Shared factors are computed once: for a pair of points +-a, `odd`
 // and `even` are the common polynomial at two neighbouring places.
+//
+// clang-format takes UNROLL for a statement and would break the loops after it.
+// clang-format off
 #include "kernels/levels.h"
 
 #include <math.h>

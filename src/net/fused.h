@@ -20,7 +20,7 @@ size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_packing *pack
 void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
                        float *const *tensors, float *strip, void *scratch);
 // The whole of a MEAN for several images, one behind the other in each tensor.
-void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images,
-                    float *const *tensors, float *strip, void *scratch);
+void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images, float *const *tensors,
+                    float *strip, void *scratch);
 
 #endif

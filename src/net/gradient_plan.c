@@ -167,8 +167,8 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
     memory->activations = plan->arena;
     memory->workers = n;
     if (net->spec.norm_group > 0)
-        memory->shared = (size_t)plan->crews *
-                         sqz_norm_group_bytes(&plan->norm, threads / plan->crews);
+        memory->shared =
+            (size_t)plan->crews * sqz_norm_group_bytes(&plan->norm, threads / plan->crews);
     memory->packed_weights = plan->packing.size * sizeof(float);
     if (!sqz_size_mul(plan->arena + plan->scratch, n, &workers) ||
         !sqz_size_mul(sqz_reduce_buffer_size(net->n_weights), (size_t)plan->buffers, &gradients) ||

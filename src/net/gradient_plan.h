@@ -8,7 +8,7 @@
 #include "net/plan.h"
 
 struct sqz_gradient_plan {
-    int max_leaves, buffers;           // leaves of any batch; gradient buffers
+    int max_leaves, buffers; // leaves of any batch; gradient buffers
     // Samples that a worker takes forward and back: through the layers before `late` one after the
     // other, which keeps their large maps in the cache; through the others together, which then
     // share each reading of the weights and each updating of their gradients.

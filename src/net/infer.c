@@ -211,8 +211,8 @@ static void run_task(void *arg, int task, int worker)
 {
     const struct run *run = arg;
     (void)task;
-    run_piece(run->infer, &run->infer->pieces.pieces[begin_piece(run, worker)],
-              run->infer->tensors, worker);
+    run_piece(run->infer, &run->infer->pieces.pieces[begin_piece(run, worker)], run->infer->tensors,
+              worker);
 }
 
 void sqz_infer_run(struct sqz_infer *infer, const float *images, int n, float *logits)

@@ -50,8 +50,8 @@ static void plan_tensors(const struct sqz_net *net, bool halved, struct sqz_infe
     for (int t = 0; t < net->n_tensors; t++) {
         plan->blocks[t] = (struct sqz_block){.first = plan->n_stages, .last = -1};
         if (t > 0 && t < net->n_tensors - 1)
-            plan->blocks[t].size = sqz_tensor_size(net, t) * sizeof(float) *
-                                   (size_t)(t >= meeting ? plan->group : 1);
+            plan->blocks[t].size =
+                sqz_tensor_size(net, t) * sizeof(float) * (size_t)(t >= meeting ? plan->group : 1);
     }
     for (int i = 0; i < net->n_layers; i++)
         if (plan->taken[i])

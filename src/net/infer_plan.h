@@ -17,8 +17,8 @@ struct sqz_infer_plan {
     int *stage;    // per layer
     bool *taken;   // per layer: its only reader computes it
     size_t *strip; // per layer: floats that it needs if it takes a convolution in, else 0
-    int late;  // the first layer behind the last pooling: there, groups of images run together
-    int group; // images of a group; 1 with low_memory
+    int late;      // the first layer behind the last pooling: there, groups of images run together
+    int group;     // images of a group; 1 with low_memory
     int n_stages;
     struct sqz_block *blocks; // per tensor; those of the input and the logits are empty
     struct sqz_packing packing;

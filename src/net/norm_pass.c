@@ -116,9 +116,8 @@ static void pool_layer(struct pass *pass, int index)
     pool.signs = sqz_norm_numbers(group, SQZ_NORM_SIGN, layer->output);
     for (int s = 0; s < pass->n; s++) {
         float *const *tensors = pass->tensors + s * net->n_tensors;
-        group->kernels->maxpool(&pool, tensors[layer->input], pool.channels,
-                                tensors[layer->output], pool.channels,
-                                pass->indices[s * net->n_layers + index]);
+        group->kernels->maxpool(&pool, tensors[layer->input], pool.channels, tensors[layer->output],
+                                pool.channels, pass->indices[s * net->n_layers + index]);
     }
 }
 
@@ -157,10 +156,9 @@ static void forward_sums(struct pass *pass)
         const struct sqz_norm_tensor *tensor = &group->plan->tensors[t];
         const struct sqz_tensor *shape = &net->tensors[tensor->written];
         for (int s = 0; tensor->normalised && tensor->writer == group->stage && s < pass->n; s++)
-            group->kernels->norm_sums(pass->tensors[s * net->n_tensors + tensor->written],
-                                      shape->h * shape->w, shape->c,
-                                      sums_of(group, pass->part, 0, t),
-                                      sums_of(group, pass->part, 1, t));
+            group->kernels->norm_sums(
+                pass->tensors[s * net->n_tensors + tensor->written], shape->h * shape->w, shape->c,
+                sums_of(group, pass->part, 0, t), sums_of(group, pass->part, 1, t));
     }
 }
 

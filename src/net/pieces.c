@@ -16,7 +16,7 @@
 #define FAR_OUTWEIGHS 5
 
 struct cut {
-    int units, granule, n;                  // pixels, rows or tiles, in n pieces of whole granules
+    int units, granule, n; // pixels, rows or tiles, in n pieces of whole granules
     int channels, channel_granule, n_channel; // the same for output channels
 };
 

@@ -29,9 +29,8 @@ static int next_block(const struct sqz_block *blocks, int n, bool last)
 {
     int best = -1;
     for (int i = 0; i < n; i++) {
-        if (blocks[i].offset == NOT_PLACED &&
-            (best < 0 || blocks[i].size > blocks[best].size ||
-             (last && blocks[i].size == blocks[best].size)))
+        if (blocks[i].offset == NOT_PLACED && (best < 0 || blocks[i].size > blocks[best].size ||
+                                               (last && blocks[i].size == blocks[best].size)))
             best = i;
     }
     return best;

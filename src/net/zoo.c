@@ -3,17 +3,17 @@
 
 #include <string.h>
 
-#define CONV(i, c, k, s)                                                                           \
-    {                                                                                              \
-        SQZ_ROW_CONV, i, .channels = c, .kernel = k, .stride = s                                   \
+#define CONV(i, c, k, s) \
+    { \
+        SQZ_ROW_CONV, i, .channels = c, .kernel = k, .stride = s \
     }
-#define POOL(i)                                                                                    \
-    {                                                                                              \
-        SQZ_ROW_POOL, i, .kernel = 3, .stride = 2                                                  \
+#define POOL(i) \
+    { \
+        SQZ_ROW_POOL, i, .kernel = 3, .stride = 2 \
     }
-#define FIRE(i, s, e)                                                                              \
-    {                                                                                              \
-        SQZ_ROW_FIRE, i, .squeeze = s, .expand1x1 = e, .expand3x3 = e                              \
+#define FIRE(i, s, e) \
+    { \
+        SQZ_ROW_FIRE, i, .squeeze = s, .expand1x1 = e, .expand3x3 = e \
     }
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -44,13 +44,13 @@ static const struct sqz_variant variants[] = {
      &family_1_1, SQZ_BYPASS_COMPLEX},
 };
 
-#define IMAGENET_MEAN                                                                              \
-    {                                                                                              \
-        123.675f, 116.28f, 103.53f                                                                 \
+#define IMAGENET_MEAN \
+    { \
+        123.675f, 116.28f, 103.53f \
     }
-#define IMAGENET_STD                                                                               \
-    {                                                                                              \
-        58.395f, 57.12f, 57.375f                                                                   \
+#define IMAGENET_STD \
+    { \
+        58.395f, 57.12f, 57.375f \
     }
 
 static const struct sqz_dialect dialects[] = {

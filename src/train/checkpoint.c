@@ -39,9 +39,9 @@ struct field {
     bool later; // earlier versions' checkpoints may lack it; then it is 0
 };
 static const struct field fields[] = {
-#define ENTRY(kind, name, member, later)                                                           \
-    {                                                                                              \
-        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, member), later              \
+#define ENTRY(kind, name, member, later) \
+    { \
+        "train." #name, FIELD_##kind, offsetof(struct sqz_train_state, member), later \
     }
 #define FIELD(kind, name) ENTRY(kind, name, name, false)
 #define LATER(kind, name) ENTRY(kind, name, name, true)
@@ -75,9 +75,9 @@ static const struct field fields[] = {
 #undef WATCH
 };
 static const struct field counters[] = {
-#define COUNTER(kind, name, member)                                                                \
-    {                                                                                              \
-        "train." name, kind, offsetof(struct sqz_step_counters, member), false                     \
+#define COUNTER(kind, name, member) \
+    { \
+        "train." name, kind, offsetof(struct sqz_step_counters, member), false \
     }
     COUNTER(FIELD_INT, "group", group),
     COUNTER(FIELD_INT, "counted", counted),

@@ -27,10 +27,8 @@ static enum sqz_status run_sweep(struct sqz_run *run, int steps, struct sweep *s
         status = sqz_loader_next(run->loader, &batch, err);
     if (status)
         return status;
-    struct sqz_step_batch rows = {.images = batch.images,
-                                  .labels = batch.labels,
-                                  .targets = batch.targets,
-                                  .n = batch.n};
+    struct sqz_step_batch rows = {
+        .images = batch.images, .labels = batch.labels, .targets = batch.targets, .n = batch.n};
     for (int i = 0; i < steps; i++) {
         struct sqz_step_result result;
         double rate = lowest * pow(highest / lowest, (double)i / (steps - 1));

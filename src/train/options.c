@@ -6,15 +6,15 @@
 #include <string.h>
 
 static const struct sqz_option options_table[] = {
-#define ROW(type_, name_, fallback_, group_, limits_, support_, help_)                             \
-    {.name = #name_,                                                                               \
-     .group = group_,                                                                              \
-     .help = help_,                                                                                \
-     .fallback = fallback_,                                                                        \
-     .type = type_,                                                                                \
-     .choices = type_ == SQZ_OPTION_TEXT && sizeof(limits_) > 1 ? limits_ : NULL,                  \
-     .limits = limits_,                                                                            \
-     .support = support_,                                                                          \
+#define ROW(type_, name_, fallback_, group_, limits_, support_, help_) \
+    {.name = #name_, \
+     .group = group_, \
+     .help = help_, \
+     .fallback = fallback_, \
+     .type = type_, \
+     .choices = type_ == SQZ_OPTION_TEXT && sizeof(limits_) > 1 ? limits_ : NULL, \
+     .limits = limits_, \
+     .support = support_, \
      .offset = offsetof(struct sqz_options, name_)},
 #define SQZ_BOOL(name_, ...)  ROW(SQZ_OPTION_BOOL, name_, __VA_ARGS__)
 #define SQZ_INT(name_, ...)   ROW(SQZ_OPTION_INT, name_, __VA_ARGS__)

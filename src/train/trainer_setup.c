@@ -113,9 +113,8 @@ static enum sqz_status add_unlabelled(const struct sqz_environment *environment,
                                       struct sqz_setup *setup, struct sqz_error *err)
 {
     const size_t labelled = setup->train->count;
-    enum sqz_status status =
-        sqz_dataset_add_unlabelled(setup->train, setup->options->unlabelled_dir,
-                                   sqz_pool_size(environment->pool), err);
+    enum sqz_status status = sqz_dataset_add_unlabelled(
+        setup->train, setup->options->unlabelled_dir, sqz_pool_size(environment->pool), err);
     if (!status)
         sqz_text_add(&setup->notes, "%zu of the training pictures have no label.\n",
                      setup->train->count - labelled);

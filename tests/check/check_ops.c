@@ -140,8 +140,8 @@ static void run_norm_sums(const struct sqz_kernels *k, const struct sqz_norm *no
             want[3] += g * x;
         }
         for (size_t j = 0; j < (any ? 2 : 4); j++)
-            check_true(fabs(got[j * channels + c] - want[j]) <= 1e-6 * (double)norm->n,
-                       "wrong sum", j * channels + c);
+            check_true(fabs(got[j * channels + c] - want[j]) <= 1e-6 * (double)norm->n, "wrong sum",
+                       j * channels + c);
     }
     free(got);
 }

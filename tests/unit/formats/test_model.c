@@ -300,10 +300,10 @@ static void expect_bad_metadata(const char *key, const char *value, const char *
     expect_bad_archive(&archive, words);
 }
 
-#define PREPROCESSING(resize, size, interpolation, mean, std)                                      \
-    "{\"resize_mode\":\"shorter\",\"resize\":" resize ",\"image_size\":" size                      \
-    ",\"interpolation\":\"" interpolation                                                          \
-    "\",\"apply_exif\":false,\"channel_order\":\"rgb\",\"channels\":3,\"mean\":" mean              \
+#define PREPROCESSING(resize, size, interpolation, mean, std) \
+    "{\"resize_mode\":\"shorter\",\"resize\":" resize ",\"image_size\":" size \
+    ",\"interpolation\":\"" interpolation \
+    "\",\"apply_exif\":false,\"channel_order\":\"rgb\",\"channels\":3,\"mean\":" mean \
     ",\"std\":" std "}"
 
 static void test_refuses_metadata(void **state)

@@ -35,10 +35,10 @@ static void check(const struct sqz_archive *archive, const char *name, enum sqz_
             fail_msg("%s[%zu] is %g, not %g", name, i, (double)got[i], (double)values[i]);
 }
 
-#define SHAPE(...)                                                                                 \
-    sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t), (const size_t[])                             \
-    {                                                                                              \
-        __VA_ARGS__                                                                                \
+#define SHAPE(...) \
+    sizeof((size_t[]){__VA_ARGS__}) / sizeof(size_t), (const size_t[]) \
+    { \
+        __VA_ARGS__ \
     }
 
 static void check_kinds(const char *fixture)
@@ -182,10 +182,10 @@ static void test_pickle_machine(void **state)
 static void test_views(void **state)
 {
     (void)state;
-#define STORAGE                                                                                    \
-    "(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"                                         \
+#define STORAGE \
+    "(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" \
     "0X\x03\0\0\0cpuK\x02NtQ"
-#define TENSOR(offset, sizes, strides)                                                             \
+#define TENSOR(offset, sizes, strides) \
     "}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n(" STORAGE offset sizes strides "\x89}tRs."
     static const struct {
         const char *pickle;

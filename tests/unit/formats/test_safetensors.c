@@ -67,8 +67,8 @@ static size_t build(const char *header, size_t size, uint8_t *out)
     return 8 + length + size;
 }
 
-#define ENTRY(name, type, shape, begin, end)                                                       \
-    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end  \
+#define ENTRY(name, type, shape, begin, end) \
+    "\"" name "\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end \
     "]}"
 
 static void test_accepts(void **state)

@@ -123,14 +123,9 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
     fill(params, net->n_weights, 0.25f);
 
     const bool unmasked[4] = {false};
-    struct sqz_backward backward = {net,
-                                    kernels,
-                                    &backward_packed,
-                                    packing.backward_tile,
-                                    packing.weights_tile,
-                                    &add,
-                                    &add,
-                                    unmasked};
+    struct sqz_backward backward = {
+        net,  kernels, &backward_packed, packing.backward_tile, packing.weights_tile,
+        &add, &add,    unmasked};
     struct sqz_backward_images image = {tensors, grads, &index, params, scratch, 1};
     sqz_layer_backward(&backward, 0, &image);
     float offset = add ? 0.5f : 0.0f;

@@ -222,10 +222,8 @@ static void check_steps(struct golden_run *run, double late_loss_tolerance, doub
                          (int)number_of(golden, "global_step", -1));
         if (bias_tolerance == 0)
             continue;
-        check_biases(run, golden, "features_0_bias", "features.0.bias", i + 1,
-                     bias_tolerance);
-        check_biases(run, golden, "classifier_bias", "classifier.1.bias", i + 1,
-                     bias_tolerance);
+        check_biases(run, golden, "features_0_bias", "features.0.bias", i + 1, bias_tolerance);
+        check_biases(run, golden, "classifier_bias", "classifier.1.bias", i + 1, bias_tolerance);
         const struct sqz_kernels *ref = sqz_kernels_get(SQZ_CPU_REF);
         double norm = sqrt(ref->sum_of_squares(run->model->weights, run->model->net->n_weights));
         near_to(norm, number_of(golden, "l2_all", NAN), 1e-4, "norm of all parameters", i + 1);
