@@ -81,7 +81,7 @@ void cli_events_end(void);           // clears a progress line that is still sho
 void cli_print_json(json_t *object); // prints and releases it
 // A name from outside, made harmless for a terminal: control bytes become '?'. Static buffer ring.
 const char *cli_clean(const char *text);
-// The picture as half-block characters, one line of text per two rows of pixels.
+// The image as half-block characters, one line of text per two rows of pixels.
 void cli_draw_row(const struct cli *cli, const uint8_t *rgb, int w, int h, int row);
 
 #endif

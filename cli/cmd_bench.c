@@ -13,7 +13,7 @@
 
 const struct cli_flag cli_bench_flags[] = {
     {"task", 0, "NAME", "infer, train, load, start or allreduce [infer]"},
-    {"batch", 0, "N", "pictures at once [infer 1, else 32]"},
+    {"batch", 0, "N", "images at once [infer 1, else 32]"},
     {"image_size", 0, "N", "side of the network's input [224]"},
     {"threads", 0, "N", "all threads [physical cores]"},
     {"seconds", 0, "S", "how long to measure [5]"},
@@ -22,8 +22,8 @@ const struct cli_flag cli_bench_flags[] = {
     {"config", 'c', "FILE", "load: a recipe [the built-in one, without colour jitter]"},
     {"scale", 0, "A,B", "load: area range of the random crop [the recipe's]"},
     {"auto_augment", 0, "POLICY", "load: with a policy [the recipe's]"},
-    {"image", 0, "FILE", "start: the picture to classify"},
-    {"pictures", 0, "DIR", "infer, train: a folder with pictures to compute on [noise]"},
+    {"image", 0, "FILE", "start: the image to classify"},
+    {"images", 0, "DIR", "infer, train: a directory with images to compute on [noise]"},
     {"dialect", 0, "NAME", "of a VARIANT [torchvision, as the peers have it]"},
     {"num_classes", 0, "N", "of a VARIANT [1000]"},
     {"classes", 0, "FILE", "class names of the model"},
@@ -217,7 +217,7 @@ enum sqz_status cli_bench(struct cli *cli)
                             cli_clean(task));
     if (dtype && strcmp(dtype, "fp32") != 0 && strcmp(dtype, "bf16") != 0)
         return cli_complain(SQZ_E_USAGE, "--comm_dtype knows fp32 and bf16.");
-    how.pictures = cli_value(cli, "pictures");
+    how.images = cli_value(cli, "images");
     if (norm && strcmp(norm, "none") != 0 && strcmp(norm, "batch") != 0)
         return cli_complain(SQZ_E_USAGE, "--norm knows none and batch.");
     how.norm = norm && strcmp(norm, "batch") == 0;

@@ -8,18 +8,18 @@
 const struct cli_flag cli_compress_flags[] = {
     {"output", 'o', "FILE", "the .sqz file to write"},
     {"method", 0, "NAME", "auto (one-shot, measured), deep (Deep Compression), lossless [auto]"},
-    {"calibrate", 0, "DIR", "auto: some hundred pictures, no labels needed"},
-    {"images", 0, "N", "auto: pictures to look at, at most [500]"},
+    {"calibrate", 0, "DIR", "auto: some hundred images, no labels needed"},
+    {"images", 0, "N", "auto: images to look at, at most [500]"},
     {"size", 0, "SIZE", "auto: bound of the file without class names, as in 335kB (1 kB = 1000 B)"},
     {"max_kl", 0, "X", "auto: bound of the mean KL divergence from the original [0.05]"},
-    {"max_drop", 0, "X", "auto: bound of the top-1 points lost, estimated on the pictures"},
+    {"max_drop", 0, "X", "auto: bound of the top-1 points lost, estimated on the images"},
     {"density", 0, "X", "deep: share of the weights that stay [all that are not zero]"},
     {"bits", 0, "N", "deep: bits of a shared weight, 2 to 8 [6]"},
     {"huffman", 0, NULL, "deep: Huffman codes, as published, instead of the range coder"},
     {"finetune", 0, "DIR", "train on this data set with the quantiser in the loop (needs --size)"},
     {"config", 'c', "FILE", "finetune: recipe (YAML) [the built-in one for fine-tuning]"},
     {"epochs", 0, "N", "finetune: epochs [the recipe's]"},
-    {"run_dir", 0, "DIR", "finetune: the run's folder [a fresh numbered one]"},
+    {"run_dir", 0, "DIR", "finetune: the run's directory [a fresh numbered one]"},
     {"update_from", 0, "OLD.sqz", "write a patch (.sqzp) that makes MODEL out of OLD.sqz"},
     {"apply", 0, "PATCH", "MODEL is the base: write what the patch makes of it"},
     {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the format's usual one"},
@@ -104,7 +104,7 @@ static void print_table(const struct sqz_compress_result *r)
     printf("\nfile without class names %llu bytes; with them %llu\n",
            (unsigned long long)(r->bytes - r->class_name_bytes), (unsigned long long)r->bytes);
     if (!isnan(r->kl))
-        printf("on pictures that it was fitted to: KL %.4f, the same answer for %.1f %%, "
+        printf("on images that it was fitted to: KL %.4f, the same answer for %.1f %%, "
                "estimated top-1 loss %.2f points\n",
                r->kl, 100 * r->agreement, 100 * r->drop);
     printf("model %s\n", r->identity);
@@ -169,7 +169,7 @@ static enum sqz_status apply_update(const struct cli *cli, const char *in, const
     return SQZ_OK;
 }
 
-// The new file beside the original on the pictures that validation uses.
+// The new file beside the original on the images that validation uses.
 static enum sqz_status compare(struct sqz_context *context, const struct sqz_model *original,
                                const char *out, const char *data)
 {
@@ -183,7 +183,7 @@ static enum sqz_status compare(struct sqz_context *context, const struct sqz_mod
         sqz_compare(context, file, original, options, &r, &err))
         status = cli_fail(&err);
     else
-        printf("%lld pictures: top-1 %.2f %% instead of %.2f %%: %+.2f points, standard error "
+        printf("%lld images: top-1 %.2f %% instead of %.2f %%: %+.2f points, standard error "
                "%.2f; KL %.4f\n",
                (long long)r.model.samples, 100 * r.model.top1, 100 * r.against.top1,
                100 * r.top1_difference, 100 * r.standard_error, r.kl);

@@ -6,7 +6,8 @@ const struct cli_flag cli_convert_flags[] = {
     {"classes", 0, "FILE", "class names to store, one a line in index order"},
     {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the format's usual one"},
     {"image_size", 0, "N", "side of the network's input, instead of the usual one"},
-    {"pretrained_dir", 0, "DIR", "of an address: a folder or mirror that holds the file instead"},
+    {"pretrained_dir", 0, "DIR",
+     "of an address: a directory or mirror that holds the file instead"},
     {"force", 'f', NULL, "replace OUT if it is there"},
     {NULL, 0, NULL, NULL},
 };

@@ -4,11 +4,11 @@
 #include <string.h>
 
 const struct cli_flag cli_data_flags[] = {
-    {"train_per_class", 0, "N", "synth: pictures a class in train/ [500]"},
-    {"val_per_class", 0, "N", "synth: pictures a class in val/ [100]"},
+    {"train_per_class", 0, "N", "synth: images a class in train/ [500]"},
+    {"val_per_class", 0, "N", "synth: images a class in val/ [100]"},
     {"image_size", 0, "N", "synth: their side in pixels [32]"},
-    {"seed", 0, "N", "synth: another seed, other pictures [1]"},
-    {"shorter", 0, "N", "pack: shrink pictures until their shorter side has N pixels [256]"},
+    {"seed", 0, "N", "synth: another seed, other images [1]"},
+    {"shorter", 0, "N", "pack: shrink images until their shorter side has N pixels [256]"},
     {"quality", 0, "N", "pack: JPEG quality of those that are shrunk [90]"},
     {"raw", 0, NULL, "pack: store pixels instead of JPEG files"},
     {"force", 'f', NULL, "pack: replace an existing file"},
@@ -45,9 +45,8 @@ static void print_check(const struct cli *cli, const struct sqz_check_result *r)
                                  "classes", classes));
         return;
     }
-    printf(
-        "%zu pictures in %d classes; %zu corrupt, %zu no pictures, %zu tiny, %zu empty classes\n",
-        r->images, r->n_classes, r->corrupt, r->not_images, r->tiny, r->empty_classes);
+    printf("%zu images in %d classes; %zu corrupt, %zu no images, %zu tiny, %zu empty classes\n",
+           r->images, r->n_classes, r->corrupt, r->not_images, r->tiny, r->empty_classes);
     print_histogram(r);
 }
 
@@ -93,8 +92,8 @@ static enum sqz_status synth(struct cli *cli, const char *dir)
         cli_print_json(json_pack("{s:i,s:s,s:i,s:i}", "schema", 1, "dir", dir, "train_per_class",
                                  train, "val_per_class", val));
     else
-        printf("%s: 10 classes, %d pictures each to train on and %d to validate, %dx%d pixels\n",
-               dir, train, val, size, size);
+        printf("%s: 10 classes, %d images each to train on and %d to validate, %dx%d pixels\n", dir,
+               train, val, size, size);
     cli_next(cli, "squeezenet train %s", dir);
     return SQZ_OK;
 }
@@ -117,12 +116,12 @@ static enum sqz_status pack(struct cli *cli, const char *dir, const char *out)
     } else {
         cli_events_end();
         if (cli->json)
-            cli_print_json(json_pack(
-                "{s:i,s:s,s:I,s:I,s:I,s:I}", "schema", 1, "file", out, "pictures",
-                (json_int_t)result.pictures, "shrunk", (json_int_t)result.shrunk, "skipped",
-                (json_int_t)result.skipped, "bytes", (json_int_t)result.bytes));
+            cli_print_json(
+                json_pack("{s:i,s:s,s:I,s:I,s:I,s:I}", "schema", 1, "file", out, "images",
+                          (json_int_t)result.images, "shrunk", (json_int_t)result.shrunk, "skipped",
+                          (json_int_t)result.skipped, "bytes", (json_int_t)result.bytes));
         else
-            printf("%s: %zu pictures, %zu of them shrunk, %.1f MB\n", out, result.pictures,
+            printf("%s: %zu images, %zu of them shrunk, %.1f MB\n", out, result.images,
                    result.shrunk, (double)result.bytes / 1e6);
         cli_next(cli, "squeezenet train %s", out);
     }
@@ -147,7 +146,7 @@ static enum sqz_status imagenet(struct cli *cli, const char *const *archives, co
                                      (json_int_t)result.train, "val", (json_int_t)result.val,
                                      "classes", result.classes));
         else
-            printf("%s: %d classes, %zu pictures to train on and %zu to validate\n", out,
+            printf("%s: %d classes, %zu images to train on and %zu to validate\n", out,
                    result.classes, result.train, result.val);
         cli_next(cli, "squeezenet data pack %s %s.pack", out, out);
     }

@@ -141,8 +141,8 @@ static void print_table(const struct sqz_model *model, const struct sqz_model_in
     }
     printf("\nparameters   %llu (%.2f MB as float32)\n", (unsigned long long)info->parameters,
            (double)info->weight_bytes * 1e-6);
-    printf("compute      %.1f million multiply-adds a picture\n", (double)info->macs * 1e-6);
-    printf("activations  %.2f MB for one picture\n", (double)info->activation_bytes * 1e-6);
+    printf("compute      %.1f million multiply-adds an image\n", (double)info->macs * 1e-6);
+    printf("activations  %.2f MB for one image\n", (double)info->activation_bytes * 1e-6);
     printf("preprocess   %s\n", info->preprocess);
     printf("class names  %s\n", info->has_class_names ? "in the file" : "none");
     if (info->made_by)

@@ -1,4 +1,4 @@
-// squeezenet predict: the most probable classes of pictures.
+// squeezenet predict: the most probable classes of images.
 #include "cli/commands.h"
 #include <math.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 const struct cli_flag cli_predict_flags[] = {
     {"top", 'k', "N", "how many classes to print [5]"},
-    {"show", 0, NULL, "draw each picture in the terminal"},
+    {"show", 0, NULL, "draw each image in the terminal"},
     {"logits", 0, NULL, "with --json: the raw logits, too"},
     {"classes", 0, "FILE", "class names, one a line in index order"},
     {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the file's"},
@@ -19,7 +19,7 @@ const struct cli_flag cli_predict_flags[] = {
     {NULL, 0, NULL, NULL},
 };
 
-enum { MAX_BEST = 1000, PICTURE_COLUMNS = 28, PICTURE_ROWS = 14 };
+enum { MAX_BEST = 1000, IMAGE_COLUMNS = 28, IMAGE_ROWS = 14 };
 
 struct prediction {
     struct cli *cli;
@@ -62,12 +62,12 @@ static void print_score(const struct sqz_class_score *score, const char *mark)
     printf(" %s%s", cli_clean(score->name), mark);
 }
 
-// The title, then the classes, beside the picture where there is one.
+// The title, then the classes, beside the image where there is one.
 static void print_prediction(const struct prediction *p, const char *title, const char *truth,
                              const uint8_t *rgb, int w, int h)
 {
     int rows = rgb ? (h + 1) / 2 : 0, lines = p->n > rows ? p->n : rows;
-    int first = rows > p->n ? (rows - p->n) / 2 : 0; // centred beside the picture
+    int first = rows > p->n ? (rows - p->n) / 2 : 0; // centred beside the image
     printf("%s%s", p->shown ? "\n" : "", cli_clean(title));
     if (truth)
         printf(" (%s)", cli_clean(truth));
@@ -90,8 +90,8 @@ static void print_prediction(const struct prediction *p, const char *title, cons
 static enum sqz_status predict_one(struct prediction *p, const char *file, size_t sample)
 {
     struct sqz_error err = {0};
-    uint8_t rgb[PICTURE_COLUMNS * PICTURE_ROWS * 2 * 3];
-    int w = PICTURE_COLUMNS, h = PICTURE_ROWS * 2, wanted = p->n;
+    uint8_t rgb[IMAGE_COLUMNS * IMAGE_ROWS * 2 * 3];
+    int w = IMAGE_COLUMNS, h = IMAGE_ROWS * 2, wanted = p->n;
     const char *truth = p->samples ? sqz_samples_class(p->samples, sample) : NULL;
     char title[64];
     snprintf(title, sizeof title, "sample %zu", sample);
@@ -101,9 +101,9 @@ static enum sqz_status predict_one(struct prediction *p, const char *file, size_
         p->samples ? sqz_classify_sample(p->classifier, p->samples, sample, p->best, &p->n,
                                          p->logits, &err)
                    : sqz_classify_file(p->classifier, file, p->best, &p->n, p->logits, &err);
-    bool picture = !status && cli_has(p->cli, "show") &&
-                   !(p->samples ? sqz_thumbnail_sample(p->samples, sample, &w, &h, rgb, NULL)
-                                : sqz_thumbnail_file(file, &w, &h, rgb, NULL));
+    bool image = !status && cli_has(p->cli, "show") &&
+                 !(p->samples ? sqz_thumbnail_sample(p->samples, sample, &w, &h, rgb, NULL)
+                              : sqz_thumbnail_file(file, &w, &h, rgb, NULL));
     if (status) {
         cli_fail(&err);
         if (p->results)
@@ -112,14 +112,14 @@ static enum sqz_status predict_one(struct prediction *p, const char *file, size_
     } else if (p->results) {
         json_array_append_new(p->results, prediction_json(p, file, truth));
     } else {
-        print_prediction(p, file ? file : title, truth, picture ? rgb : NULL, w, h);
+        print_prediction(p, file ? file : title, truth, image ? rgb : NULL, w, h);
         p->shown++;
     }
     p->n = wanted;
     return status;
 }
 
-// Every picture gets its turn; a data error of one does not stop the others.
+// Every image gets its turn; a data error of one does not stop the others.
 static enum sqz_status predict_all(struct prediction *p, int samples)
 {
     struct cli *cli = p->cli;
@@ -154,7 +154,7 @@ enum sqz_status cli_predict(struct cli *cli)
         return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
     p->cli = cli;
     if (!dir && cli->n_positional < 2) {
-        status = cli_complain(SQZ_E_USAGE, "No picture is given. Usage: squeezenet predict %s",
+        status = cli_complain(SQZ_E_USAGE, "No image is given. Usage: squeezenet predict %s",
                               cli->command->usage);
         goto done;
     }
@@ -165,8 +165,8 @@ enum sqz_status cli_predict(struct cli *cli)
         status = cli_context(cli, &context);
     if (status)
         goto done;
-    // Enlarging the weights for speed takes longer than one picture gains. Logits that are asked
-    // for keep the bits that they have among other pictures.
+    // Enlarging the weights for speed takes longer than one image gains. Logits that are asked
+    // for keep the bits that they have among other images.
     if (!dir && cli->n_positional == 2 && !cli_has(cli, "logits") && !cli_has(cli, "low_memory"))
         sqz_context_favor(context, SQZ_FAVOR_START);
     if (sqz_classifier_open(context, cli->positional[0], &how, &p->classifier, &err) ||

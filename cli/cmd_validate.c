@@ -7,7 +7,7 @@
 const struct cli_flag cli_validate_flags[] = {
     {"config", 'c', "FILE", "recipe (YAML): its transforms and loss instead of the model's"},
     {"classes", 0, "FILE", "class names, one a line in index order"},
-    {"against", 0, "MODEL", "compare with this one on the same pictures: KL, agreement, top-1"},
+    {"against", 0, "MODEL", "compare with this one on the same images: KL, agreement, top-1"},
     {"require", 0, "NAME=X", "exit status 1 if top1 or top5 is below X, or kl above: top1=0.58"},
     {NULL, 0, NULL, NULL},
 };
@@ -60,13 +60,13 @@ static json_t *result_json(const struct sqz_validate_result *r)
 
 static void print_result(const struct sqz_validate_result *r, const char *name)
 {
-    printf("%s%s%lld pictures: top-1 %.2f %%", name, *name ? ": " : "", (long long)r->samples,
+    printf("%s%s%lld images: top-1 %.2f %%", name, *name ? ": " : "", (long long)r->samples,
            100 * r->top1);
     if (r->classes >= 5)
         printf(", top-5 %.2f %%", 100 * r->top5);
     printf(", loss %.4f\n", r->loss);
     if (r->substituted)
-        printf("%lld pictures did not decode; substitutes took their places\n",
+        printf("%lld images did not decode; substitutes took their places\n",
                (long long)r->substituted);
 }
 

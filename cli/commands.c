@@ -2,20 +2,21 @@
 #include "cli/commands.h"
 
 const struct cli_command cli_commands[] = {
-    {"train", NULL, "train or fine-tune on a folder of pictures",
+    {"train", NULL, "train or fine-tune on a directory of images",
      "[DIR] [-c RECIPE.yaml] [--option value]...",
-     "Trains a network. DIR holds train/ and val/ (or test/) with one folder a class, or the class "
-     "folders\n"
-     "themselves (then one picture in five is held out), or MNIST or CIFAR files. Without a recipe "
+     "Trains a network. DIR holds train/ and val/ (or test/) with one directory a class, or the "
+     "class "
+     "directories\n"
+     "themselves (then one image in five is held out), or MNIST or CIFAR files. Without a recipe "
      "the\n"
-     "built-in one suits a folder of photos.\n\n"
+     "built-in one suits a directory of photos.\n\n"
      "  squeezenet train photos/                              from scratch\n"
      "  squeezenet train photos/ --ckpt_path v11.safetensors  start from published weights\n"
      "  squeezenet train --resume ckpt/run-1                  go on with a stopped run",
      cli_train_flags, true, 0, 1, cli_train},
-    {"validate", NULL, "top-1, top-5 and loss on labelled pictures",
+    {"validate", NULL, "top-1, top-5 and loss on labelled images",
      "MODEL [-c RECIPE.yaml] [--data_dir DIR] [--option value]...",
-     "Measures a model on a split of a data set. Folders are matched to the model's classes by "
+     "Measures a model on a split of a data set. Directories are matched to the model's classes by "
      "name.\n"
      "Without -c the model's own preprocessing and the plain cross-entropy are used.\n\n"
      "  squeezenet validate best.safetensors --data_dir photos/\n"
@@ -27,14 +28,14 @@ const struct cli_command cli_commands[] = {
      "--confusion "
      "matrix.csv",
      cli_validate_flags, true, 1, 1, cli_validate},
-    {"predict", "infer", "the most probable classes of pictures", "MODEL IMAGE...",
-     "Classifies pictures with the preprocessing and the class names of the model file.\n\n"
+    {"predict", "infer", "the most probable classes of images", "MODEL IMAGE...",
+     "Classifies images with the preprocessing and the class names of the model file.\n\n"
      "  squeezenet predict best.safetensors cat.jpg dog.png\n"
-     "  squeezenet predict best.safetensors --show cat.jpg            draws the picture, too\n"
+     "  squeezenet predict best.safetensors --show cat.jpg            draws the image, too\n"
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
      cli_predict_flags, false, 1, 1 << 20, cli_predict},
     {"compress", NULL, "a model in a third of a megabyte", "MODEL -o OUT.sqz [--calibrate DIR]",
-     "Writes a .sqz file, which every command takes as a model. With some hundred pictures the\n"
+     "Writes a .sqz file, which every command takes as a model. With some hundred images the\n"
      "loss is measured and kept below a bound (--max_kl, --max_drop), or spread best over the\n"
      "bytes of a --size. Patches hold what changes between two such files.\n\n"
      "  squeezenet compress v11.safetensors -o v11.sqz --calibrate photos/ --size 450kB\n"
@@ -65,9 +66,9 @@ const struct cli_command cli_commands[] = {
      cli_info_flags, false, 0, 1, cli_info},
     {"data", NULL, "look after a data set: check, pack, imagenet, synth",
      "check DIR | pack DIR OUT | imagenet TRAIN.tar VAL.tar DEVKIT.tar.gz OUT | synth DIR",
-     "check decodes every picture and lists what is corrupt, no picture, tiny, or an empty class, "
+     "check decodes every image and lists what is corrupt, no image, tiny, or an empty class, "
      "with the\n"
-     "number of pictures of each class. pack writes class folders as one file of shrunk pictures, "
+     "number of images of each class. pack writes class directories as one file of shrunk images, "
      "which is\n"
      "taken wherever a data set is. imagenet lays out ImageNet-1K from its published archives. "
      "synth draws a\n"
@@ -81,7 +82,7 @@ const struct cli_command cli_commands[] = {
     {"bench", NULL, "latency, throughput, training step, loader, start-up", "[MODEL | VARIANT]",
      "Measures on this machine, beside the FMA peak found in the same run. A VARIANT gets random "
      "weights.\n\n"
-     "  squeezenet bench squeezenet1_1                                 one picture, all cores\n"
+     "  squeezenet bench squeezenet1_1                                 one image, all cores\n"
      "  squeezenet bench squeezenet1_0 --task train --batch 32\n"
      "  squeezenet bench --task load --data_dir imagenet --threads 2\n"
      "  squeezenet bench v11.safetensors --task start --image cat.jpg",

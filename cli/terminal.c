@@ -1,4 +1,4 @@
-// What a person sees: sentences, progress, pictures made of characters.
+// What a person sees: sentences, progress, images made of characters.
 #include "cli/cli.h"
 #include <math.h>
 #include <stdarg.h>

@@ -38,7 +38,7 @@ enum sqz_status {
     SQZ_BELOW_BOUND = 1, // a result is worse than the caller asked for
     SQZ_E_USAGE = 2,     // a wrong argument
     SQZ_E_DATA = 65,     // a file's content is not what it should be
-    SQZ_E_NOINPUT = 66,  // a file or folder is missing
+    SQZ_E_NOINPUT = 66,  // a file or directory is missing
     SQZ_E_INTERNAL = 70, // a bug of ours
     SQZ_E_NOMEM = 71,
     SQZ_E_CANTWRITE = 73, // cannot create or fill a file
@@ -83,9 +83,9 @@ SQZ_API void sqz_context_stop(struct sqz_context *context);
 // What classifiers that are made, and benchmarks that are run, from now on do without. Logits of
 // SPEED differ from the others' in their last bits.
 enum sqz_favor {
-    SQZ_FAVOR_SPEED, // many pictures: weights are enlarged when they are loaded
-    SQZ_FAVOR_START, // one picture: weights stay as they are
-    SQZ_FAVOR_MEMORY // and one picture at a time, slower: weights stay in their file, if
+    SQZ_FAVOR_SPEED, // many images: weights are enlarged when they are loaded
+    SQZ_FAVOR_START, // one image: weights stay as they are
+    SQZ_FAVOR_MEMORY // and one image at a time, slower: weights stay in their file, if
                      // sqz_classifier_open opens it
 };
 SQZ_API void sqz_context_favor(struct sqz_context *context, enum sqz_favor favor);
@@ -120,8 +120,8 @@ SQZ_API const struct sqz_rank_place *sqz_context_place(const struct sqz_context 
 SQZ_API bool sqz_context_speaks(const struct sqz_context *context);
 // Runs this program with `arguments` (ended by NULL) as option worker_num's ranks under mpirun, to
 // their end. When a rank is lost, up to max_restarts times again, with resume_arguments, into which
-// *resume_slot (one of their places) the run folder is put. A failure that a rank has told itself
-// comes back without a sentence.
+// *resume_slot (one of their places) the run directory is put. A failure that a rank has told
+// itself comes back without a sentence.
 SQZ_API enum sqz_status sqz_launch_ranks(struct sqz_context *context,
                                          const struct sqz_options *options,
                                          const char *const *arguments, const char **resume_slot,
@@ -172,7 +172,7 @@ SQZ_API const char *sqz_model_class_name(const struct sqz_model *model,
 
 // Published weights: the table, and any address. Fetched once into $XDG_CACHE_HOME/squeezenet (else
 // ~/.cache/squeezenet), checked against the SHA-256 that the table or the file's name holds, and
-// continued after an interruption. dir (may be NULL): a folder that holds the files (nothing is
+// continued after an interruption. dir (may be NULL): a directory that holds the files (nothing is
 // fetched then), or the address of a mirror. Progress comes as events; sqz_context_stop stops it.
 struct sqz_published_info {
     const char *variant, *dialect, *url, *summary;
@@ -211,13 +211,13 @@ SQZ_API void sqz_classifier_free(struct sqz_classifier *classifier); // NULL too
 // Of its model; strings live as long as the classifier and the model.
 SQZ_API enum sqz_status sqz_classifier_describe(const struct sqz_classifier *classifier,
                                                 struct sqz_model_info *out, struct sqz_error *err);
-// The *n most probable classes of a picture file, best first; *n is cut to the number of classes.
+// The *n most probable classes of an image file, best first; *n is cut to the number of classes.
 // logits (may be NULL): one float per class.
 SQZ_API enum sqz_status sqz_classify_file(struct sqz_classifier *classifier, const char *path,
                                           struct sqz_class_score *best, int *n, float *logits,
                                           struct sqz_error *err);
 
-// The labelled pictures of one split of a data set ("" or NULL: val, else test, else the folder).
+// The labelled images of one split of a data set ("" or NULL: val, else test, else the directory).
 struct sqz_samples;
 SQZ_API enum sqz_status sqz_samples_open(const char *dir, const char *split,
                                          struct sqz_samples **out, struct sqz_error *err);
@@ -230,7 +230,7 @@ SQZ_API enum sqz_status sqz_classify_sample(struct sqz_classifier *classifier,
                                             const struct sqz_samples *samples, size_t index,
                                             struct sqz_class_score *best, int *n, float *logits,
                                             struct sqz_error *err);
-// The picture squeezed into at most w x h pixels, aspect kept: *w and *h become its size; rgb: at
+// The image squeezed into at most w x h pixels, aspect kept: *w and *h become its size; rgb: at
 // least *w * *h * 3 bytes.
 SQZ_API enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rgb,
                                            struct sqz_error *err);
@@ -273,7 +273,8 @@ struct sqz_train_result {
     char slowest_host[72];
     double bytes_per_step, exposed_ms, efficiency; // efficiency: share of the time spent computing
 };
-// Trains (or fine-tunes, or resumes: option `resume`). SQZ_E_STOPPED leaves a resumable run folder.
+// Trains (or fine-tunes, or resumes: option `resume`). SQZ_E_STOPPED leaves a resumable run
+// directory.
 SQZ_API enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
                                   struct sqz_train_result *out, struct sqz_error *err);
 // What sqz_train would do: configuration with origins, network, learning-rate curve, memory, time
@@ -296,12 +297,12 @@ SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct s
                                      const struct sqz_options *options, bool use_recipe,
                                      struct sqz_validate_result *out, struct sqz_error *err);
 
-// Two models on the same pictures, each with its own preprocessing and plain cross-entropy.
+// Two models on the same images, each with its own preprocessing and plain cross-entropy.
 struct sqz_compare_result {
     struct sqz_validate_result model, against;
     double kl;              // nats: mean of KL(against || model) of the softmax
-    double agreement;       // share of pictures with the same most probable class
-    double top1_difference; // model's minus against's, of the same pictures,
+    double agreement;       // share of images with the same most probable class
+    double top1_difference; // model's minus against's, of the same images,
     double standard_error;  // and the standard error of that mean
 };
 // SQZ_E_USAGE when the models do not have the same classes.
@@ -320,13 +321,14 @@ enum sqz_method {
 struct sqz_compress_options { // zero-initialise
     enum sqz_method method;
     bool force; // replace an existing file
-    // AUTO. Pictures (no labels needed) below this folder; NULL: none, then a size has to be given.
+    // AUTO. Images (no labels needed) below this directory; NULL: none, then a size has to be
+    // given.
     const char *calibrate_dir;
     int images; // at most; 0: 500
     // What to reach: bytes of the file without class names, if that is not 0; else both of the
     // others as far as they are not 0. All 0: max_kl 0.05.
     uint64_t size;
-    double max_kl;   // nats, of the softmax, mean over pictures
+    double max_kl;   // nats, of the softmax, mean over images
     double max_drop; // top-1 accuracy that may be lost, 0.01 = one point, estimated without labels
     // DEEP.
     double density; // share of the weights that stay; 0: all that are not zero
@@ -339,7 +341,7 @@ struct sqz_compress_result {
     uint64_t bias_bytes;
     char identity[65];          // SHA-256 of the decoded tensors
     int images;                 // looked at
-    double kl, agreement, drop; // on some of the pictures; NAN without
+    double kl, agreement, drop; // on some of the images; NAN without
     int n_layers;
     struct sqz_compress_layer {
         char name[48];
@@ -384,25 +386,25 @@ struct sqz_check_result {
 SQZ_API enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
                                        struct sqz_check_result *out, struct sqz_error *err);
 SQZ_API void sqz_check_result_release(struct sqz_check_result *result);
-// Writes a data set of class folders as one file, which is taken wherever a data set is.
+// Writes a data set of class directories as one file, which is taken wherever a data set is.
 struct sqz_data_packing {
-    int shorter; // larger pictures are shrunk until their shorter side has so many pixels; 0: 256
+    int shorter; // larger images are shrunk until their shorter side has so many pixels; 0: 256
     int quality; // JPEG quality of those that are shrunk, 1 to 100; 0: 90
     int raw;     // 1: store pixels instead of JPEG files: larger, but nothing to decode
     int force;   // 1: replace an existing file
 };
 struct sqz_data_packing_result {
-    size_t pictures, shrunk, skipped; // skipped: files that are no pictures; the first is a warning
+    size_t images, shrunk, skipped; // skipped: files that are no images; the first is a warning
     uint64_t bytes;
 };
 SQZ_API enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, const char *out,
                                       const struct sqz_data_packing *how,
                                       struct sqz_data_packing_result *result,
                                       struct sqz_error *err);
-// Lays out ImageNet-1K from its three published archives as out/train and out/val, one folder a
+// Lays out ImageNet-1K from its three published archives as out/train and out/val, one directory a
 // class, with out/synset_words.txt. What is there already and whole is kept.
 struct sqz_imagenet_result {
-    size_t train, val; // pictures written
+    size_t train, val; // images written
     int classes;
 };
 SQZ_API enum sqz_status sqz_lay_out_imagenet(struct sqz_context *context, const char *train_tar,
@@ -423,7 +425,7 @@ struct sqz_bench {
     double seconds;                    // 0: 5
     const struct sqz_options *options; // LOAD: data_dir, train_split, transforms
     bool bf16;                         // with ranks: how gradients travel
-    const char *pictures;              // INFER, TRAIN: a folder to take them from; NULL: noise
+    const char *images;                // INFER, TRAIN: a directory to take them from; NULL: noise
     bool norm;                         // TRAIN: batch normalisation, in groups of at most 32
 };
 struct sqz_bench_result {

@@ -5,7 +5,7 @@ normalisation at 64 pixels, batch 64, JPEG files, padded crop and flip, AdamW, c
     build/peers/bin/python bench/peers/cifar10.py DATA [--steps 200] [--rounds 2] [--threads 2]
 
 DATA holds train/CLASS/*.jpg and test/CLASS/*.jpg; bench/peers/run makes the environment. In turn, a
-process each; prints pictures a second of training (no validation, start-up left out) and the
+process each; prints images a second of training (no validation, start-up left out) and the
 ratio of the times."""
 import argparse
 import csv
@@ -117,7 +117,7 @@ def main():
         rates["squeezenet"].append(ask_ours(how))
         rates["PyTorch channels_last"].append(ask_torch(how))
     for name, each in rates.items():
-        print(f"{name:24} {statistics.median(each):7.1f} pictures/s",
+        print(f"{name:24} {statistics.median(each):7.1f} images/s",
               "(" + ", ".join(f"{rate:.1f}" for rate in each) + ")")
     ours, theirs = (max(each) for each in rates.values())
     print(f"our time / theirs        {theirs / ours:7.2f}, best rounds")

@@ -37,14 +37,14 @@ class Ours:
         if self.task == "load":
             self.words += ["--data_dir", f"{folder}/photos", "--train_split", "val"]
         if self.task in ("infer", "train"):
-            self.words += ["--pictures", f"{folder}/pictures"]
+            self.words += ["--images", f"{folder}/images"]
         if self.task != "infer":
             return None
         return self.logit_error(folder, model, f"{folder}/{variant}-reference.json", batch)
 
     def logit_error(self, folder, model, reference, batch):
-        pictures = sorted(glob.glob(f"{folder}/pictures/*.png"))[:batch]
-        results = run_json([self.program, "predict", model, *pictures, "--dialect", "torchvision",
+        images = sorted(glob.glob(f"{folder}/images/*.png"))[:batch]
+        results = run_json([self.program, "predict", model, *images, "--dialect", "torchvision",
                             "--threads", str(self.threads), "--logits", "--json"],
                            self.env)["results"]
         with open(reference) as file:

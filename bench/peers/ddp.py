@@ -2,7 +2,7 @@
 one thread each: ddp.py RANK ADDRESS INTERFACE SECONDS
 
 Steps with the exchange of gradients and steps without it (no_sync, both processes at work all the
-same) take turns; rank 0 prints {"with": [ms], "without": [ms]}. Random pictures of 224 pixels, 32
+same) take turns; rank 0 prints {"with": [ms], "without": [ms]}. Random images of 224 pixels, 32
 a process."""
 import json
 import os

@@ -82,13 +82,13 @@ def ncnn_infer(folder, variant, batch, threads):
     net.opt.use_bf16_storage = False
     net.load_param(f"{folder}/{variant}.ncnn.param")
     net.load_model(f"{folder}/{variant}.ncnn.bin")
-    pictures = [ncnn.Mat(x).clone() for x in read_input(folder, batch)]  # Mat(x) only borrows
+    mats = [ncnn.Mat(x).clone() for x in read_input(folder, batch)]  # Mat(x) only borrows
 
     def run():
         logits = []
-        for picture in pictures:
+        for mat in mats:
             extractor = net.create_extractor()
-            extractor.input("in0", picture)
+            extractor.input("in0", mat)
             logits.append(extractor.extract("out0")[1])
         return numpy.array(logits)
     run.net = net  # must outlive its extractors

@@ -6,7 +6,7 @@ Published weights from DATA/weights where they are, else torchvision's fresh one
 256 x 256 PNG files, so that preprocessing is a centre crop without any resizing and all engines get
 the same numbers. The folder then holds, for each VARIANT, .safetensors, -BATCH.onnx, .ncnn.param
 and .ncnn.bin, -reference.npy and .json (logits in double precision); and for all input.npy,
-pictures/ (the same as files), and photos/ (JPEG files for loader and start-up)."""
+images/ (the same as files), and photos/ (JPEG files for loader and start-up)."""
 import json
 import os
 import subprocess
@@ -60,13 +60,13 @@ def photos(folder, data, count=64):
                   for where, _, names in os.walk(here, followlinks=True) for name in names)
 
 
-def pictures(folder, files, count):
+def images(folder, files, count):
     """`count` PNG files and the float tensor that preprocessing makes of them."""
-    os.mkdir(os.path.join(folder, "pictures"))
+    os.mkdir(os.path.join(folder, "images"))
     tensor = numpy.empty((count, 3, 224, 224), numpy.float32)
     for i in range(count):
         image = PIL.Image.open(files[i * len(files) // count]).convert("RGB").resize((256, 256))
-        image.save(os.path.join(folder, "pictures", f"{i:03}.png"))
+        image.save(os.path.join(folder, "images", f"{i:03}.png"))
         crop = numpy.asarray(image, numpy.float32)[16:240, 16:240]
         tensor[i] = ((crop - MEAN) / STD).transpose(2, 0, 1)
     numpy.save(os.path.join(folder, "input.npy"), tensor)
@@ -94,7 +94,7 @@ def main():
     data = os.path.abspath(data[0]) if data else None
     torch.manual_seed(1)
     batches = [int(batch) for batch in batches.split(",")]
-    x = pictures(folder, photos(folder, data), max(batches))
+    x = images(folder, photos(folder, data), max(batches))
     for variant in variants.split(","):
         export(network(variant, folder, squeezenet, data), variant, folder, batches, x)
 

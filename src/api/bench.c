@@ -1,5 +1,5 @@
 // Measuring: inference, training step and loader, beside the machine's FMA peak of the same run.
-#include "api/pictures.h"
+#include "api/images.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/loader.h"
@@ -88,26 +88,24 @@ static void work_release(struct work *work)
     sqz_free(work->labels);
 }
 
-// Pictures of a folder, again from the first when there are too few.
-static enum sqz_status read_pictures(struct sqz_context *context, const struct sqz_model *model,
-                                     const char *folder, int batch, float *out,
-                                     struct sqz_error *err)
+// Images of a directory, again from the first when there are too few.
+static enum sqz_status read_images(struct sqz_context *context, const struct sqz_model *model,
+                                   const char *dir, int batch, float *out, struct sqz_error *err)
 {
     const size_t n = sqz_tensor_size(model->net, 0);
-    struct sqz_pictures *pictures = NULL;
-    enum sqz_status status =
-        sqz_pictures_open(context, folder, &model->preprocess, batch, &pictures, err);
+    struct sqz_images *images = NULL;
+    enum sqz_status status = sqz_images_open(context, dir, &model->preprocess, batch, &images, err);
     if (status)
         return status;
-    const int count = sqz_pictures_count(pictures);
+    const int count = sqz_images_count(images);
     for (int i = 0; i < batch && !status; i++)
-        status = sqz_pictures_read(pictures, i % count, 1, out + (size_t)i * n, err);
-    sqz_pictures_free(pictures);
+        status = sqz_images_read(images, i % count, 1, out + (size_t)i * n, err);
+    sqz_images_free(images);
     return status;
 }
 
 static enum sqz_status make_images(struct work *work, struct sqz_context *context,
-                                   const struct sqz_model *model, const char *folder,
+                                   const struct sqz_model *model, const char *dir,
                                    struct sqz_error *err)
 {
     const struct sqz_net *net = model->net;
@@ -119,11 +117,11 @@ static enum sqz_status make_images(struct work *work, struct sqz_context *contex
     work->logits = sqz_new_array((size_t)work->batch * (size_t)work->classes, sizeof(float));
     work->labels = sqz_new_array((size_t)work->batch, sizeof(int));
     if (!work->images || !work->logits || !work->labels)
-        return sqz_fail_memory(err, "the pictures of the benchmark", n * sizeof(float));
+        return sqz_fail_memory(err, "the images of the benchmark", n * sizeof(float));
     for (int i = 0; i < work->batch; i++)
         work->labels[i] = i % work->classes;
-    if (folder)
-        return read_pictures(context, model, folder, work->batch, work->images, err);
+    if (dir)
+        return read_images(context, model, dir, work->batch, work->images, err);
     sqz_random_init(&random, 1, 0, 0, SQZ_RANDOM_TEST);
     for (size_t i = 0; i < n; i++)
         work->images[i] = (float)sqz_random_uniform(&random, -2, 2);
@@ -138,10 +136,10 @@ static enum sqz_status run_infer(struct work *work, struct sqz_error *err)
 }
 
 static enum sqz_status prepare_infer(struct work *work, struct sqz_context *context,
-                                     const struct sqz_model *model, const char *pictures,
+                                     const struct sqz_model *model, const char *images,
                                      struct sqz_error *err)
 {
-    enum sqz_status status = make_images(work, context, model, pictures, err);
+    enum sqz_status status = make_images(work, context, model, images, err);
     if (!status)
         status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
                                context->favor != SQZ_FAVOR_SPEED, &work->infer, err);
@@ -239,7 +237,7 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
     int ranks = sqz_ranks_size(context->ranks), rank = sqz_ranks_rank(context->ranks), first, end;
     status = share_batch(work, ranks, err);
     if (!status)
-        status = make_images(work, context, model, how->pictures, err);
+        status = make_images(work, context, model, how->images, err);
     if (!status)
         status = make_weights(work, model, net, err);
     if (status)
@@ -381,7 +379,7 @@ enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_mode
     *out = (struct sqz_bench_result){.peak_gflops = measure_peak(context)};
     switch (how->task) {
     case SQZ_BENCH_INFER:
-        status = prepare_infer(&work, context, model, how->pictures, err);
+        status = prepare_infer(&work, context, model, how->images, err);
         break;
     case SQZ_BENCH_TRAIN:
     case SQZ_BENCH_ALLREDUCE:

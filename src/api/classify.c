@@ -1,4 +1,4 @@
-// Classification of single pictures, and the thumbnails that are shown beside the answer.
+// Classification of single images, and the thumbnails that are shown beside the answer.
 #include "api/context.h"
 #include "base/memory.h"
 #include "data/dataset.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PICTURE_LIMIT = 256 << 20 }; // bytes of one picture file
+enum { IMAGE_LIMIT = 256 << 20 }; // bytes of one image file
 
 struct sqz_classifier {
     const struct sqz_model *model;
@@ -162,7 +162,7 @@ enum sqz_status sqz_classify_file(struct sqz_classifier *classifier, const char 
                                   struct sqz_error *err)
 {
     struct sqz_bytes bytes = {0};
-    enum sqz_status status = sqz_file_read(path, PICTURE_LIMIT, &bytes, err);
+    enum sqz_status status = sqz_file_read(path, IMAGE_LIMIT, &bytes, err);
     if (!status) {
         struct sqz_source source = {.data = bytes.data, .size = bytes.size, .name = path};
         status = classify(classifier, &source, best, n, logits, err);
@@ -279,7 +279,7 @@ enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rg
                                    struct sqz_error *err)
 {
     struct sqz_bytes bytes = {0};
-    enum sqz_status status = sqz_file_read(path, PICTURE_LIMIT, &bytes, err);
+    enum sqz_status status = sqz_file_read(path, IMAGE_LIMIT, &bytes, err);
     if (!status) {
         struct sqz_source source = {.data = bytes.data, .size = bytes.size, .name = path};
         status = thumbnail(&source, w, h, rgb, err);

@@ -1,5 +1,5 @@
 // Compression: a model's weights made cheap, then written as .sqz.
-#include "api/pictures.h"
+#include "api/images.h"
 #include "base/memory.h"
 #include "compress/auto.h"
 #include "compress/deep.h"
@@ -153,7 +153,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
                                 struct sqz_error *err)
 {
     const struct sqz_model *model = run->model;
-    struct sqz_pictures *pictures = NULL;
+    struct sqz_images *images = NULL;
     struct sqz_auto_result result = {{NAN, NAN, NAN, NAN}, 0};
     struct sqz_auto_job job = {.net = model->net,
                                .weights = model->weights,
@@ -170,28 +170,27 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
         job.max_kl = default_max_kl;
     if (!options->calibrate_dir && !options->size)
         return sqz_fail(err, SQZ_E_USAGE,
-                        "Without pictures the loss cannot be measured: give some hundred with "
+                        "Without images the loss cannot be measured: give some hundred with "
                         "--calibrate DIR (no labels needed), or a --size.");
     enum sqz_status status = SQZ_OK;
     if (options->calibrate_dir) {
-        status =
-            sqz_pictures_open(run->context, options->calibrate_dir, &model->preprocess,
-                              options->images ? options->images : DEFAULT_IMAGES, &pictures, err);
-        job.pictures = sqz_pictures_read;
-        job.pictures_arg = pictures;
-        job.n_pictures = pictures ? sqz_pictures_count(pictures) : 0;
+        status = sqz_images_open(run->context, options->calibrate_dir, &model->preprocess,
+                                 options->images ? options->images : DEFAULT_IMAGES, &images, err);
+        job.images = sqz_images_read;
+        job.images_arg = images;
+        job.n_images = images ? sqz_images_count(images) : 0;
     } else {
         sqz_context_say(run->context, SQZ_EVENT_WARNING,
-                        "without pictures (--calibrate DIR) rounding errors are not steered away "
+                        "without images (--calibrate DIR) rounding errors are not steered away "
                         "from what the layers see; expect several times the loss at this size.");
     }
     if (!status)
         status = sqz_auto_run(&job, weights, &result, err);
-    out->images = job.n_pictures;
+    out->images = job.n_images;
     out->kl = result.reading.kl;
     out->agreement = result.reading.agreement;
     out->drop = result.reading.drop;
-    sqz_pictures_free(pictures);
+    sqz_images_free(images);
     return status;
 }
 

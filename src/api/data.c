@@ -77,7 +77,7 @@ enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, cons
     enum sqz_status status = sqz_data_pack(dir, out, &packing, sqz_pool_size(context->pool),
                                            report_problem, context, &report, err);
     if (!status)
-        *result = (struct sqz_data_packing_result){report.pictures, report.shrunk, report.skipped,
+        *result = (struct sqz_data_packing_result){report.images, report.shrunk, report.skipped,
                                                    report.bytes};
     return status;
 }

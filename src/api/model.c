@@ -94,7 +94,7 @@ static void describe_preprocess(const struct sqz_preprocess *p, char *text, size
     if (p->resize_mode == SQZ_RESIZE_SHORTER)
         snprintf(resize, sizeof resize, "shorter side to %d", p->resize);
     else
-        snprintf(resize, sizeof resize, "whole picture to %dx%d", p->resize, p->resize);
+        snprintf(resize, sizeof resize, "whole image to %dx%d", p->resize, p->resize);
     if (p->channels == 1)
         snprintf(numbers, sizeof numbers, "gray, mean %.5g, std %.5g", p->mean[0], p->std[0]);
     else

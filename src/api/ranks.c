@@ -136,8 +136,8 @@ static void say_command(struct sqz_context *context, const struct sqz_launch *la
     sqz_text_release(&text);
 }
 
-// Before a restart: goes on without the machines that do not answer. The run folder has the batch
-// of all ranks, whatever their number.
+// Before a restart: goes on without the machines that do not answer. The run directory has the
+// batch of all ranks, whatever their number.
 static enum sqz_status leave_lost_hosts(struct sqz_context *context, struct sqz_launch *launch,
                                         struct sqz_hosts *hosts, struct sqz_error *err)
 {

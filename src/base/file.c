@@ -31,7 +31,7 @@ static enum sqz_status open_regular(const char *path, int *fd, uint64_t *size,
     if (fstat(opened, &info) != 0)
         status = sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot look at %s", path);
     else if (S_ISDIR(info.st_mode))
-        status = sqz_fail(err, SQZ_E_DATA, "%s is a folder, but a file is wanted here.", path);
+        status = sqz_fail(err, SQZ_E_DATA, "%s is a directory, but a file is wanted here.", path);
     else if (!S_ISREG(info.st_mode))
         status = sqz_fail(err, SQZ_E_DATA, "%s is not a regular file.", path);
     if (status) {
@@ -151,7 +151,8 @@ static enum sqz_status fail_write(struct sqz_error *err, const char *path, int r
                         "%s exists already; use --force to replace it, or choose another name.",
                         path);
     case ENOENT:
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: its folder does not exist.", path);
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: its directory does not exist.",
+                        path);
     case EIO:
         return sqz_fail(err, SQZ_E_IO, "Cannot write %s: the disk reports an error.", path);
     default:
@@ -164,7 +165,7 @@ static enum sqz_status fail_write(struct sqz_error *err, const char *path, int r
 }
 
 // A temporary file beside `path`, under a name that nobody else has. *name is the caller's to free.
-static int open_temporary(const char *folder, char **name, int *fd)
+static int open_temporary(const char *dir, char **name, int *fd)
 {
     struct sqz_random random;
     uint64_t now = (uint64_t)(sqz_clock_seconds() * 1e9);
@@ -175,7 +176,7 @@ static int open_temporary(const char *folder, char **name, int *fd)
         char file[40];
         snprintf(file, sizeof file, ".sqz-%016llx.tmp",
                  (unsigned long long)sqz_random_u64(&random));
-        *name = sqz_path_join(folder, file);
+        *name = sqz_path_join(dir, file);
         if (!*name)
             return ENOMEM;
         *fd = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -227,25 +228,25 @@ static int move_new(const char *from, const char *to)
     return 0;
 }
 
-// The part of `path` that names its folder, "." if it names none.
-static char *folder_of(const char *path)
+// The part of `path` that names its directory, "." if it names none.
+static char *dir_of(const char *path)
 {
     size_t length = (size_t)(sqz_path_name(path) - path);
     return length ? sqz_copy_string_n(path, length) : sqz_copy_string(".");
 }
 
-static int sync_folder(const char *folder)
+static int sync_dir(const char *dir)
 {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return 0; // a folder may be writable and not readable
+        return 0; // a directory may be writable and not readable
     int reason = sync_checked(fd);
     close(fd);
     return reason;
 }
 
 struct sqz_writer {
-    char *path, *folder, *temporary;
+    char *path, *dir, *temporary;
     enum sqz_overwrite overwrite;
     bool unsynced;
     int fd;
@@ -260,7 +261,7 @@ void sqz_writer_abort(struct sqz_writer *writer)
     if (writer->temporary)
         unlink(writer->temporary);
     sqz_free(writer->temporary);
-    sqz_free(writer->folder);
+    sqz_free(writer->dir);
     sqz_free(writer->path);
     sqz_free(writer);
 }
@@ -271,7 +272,7 @@ enum sqz_status sqz_writer_open(const char *path, enum sqz_overwrite overwrite,
     struct stat info;
     bool exists = stat(path, &info) == 0;
     if (exists && S_ISDIR(info.st_mode))
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: it is a folder.", path);
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write %s: it is a directory.", path);
     if (exists && overwrite == SQZ_KEEP_EXISTING)
         return fail_write(err, path, EEXIST);
     if (exists && !S_ISREG(info.st_mode)) // renaming over /dev/null would take it from everybody
@@ -279,10 +280,9 @@ enum sqz_status sqz_writer_open(const char *path, enum sqz_overwrite overwrite,
     struct sqz_writer *writer = sqz_new_array(1, sizeof *writer);
     if (!writer)
         return fail_write(err, path, ENOMEM);
-    *writer =
-        (struct sqz_writer){sqz_copy_string(path), folder_of(path), NULL, overwrite, false, -1};
-    int reason = writer->path && writer->folder
-                     ? open_temporary(writer->folder, &writer->temporary, &writer->fd)
+    *writer = (struct sqz_writer){sqz_copy_string(path), dir_of(path), NULL, overwrite, false, -1};
+    int reason = writer->path && writer->dir
+                     ? open_temporary(writer->dir, &writer->temporary, &writer->fd)
                      : ENOMEM;
     if (reason) {
         sqz_writer_abort(writer);
@@ -321,7 +321,7 @@ enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *e
     if (!reason) {
         sqz_free(writer->temporary);
         writer->temporary = NULL;
-        reason = writer->unsynced ? 0 : sync_folder(writer->folder);
+        reason = writer->unsynced ? 0 : sync_dir(writer->dir);
     }
     enum sqz_status status = reason ? fail_write(err, writer->path, reason) : SQZ_OK;
     sqz_writer_abort(writer);

@@ -30,8 +30,8 @@ enum sqz_status sqz_file_read_head(const char *path, void *buffer, size_t size, 
                                    struct sqz_error *err);
 
 enum sqz_overwrite { SQZ_KEEP_EXISTING, SQZ_REPLACE_EXISTING };
-// Writes through a temporary file in the same folder, fsync, rename, fsync of the folder. With
-// SQZ_KEEP_EXISTING an existing file is an error (SQZ_E_CANTWRITE) that mentions --force.
+// Writes through a temporary file in the same directory, fsync, rename, fsync of the directory.
+// With SQZ_KEEP_EXISTING an existing file is an error (SQZ_E_CANTWRITE) that mentions --force.
 // Errors: SQZ_E_CANTWRITE (cannot create, disk full), SQZ_E_IO. Nothing half-written stays.
 enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
                                enum sqz_overwrite overwrite, struct sqz_error *err);
@@ -55,31 +55,32 @@ enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *e
 void sqz_writer_abort(struct sqz_writer *writer); // NULL is fine
 
 bool sqz_path_exists(const char *path);
-bool sqz_path_is_folder(const char *path);
-// mkdir -p. SQZ_E_CANTWRITE names the folder.
-enum sqz_status sqz_folder_make(const char *path, struct sqz_error *err);
-// Joins with one '/'; NULL when out of memory; free with sqz_free. An empty `folder` gives `name`.
-char *sqz_path_join(const char *folder, const char *name);
+bool sqz_path_is_dir(const char *path);
+// mkdir -p. SQZ_E_CANTWRITE names the directory.
+enum sqz_status sqz_dir_make(const char *path, struct sqz_error *err);
+// Joins with one '/'; NULL when out of memory; free with sqz_free. An empty `directory` gives
+// `name`.
+char *sqz_path_join(const char *dir, const char *name);
 const char *sqz_path_name(const char *path); // what follows the last '/'
 
 // $XDG_CACHE_HOME/squeezenet, else ~/.cache/squeezenet; a relative XDG path counts as unset, as its
 // specification says. NULL when neither is set or memory is out; free with sqz_free.
-char *sqz_cache_folder(void);
+char *sqz_cache_dir(void);
 
-// A folder's entries, sorted bytewise; "." and ".." left out, dot-files kept.
-struct sqz_folder_entry {
+// A directory's entries, sorted bytewise; "." and ".." left out, dot-files kept.
+struct sqz_dir_entry {
     char *name;
-    bool is_folder; // symbolic links followed
-    bool is_file;   // a regular file
+    bool is_dir;  // symbolic links followed
+    bool is_file; // a regular file
     uint64_t size;
     int64_t mtime_ns;
 };
-struct sqz_folder {
-    struct sqz_folder_entry *entries;
+struct sqz_dir {
+    struct sqz_dir_entry *entries;
     size_t count;
 };
-enum sqz_status sqz_folder_read(const char *path, struct sqz_folder *out, struct sqz_error *err);
-void sqz_folder_release(struct sqz_folder *folder);
+enum sqz_status sqz_dir_read(const char *path, struct sqz_dir *out, struct sqz_error *err);
+void sqz_dir_release(struct sqz_dir *dir);
 
 // A cursor over bytes that never reads past the end: every take_* returns false (and leaves the
 // cursor where it is) when too few bytes are left.

@@ -1,4 +1,4 @@
-// What two networks' logits for one picture say about each other.
+// What two networks' logits for one image say about each other.
 #include "compress/answers.h"
 
 #include <math.h>

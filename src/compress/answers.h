@@ -1,4 +1,4 @@
-// Two networks' answers to one picture, from their logits. At softness s the logits are divided by
+// Two networks' answers to one image, from their logits. At softness s the logits are divided by
 // s first: 1 is the softmax itself.
 #ifndef SQZ_COMPRESS_ANSWERS_H
 #define SQZ_COMPRESS_ANSWERS_H

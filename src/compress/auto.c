@@ -9,9 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-#define METER_PICTURES 160
-#define SEARCHES       12 // readings to find the price for a bound on the loss
-#define WEIGHINGS      12 // of whole files to meet a size
+#define METER_IMAGES 160
+#define SEARCHES     12 // readings to find the price for a bound on the loss
+#define WEIGHINGS    12 // of whole files to meet a size
 
 struct state {
     const struct sqz_auto_job *job;
@@ -33,10 +33,10 @@ static enum sqz_status tell(const struct state *s, const char *phase, int step, 
 static enum sqz_status find_moments(struct state *s, struct sqz_error *err)
 {
     const struct sqz_auto_job *job = s->job;
-    if (!job->pictures)
+    if (!job->images)
         return sqz_moments_plain(job->net, &s->moments, &s->n, err);
-    return sqz_moments_new(job->net, job->weights, job->kernels, job->pool, job->pictures,
-                           job->pictures_arg, job->n_pictures, job->progress, job->progress_arg,
+    return sqz_moments_new(job->net, job->weights, job->kernels, job->pool, job->images,
+                           job->images_arg, job->n_images, job->progress, job->progress_arg,
                            &s->moments, &s->n, err);
 }
 
@@ -69,7 +69,7 @@ static void serve(const struct state *s, const int *choice, bool round_biases)
                            s->changed);
 }
 
-// Without pictures: the noise of a layer relative to its output, all layers alike.
+// Without images: the noise of a layer relative to its output, all layers alike.
 static void guess_sensitivities(struct state *s)
 {
     for (int i = 0; i < s->n; i++) {
@@ -225,15 +225,15 @@ enum sqz_status sqz_auto_run(const struct sqz_auto_job *job, float *out,
                              struct sqz_auto_result *result, struct sqz_error *err)
 {
     struct state s = {.job = job};
-    int shown = job->n_pictures < METER_PICTURES ? job->n_pictures : METER_PICTURES;
+    int shown = job->n_images < METER_IMAGES ? job->n_images : METER_IMAGES;
     *result = (struct sqz_auto_result){.reading = {NAN, NAN, NAN, NAN}};
     enum sqz_status status = find_moments(&s, err);
     if (!status)
         status = make_menus(&s, err);
-    if (!status && job->pictures)
-        status = sqz_meter_new(job->net, job->weights, job->kernels, job->pool, job->pictures,
-                               job->pictures_arg, shown, &s.meter, err);
-    if (!status && job->pictures)
+    if (!status && job->images)
+        status = sqz_meter_new(job->net, job->weights, job->kernels, job->pool, job->images,
+                               job->images_arg, shown, &s.meter, err);
+    if (!status && job->images)
         status = measure_sensitivities(&s, err);
     else if (!status)
         guess_sensitivities(&s);
@@ -244,7 +244,7 @@ enum sqz_status sqz_auto_run(const struct sqz_auto_job *job, float *out,
         memcpy(out, s.changed, job->net->n_weights * sizeof *out);
         if (job->steps)
             tell_steps(&s);
-        result->pictures_read = job->pictures ? shown : 0;
+        result->images_read = job->images ? shown : 0;
     }
     if (!status && s.meter)
         status = sqz_meter_read(s.meter, out, &result->reading, err);

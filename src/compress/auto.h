@@ -1,4 +1,4 @@
-// One-shot compression: no retraining, some pictures.
+// One-shot compression: no retraining, some images.
 #ifndef SQZ_COMPRESS_AUTO_H
 #define SQZ_COMPRESS_AUTO_H
 
@@ -11,14 +11,14 @@ struct sqz_auto_job {
     const float *grid; // NULL, or the steps that the weights lie on already, as in menu.h
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
-    sqz_pictures_fn pictures; // NULL: none; then a layer's damage is guessed from its weights
-    void *pictures_arg;
-    int n_pictures;
+    sqz_images_fn images; // NULL: none; then a layer's damage is guessed from its weights
+    void *images_arg;
+    int n_images;
     sqz_progress_fn progress;
     void *progress_arg;
     // One of the three has to be given (not 0); a size goes before the others.
     size_t size;     // bytes of what measure_size tells
-    double max_kl;   // both need pictures
+    double max_kl;   // both need images
     double max_drop; // as in meter.h: 0.01 is one point
     // What the file of such weights would take.
     enum sqz_status (*measure_size)(void *arg, const float *weights, size_t *bytes,
@@ -27,8 +27,8 @@ struct sqz_auto_job {
     float *steps; // out: one a parameter of the net, 0 for what is not rounded; may be NULL
 };
 struct sqz_auto_result {
-    struct sqz_reading reading; // of the result on the meter's pictures; kl NAN without pictures
-    int pictures_read;
+    struct sqz_reading reading; // of the result on the meter's images; kl NAN without images
+    int images_read;
 };
 // The compressed network's weights: multiples of one step in every tensor, which
 // sqz_coded_from_floats finds again.

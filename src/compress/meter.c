@@ -1,4 +1,4 @@
-// The KL meter: pictures and the original's answers in memory, one inference pass a reading.
+// The KL meter: images and the original's answers in memory, one inference pass a reading.
 #include "compress/meter.h"
 
 #include "base/memory.h"
@@ -55,8 +55,8 @@ static void find_softness(struct sqz_meter *meter)
 
 enum sqz_status sqz_meter_new(const struct sqz_net *net, const float *weights,
                               const struct sqz_kernels *kernels, struct sqz_pool *pool,
-                              sqz_pictures_fn pictures, void *pictures_arg, int n,
-                              struct sqz_meter **out, struct sqz_error *err)
+                              sqz_images_fn images, void *images_arg, int n, struct sqz_meter **out,
+                              struct sqz_error *err)
 {
     const struct sqz_tensor *in = &net->tensors[0];
     size_t pixels = (size_t)in->h * (size_t)in->w * (size_t)in->c;
@@ -70,9 +70,9 @@ enum sqz_status sqz_meter_new(const struct sqz_net *net, const float *weights,
     meter->changed = sqz_new_array(logits, sizeof(float));
     enum sqz_status status = SQZ_OK;
     if (!meter->images || !meter->original || !meter->changed)
-        status = sqz_fail_memory(err, "pictures", (size_t)n * pixels * sizeof(float));
+        status = sqz_fail_memory(err, "images", (size_t)n * pixels * sizeof(float));
     if (!status)
-        status = pictures(pictures_arg, 0, n, meter->images, err);
+        status = images(images_arg, 0, n, meter->images, err);
     if (!status)
         status = answer(meter, weights, meter->original, err);
     if (status) {

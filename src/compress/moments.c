@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#define BLOCK        4    // pictures observed at once
-#define MOST_PATCHES 1024 // of one picture and layer; neighbouring patches tell much the same
+#define BLOCK        4    // images observed at once
+#define MOST_PATCHES 1024 // of one image and layer; neighbouring patches tell much the same
 
 struct gather {
     const struct sqz_net *net;
@@ -168,32 +168,32 @@ static void finish(struct sqz_moments *m)
 
 enum sqz_status sqz_moments_new(const struct sqz_net *net, const float *weights,
                                 const struct sqz_kernels *kernels, struct sqz_pool *pool,
-                                sqz_pictures_fn pictures, void *pictures_arg, int n_pictures,
+                                sqz_images_fn images, void *images_arg, int n_images,
                                 sqz_progress_fn progress, void *progress_arg,
                                 struct sqz_moments **out, int *n_out, struct sqz_error *err)
 {
     struct gather g = {.net = net, .kernels = kernels, .pool = pool};
     const struct sqz_tensor *in = &net->tensors[0];
     size_t pixels = (size_t)in->h * (size_t)in->w * (size_t)in->c;
-    float *images = sqz_new_aligned(BLOCK * pixels, sizeof *images);
-    enum sqz_status status = images ? new_moments(net, &g.moments, &g.n, err)
-                                    : sqz_fail_memory(err, "pictures", BLOCK * pixels * 4);
+    float *block = sqz_new_aligned(BLOCK * pixels, sizeof *block);
+    enum sqz_status status = block ? new_moments(net, &g.moments, &g.n, err)
+                                    : sqz_fail_memory(err, "images", BLOCK * pixels * 4);
     if (!status)
         status = take_memory(&g, weights, err);
-    for (g.first = 0; !status && g.first < n_pictures; g.first += BLOCK) {
-        g.images = n_pictures - g.first < BLOCK ? n_pictures - g.first : BLOCK;
-        status = progress(progress_arg, "look", g.first, n_pictures, err);
+    for (g.first = 0; !status && g.first < n_images; g.first += BLOCK) {
+        g.images = n_images - g.first < BLOCK ? n_images - g.first : BLOCK;
+        status = progress(progress_arg, "look", g.first, n_images, err);
         if (!status)
-            status = pictures(pictures_arg, g.first, g.images, images, err);
+            status = images(images_arg, g.first, g.images, block, err);
         if (status)
             break;
-        sqz_observer_run(g.observer, images, g.images);
+        sqz_observer_run(g.observer, block, g.images);
         sqz_pool_run(pool, g.n, gather_layer, &g);
     }
     for (int i = 0; !status && i < g.n; i++)
         finish(&g.moments[i]);
     sqz_observer_free(g.observer);
-    sqz_free(images);
+    sqz_free(block);
     sqz_free(g.patches);
     sqz_free(g.products);
     sqz_free(g.scratch);

@@ -1,13 +1,13 @@
-// What a network's convolutions see: mean and covariance of their input patches over some pictures.
+// What a network's convolutions see: mean and covariance of their input patches over some images.
 #ifndef SQZ_COMPRESS_MOMENTS_H
 #define SQZ_COMPRESS_MOMENTS_H
 
 #include "base/threads.h"
 #include "net/net.h"
 
-// Fills `out` with the network inputs of pictures [first, first + n).
-typedef enum sqz_status (*sqz_pictures_fn)(void *arg, int first, int n, float *out,
-                                           struct sqz_error *err);
+// Fills `out` with the network inputs of images [first, first + n).
+typedef enum sqz_status (*sqz_images_fn)(void *arg, int first, int n, float *out,
+                                         struct sqz_error *err);
 // Called from time to time; anything but SQZ_OK ends the work with that status.
 typedef enum sqz_status (*sqz_progress_fn)(void *arg, const char *phase, int step, int steps,
                                            struct sqz_error *err);
@@ -21,13 +21,13 @@ struct sqz_moments {
     double *covariance; // [columns][columns]
 };
 // One element per convolution of the net, in the order of the layers. Sums run in the order of the
-// pictures, whatever the number of threads.
+// images, whatever the number of threads.
 enum sqz_status sqz_moments_new(const struct sqz_net *net, const float *weights,
                                 const struct sqz_kernels *kernels, struct sqz_pool *pool,
-                                sqz_pictures_fn pictures, void *pictures_arg, int n_pictures,
+                                sqz_images_fn images, void *images_arg, int n_images,
                                 sqz_progress_fn progress, void *progress_arg,
                                 struct sqz_moments **out, int *n_out, struct sqz_error *err);
-// The same without pictures: inputs of mean 0 and variance 1, independent of each other.
+// The same without images: inputs of mean 0 and variance 1, independent of each other.
 enum sqz_status sqz_moments_plain(const struct sqz_net *net, struct sqz_moments **out, int *n_out,
                                   struct sqz_error *err);
 void sqz_moments_free(struct sqz_moments *moments, int n);

@@ -222,7 +222,7 @@ static void mirror(struct sqz_image *image, bool across, bool down)
                  row);
 }
 
-// What the operations of a view begin with: the picture itself where no later view needs it.
+// What the operations of a view begin with: the image itself where no later view needs it.
 static enum sqz_status begin_view(bool last, struct sqz_transform_scratch *scratch,
                                   struct sqz_error *err)
 {

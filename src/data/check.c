@@ -25,7 +25,7 @@ struct check_worker {
 };
 
 struct split {
-    char *folder;
+    char *dir;
     bool is_train;
     struct sqz_file_list list;
     size_t *good; // decodable images of each of its classes
@@ -59,7 +59,7 @@ static void tell(const struct check *check, const char *path, const char *proble
         check->problem(check->arg, path, problem);
 }
 
-// Folders inside class folders, found while listing.
+// Directories inside class directories, found while listing.
 static void tell_listing(void *arg, const char *path, const char *problem)
 {
     struct check *check = arg;
@@ -105,7 +105,7 @@ static void decode_task(void *arg, int task, int thread)
         finding->status = sqz_fail(&finding->error, NOT_AN_IMAGE, "%s", file->problem);
         return;
     }
-    char *path = sqz_path_join(check->current->folder, file->name);
+    char *path = sqz_path_join(check->current->dir, file->name);
     if (path)
         decode_file(path, &check->workers[thread], finding);
     else
@@ -120,7 +120,7 @@ static enum sqz_status report_finding(struct check *check, const struct sqz_list
     char text[128];
     if (finding->status == SQZ_E_NOMEM)
         return sqz_fail(err, SQZ_E_NOMEM, "%s", finding->error.text);
-    char *path = sqz_path_join(check->current->folder, file->name);
+    char *path = sqz_path_join(check->current->dir, file->name);
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(file->name));
     if (finding->status) {
@@ -158,9 +158,9 @@ static enum sqz_status check_split(struct check *check, struct split *split, str
     for (int i = 0; !status && i < split->list.n_classes; i++) {
         if (split->good[i])
             continue;
-        char *path = sqz_path_join(split->folder, split->list.classes[i]);
+        char *path = sqz_path_join(split->dir, split->list.classes[i]);
         check->report->empty_classes++;
-        tell(check, path ? path : split->list.classes[i], "is a class folder without an image");
+        tell(check, path ? path : split->list.classes[i], "is a class directory without an image");
         sqz_free(path);
     }
     return status;
@@ -222,7 +222,7 @@ static void find_untrained(struct check *check)
         for (int i = 0; i < split->list.n_classes; i++) {
             if (find_name(train->list.classes, train->list.n_classes, split->list.classes[i]) >= 0)
                 continue;
-            char *path = sqz_path_join(split->folder, split->list.classes[i]);
+            char *path = sqz_path_join(split->dir, split->list.classes[i]);
             check->report->empty_classes++;
             tell(check, path ? path : split->list.classes[i],
                  "is a class that train does not have");
@@ -235,16 +235,16 @@ static enum sqz_status add_split(struct check *check, const char *dir, const cha
                                  struct sqz_error *err)
 {
     struct split *split = &check->splits[check->n_splits];
-    split->folder = *name ? sqz_path_join(dir, name) : sqz_copy_string(dir);
+    split->dir = *name ? sqz_path_join(dir, name) : sqz_copy_string(dir);
     split->is_train = !strcmp(name, "train");
-    if (!split->folder)
+    if (!split->dir)
         return sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
     check->n_splits++;
-    return sqz_file_list_read(split->folder, &split->list, tell_listing, check, err);
+    return sqz_file_list_read(split->dir, &split->list, tell_listing, check, err);
 }
 
-static enum sqz_status check_folders(struct check *check, const char *dir, bool has_splits,
-                                     struct sqz_error *err)
+static enum sqz_status check_dirs(struct check *check, const char *dir, bool has_splits,
+                                  struct sqz_error *err)
 {
     static const char *const names[MOST_SPLITS] = {"train", "val", "test", "valid", "validation"};
     enum sqz_status status = SQZ_OK;
@@ -252,7 +252,7 @@ static enum sqz_status check_folders(struct check *check, const char *dir, bool 
         status = add_split(check, dir, "", err);
     for (int i = 0; has_splits && !status && i < MOST_SPLITS; i++) {
         char *path = sqz_path_join(dir, names[i]);
-        if (path && sqz_has_class_folders(path))
+        if (path && sqz_has_class_dirs(path))
             status = add_split(check, dir, names[i], err);
         sqz_free(path);
     }
@@ -302,7 +302,7 @@ static enum sqz_status check_arrays(struct check *check, const char *dir,
 static void release(struct check *check)
 {
     for (int s = 0; s < check->n_splits; s++) {
-        sqz_free(check->splits[s].folder);
+        sqz_free(check->splits[s].dir);
         sqz_file_list_release(&check->splits[s].list);
         sqz_free(check->splits[s].good);
     }
@@ -336,7 +336,7 @@ enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn
     else if (strcmp(layout.kind, "imagenet"))
         status = check_arrays(&check, dir, &layout, err);
     else
-        status = check_folders(&check, dir, layout.has_splits, err);
+        status = check_dirs(&check, dir, layout.has_splits, err);
 done:
     release(&check);
     if (status)

@@ -1,4 +1,4 @@
-// `data check` of a packed data set: every picture's checksum, and whether it decodes.
+// `data check` of a packed data set: every image's checksum, and whether it decodes.
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/pack.h"
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define ROUND 256 // pictures between two reports
+#define ROUND 256 // images between two reports
 
 struct checker {
     struct sqz_bytes bytes;

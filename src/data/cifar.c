@@ -12,29 +12,29 @@
 static const char *const names10[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
                                         "dog",      "frog",       "horse", "ship", "truck"};
 
-static bool has_file(const char *folder, const char *name)
+static bool has_file(const char *dir, const char *name)
 {
-    char *path = sqz_path_join(folder, name);
+    char *path = sqz_path_join(dir, name);
     bool there = path && sqz_path_exists(path);
     sqz_free(path);
     return there;
 }
 
-void sqz_cifar_find(const char *folder, bool hundred, bool *train, bool *test)
+void sqz_cifar_find(const char *dir, bool hundred, bool *train, bool *test)
 {
-    *train = has_file(folder, hundred ? "train.bin" : "data_batch_1.bin");
-    *test = has_file(folder, hundred ? "test.bin" : "test_batch.bin");
+    *train = has_file(dir, hundred ? "train.bin" : "data_batch_1.bin");
+    *test = has_file(dir, hundred ? "test.bin" : "test_batch.bin");
 }
 
-char *sqz_cifar_folder(const char *folder, bool hundred)
+char *sqz_cifar_dir(const char *dir, bool hundred)
 {
     bool train, test;
-    char *below = sqz_path_join(folder, hundred ? "cifar-100-binary" : "cifar-10-batches-bin");
-    sqz_cifar_find(folder, hundred, &train, &test);
-    if (below && !train && !test && sqz_path_is_folder(below))
+    char *below = sqz_path_join(dir, hundred ? "cifar-100-binary" : "cifar-10-batches-bin");
+    sqz_cifar_find(dir, hundred, &train, &test);
+    if (below && !train && !test && sqz_path_is_dir(below))
         return below;
     sqz_free(below);
-    return sqz_copy_string(folder);
+    return sqz_copy_string(dir);
 }
 
 static enum sqz_status add_records(const char *path, const struct sqz_bytes *bytes, bool hundred,
@@ -78,13 +78,13 @@ static enum sqz_status add_records(const char *path, const struct sqz_bytes *byt
     return status;
 }
 
-static enum sqz_status read_records(const char *folder, const char *name, bool hundred,
+static enum sqz_status read_records(const char *dir, const char *name, bool hundred,
                                     struct sqz_dataset *set, struct sqz_error *err)
 {
     struct sqz_bytes bytes = {0};
-    char *path = sqz_path_join(folder, name);
+    char *path = sqz_path_join(dir, name);
     if (!path)
-        return sqz_fail_memory(err, "a path", strlen(folder) + strlen(name));
+        return sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
     enum sqz_status status = sqz_file_read(path, FILE_LIMIT, &bytes, err);
     if (!status)
         status = add_records(path, &bytes, hundred, set, err);
@@ -95,33 +95,32 @@ static enum sqz_status read_records(const char *folder, const char *name, bool h
 
 // data_batch_1.bin, data_batch_2.bin, ... without a gap: a lost file must not pass for a smaller
 // set.
-static enum sqz_status read_batches(const char *folder, struct sqz_dataset *set,
-                                    struct sqz_error *err)
+static enum sqz_status read_batches(const char *dir, struct sqz_dataset *set, struct sqz_error *err)
 {
     char name[32];
     int last = 1;
     for (int i = 2; i <= MOST_BATCHES; i++) {
         snprintf(name, sizeof name, "data_batch_%d.bin", i);
-        if (has_file(folder, name))
+        if (has_file(dir, name))
             last = i;
     }
     enum sqz_status status = SQZ_OK;
     for (int i = 1; !status && i <= last; i++) {
         snprintf(name, sizeof name, "data_batch_%d.bin", i);
-        status = read_records(folder, name, false, set, err);
+        status = read_records(dir, name, false, set, err);
     }
     return status;
 }
 
 // One name a line; anything but n such lines is no list of names, and the usual names stay.
-static enum sqz_status read_names(const char *folder, const char *file, int n,
-                                  struct sqz_dataset *set, bool *found, struct sqz_error *err)
+static enum sqz_status read_names(const char *dir, const char *file, int n, struct sqz_dataset *set,
+                                  bool *found, struct sqz_error *err)
 {
     struct sqz_bytes bytes = {0};
     const char *names[100];
     int count = 0;
     enum sqz_status status = SQZ_OK;
-    char *path = sqz_path_join(folder, file), *text = NULL;
+    char *path = sqz_path_join(dir, file), *text = NULL;
     *found = false;
     if (!path || sqz_file_read(path, 1 << 16, &bytes, NULL))
         goto done;
@@ -154,18 +153,18 @@ static enum sqz_status name_hundred(struct sqz_dataset *set, struct sqz_error *e
     return sqz_dataset_name_classes(set, names, 100, err);
 }
 
-enum sqz_status sqz_cifar_open(const char *folder, bool hundred, const char *usage,
+enum sqz_status sqz_cifar_open(const char *dir, bool hundred, const char *usage,
                                struct sqz_dataset *set, struct sqz_error *err)
 {
     bool train, test, named;
-    enum sqz_status status = sqz_parse_usage(folder, usage, &train, &test, err);
+    enum sqz_status status = sqz_parse_usage(dir, usage, &train, &test, err);
     if (!status && train)
-        status = hundred ? read_records(folder, "train.bin", true, set, err)
-                         : read_batches(folder, set, err);
+        status =
+            hundred ? read_records(dir, "train.bin", true, set, err) : read_batches(dir, set, err);
     if (!status && test)
-        status = read_records(folder, hundred ? "test.bin" : "test_batch.bin", hundred, set, err);
+        status = read_records(dir, hundred ? "test.bin" : "test_batch.bin", hundred, set, err);
     if (!status)
-        status = read_names(folder, hundred ? "fine_label_names.txt" : "batches.meta.txt",
+        status = read_names(dir, hundred ? "fine_label_names.txt" : "batches.meta.txt",
                             hundred ? 100 : 10, set, &named, err);
     if (!status && !named)
         status = hundred ? name_hundred(set, err) : sqz_dataset_name_classes(set, names10, 10, err);

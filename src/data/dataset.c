@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-// Bytes of one image file; a PNG of the largest picture that the decoder accepts stays below.
+// Bytes of one image file; a PNG of the largest image that the decoder accepts stays below.
 #define FILE_LIMIT ((size_t)1 << 30)
 
 void sqz_dataset_free(struct sqz_dataset *set)
@@ -46,17 +46,17 @@ bool sqz_name_is_hidden(const char *name)
     return name[0] == '.';
 }
 
-enum sqz_status sqz_need_folder(const char *folder, struct sqz_error *err)
+enum sqz_status sqz_need_dir(const char *dir, struct sqz_error *err)
 {
-    if (sqz_path_is_folder(folder))
+    if (sqz_path_is_dir(dir))
         return SQZ_OK;
-    if (sqz_path_exists(folder))
+    if (sqz_path_exists(dir))
         return sqz_fail(err, SQZ_E_NOINPUT,
-                        "\"%s\" is a file, but a folder with a data set is needed.", folder);
-    return sqz_fail(err, SQZ_E_NOINPUT, "There is no folder \"%s\".", folder);
+                        "\"%s\" is a file, but a directory with a data set is needed.", dir);
+    return sqz_fail(err, SQZ_E_NOINPUT, "There is no directory \"%s\".", dir);
 }
 
-enum sqz_status sqz_parse_usage(const char *folder, const char *usage, bool *train, bool *test,
+enum sqz_status sqz_parse_usage(const char *dir, const char *usage, bool *train, bool *test,
                                 struct sqz_error *err)
 {
     *train = !strcmp(usage, "train") || !strcmp(usage, "all");
@@ -67,7 +67,7 @@ enum sqz_status sqz_parse_usage(const char *folder, const char *usage, bool *tra
         err, SQZ_E_USAGE,
         "\"%s\" has no split \"%s\": its files are divided into train and test (or all), so "
         "give --val_split test.",
-        folder, usage);
+        dir, usage);
 }
 
 enum sqz_status sqz_dataset_name_classes(struct sqz_dataset *set, const char *const *names, int n,
@@ -123,62 +123,63 @@ static uint64_t fingerprint(const struct sqz_dataset *set)
     return hash;
 }
 
-// The folder that holds the class folders, with advice when it is not there.
+// The directory that holds the class directories, with advice when it is not there.
 static enum sqz_status find_split(const char *dir, const char *split, char **out,
                                   struct sqz_error *err)
 {
     static const char *const others[] = {"val", "test", "train", "valid", "validation"};
-    enum sqz_status status = sqz_need_folder(dir, err);
+    enum sqz_status status = sqz_need_dir(dir, err);
     if (status)
         return status;
-    char *folder = *split ? sqz_path_join(dir, split) : sqz_copy_string(dir);
-    if (!folder)
+    char *found = *split ? sqz_path_join(dir, split) : sqz_copy_string(dir);
+    if (!found)
         return sqz_fail_memory(err, "a path", strlen(dir) + strlen(split));
-    if (sqz_path_is_folder(folder)) {
-        *out = folder;
+    if (sqz_path_is_dir(found)) {
+        *out = found;
         return SQZ_OK;
     }
     const char *there = NULL;
     for (size_t i = 0; !there && i < sizeof others / sizeof *others; i++) {
         char *other = sqz_path_join(dir, others[i]);
-        if (other && sqz_path_is_folder(other))
+        if (other && sqz_path_is_dir(other))
             there = others[i];
         sqz_free(other);
     }
     if (there)
-        status = sqz_fail(err, SQZ_E_NOINPUT,
-                          "There is no folder \"%s\", but \"%s/%s\" is there: name the split with "
-                          "--val_split %s (or --train_split).",
-                          folder, dir, there, there);
+        status =
+            sqz_fail(err, SQZ_E_NOINPUT,
+                     "There is no directory \"%s\", but \"%s/%s\" is there: name the split with "
+                     "--val_split %s (or --train_split).",
+                     found, dir, there, there);
     else
-        status = sqz_need_folder(folder, err);
-    sqz_free(folder);
+        status = sqz_need_dir(found, err);
+    sqz_free(found);
     return status;
 }
 
-static enum sqz_status open_class_folders(const struct sqz_dataset_request *request,
-                                          struct sqz_dataset *set, struct sqz_error *err)
+static enum sqz_status open_class_dirs(const struct sqz_dataset_request *request,
+                                       struct sqz_dataset *set, struct sqz_error *err)
 {
-    char *folder = NULL;
+    char *dir = NULL;
     if (sqz_pack_is(request->dir))
         return sqz_pack_open(request->dir, request->split ? request->split : "", set, err);
     enum sqz_status status =
-        find_split(request->dir, request->split ? request->split : "", &folder, err);
+        find_split(request->dir, request->split ? request->split : "", &dir, err);
     if (!status)
-        status = sqz_class_folders_open(folder, request->check_headers, request->threads, set, err);
-    sqz_free(folder);
+        status = sqz_class_dirs_open(dir, request->check_headers, request->threads, set, err);
+    sqz_free(dir);
     return status;
 }
 
 static enum sqz_status open_cifar(const struct sqz_dataset_request *request, bool hundred,
                                   struct sqz_dataset *set, struct sqz_error *err)
 {
-    char *folder = sqz_cifar_folder(request->dir, hundred);
-    if (!folder)
+    char *dir = sqz_cifar_dir(request->dir, hundred);
+    if (!dir)
         return sqz_fail_memory(err, "a path", strlen(request->dir));
     enum sqz_status status =
-        sqz_cifar_open(folder, hundred, request->split ? request->split : "train", set, err);
-    sqz_free(folder);
+        sqz_cifar_open(dir, hundred, request->split ? request->split : "train", set, err);
+    sqz_free(dir);
     return status;
 }
 
@@ -186,8 +187,8 @@ static enum sqz_status open_kind(const char *kind, const struct sqz_dataset_requ
                                  struct sqz_dataset *set, struct sqz_error *err)
 {
     if (!*kind || !strcasecmp(kind, "imagenet"))
-        return open_class_folders(request, set, err);
-    enum sqz_status status = sqz_need_folder(request->dir, err);
+        return open_class_dirs(request, set, err);
+    enum sqz_status status = sqz_need_dir(request->dir, err);
     if (status)
         return status;
     if (!strcasecmp(kind, "mnist"))
@@ -199,7 +200,7 @@ static enum sqz_status open_kind(const char *kind, const struct sqz_dataset_requ
     return sqz_fail(
         err, SQZ_E_USAGE,
         "There is no kind of data set called \"%s\": there are imagenet (or an empty name; "
-        "both are class folders), mnist, cifar10 and cifar100.",
+        "both are class directories), mnist, cifar10 and cifar100.",
         kind);
 }
 
@@ -242,7 +243,7 @@ bool sqz_dataset_has_split(const char *dir, const char *split)
     if (sqz_pack_is(dir))
         return sqz_pack_has_split(dir, split);
     char *path = sqz_path_join(dir, split);
-    bool exists = path && sqz_path_is_folder(path);
+    bool exists = path && sqz_path_is_dir(path);
     sqz_free(path);
     return exists;
 }

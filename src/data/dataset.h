@@ -1,4 +1,4 @@
-// Labelled pictures: class folders, idx (MNIST family, also .gz), CIFAR-10/100 binary.
+// Labelled images: class directories, idx (MNIST family, also .gz), CIFAR-10/100 binary.
 #ifndef SQZ_DATA_DATASET_H
 #define SQZ_DATA_DATASET_H
 
@@ -8,16 +8,17 @@
 struct sqz_pack;
 struct sqz_path_block;
 struct sqz_sample {
-    char *path; // folders: of the file, in `paths`; packed sets: for messages only; in memory: NULL
+    char *path; // directories: of the file, in `paths`; packed sets: for messages only; in memory:
+                // NULL
     int label;
     size_t offset; // in-memory sets: first byte of its pixels; packed ones: number in the pack
     uint64_t hash; // of its name and size (in-memory sets: of its pixels), for the fingerprint
 };
 struct sqz_dataset {
-    char *name; // for messages: the folder
+    char *name; // for messages: the directory
     struct sqz_sample *samples;
     size_t count;
-    char **classes; // folder names (or digits / CIFAR names), label order
+    char **classes; // directory names (or digits / CIFAR names), label order
     int n_classes;
     struct sqz_pack *pack; // packed sets, which own their samples' paths; else NULL
     struct sqz_path_block *paths;
@@ -30,12 +31,12 @@ struct sqz_dataset {
 void sqz_dataset_free(struct sqz_dataset *set);
 
 struct sqz_dataset_request {
-    // "imagenet" or "" = class folders; "mnist", "cifar10", "cifar100"; NULL = found by content
+    // "imagenet" or "" = class directories; "mnist", "cifar10", "cifar100"; NULL = found by content
     const char *kind;
-    const char *dir;   // or, for class folders, a packed data set
-    const char *split; // folder name ("train", "val") or usage; "" = dir itself
-    // For a folder that holds class folders directly, without splits: which part of the held-out
-    // division (one in five of each class by hash of file name and seed) to take.
+    const char *dir;   // or, for class directories, a packed data set
+    const char *split; // directory name ("train", "val") or usage; "" = dir itself
+    // For a directory that holds class directories directly, without splits: which part of the
+    // held-out division (one in five of each class by hash of file name and seed) to take.
     bool divide, held_out;
     uint64_t seed;
     bool check_headers; // look at every file's signature and header (cached by name, size, time
@@ -52,18 +53,18 @@ struct sqz_dataset_layout {
 };
 enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *out,
                                    struct sqz_error *err);
-// Whether class folders (or a pack) have this split.
+// Whether class directories (or a pack) have this split.
 bool sqz_dataset_has_split(const char *dir, const char *split);
-// The size of a sample's picture from its header; false when it cannot be told.
+// The size of a sample's image from its header; false when it cannot be told.
 bool sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *h);
-// Renumbers the labels so that they are indices into `classes` (matching by folder name; a subset
-// is fine). A class that is not there is an error that names it and the nearest one.
+// Renumbers the labels so that they are indices into `classes` (matching by directory name; a
+// subset is fine). A class that is not there is an error that names it and the nearest one.
 enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,
                                         int n_classes, struct sqz_error *err);
-// Appends the pictures of `folder` and of the folders in it to a set of class folders, with label
-// 0, for a loss that does not look at labels. SQZ_E_CONFIG for other kinds of sets, SQZ_E_DATA when
-// there is no picture.
-enum sqz_status sqz_dataset_add_unlabelled(struct sqz_dataset *set, const char *folder, int threads,
+// Appends the images of `directory` and of the directories in it to a set of class directories,
+// with label 0, for a loss that does not look at labels. SQZ_E_CONFIG for other kinds of sets,
+// SQZ_E_DATA when there is no image.
+enum sqz_status sqz_dataset_add_unlabelled(struct sqz_dataset *set, const char *dir, int threads,
                                            struct sqz_error *err);
 // Loads one sample's bytes or points at its pixels; *bytes belongs to the caller (a reusable
 // buffer).
@@ -73,8 +74,8 @@ enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
 
 // data check: full decoding of every split. `problem` is called once a problem, from the calling
 // thread, in the order of the files: a path, and what is wrong with it ("is a GIF image: ..."). A
-// class that validation has and train lacks counts as empty; a folder inside a class folder as no
-// image.
+// class that validation has and train lacks counts as empty; a directory inside a class directory
+// as no image.
 struct sqz_data_report {
     size_t images, corrupt, not_images, tiny, empty_classes;
     size_t *histogram; // images per class, n_classes; sqz_free
@@ -97,14 +98,14 @@ enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, str
 
 // data pack: a data set of any kind as one file at `out` (pack.h), split by split.
 struct sqz_pack_how {
-    int shorter; // larger pictures are shrunk until their shorter side has so many pixels; 0: 256
+    int shorter; // larger images are shrunk until their shorter side has so many pixels; 0: 256
     int quality; // of the JPEG encoding of those that are shrunk; 0: 90
     bool raw;    // store pixels (turned as EXIF says) instead of files
     enum sqz_overwrite overwrite;
     const volatile int *stop; // may be NULL; set: SQZ_E_STOPPED, and nothing is left
 };
 struct sqz_pack_report {
-    size_t pictures, shrunk, skipped; // skipped: files that are no images, told to `problem`
+    size_t images, shrunk, skipped; // skipped: files that are no images, told to `problem`
     uint64_t bytes;
 };
 enum sqz_status sqz_data_pack(const char *dir, const char *out, const struct sqz_pack_how *how,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONGEST_NAME 255 // of a folder, in bytes
+#define LONGEST_NAME 255 // of a directory, in bytes
 
 // Levenshtein distance without regard to case; names are cut to LONGEST_NAME bytes.
 static int name_distance(const char *a, const char *b)

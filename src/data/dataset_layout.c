@@ -1,4 +1,4 @@
-// Finds out how a data set's folder is laid out.
+// Finds out how a data set's directory is laid out.
 #include "base/memory.h"
 #include "data/pack.h"
 #include "data/sets.h"
@@ -8,8 +8,9 @@
 static bool split_is_there(const char *dir, const char *name)
 {
     char *path = sqz_path_join(dir, name);
-    // A split holds class folders. A folder of that name with pictures in it is a class ("train").
-    bool there = path && sqz_has_class_folders(path);
+    // A split holds class directories. A directory of that name with images in it is a class
+    // ("train").
+    bool there = path && sqz_has_class_dirs(path);
     sqz_free(path);
     return there;
 }
@@ -25,10 +26,10 @@ static void set_layout(struct sqz_dataset_layout *out, const char *kind, bool tr
 static bool find_cifar(const char *dir, bool hundred, struct sqz_dataset_layout *out)
 {
     bool train = false, test = false;
-    char *folder = sqz_cifar_folder(dir, hundred);
-    if (folder)
-        sqz_cifar_find(folder, hundred, &train, &test);
-    sqz_free(folder);
+    char *found = sqz_cifar_dir(dir, hundred);
+    if (found)
+        sqz_cifar_find(found, hundred, &train, &test);
+    sqz_free(found);
     // CIFAR-100's names are plain words: one of them alone says nothing.
     if (hundred ? !(train && test) : !(train || test))
         return false;
@@ -43,7 +44,7 @@ enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *o
     bool train, test;
     if (sqz_pack_is(dir))
         return sqz_pack_layout(dir, out, err);
-    enum sqz_status status = sqz_need_folder(dir, err);
+    enum sqz_status status = sqz_need_dir(dir, err);
     if (status)
         return status;
     memset(out, 0, sizeof *out);
@@ -61,7 +62,7 @@ enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *o
         if (split_is_there(dir, validation[i]))
             snprintf(out->val, sizeof out->val, "%s", validation[i]);
     out->has_splits = *out->train || *out->val;
-    if (out->has_splits || sqz_has_class_folders(dir))
+    if (out->has_splits || sqz_has_class_dirs(dir))
         return SQZ_OK;
     struct sqz_file_list list = {0};
     status = sqz_file_list_read(dir, &list, NULL, NULL, err); // explains what is wrong

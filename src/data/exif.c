@@ -1,4 +1,4 @@
-// The one thing that we want from EXIF: which way up the picture is.
+// The one thing that we want from EXIF: which way up the image is.
 #include "data/image_codec.h"
 
 #define TAG_ORIENTATION 0x0112

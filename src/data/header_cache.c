@@ -18,11 +18,10 @@ uint64_t sqz_header_key(const struct sqz_listed_file *file)
     return sqz_random_hash(sqz_random_hash(hash, file->size), (uint64_t)file->mtime_ns);
 }
 
-static char *cache_path(const char *folder)
+static char *cache_path(const char *dir)
 {
     char name[64];
-    char *parent = sqz_cache_folder(), *absolute = parent ? realpath(folder, NULL) : NULL,
-         *path = NULL;
+    char *parent = sqz_cache_dir(), *absolute = parent ? realpath(dir, NULL) : NULL, *path = NULL;
     if (absolute) {
         snprintf(name, sizeof name, "headers-%016llx",
                  (unsigned long long)sqz_hash_string(SQZ_HASH_START, absolute));
@@ -65,11 +64,11 @@ static bool parse(const struct sqz_bytes *bytes, struct sqz_header_cache *cache)
     return true;
 }
 
-bool sqz_header_cache_read(const char *folder, struct sqz_header_cache *cache)
+bool sqz_header_cache_read(const char *dir, struct sqz_header_cache *cache)
 {
     struct sqz_bytes bytes = {0};
     memset(cache, 0, sizeof *cache);
-    cache->path = cache_path(folder);
+    cache->path = cache_path(dir);
     if (!cache->path || sqz_file_read(cache->path, CACHE_LIMIT, &bytes, NULL))
         return true;
     bool done = parse(&bytes, cache);
@@ -96,15 +95,15 @@ static void put_u64(uint8_t *at, uint64_t value)
 
 void sqz_header_cache_write(const struct sqz_header_cache *cache, uint64_t *keys, size_t count)
 {
-    char *folder = cache->path ? sqz_cache_folder() : NULL;
+    char *dir = cache->path ? sqz_cache_dir() : NULL;
     uint8_t *data = NULL;
-    if (!folder)
+    if (!dir)
         return;
     qsort(keys, count, sizeof *keys, compare_keys);
     if (count == cache->count && (!count || !memcmp(keys, cache->keys, count * sizeof *keys)))
         goto done;
     size_t size = strlen(MAGIC) + 16 + 8 * count;
-    if (!(data = sqz_new_array(size, 1)) || sqz_folder_make(folder, NULL))
+    if (!(data = sqz_new_array(size, 1)) || sqz_dir_make(dir, NULL))
         goto done;
     memcpy(data, MAGIC, strlen(MAGIC));
     put_u64(data + strlen(MAGIC), count);
@@ -115,7 +114,7 @@ void sqz_header_cache_write(const struct sqz_header_cache *cache, uint64_t *keys
     (void)sqz_file_write(cache->path, data, size, SQZ_REPLACE_EXISTING, NULL);
 done:
     sqz_free(data);
-    sqz_free(folder);
+    sqz_free(dir);
 }
 
 void sqz_header_cache_release(struct sqz_header_cache *cache)

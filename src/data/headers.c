@@ -14,7 +14,7 @@
 #define FRESH_SECONDS 2
 
 struct headers_check {
-    const char *folder;
+    const char *dir;
     struct sqz_file_list *list;
     struct sqz_header_cache cache;
     uint8_t *heads;        // HEAD bytes a worker
@@ -71,7 +71,7 @@ static void check_one(struct headers_check *check, size_t index, uint8_t *head)
     struct sqz_error error = {0};
     if (file->problem || sqz_header_cache_has(&check->cache, sqz_header_key(file)))
         return;
-    char *path = sqz_path_join(check->folder, file->name);
+    char *path = sqz_path_join(check->dir, file->name);
     if (!path)
         sqz_fail_memory(&error, "a path", strlen(file->name));
     else
@@ -108,10 +108,10 @@ static void write_cache(const struct headers_check *check)
     sqz_free(keys);
 }
 
-enum sqz_status sqz_headers_check(const char *folder, struct sqz_file_list *list, int threads,
+enum sqz_status sqz_headers_check(const char *dir, struct sqz_file_list *list, int threads,
                                   struct sqz_error *err)
 {
-    struct headers_check check = {.folder = folder, .list = list, .failed = SIZE_MAX};
+    struct headers_check check = {.dir = dir, .list = list, .failed = SIZE_MAX};
     struct sqz_pool *pool = NULL;
     threads = threads < 1 ? 1 : threads;
     enum sqz_status status = sqz_pool_new(threads, &pool, err);
@@ -119,7 +119,7 @@ enum sqz_status sqz_headers_check(const char *folder, struct sqz_file_list *list
         return status;
     pthread_mutex_init(&check.mutex, NULL);
     check.heads = sqz_new_array((size_t)threads, HEAD);
-    if (!check.heads || !sqz_header_cache_read(folder, &check.cache)) {
+    if (!check.heads || !sqz_header_cache_read(dir, &check.cache)) {
         status = sqz_fail_memory(err, "the header check", (size_t)threads * HEAD);
         goto done;
     }

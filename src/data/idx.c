@@ -29,13 +29,13 @@ struct idx_file {
 };
 
 // `part` is "train" or "t10k", `what` "images-idx3" or "labels-idx1". NULL: not there.
-static char *find_file(const char *folder, const char *part, const char *what)
+static char *find_file(const char *dir, const char *part, const char *what)
 {
     static const char *const suffixes[] = {"", ".gz"};
     for (size_t i = 0; i < 2; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s-%s-ubyte%s", part, what, suffixes[i]);
-        char *path = sqz_path_join(folder, name);
+        char *path = sqz_path_join(dir, name);
         if (path && sqz_path_exists(path))
             return path;
         sqz_free(path);
@@ -43,12 +43,12 @@ static char *find_file(const char *folder, const char *part, const char *what)
     return NULL;
 }
 
-void sqz_idx_find(const char *folder, bool *train, bool *test)
+void sqz_idx_find(const char *dir, bool *train, bool *test)
 {
-    char *path = find_file(folder, "train", "images-idx3");
+    char *path = find_file(dir, "train", "images-idx3");
     *train = path != NULL;
     sqz_free(path);
-    path = find_file(folder, "t10k", "images-idx3");
+    path = find_file(dir, "t10k", "images-idx3");
     *test = path != NULL;
     sqz_free(path);
 }
@@ -61,16 +61,16 @@ static void close_file(struct idx_file *file)
     memset(file, 0, sizeof *file);
 }
 
-static enum sqz_status open_file(const char *folder, const char *part, const char *what,
+static enum sqz_status open_file(const char *dir, const char *part, const char *what,
                                  struct idx_file *out, struct sqz_error *err)
 {
     struct stat info;
     memset(out, 0, sizeof *out);
-    out->path = find_file(folder, part, what);
+    out->path = find_file(dir, part, what);
     if (!out->path)
         return sqz_fail(err, SQZ_E_NOINPUT,
-                        "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", folder,
-                        part, what);
+                        "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", dir, part,
+                        what);
     if (stat(out->path, &info) || !S_ISREG(info.st_mode))
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a regular file.", out->path);
     out->most = (uint64_t)info.st_size * BEST_DEFLATE;
@@ -196,14 +196,14 @@ static enum sqz_status read_labels(struct idx_file *file, size_t count, struct s
     return status;
 }
 
-static enum sqz_status read_part(const char *folder, const char *part, struct sqz_dataset *set,
+static enum sqz_status read_part(const char *dir, const char *part, struct sqz_dataset *set,
                                  struct sqz_error *err)
 {
     struct idx_file images = {0}, labels = {0};
     size_t count = 0;
-    enum sqz_status status = open_file(folder, part, "images-idx3", &images, err);
+    enum sqz_status status = open_file(dir, part, "images-idx3", &images, err);
     if (!status)
-        status = open_file(folder, part, "labels-idx1", &labels, err);
+        status = open_file(dir, part, "labels-idx1", &labels, err);
     if (!status)
         status = read_images(&images, set, &count, err);
     if (!status)
@@ -213,11 +213,11 @@ static enum sqz_status read_part(const char *folder, const char *part, struct sq
     return status;
 }
 
-static bool is_fashion(const char *folder)
+static bool is_fashion(const char *dir)
 {
     // The name as given, and where it leads to (for "." and links).
-    char *real = realpath(folder, NULL);
-    char *given = sqz_copy_string(folder);
+    char *real = realpath(dir, NULL);
+    char *given = sqz_copy_string(dir);
     size_t length = given ? strlen(given) : 0;
     while (length > 1 && given[length - 1] == '/')
         given[--length] = 0;
@@ -228,17 +228,17 @@ static bool is_fashion(const char *folder)
     return found;
 }
 
-enum sqz_status sqz_idx_open(const char *folder, const char *usage, struct sqz_dataset *set,
+enum sqz_status sqz_idx_open(const char *dir, const char *usage, struct sqz_dataset *set,
                              struct sqz_error *err)
 {
     bool train, test;
-    enum sqz_status status = sqz_parse_usage(folder, usage, &train, &test, err);
+    enum sqz_status status = sqz_parse_usage(dir, usage, &train, &test, err);
     if (!status && train)
-        status = read_part(folder, "train", set, err);
+        status = read_part(dir, "train", set, err);
     if (!status && test)
-        status = read_part(folder, "t10k", set, err);
+        status = read_part(dir, "t10k", set, err);
     if (!status)
-        status = sqz_dataset_name_classes(set, is_fashion(folder) ? fashion_names : digit_names,
+        status = sqz_dataset_name_classes(set, is_fashion(dir) ? fashion_names : digit_names,
                                           CLASSES, err);
     return status;
 }

@@ -1,4 +1,4 @@
-// Pictures: buffers, what kind of file it is, and decoding with crop, scale and EXIF orientation.
+// Images: buffers, what kind of file it is, and decoding with crop, scale and EXIF orientation.
 #include "base/memory.h"
 #include "data/image_codec.h"
 
@@ -26,11 +26,11 @@ enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, i
     size_t bytes;
     if (w <= 0 || h <= 0 || c <= 0 || !sqz_size_mul((size_t)w, (size_t)h, &bytes) ||
         !sqz_size_mul(bytes, (size_t)c, &bytes))
-        return sqz_fail(err, SQZ_E_DATA, "A picture of %d x %d pixels cannot be held.", w, h);
+        return sqz_fail(err, SQZ_E_DATA, "An image of %d x %d pixels cannot be held.", w, h);
     if (bytes > image->capacity) {
         uint8_t *pixels = sqz_new_aligned(bytes, 1);
         if (!pixels)
-            return sqz_fail_memory(err, "a picture", bytes);
+            return sqz_fail_memory(err, "an image", bytes);
         sqz_free(image->pixels);
         image->pixels = pixels;
         image->capacity = bytes;
@@ -55,7 +55,7 @@ static bool is_text(const uint8_t *data, size_t size)
     return true;
 }
 
-// What people keep beside their pictures, for an error that helps.
+// What people keep beside their images, for an error that helps.
 static const char *foreign_kind(const uint8_t *data, size_t size)
 {
     static const struct {
@@ -202,7 +202,7 @@ void sqz_image_shown_size(const struct sqz_image_header *header, bool apply_exif
     *h = swap ? header->w : header->h;
 }
 
-// Turns the request, which is about the picture as shown, into one about the stored picture.
+// Turns the request, which is about the image as shown, into one about the stored image.
 static enum sqz_status plan_job(const struct sqz_image_header *header, int orientation,
                                 const struct sqz_decode *how, struct sqz_decode_job *job,
                                 struct sqz_error *err)
@@ -234,7 +234,7 @@ enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *n
     struct sqz_image_header header;
     struct sqz_error why = {0};
     if (!name)
-        name = "The picture";
+        name = "The image";
     enum sqz_status status = probe(data, size, &header, &why);
     if (status)
         return sqz_fail(err, status, "%s %s.", name, why.text);

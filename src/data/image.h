@@ -1,4 +1,4 @@
-// Pictures in memory, and their decoding from JPEG and PNG bytes (type found by content).
+// Images in memory, and their decoding from JPEG and PNG bytes (type found by content).
 #ifndef SQZ_DATA_IMAGE_H
 #define SQZ_DATA_IMAGE_H
 
@@ -38,7 +38,7 @@ struct sqz_decode {
     int channels; // 1 or 3: gray is replicated, colour reduced, alpha dropped, 16 bits to 8
     bool apply_exif;
     struct sqz_rect crop;  // w = 0: the whole image; else only this part (after orientation)
-    int least_w, least_h;  // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) picture
+    int least_w, least_h;  // > 0: JPEG may be decoded at 1/2, 1/4, 1/8 while the (cropped) image
                            // stays at least this large; 0: full size
     struct sqz_rect *part; // not NULL: columns beside the crop may come, too (they are not copied
                            // away); out: where in *out it lies
@@ -48,7 +48,7 @@ struct sqz_decode {
 };
 #define SQZ_IMAGE_ROOM 4096
 // Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
-// decoded picture; with scaling, from the scaled one (rounded outward). Pixels equal
+// decoded image; with scaling, from the scaled one (rounded outward). Pixels equal
 // libjpeg-turbo's default decoder (Pillow, OpenCV) when not scaled. Limits: 65,500 pixels a side,
 // 100 M pixels, 100 progressive scans. Truncated data is an error (SQZ_E_DATA).
 enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *name,
@@ -60,7 +60,7 @@ static inline uint8_t sqz_luma(unsigned r, unsigned g, unsigned b)
     return (uint8_t)((4899 * r + 9617 * g + 1868 * b + 8192) >> 14);
 }
 
-// 8-bit PNG of a picture (atomic write), for mosaics and synthetic data.
+// 8-bit PNG of an image (atomic write), for mosaics and synthetic data.
 enum sqz_status sqz_image_write_png(const char *path, const struct sqz_image *image,
                                     struct sqz_error *err);
 

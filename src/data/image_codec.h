@@ -1,4 +1,4 @@
-// What image.c and the two decoders behind it share. Private to the image code of this folder.
+// What image.c and the two decoders behind it share. Private to the image code of this directory.
 #ifndef SQZ_DATA_IMAGE_CODEC_H
 #define SQZ_DATA_IMAGE_CODEC_H
 
@@ -8,12 +8,12 @@
 #define SQZ_IMAGE_PIXELS_MAX 100000000
 #define SQZ_JPEG_SCANS_MAX   100
 
-// One decoding, in the coordinates of the stored picture (EXIF is image.c's business).
+// One decoding, in the coordinates of the stored image (EXIF is image.c's business).
 struct sqz_decode_job {
     const uint8_t *data;
     size_t size, room; // as in struct sqz_decode
     const char *name;
-    int w, h;             // of the whole picture at this scale
+    int w, h;             // of the whole image at this scale
     struct sqz_rect crop; // never empty, inside w x h
     int denominator;      // JPEG scale: 1, 2, 4, 8
     int channels;         // 1 or 3

@@ -1,5 +1,5 @@
-// data imagenet: from the three archives that ImageNet publishes to train/ and val/ with one folder
-// a class.
+// data imagenet: from the three archives that ImageNet publishes to train/ and val/ with one
+// directory a class.
 #include "data/imagenet.h"
 
 #include "base/memory.h"
@@ -14,18 +14,18 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define PICTURE_LIMIT ((size_t)1 << 28)
-#define DEVKIT_LIMIT  ((size_t)1 << 28)
-#define META          "data/meta.mat"
-#define TRUTH         "data/ILSVRC2012_validation_ground_truth.txt"
+#define IMAGE_LIMIT  ((size_t)1 << 28)
+#define DEVKIT_LIMIT ((size_t)1 << 28)
+#define META         "data/meta.mat"
+#define TRUTH        "data/ILSVRC2012_validation_ground_truth.txt"
 
 struct layout {
     const struct sqz_imagenet_archives *archives;
     const char *out;
     struct sqz_synsets synsets;
-    int *truth; // ILSVRC2012_ID of validation picture i + 1
+    int *truth; // ILSVRC2012_ID of validation image i + 1
     size_t n_truth;
-    struct sqz_bytes picture;
+    struct sqz_bytes image;
     struct sqz_imagenet_report report;
 };
 
@@ -34,14 +34,14 @@ static enum sqz_status check_stop(const struct layout *layout, struct sqz_error 
     if (!layout->archives->stop || !*layout->archives->stop)
         return SQZ_OK;
     return sqz_fail(err, SQZ_E_STOPPED,
-                    "Stopped; the pictures that are in \"%s\" stay, and the same command goes on.",
+                    "Stopped; the images that are in \"%s\" stay, and the same command goes on.",
                     layout->out);
 }
 
 static void note(const struct layout *layout, const char *what, size_t done)
 {
     char text[128];
-    snprintf(text, sizeof text, "%s: %zu pictures", what, done);
+    snprintf(text, sizeof text, "%s: %zu images", what, done);
     if (layout->archives->note)
         layout->archives->note(layout->archives->note_arg, text);
 }
@@ -183,9 +183,9 @@ static const struct sqz_synset *find_id(const struct layout *layout, int id)
 }
 
 // OUT/split/wnid/name, unless it is there with that size already.
-static enum sqz_status write_picture(struct layout *layout, const struct sqz_tar_source *source,
-                                     const struct sqz_tar_file *file, const char *split,
-                                     const char *wnid, struct sqz_error *err)
+static enum sqz_status write_image(struct layout *layout, const struct sqz_tar_source *source,
+                                   const struct sqz_tar_file *file, const char *split,
+                                   const char *wnid, struct sqz_error *err)
 {
     char path[4096];
     struct stat info;
@@ -195,13 +195,13 @@ static enum sqz_status write_picture(struct layout *layout, const struct sqz_tar
         return status;
     int n = snprintf(path, sizeof path, "%s/%s/%s/%s", layout->out, split, wnid, name);
     if (n < 0 || (size_t)n >= sizeof path || !*name || name[0] == '.')
-        return sqz_fail(err, SQZ_E_DATA, "%s holds a picture with the name \"%s\".", source->path,
+        return sqz_fail(err, SQZ_E_DATA, "%s holds an image with the name \"%s\".", source->path,
                         file->name);
     if (stat(path, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == file->size)
         return SQZ_OK;
-    status = sqz_tar_read(source, file, PICTURE_LIMIT, &layout->picture, err);
+    status = sqz_tar_read(source, file, IMAGE_LIMIT, &layout->image, err);
     if (!status)
-        status = sqz_file_write_unsynced(path, layout->picture.data, layout->picture.size, err);
+        status = sqz_file_write_unsynced(path, layout->image.data, layout->image.size, err);
     return status;
 }
 
@@ -212,7 +212,7 @@ static enum sqz_status make_class(const struct layout *layout, const char *split
     int n = snprintf(path, sizeof path, "%s/%s/%s", layout->out, split, wnid);
     if (n < 0 || (size_t)n >= sizeof path)
         return sqz_fail(err, SQZ_E_CANTWRITE, "The path of \"%s\" is too long.", layout->out);
-    return sqz_folder_make(path, err);
+    return sqz_dir_make(path, err);
 }
 
 // The training archive holds one archive a class.
@@ -220,7 +220,7 @@ static enum sqz_status lay_out_train(struct layout *layout, struct sqz_error *er
 {
     struct sqz_tar_source source = {.fd = -1};
     struct sqz_tar outer;
-    struct sqz_tar_file class, picture;
+    struct sqz_tar_file class, image;
     bool found = true;
     enum sqz_status status = open_archive(layout->archives->train, &source, &outer, err);
     while (!status && !(status = sqz_tar_next(&outer, &class, &found, err)) && found) {
@@ -236,8 +236,8 @@ static enum sqz_status lay_out_train(struct layout *layout, struct sqz_error *er
         struct sqz_tar inner = {&source, class.offset, class.offset + class.size};
         bool more = true;
         status = make_class(layout, "train", wnid, err);
-        while (!status && !(status = sqz_tar_next(&inner, &picture, &more, err)) && more) {
-            status = write_picture(layout, &source, &picture, "train", wnid, err);
+        while (!status && !(status = sqz_tar_next(&inner, &image, &more, err)) && more) {
+            status = write_image(layout, &source, &image, "train", wnid, err);
             if (!status && ++layout->report.train % 1000 == 0)
                 note(layout, "train", layout->report.train);
         }
@@ -246,8 +246,8 @@ static enum sqz_status lay_out_train(struct layout *layout, struct sqz_error *er
     return status;
 }
 
-// "ILSVRC2012_val_00000293.JPEG" is picture 293.
-static size_t picture_number(const char *name)
+// "ILSVRC2012_val_00000293.JPEG" is image 293.
+static size_t image_number(const char *name)
 {
     const char *digits = strrchr(name, '_');
     return digits ? strtoul(digits + 1, NULL, 10) : 0;
@@ -257,23 +257,23 @@ static enum sqz_status lay_out_val(struct layout *layout, struct sqz_error *err)
 {
     struct sqz_tar_source source = {.fd = -1};
     struct sqz_tar tar;
-    struct sqz_tar_file picture;
+    struct sqz_tar_file image;
     bool found = true;
     enum sqz_status status = open_archive(layout->archives->val, &source, &tar, err);
     for (size_t i = 0; !status && i < layout->synsets.count; i++)
         status = make_class(layout, "val", layout->synsets.list[i].wnid, err);
-    while (!status && !(status = sqz_tar_next(&tar, &picture, &found, err)) && found) {
-        size_t number = picture_number(picture.name);
+    while (!status && !(status = sqz_tar_next(&tar, &image, &found, err)) && found) {
+        size_t number = image_number(image.name);
         const struct sqz_synset *synset = number >= 1 && number <= layout->n_truth
                                               ? find_id(layout, layout->truth[number - 1])
                                               : NULL;
         if (!synset) {
             status = sqz_fail(err, SQZ_E_DATA,
                               "%s holds \"%s\", for which the development kit has no class.",
-                              source.path, picture.name);
+                              source.path, image.name);
             break;
         }
-        status = write_picture(layout, &source, &picture, "val", synset->wnid, err);
+        status = write_image(layout, &source, &image, "val", synset->wnid, err);
         if (!status && ++layout->report.val % 1000 == 0)
             note(layout, "val", layout->report.val);
     }
@@ -303,21 +303,21 @@ enum sqz_status sqz_imagenet_lay_out(const struct sqz_imagenet_archives *archive
     struct layout layout = {.archives = archives, .out = out};
     enum sqz_status status = read_devkit(&layout, err);
     if (!status)
-        status = sqz_folder_make(out, err);
+        status = sqz_dir_make(out, err);
     if (!status)
         status = write_words(&layout, err);
     if (!status)
         status = lay_out_val(&layout, err);
     if (!status)
         status = lay_out_train(&layout, err);
-    // The pictures were not synchronised one by one; this is the moment to wait for the disk.
+    // The images were not synchronised one by one; this is the moment to wait for the disk.
     if (!status)
         sync();
     layout.report.classes = (int)layout.synsets.count;
     if (!status)
         *report = layout.report;
     sqz_synsets_release(&layout.synsets);
-    sqz_bytes_release(&layout.picture);
+    sqz_bytes_release(&layout.image);
     sqz_free(layout.truth);
     return status;
 }

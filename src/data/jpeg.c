@@ -1,4 +1,4 @@
-// JPEG: a bounded look at the header of our own, and decoding of a part of the picture through
+// JPEG: a bounded look at the header of our own, and decoding of a part of the image through
 // libjpeg-turbo, with pixels equal to those of a full decode.
 #include "data/image_codec.h"
 
@@ -88,7 +88,7 @@ enum sqz_status sqz_jpeg_probe(const uint8_t *data, size_t size, struct sqz_imag
             return SQZ_OK;
         }
         if (marker == MARKER_EOI || marker == MARKER_SOS)
-            return sqz_fail(err, SQZ_E_DATA, "is a JPEG image without a picture");
+            return sqz_fail(err, SQZ_E_DATA, "is a JPEG image without an image");
         size_t left = size - at;
         size_t length = marker >= 0 && left >= 2 ? (size_t)(data[at] << 8 | data[at + 1]) : 0;
         // A head of a file may end inside the tables that follow the frame header.
@@ -169,7 +169,7 @@ static void discard_text(j_common_ptr jpeg)
     (void)jpeg;
 }
 
-// A small file can ask for thousands of scans over a large picture.
+// A small file can ask for thousands of scans over a large image.
 static void count_scans(j_common_ptr jpeg)
 {
     struct reader *reader = reader_of(jpeg);
@@ -214,7 +214,7 @@ static void choose_output(struct reader *reader)
     jpeg->scale_denom = (unsigned)reader->job->denominator;
 }
 
-// `row` holds columns left.. of the picture; puts the crop's columns into `out`.
+// `row` holds columns left.. of the image; puts the crop's columns into `out`.
 static void put_row(const struct reader *reader, const uint8_t *row, int left, uint8_t *out)
 {
     int n = reader->job->crop.w, wanted = reader->job->channels;
@@ -278,7 +278,7 @@ static void read_rows(struct reader *reader, int left)
     }
 }
 
-// The same, straight into the picture, with the columns that the decoder had to make anyway.
+// The same, straight into the image, with the columns that the decoder had to make anyway.
 static void read_wide_rows(struct reader *reader, int left)
 {
     struct jpeg_decompress_struct *jpeg = &reader->jpeg;

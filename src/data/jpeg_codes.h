@@ -1,4 +1,4 @@
-// Huffman codes that are fast to decode. Private to the image code of this folder.
+// Huffman codes that are fast to decode. Private to the image code of this directory.
 #ifndef SQZ_DATA_JPEG_CODES_H
 #define SQZ_DATA_JPEG_CODES_H
 

@@ -1,4 +1,4 @@
-// Encodes a picture as JPEG, with chroma at half the resolution as cameras do.
+// Encodes an image as JPEG, with chroma at half the resolution as cameras do.
 #include "base/memory.h"
 #include "data/jpeg_codes.h"
 #include "data/pack.h"
@@ -10,7 +10,7 @@
 
 #include <jpeglib.h>
 
-// The picture is encoded, and its coefficients are then written again with other codes.
+// The image is encoded, and its coefficients are then written again with other codes.
 struct writer {
     struct jpeg_compress_struct jpeg, again;
     struct jpeg_decompress_struct first;
@@ -26,7 +26,7 @@ static void stop(j_common_ptr jpeg)
     longjmp(writer->escape, 1);
 }
 
-// The smallest EXIF block that says how to turn the picture.
+// The smallest EXIF block that says how to turn the image.
 static void write_orientation(struct jpeg_compress_struct *jpeg, int orientation)
 {
     uint8_t exif[] = {'E',  'x', 'i', 'f', 0, 0,                   // marker
@@ -100,7 +100,7 @@ enum sqz_status sqz_jpeg_write(const struct sqz_image *image, int quality, int o
     if (!try_to_encode(&writer, image, quality, orientation)) {
         char text[JMSG_LENGTH_MAX];
         writer.errors.format_message((j_common_ptr)&writer.jpeg, text);
-        status = sqz_fail(err, SQZ_E_DATA, "A picture of %d x %d pixels cannot be encoded: %s.",
+        status = sqz_fail(err, SQZ_E_DATA, "An image of %d x %d pixels cannot be encoded: %s.",
                           image->w, image->h, text);
     }
     jpeg_destroy_decompress(&writer.first);
@@ -113,7 +113,7 @@ enum sqz_status sqz_jpeg_write(const struct sqz_image *image, int quality, int o
         if (out->data)
             memcpy(out->data, writer.data_again, writer.size_again);
         else
-            status = sqz_fail_memory(err, "an encoded picture", writer.size_again);
+            status = sqz_fail_memory(err, "an encoded image", writer.size_again);
     }
     free(writer.data);
     free(writer.data_again);

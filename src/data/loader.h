@@ -36,7 +36,7 @@ struct sqz_batch {
     // samples are of all n rows, also where ranks share them.
     const float *images;
     const int *labels; // n
-    // n x classes: the share of every class, where pictures were mixed; NULL: the labels alone
+    // n x classes: the share of every class, where images were mixed; NULL: the labels alone
     const float *targets;
     const size_t *samples; // n data set indices
     int n; // rows; with augmentation splits (spec 7) the samples' clean views, then all their
@@ -44,7 +44,7 @@ struct sqz_batch {
     int first, own; // of them this process's: first .. first+own-1
 };
 // Bytes of the batches and the order that a loader allocates (decoding buffers come on top: about
-// one decoded picture a worker); SIZE_MAX when they cannot be counted in a size_t.
+// one decoded image a worker); SIZE_MAX when they cannot be counted in a size_t.
 size_t sqz_loader_memory(const struct sqz_loader_config *config);
 // SQZ_E_USAGE when `drop_remainder` would leave no batch at all.
 enum sqz_status sqz_loader_new(const struct sqz_loader_config *config, struct sqz_loader **out,

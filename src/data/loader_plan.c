@@ -110,7 +110,7 @@ enum sqz_status sqz_loader_plan(const struct sqz_loader_config *config, struct s
                         out->samples, config->dataset->name, config->batch);
     if (sqz_mix_is_on(&config->mix, config->batch) && config->batch % 2)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "Mixup and cutmix take the pictures of a batch in pairs, so --batch_size "
+                        "Mixup and cutmix take the images of a batch in pairs, so --batch_size "
                         "must be even, not %d.",
                         config->batch);
     return SQZ_OK;

@@ -12,13 +12,13 @@ struct sqz_loader_plan {
     size_t ring;           // batches in memory
     int views;             // rows a sample (augmentation splits)
     size_t rows;           // of a full batch
-    size_t image_rows;     // those whose pictures are loaded
+    size_t image_rows;     // those whose images are loaded
     size_t image_floats;   // a row
     size_t classes;        // columns of the targets
     size_t target_floats;  // a batch; 0: nothing is ever mixed
     size_t memory;         // bytes
 };
-// The samples of a batch whose pictures a rank loads: its own and, where batches are mixed, their
+// The samples of a batch whose images a rank loads: its own and, where batches are mixed, their
 // partners. Two ranges, the second of which may be empty. With augmentation splits it loads all,
 // because the views of one sample are rows far apart.
 struct sqz_need {

@@ -71,7 +71,7 @@ void sqz_mix_run(const struct sqz_mix_draw *draw, int n, int h, int w, int chann
     size_t row = (size_t)w * (size_t)channels, size = (size_t)h * row;
     if (draw->share == 1)
         return;
-    // With an odd number the picture in the middle is its own partner.
+    // With an odd number the image in the middle is its own partner.
     for (int i = 0; i < n / 2; i++) {
         float *a = images + (size_t)i * size, *b = images + (size_t)(n - 1 - i) * size;
         if (!draw->cut) {

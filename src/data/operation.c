@@ -162,7 +162,7 @@ enum sqz_status sqz_operation_run(const struct sqz_operation *operation,
         return SQZ_OK;
     }
     if (image->w > SQZ_OPERATION_SIDE || image->h > SQZ_OPERATION_SIDE)
-        return sqz_fail(err, SQZ_E_INTERNAL, "A picture of %d x %d pixels was to be augmented.",
+        return sqz_fail(err, SQZ_E_INTERNAL, "An image of %d x %d pixels was to be augmented.",
                         image->w, image->h);
     enum sqz_status status = sqz_image_resize_buffer(spare, image->w, image->h, image->c, err);
     if (status)

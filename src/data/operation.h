@@ -1,4 +1,4 @@
-// The picture operations of the augmentation policies (spec 5.1), on 8-bit pixels, bit for bit as
+// The image operations of the augmentation policies (spec 5.1), on 8-bit pixels, bit for bit as
 // MindCV computes them (through Pillow's formulas and OpenCV 4).
 #ifndef SQZ_DATA_OPERATION_H
 #define SQZ_DATA_OPERATION_H
@@ -25,7 +25,7 @@ enum sqz_operation_kind {
     SQZ_BLUR,        // sigma of a 3 x 3 Gaussian, above 0
     SQZ_OPERATIONS
 };
-#define SQZ_OPERATION_SIDE 16384 // no larger pictures
+#define SQZ_OPERATION_SIDE 16384 // no larger images
 struct sqz_operation {
     enum sqz_operation_kind kind;
     double argument;
@@ -33,15 +33,15 @@ struct sqz_operation {
 // How rotations, shears and translations look up pixels, and what they show beyond the edges.
 struct sqz_operation_style {
     enum sqz_interpolation interpolation; // SQZ_AREA and Pillow's kinds: bilinear or bicubic
-    uint8_t fill[3];                      // gray pictures: the first
+    uint8_t fill[3];                      // gray images: the first
 };
 // In place, on RGB or gray (where colour operations do nothing). `spare` is a second buffer that
-// may change places with the picture's.
+// may change places with the image's.
 enum sqz_status sqz_operation_run(const struct sqz_operation *operation,
                                   const struct sqz_operation_style *style, struct sqz_image *image,
                                   struct sqz_image *spare, struct sqz_error *err);
 
-// The three groups behind it, private to the image code of this folder.
+// The three groups behind it, private to the image code of this directory.
 void sqz_operation_point(const struct sqz_operation *operation, struct sqz_image *image);
 // `out` has the size of `in` already.
 void sqz_operation_geometry(const struct sqz_operation *operation,

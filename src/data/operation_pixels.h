@@ -1,12 +1,12 @@
 // The inner loops of colour jitter and of the policies' operations, per SIMD level. All levels give
-// the same bits. Private to the image code of this folder.
+// the same bits. Private to the image code of this directory.
 #ifndef SQZ_DATA_OPERATION_PIXELS_H
 #define SQZ_DATA_OPERATION_PIXELS_H
 
 #include "data/image.h"
 #include "data/transform_pixels.h"
 
-// A row of a turned picture whose results all lie inside it: four neighbours each, beginning at the
+// A row of a turned image whose results all lie inside it: four neighbours each, beginning at the
 // place (x0 + xs[i], y0 + ys[i]) in 1/1024 pixel, of which 1/32 counts.
 struct sqz_warp_row {
     const uint8_t *pixels; // followed by two more readable bytes

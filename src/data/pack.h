@@ -1,4 +1,4 @@
-// Packed data sets: all pictures of a data set, shrunk, in one file (docs/pack-format.md).
+// Packed data sets: all images of a data set, shrunk, in one file (docs/pack-format.md).
 #ifndef SQZ_DATA_PACK_H
 #define SQZ_DATA_PACK_H
 
@@ -6,9 +6,9 @@
 #include "data/dataset.h"
 
 #define SQZ_PACK_MAGIC "SQZPACK1"
-#define SQZ_PACK_HEAD  64 // bytes before the first picture
+#define SQZ_PACK_HEAD  64 // bytes before the first image
 
-// One picture. channels 0: an encoded JPEG or PNG file; else w x h x channels pixels.
+// One image. channels 0: an encoded JPEG or PNG file; else w x h x channels pixels.
 struct sqz_pack_entry {
     uint64_t offset;
     uint32_t size, crc; // bytes, and zlib's CRC-32 of them
@@ -37,7 +37,7 @@ bool sqz_pack_is_intact(const struct sqz_pack_entry *entry, const uint8_t *data)
 enum sqz_status sqz_pack_check(const char *path, struct sqz_pool *pool, sqz_data_problem_fn problem,
                                void *arg, struct sqz_data_report *report, struct sqz_error *err);
 
-// JPEG bytes of an RGB or gray picture (sqz_bytes_release); `orientation` other than 1 is written
+// JPEG bytes of an RGB or gray image (sqz_bytes_release); `orientation` other than 1 is written
 // as EXIF.
 enum sqz_status sqz_jpeg_write(const struct sqz_image *image, int quality, int orientation,
                                struct sqz_bytes *out, struct sqz_error *err);

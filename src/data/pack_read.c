@@ -1,4 +1,4 @@
-// Reads packed data sets: the index as a whole, pictures one by one with pread.
+// Reads packed data sets: the index as a whole, images one by one with pread.
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/pack.h"
@@ -72,7 +72,7 @@ static enum sqz_status damaged(const char *path, const char *what, struct sqz_er
 struct index {
     struct sqz_bytes bytes;
     struct sqz_cursor cursor;
-    uint64_t data_end; // where the pictures end
+    uint64_t data_end; // where the images end
     uint32_t n_splits;
 };
 
@@ -317,7 +317,7 @@ enum sqz_status sqz_pack_read(const struct sqz_pack *pack, size_t index, struct 
         sqz_bytes_release(bytes);
         bytes->data = sqz_new_array(needed, 1);
         if (!bytes->data)
-            return sqz_fail_memory(err, "a picture", needed);
+            return sqz_fail_memory(err, "an image", needed);
         bytes->size = needed;
     }
     int reason = read_at(pack->fd, bytes->data, entry->size, entry->offset);

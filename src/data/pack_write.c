@@ -1,4 +1,4 @@
-// data pack: shrinks, encodes and writes every picture of a data set, the index behind them.
+// data pack: shrinks, encodes and writes every image of a data set, the index behind them.
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/pack.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#define ROUND 64 // pictures that are made at once, and then written in order
+#define ROUND 64 // images that are made at once, and then written in order
 
 struct packed {
     struct sqz_bytes bytes; // of the file, or of what was made of it
@@ -96,7 +96,7 @@ static enum sqz_status make(struct packing *packing, const struct sqz_source *so
     out->bytes.size = (size_t)w * (size_t)h * (size_t)image->c;
     out->bytes.data = sqz_new_array(out->bytes.size, 1);
     if (!out->bytes.data)
-        return sqz_fail_memory(&out->error, "a picture", out->bytes.size);
+        return sqz_fail_memory(&out->error, "an image", out->bytes.size);
     memcpy(out->bytes.data, image->pixels, out->bytes.size);
     return SQZ_OK;
 }
@@ -125,20 +125,20 @@ static void make_task(void *arg, int task, int worker_index)
     out->entry.crc = (uint32_t)crc32_z(0, out->bytes.data, out->bytes.size);
 }
 
-// Writes one picture and its line of the index.
+// Writes one image and its line of the index.
 static enum sqz_status write_one(struct packing *packing, const struct sqz_sample *sample,
-                                 struct packed *picture, struct sqz_error *err)
+                                 struct packed *image, struct sqz_error *err)
 {
-    struct sqz_pack_entry *entry = &picture->entry;
+    struct sqz_pack_entry *entry = &image->entry;
     struct sqz_text *index = &packing->index;
-    if (picture->status)
-        return sqz_fail(err, picture->status, "%s", picture->error.text);
+    if (image->status)
+        return sqz_fail(err, image->status, "%s", image->error.text);
     enum sqz_status status =
-        sqz_writer_add(packing->writer, picture->bytes.data, picture->bytes.size, err);
+        sqz_writer_add(packing->writer, image->bytes.data, image->bytes.size, err);
     entry->offset = packing->at;
     packing->at += entry->size;
-    packing->report.pictures++;
-    packing->report.shrunk += picture->shrunk;
+    packing->report.images++;
+    packing->report.shrunk += image->shrunk;
     put(index, entry->offset, 8);
     put(index, entry->size, 4);
     put(index, entry->crc, 4);
@@ -260,7 +260,8 @@ enum sqz_status sqz_data_pack(const char *dir, const char *out, const struct sqz
         return status;
     if (strcmp(layout.kind, "imagenet") != 0 || sqz_pack_is(dir))
         return sqz_fail(err, SQZ_E_USAGE,
-                        "\"%s\" is packed already: only class folders of picture files are.", dir);
+                        "\"%s\" is packed already: only class directories of image files are.",
+                        dir);
     struct packing *packing = sqz_new_array(1, sizeof *packing);
     if (!packing)
         return sqz_fail_memory(err, "packing", sizeof *packing);

@@ -45,7 +45,7 @@ enum sqz_status sqz_png_probe(const uint8_t *data, size_t size, struct sqz_image
 struct reader {
     png_structp png;
     png_infop info;
-    uint8_t *rows; // the whole picture when interlaced, else one row
+    uint8_t *rows; // the whole image when interlaced, else one row
     uint8_t **row_pointers;
     const struct sqz_decode_job *job;
     struct sqz_image *out;
@@ -117,7 +117,7 @@ static void put_row(const struct reader *reader, const uint8_t *row, int have, u
             memset(out + 3 * i, in[i], 3);
 }
 
-static void read_picture(struct reader *reader, bool interlaced, int have)
+static void read_image(struct reader *reader, bool interlaced, int have)
 {
     const struct sqz_decode_job *job = reader->job;
     const struct sqz_rect *crop = &job->crop;
@@ -161,7 +161,7 @@ static void decode(struct reader *reader)
     reader->status =
         sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels, reader->err);
     if (reader->status == SQZ_OK)
-        read_picture(reader, interlaced, have);
+        read_image(reader, interlaced, have);
 }
 
 enum sqz_status sqz_png_decode(const struct sqz_decode_job *job, struct sqz_image *out,

@@ -1,5 +1,5 @@
 // Policies of automatic augmentation (spec 5): a configuration string such as
-// "randaug-m7-mstd0.5-inc1", and the operations that it draws for one picture.
+// "randaug-m7-mstd0.5-inc1", and the operations that it draws for one image.
 #ifndef SQZ_DATA_POLICY_H
 #define SQZ_DATA_POLICY_H
 
@@ -22,7 +22,7 @@ struct sqz_policy {
     double cap;       // magnitudes are clamped to 0..cap
     bool increasing;  // randaug: stronger with the magnitude, whatever the operation
     bool weighted;    // randaug: w0
-    int count;        // randaug: operations a picture
+    int count;        // randaug: operations an image
     int width, depth; // augmix: chains; operations in each, -1: 1 to 3
     double alpha;     // augmix: of Dirichlet and Beta
 };
@@ -30,13 +30,13 @@ struct sqz_policy {
 // MindCV ignores it, and `inc0` is off (spec 18, no. 3 and 4).
 enum sqz_status sqz_policy_parse(const char *text, struct sqz_policy *out, struct sqz_error *err);
 
-#define SQZ_POLICY_COUNT 16 // randaug: most operations a picture
+#define SQZ_POLICY_COUNT 16 // randaug: most operations an image
 #define SQZ_POLICY_WIDTH 8  // augmix
 #define SQZ_POLICY_DEPTH 8
 #define SQZ_POLICY_MOST  (SQZ_POLICY_WIDTH * SQZ_POLICY_DEPTH)
 
-// What one picture gets. Without chains: the operations in order. With chains (augmix): each chain
-// begins with the picture as it was, weights mixes their results, `mix` that with the picture.
+// What one image gets. Without chains: the operations in order. With chains (augmix): each chain
+// begins with the image as it was, weights mixes their results, `mix` that with the image.
 struct sqz_policy_draw {
     struct sqz_operation operations[SQZ_POLICY_MOST];
     int n;                      // operations in all

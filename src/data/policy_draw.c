@@ -1,4 +1,4 @@
-// Draws the operations for one picture.
+// Draws the operations for one image.
 #include "data/policy.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-// Carries out what a policy drew for one picture.
+// Carries out what a policy drew for one image.
 #include "data/resize.h"
 
 #include <string.h>
@@ -28,21 +28,21 @@ static void cut(const float *restrict sums, size_t n, uint8_t *restrict pixels)
     }
 }
 
-// The chains' weighted sum as the chain picture's 8 bits.
+// The chains' weighted sum as the chain image's 8 bits.
 static enum sqz_status run_chains(const struct sqz_policy_draw *draw,
                                   const struct sqz_operation_style *style,
-                                  const struct sqz_image *picture, float *sums,
+                                  const struct sqz_image *image, float *sums,
                                   struct sqz_image *chain, struct sqz_image *spare,
                                   struct sqz_error *err)
 {
-    size_t n = (size_t)picture->w * (size_t)picture->h * (size_t)picture->c;
+    size_t n = (size_t)image->w * (size_t)image->h * (size_t)image->c;
     enum sqz_status status = SQZ_OK;
     memset(sums, 0, n * sizeof *sums);
     for (int i = 0; i < draw->chains && !status; i++) {
-        status = sqz_image_resize_buffer(chain, picture->w, picture->h, picture->c, err);
+        status = sqz_image_resize_buffer(chain, image->w, image->h, image->c, err);
         if (status)
             return status;
-        memcpy(chain->pixels, picture->pixels, n);
+        memcpy(chain->pixels, image->pixels, n);
         status = run(draw, i ? draw->ends[i - 1] : 0, draw->ends[i], style, chain, spare, err);
         if (!status)
             add(chain->pixels, n, draw->weights[i], sums);
@@ -52,7 +52,7 @@ static enum sqz_status run_chains(const struct sqz_policy_draw *draw,
     return status;
 }
 
-// The mix of picture and chains stays in floating point; as normalising is affine, the normalised
+// The mix of image and chains stays in floating point; as normalising is affine, the normalised
 // ones are mixed.
 static void mix(float share, const float *restrict mixed, size_t n, float *restrict out)
 {
@@ -76,7 +76,7 @@ enum sqz_status sqz_policy_run(const struct sqz_augment *augment, struct sqz_ran
     size_t n = (size_t)view->w * (size_t)view->h * (size_t)view->c, bytes = n * sizeof(float);
     void *sums;
     enum sqz_status status = sqz_scratch_cut(scratch, &bytes, 1, &sums, err);
-    // The crop's own buffers are free by now, but for the picture that later views begin with.
+    // The crop's own buffers are free by now, but for the image that later views begin with.
     struct sqz_image *chain = &scratch->padded;
     if (!status)
         status = run_chains(&draw, &augment->style, view, sums, chain, spare, err);

@@ -1,5 +1,5 @@
 // The evaluation transform: resize, centre crop, normalise. Only the pixels that the crop is made
-// from are kept of the decoded picture, and only the crop of the resized one is computed.
+// from are kept of the decoded image, and only the crop of the resized one is computed.
 #include "data/transform_source.h"
 
 #include <limits.h>
@@ -13,7 +13,7 @@ enum sqz_status sqz_preprocess_resized_size(const struct sqz_preprocess *preproc
         return SQZ_OK;
     int64_t length = (int64_t)side * longer / shorter;
     if (length > INT_MAX)
-        return sqz_fail(err, SQZ_E_DATA, "A picture of %d x %d pixels is too narrow to be resized.",
+        return sqz_fail(err, SQZ_E_DATA, "An image of %d x %d pixels is too narrow to be resized.",
                         w, h);
     *(w < h ? resized_h : resized_w) = (int)length;
     return SQZ_OK;

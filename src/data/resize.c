@@ -26,13 +26,13 @@ enum sqz_status sqz_scratch_cut(struct sqz_transform_scratch *scratch, const siz
     for (int i = 0; i < n; i++)
         if (!sqz_size_add(total, sizes[i], &total) ||
             !sqz_size_add(total, SQZ_ALIGNMENT - 1, &total))
-            return sqz_fail_memory(err, "resizing a picture", SIZE_MAX);
+            return sqz_fail_memory(err, "resizing an image", SIZE_MAX);
     if (total > scratch->buffer_size) {
         sqz_free(scratch->buffer);
         scratch->buffer = sqz_new_aligned(total, 1);
         scratch->buffer_size = scratch->buffer ? total : 0;
         if (!scratch->buffer)
-            return sqz_fail_memory(err, "resizing a picture", total);
+            return sqz_fail_memory(err, "resizing an image", total);
     }
     uint8_t *at = scratch->buffer;
     for (int i = 0; i < n; i++) {
@@ -151,7 +151,7 @@ enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_re
     if (part.x < 0 || part.y < 0 || part.w <= 0 || part.h <= 0 || part.x > in->w - part.w ||
         part.y > in->h - part.h || w <= 0 || h <= 0)
         return sqz_fail(err, SQZ_E_INTERNAL,
-                        "The part %d x %d at (%d, %d) of a picture of %d x %d pixels was to be "
+                        "The part %d x %d at (%d, %d) of an image of %d x %d pixels was to be "
                         "resized to %d x %d.",
                         part.w, part.h, part.x, part.y, in->w, in->h, w, h);
     struct sqz_resize resize = {

@@ -1,5 +1,5 @@
-// Resizing 8-bit pictures as OpenCV and Pillow do, restricted to the part of the result that is
-// wanted. Private to the image code of this folder.
+// Resizing 8-bit images as OpenCV and Pillow do, restricted to the part of the result that is
+// wanted. Private to the image code of this directory.
 #ifndef SQZ_DATA_RESIZE_H
 #define SQZ_DATA_RESIZE_H
 
@@ -34,7 +34,7 @@ enum sqz_status sqz_scratch_cut(struct sqz_transform_scratch *scratch, const siz
                                 void **parts, struct sqz_error *err);
 
 // The methods. *_span: source pixels low..high-1 that result d is made from, clamped to the
-// picture.
+// image.
 typedef void (*sqz_resize_span_fn)(const struct sqz_resize_axis *axis, int d, int *low, int *high);
 typedef enum sqz_status (*sqz_resize_method_fn)(const struct sqz_resize *resize,
                                                 const struct sqz_resize_source *in, uint8_t *out,

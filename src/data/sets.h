@@ -12,9 +12,9 @@ struct sqz_path_block {
 };
 void sqz_path_blocks_free(struct sqz_path_block *blocks);
 
-// The files of a folder of class folders, before anything was looked into.
+// The files of a directory of class directories, before anything was looked into.
 struct sqz_listed_file {
-    char *name; // "class/file", relative to the folder; the end of its path in the list's blocks
+    char *name; // "class/file", relative to the directory; the end of its path in the list's blocks
     int label;
     uint64_t size;
     int64_t mtime_ns;
@@ -23,17 +23,17 @@ struct sqz_listed_file {
 struct sqz_file_list {
     struct sqz_listed_file *files;
     size_t count, capacity;
-    struct sqz_path_block *paths; // "folder/class/file" of all files
+    struct sqz_path_block *paths; // "directory/class/file" of all files
     char **classes;               // ascending bytes
     int n_classes;
 };
 void sqz_file_list_release(struct sqz_file_list *list);
-// Lists folder/<class>/<file>. Hidden names are ignored, files beside the class folders too. A
-// folder inside a class folder goes to `problem`, or is an error when `problem` is NULL.
-enum sqz_status sqz_file_list_read(const char *folder, struct sqz_file_list *list,
+// Lists directory/<class>/<file>. Hidden names are ignored, files beside the class directories too.
+// A directory inside a class directory goes to `problem`, or is an error when `problem` is NULL.
+enum sqz_status sqz_file_list_read(const char *dir, struct sqz_file_list *list,
                                    sqz_data_problem_fn problem, void *arg, struct sqz_error *err);
 // Fills in `problem` of files whose signature or header is not that of an image we read.
-enum sqz_status sqz_headers_check(const char *folder, struct sqz_file_list *list, int threads,
+enum sqz_status sqz_headers_check(const char *dir, struct sqz_file_list *list, int threads,
                                   struct sqz_error *err);
 bool sqz_has_image_signature(const uint8_t *data, size_t size); // of an image we read
 
@@ -45,30 +45,30 @@ struct sqz_header_cache {
 };
 uint64_t sqz_header_key(const struct sqz_listed_file *file);
 // A missing or damaged cache is an empty one. false: out of memory.
-bool sqz_header_cache_read(const char *folder, struct sqz_header_cache *cache);
+bool sqz_header_cache_read(const char *dir, struct sqz_header_cache *cache);
 bool sqz_header_cache_has(const struct sqz_header_cache *cache, uint64_t key);
 // Replaces the cache by `keys` (sorted here). Failure to write is not an error.
 void sqz_header_cache_write(const struct sqz_header_cache *cache, uint64_t *keys, size_t count);
 void sqz_header_cache_release(struct sqz_header_cache *cache);
 
-// One opener per layout. `folder` holds the class folders (the idx, the CIFAR files) itself.
-enum sqz_status sqz_class_folders_open(const char *folder, bool check_headers, int threads,
-                                       struct sqz_dataset *set, struct sqz_error *err);
-enum sqz_status sqz_idx_open(const char *folder, const char *usage, struct sqz_dataset *set,
+// One opener per layout. `directory` holds the class directories (the idx, the CIFAR files) itself.
+enum sqz_status sqz_class_dirs_open(const char *dir, bool check_headers, int threads,
+                                    struct sqz_dataset *set, struct sqz_error *err);
+enum sqz_status sqz_idx_open(const char *dir, const char *usage, struct sqz_dataset *set,
                              struct sqz_error *err);
-enum sqz_status sqz_cifar_open(const char *folder, bool hundred, const char *usage,
+enum sqz_status sqz_cifar_open(const char *dir, bool hundred, const char *usage,
                                struct sqz_dataset *set, struct sqz_error *err);
 // Which of their files are there.
-void sqz_idx_find(const char *folder, bool *train, bool *test);
-void sqz_cifar_find(const char *folder, bool hundred, bool *train, bool *test);
-// The folder itself, or the one that the published archive unpacks to below it; sqz_free.
-char *sqz_cifar_folder(const char *folder, bool hundred);
+void sqz_idx_find(const char *dir, bool *train, bool *test);
+void sqz_cifar_find(const char *dir, bool hundred, bool *train, bool *test);
+// The directory itself, or the one that the published archive unpacks to below it; sqz_free.
+char *sqz_cifar_dir(const char *dir, bool hundred);
 
-// SQZ_E_NOINPUT when `folder` is missing or is a file.
-enum sqz_status sqz_need_folder(const char *folder, struct sqz_error *err);
-bool sqz_has_class_folders(const char *folder); // at least one folder that is not hidden
+// SQZ_E_NOINPUT when `directory` is missing or is a file.
+enum sqz_status sqz_need_dir(const char *dir, struct sqz_error *err);
+bool sqz_has_class_dirs(const char *dir); // at least one directory that is not hidden
 // "train", "test" or "all", else SQZ_E_USAGE.
-enum sqz_status sqz_parse_usage(const char *folder, const char *usage, bool *train, bool *test,
+enum sqz_status sqz_parse_usage(const char *dir, const char *usage, bool *train, bool *test,
                                 struct sqz_error *err);
 // Keeps one side of the held-out division, see sqz_dataset_request.
 enum sqz_status sqz_dataset_divide(struct sqz_dataset *set, uint64_t seed, bool held_out,

@@ -13,7 +13,7 @@
 #define MOST_PER_CLASS 100000
 
 struct job {
-    char *folder;  // inside the target; its train and val move up when they are complete
+    char *dir;     // inside the target; its train and val move up when they are complete
     int counts[2]; // images a class in train and val
     int size;
     uint64_t seed;
@@ -23,20 +23,20 @@ struct job {
 
 static const char *const splits[2] = {"train", "val"};
 
-static char *class_folder(const struct job *job, int split, int label)
+static char *class_dir(const struct job *job, int split, int label)
 {
     struct sqz_text text = {0};
-    sqz_text_add(&text, "%s/%s/%s", job->folder, splits[split], sqz_synth_names[label]);
+    sqz_text_add(&text, "%s/%s/%s", job->dir, splits[split], sqz_synth_names[label]);
     char *path = text.failed ? NULL : sqz_copy_string(sqz_text_get(&text));
     sqz_text_release(&text);
     return path;
 }
 
-static char *image_path(const char *folder, int number)
+static char *image_path(const char *dir, int number)
 {
     char name[32];
     snprintf(name, sizeof name, "%04d.png", number);
-    return sqz_path_join(folder, name);
+    return sqz_path_join(dir, name);
 }
 
 // Thousands of small files would take minutes with an fsync each; here train and val appear when
@@ -70,20 +70,18 @@ static enum sqz_status write_image(struct job *job, const char *path, struct sqz
 static enum sqz_status write_class(struct job *job, int split, int label, struct sqz_error *err)
 {
     struct sqz_random random;
-    char *folder = class_folder(job, split, label);
-    enum sqz_status status =
-        folder ? sqz_folder_make(folder, err) : sqz_fail_memory(err, "a path", 1);
+    char *dir = class_dir(job, split, label);
+    enum sqz_status status = dir ? sqz_dir_make(dir, err) : sqz_fail_memory(err, "a path", 1);
     for (int i = 0; !status && i < job->counts[split]; i++) {
         // epoch = split: the numbers of one image do not depend on how many others there are
         uint64_t number = (uint64_t)i * SQZ_SYNTH_CLASSES + (uint64_t)label;
         sqz_random_init(&random, job->seed, (uint64_t)split, number, SQZ_RANDOM_SYNTH);
         sqz_synth_draw((enum sqz_synth_class)label, job->size, &random, job->rgb);
-        char *path = image_path(folder, i);
-        status =
-            path ? write_image(job, path, err) : sqz_fail_memory(err, "a path", strlen(folder));
+        char *path = image_path(dir, i);
+        status = path ? write_image(job, path, err) : sqz_fail_memory(err, "a path", strlen(dir));
         sqz_free(path);
     }
-    sqz_free(folder);
+    sqz_free(dir);
     return status;
 }
 
@@ -92,38 +90,39 @@ static void remove_all(const struct job *job)
 {
     for (int split = 0; split < 2; split++) {
         for (int label = 0; label < SQZ_SYNTH_CLASSES; label++) {
-            char *folder = class_folder(job, split, label);
-            for (int i = 0; folder && i < job->counts[split]; i++) {
-                char *path = image_path(folder, i);
+            char *dir = class_dir(job, split, label);
+            for (int i = 0; dir && i < job->counts[split]; i++) {
+                char *path = image_path(dir, i);
                 bool gone = path && unlink(path) != 0;
                 sqz_free(path);
                 if (gone)
                     break; // they were written in order
             }
-            if (folder)
-                rmdir(folder);
-            sqz_free(folder);
+            if (dir)
+                rmdir(dir);
+            sqz_free(dir);
         }
-        char *folder = sqz_path_join(job->folder, splits[split]);
-        if (folder)
-            rmdir(folder);
-        sqz_free(folder);
+        char *dir = sqz_path_join(job->dir, splits[split]);
+        if (dir)
+            rmdir(dir);
+        sqz_free(dir);
     }
-    rmdir(job->folder);
+    rmdir(job->dir);
 }
 
 static enum sqz_status check_target(const char *dir, struct sqz_error *err)
 {
-    struct sqz_folder entries = {0};
+    struct sqz_dir entries = {0};
     if (!sqz_path_exists(dir))
         return SQZ_OK;
-    if (!sqz_path_is_folder(dir))
-        return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; name a new or empty folder.", dir);
-    enum sqz_status status = sqz_folder_read(dir, &entries, err);
+    if (!sqz_path_is_dir(dir))
+        return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; name a new or empty directory.",
+                        dir);
+    enum sqz_status status = sqz_dir_read(dir, &entries, err);
     if (!status && entries.count)
-        status =
-            sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is not empty; name a new or empty folder.", dir);
-    sqz_folder_release(&entries);
+        status = sqz_fail(err, SQZ_E_CANTWRITE,
+                          "\"%s\" is not empty; name a new or empty directory.", dir);
+    sqz_dir_release(&entries);
     return status;
 }
 
@@ -131,17 +130,17 @@ static enum sqz_status make_temporary(const char *dir, struct job *job, struct s
 {
     char name[48];
     snprintf(name, sizeof name, ".partial-%ld", (long)getpid());
-    job->folder = sqz_path_join(dir, name);
-    if (!job->folder)
+    job->dir = sqz_path_join(dir, name);
+    if (!job->dir)
         return sqz_fail_memory(err, "a path", strlen(dir));
-    return sqz_folder_make(job->folder, err);
+    return sqz_dir_make(job->dir, err);
 }
 
 static enum sqz_status move_up(const char *dir, const struct job *job, struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
     for (int split = 1; !status && split >= 0; split--) {
-        char *from = sqz_path_join(job->folder, splits[split]),
+        char *from = sqz_path_join(job->dir, splits[split]),
              *to = sqz_path_join(dir, splits[split]);
         if (!from || !to)
             status = sqz_fail_memory(err, "a path", strlen(dir));
@@ -151,7 +150,7 @@ static enum sqz_status move_up(const char *dir, const struct job *job, struct sq
         sqz_free(to);
     }
     if (!status)
-        rmdir(job->folder);
+        rmdir(job->dir);
     return status;
 }
 
@@ -164,7 +163,7 @@ static enum sqz_status draw_all(const char *dir, struct job *job, struct sqz_err
     job->rgb = sqz_new_array(pixels, 1);
     enum sqz_status status = SQZ_OK;
     if (!job->png.data || !job->rgb)
-        return sqz_fail_memory(err, "a picture", pixels + job->png.size);
+        return sqz_fail_memory(err, "an image", pixels + job->png.size);
     for (int i = 0; !status && i < 2 * SQZ_SYNTH_CLASSES; i++)
         status = write_class(job, i / SQZ_SYNTH_CLASSES, i % SQZ_SYNTH_CLASSES, err);
     return status ? status : move_up(dir, job, err);
@@ -197,12 +196,12 @@ enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, str
         return status;
     if (!(status = make_temporary(dir, &job, err)))
         status = draw_all(dir, &job, err);
-    if (status && job.folder)
+    if (status && job.dir)
         remove_all(&job);
     if (status && made)
         rmdir(dir);
     sqz_bytes_release(&job.png);
     sqz_free(job.rgb);
-    sqz_free(job.folder);
+    sqz_free(job.dir);
     return status;
 }

@@ -1,4 +1,4 @@
-// The pictures of the synthetic data set; private to src/data.
+// The images of the synthetic data set; private to src/data.
 #ifndef SQZ_DATA_SYNTH_H
 #define SQZ_DATA_SYNTH_H
 
@@ -20,7 +20,7 @@ enum sqz_synth_class { // in the order of their names' bytes
 };
 extern const char *const sqz_synth_names[SQZ_SYNTH_CLASSES];
 
-// Draws one picture of size x size RGB pixels; the same bytes on every machine, since it uses only
+// Draws one image of size x size RGB pixels; the same bytes on every machine, since it uses only
 // IEEE additions, multiplications, divisions and floor.
 void sqz_synth_draw(enum sqz_synth_class what, int size, struct sqz_random *random, uint8_t *rgb);
 

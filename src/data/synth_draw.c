@@ -17,7 +17,7 @@ struct colour {
     double r, g, b; // 0..255
 };
 
-// A rectangle or disc: centre, half sides (disc: radius w), turn; all in parts of the picture's
+// A rectangle or disc: centre, half sides (disc: radius w), turn; all in parts of the image's
 // side.
 struct item {
     double x, y, w, h, cosine, sine;
@@ -109,7 +109,7 @@ static void plan_object(struct scene *scene, struct sqz_random *random)
     struct item *object = &scene->object;
     bool texture = is_texture(scene->what);
     object->w = object->h = texture ? between(random, 0.36, 0.46) : between(random, 0.28, 0.42);
-    // At most a tenth of the radius leaves the picture.
+    // At most a tenth of the radius leaves the image.
     double room = 0.5 - 0.9 * object->w;
     object->x = 0.5 + between(random, -room, room);
     object->y = 0.5 + between(random, -room, room);
@@ -249,7 +249,7 @@ static struct colour colour_at(const struct scene *scene, double x, double y)
     for (int i = scene->n_clutter; i-- > 0;)
         if (item_covers(&scene->clutter[i], x, y))
             return scene->clutter[i].colour;
-    // 0..1 across the picture along the gradient
+    // 0..1 across the image along the gradient
     double along = 0.5 + 0.7 * (scene->back_x * (x - 0.5) + scene->back_y * (y - 0.5));
     struct colour a = scene->back[0], b = scene->back[1];
     return (struct colour){a.r + along * (b.r - a.r), a.g + along * (b.g - a.g),

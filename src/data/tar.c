@@ -1,4 +1,4 @@
-// Tar archives: 512-byte headers with numbers in octal. Folders, links and extended headers are
+// Tar archives: 512-byte headers with numbers in octal. Directories, links and extended headers are
 // passed over; the names in ImageNet's archives are short.
 #include "data/tar.h"
 

@@ -1,4 +1,4 @@
-// What both ways from a picture to a network input share: fetching a part of the picture, black
+// What both ways from an image to a network input share: fetching a part of the image, black
 // borders, and normalising.
 #include "data/transform_pixels.h"
 #include "data/transform_source.h"
@@ -17,8 +17,7 @@ enum sqz_status sqz_source_size(const struct sqz_source *source, bool apply_exif
     struct sqz_error why = {0};
     enum sqz_status status = sqz_image_probe(source->data, source->size, &header, &why);
     if (status)
-        return sqz_fail(err, status, "%s %s.", source->name ? source->name : "The picture",
-                        why.text);
+        return sqz_fail(err, status, "%s %s.", source->name ? source->name : "The image", why.text);
     sqz_image_shown_size(&header, apply_exif, w, h);
     return SQZ_OK;
 }
@@ -121,7 +120,7 @@ static void arrange(const uint8_t *in, int n, int c, bool mirror, bool bgr, uint
     }
 }
 
-#define FAR_FLOATS (1 << 16) // in a picture whose batch does not stay in a cache
+#define FAR_FLOATS (1 << 16) // in an image whose batch does not stay in a cache
 
 void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixels, bool hflip,
                    bool vflip, bool soon, float *out)

@@ -1,4 +1,4 @@
-// From pictures to network inputs: the evaluation transform and the training augmentation.
+// From images to network inputs: the evaluation transform and the training augmentation.
 #ifndef SQZ_DATA_TRANSFORM_H
 #define SQZ_DATA_TRANSFORM_H
 
@@ -17,9 +17,9 @@ struct sqz_transform_scratch {
 void sqz_transform_scratch_release(struct sqz_transform_scratch *scratch);
 
 // Resizes to w x h with one of the interpolations of base/preprocess.h, on 8 bits. `crop` (w = 0 or
-// NULL: whole image) is the source region, whose edges count as the picture's. `out` must not be
+// NULL: whole image) is the source region, whose edges count as the image's. `out` must not be
 // `in`. Equal bit for bit to OpenCV 4 without IPP (INTER_CUBIC: ties may round the other way, one
-// value in a million) and to Pillow up to 11 (from 12 on, first for pictures 100 times as tall as
+// value in a million) and to Pillow up to 11 (from 12 on, first for images 100 times as tall as
 // wide, Pillow sometimes takes the rows before the columns: a few values then differ by 1).
 enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_rect *crop, int w,
                                  int h, enum sqz_interpolation interpolation, struct sqz_image *out,
@@ -43,16 +43,16 @@ enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
 enum sqz_status sqz_preprocess_resized_size(const struct sqz_preprocess *preprocess, int w, int h,
                                             int *resized_w, int *resized_h, struct sqz_error *err);
 // (x - mean) / std of image_size x image_size pixels (RGB or gray), mirrored if asked, in the
-// network's channel order. Unless it is read soon, a large picture may be stored past the caches.
+// network's channel order. Unless it is read soon, a large image may be stored past the caches.
 void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixels, bool hflip,
                    bool vflip, bool soon, float *out);
 
 enum sqz_erase_value { SQZ_ERASE_CONSTANT, SQZ_ERASE_RANDOM };
 // The training transforms of spec 3 in their order. Zero turns an operation off.
 struct sqz_augment {
-    int pad_crop;              // > 0: instead of the random resized crop, pad the picture by this
+    int pad_crop;              // > 0: instead of the random resized crop, pad the image by this
                                // many zero pixels, cut its own size at a random place, resize
-    bool whole;                // no random crop at all: resize the whole picture (MNIST preset)
+    bool whole;                // no random crop at all: resize the whole image (MNIST preset)
     double scale[2], ratio[2]; // random resized crop
     enum sqz_interpolation interpolation;
     double hflip, vflip; // probabilities
@@ -70,7 +70,7 @@ struct sqz_augment {
 // the file's header tells, so that only the crop has to be decoded.
 enum sqz_jitter { SQZ_BRIGHTNESS, SQZ_CONTRAST, SQZ_SATURATION, SQZ_HUE, SQZ_JITTERS };
 struct sqz_augment_draw {
-    struct sqz_rect crop; // of the picture; reaches beyond its edges with pad_crop
+    struct sqz_rect crop; // of the image; reaches beyond its edges with pad_crop
     bool hflip, vflip;
     enum sqz_jitter order[SQZ_JITTERS];
     float factor[SQZ_JITTERS]; // by kind; hue: a shift of -0.5 .. 0.5 turns
@@ -79,7 +79,7 @@ struct sqz_augment_draw {
     struct sqz_random noise;   // what SQZ_ERASE_RANDOM continues with
     struct sqz_random more;    // where the streams of the policy and of further views branch off
 };
-// w x h: the picture as shown (after EXIF orientation if that is applied).
+// w x h: the image as shown (after EXIF orientation if that is applied).
 void sqz_augment_draw(const struct sqz_augment *augment, const struct sqz_preprocess *preprocess,
                       int w, int h, struct sqz_random *random, struct sqz_augment_draw *out);
 // View v of the result (there is one without splits) goes to out + v * view_floats.
@@ -99,12 +99,12 @@ bool sqz_erase_size(double area, double ratio, int w, int h, struct sqz_rect *ou
 void sqz_erase_run(const struct sqz_augment *augment, const struct sqz_rect *rect,
                    struct sqz_random noise, int w, int channels, float *pixels);
 
-// A rectangle for a square picture, or none (w = 0).
+// A rectangle for a square image, or none (w = 0).
 struct sqz_rect sqz_erase_draw(const struct sqz_augment *augment, int side,
                                struct sqz_random *random);
 
 // Carries out a policy's operations on scratch->view and normalises the result into `out`. That
-// picture has its final size and direction.
+// image has its final size and direction.
 enum sqz_status sqz_policy_run(const struct sqz_augment *augment, struct sqz_random *random,
                                const struct sqz_preprocess *preprocess, float *out,
                                struct sqz_transform_scratch *scratch, struct sqz_error *err);

@@ -1,5 +1,5 @@
 // The inner loops of resizing and normalising, per SIMD level (operation_pixels.h: of the others).
-// All levels give the same bits. Private to the image code of this folder.
+// All levels give the same bits. Private to the image code of this directory.
 #ifndef SQZ_DATA_TRANSFORM_PIXELS_H
 #define SQZ_DATA_TRANSFORM_PIXELS_H
 

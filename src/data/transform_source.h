@@ -1,10 +1,10 @@
-// A part of a sample's picture, wherever it comes from. Private to the image code of this folder.
+// A part of a sample's image, wherever it comes from. Private to the image code of this directory.
 #ifndef SQZ_DATA_TRANSFORM_SOURCE_H
 #define SQZ_DATA_TRANSFORM_SOURCE_H
 
 #include "data/resize.h"
 
-// The size of the picture as shown.
+// The size of the image as shown.
 enum sqz_status sqz_source_size(const struct sqz_source *source, bool apply_exif, int *w, int *h,
                                 struct sqz_error *err);
 struct sqz_source_part {

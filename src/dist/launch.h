@@ -22,7 +22,7 @@ struct sqz_launch_end {
     int exit_status;       // mpirun's; 128 + n when signal n ended it
     int lost;              // the rank of this machine that went first without having left; -1: none
     char host[72], at[64]; // where it was, and at what
-    char run[1024];        // the run folder; "": none yet
+    char run[1024];        // the run directory; "": none yet
     bool late;             // the ranks had not met in time, and were ended
     char silent[256];      // then: machines of the hostfile that do not answer
 };

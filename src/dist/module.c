@@ -53,18 +53,17 @@ bool sqz_ranks_bound(void)
            sched_getaffinity(getppid(), sizeof parent, &parent) == 0 && !CPU_EQUAL(&own, &parent);
 }
 
-// The folder of a path, its slash cut off.
-static void folder_of(const char *path, char *out, size_t size)
+// The directory of a path, its slash cut off.
+static void dir_of(const char *path, char *out, size_t size)
 {
     const char *slash = strrchr(path, '/');
     snprintf(out, size, "%.*s", slash ? (int)(slash - path) : 0, path);
 }
 
-static bool try_folder(const char *folder, const char *below, const char *mpi, char *path,
-                       size_t size)
+static bool try_dir(const char *dir, const char *below, const char *mpi, char *path, size_t size)
 {
     char tried[PATH_MAX];
-    if (snprintf(tried, sizeof tried, "%s%s/squeezenet_%s.so", folder, below, mpi) >=
+    if (snprintf(tried, sizeof tried, "%s%s/squeezenet_%s.so", dir, below, mpi) >=
             (int)sizeof tried ||
         access(tried, R_OK) != 0)
         return false;
@@ -73,23 +72,24 @@ static bool try_folder(const char *folder, const char *below, const char *mpi, c
     return true;
 }
 
-// Beside the program or the library (a build), or in the installed library folder's `squeezenet`.
+// Beside the program or the library (a build), or in the installed library directory's
+// `squeezenet`.
 bool sqz_ranks_module(const char *mpi, char *path, size_t size)
 {
     char own[2][PATH_MAX] = {"", ""}, program[PATH_MAX];
     Dl_info info;
     const char *given = getenv("SQUEEZENET_MODULES");
     if (given && *given)
-        return try_folder(given, "", mpi, path, size);
+        return try_dir(given, "", mpi, path, size);
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     program[length < 0 ? 0 : length] = '\0';
-    folder_of(program, own[0], sizeof own[0]);
+    dir_of(program, own[0], sizeof own[0]);
     if (dladdr((void *)(intptr_t)sqz_ranks_module, &info) && info.dli_fname)
-        folder_of(info.dli_fname, own[1], sizeof own[1]);
+        dir_of(info.dli_fname, own[1], sizeof own[1]);
     for (int i = 0; i < 2; i++)
-        if (*own[i] && (try_folder(own[i], "", mpi, path, size) ||
-                        try_folder(own[i], "/squeezenet", mpi, path, size) ||
-                        try_folder(own[i], "/" SQZ_MODULES_FROM_PROGRAM, mpi, path, size)))
+        if (*own[i] && (try_dir(own[i], "", mpi, path, size) ||
+                        try_dir(own[i], "/squeezenet", mpi, path, size) ||
+                        try_dir(own[i], "/" SQZ_MODULES_FROM_PROGRAM, mpi, path, size)))
             return true;
     return false;
 }

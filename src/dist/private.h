@@ -1,4 +1,4 @@
-// What the files of this folder share.
+// What the files of this directory share.
 #ifndef SQZ_DIST_PRIVATE_H
 #define SQZ_DIST_PRIVATE_H
 

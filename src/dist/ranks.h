@@ -45,7 +45,7 @@ void sqz_ranks_known(struct sqz_ranks *ranks);
 void sqz_ranks_at(struct sqz_ranks *ranks, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-// Tells a launcher of ours (launch.h) which run folder a later start may resume.
+// Tells a launcher of ours (launch.h) which run directory a later start may resume.
 void sqz_ranks_tell_run(struct sqz_ranks *ranks, const char *run);
 
 // --- Messages. From one thread only; the bytes are borrowed until the message is done.

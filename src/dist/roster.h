@@ -16,7 +16,7 @@ struct sqz_roster_entry {
 };
 struct sqz_roster {   // as it lies in the file
     char machine[72]; // the launcher's
-    char run[1024];   // the run folder; "" until rank 0 has one
+    char run[1024];   // the run directory; "" until rank 0 has one
     int32_t n;
     struct sqz_roster_entry entries[];
 };

@@ -71,30 +71,30 @@ static bool all_equal(const char *const *a, const char *const *b, int n)
     return true;
 }
 
-enum sqz_status sqz_model_set_classes(struct sqz_model *model, const char *const *folders,
+enum sqz_status sqz_model_set_classes(struct sqz_model *model, const char *const *dirs,
                                       const char *const *labels, struct sqz_error *err)
 {
     int n = model->net->spec.classes;
-    char **new_folders = NULL, **new_labels = NULL;
-    if (folders && labels && all_equal(folders, labels, n))
+    char **new_dirs = NULL, **new_labels = NULL;
+    if (dirs && labels && all_equal(dirs, labels, n))
         labels = NULL;
-    if (folders) {
-        enum sqz_status status = check_texts(folders, n, true, err);
+    if (dirs) {
+        enum sqz_status status = check_texts(dirs, n, true, err);
         if (!status && labels)
             status = check_texts(labels, n, false, err);
         if (status)
             return status;
-        new_folders = copy_texts(folders, n);
+        new_dirs = copy_texts(dirs, n);
         new_labels = labels ? copy_texts(labels, n) : NULL;
-        if (!new_folders || (labels && !new_labels)) {
-            free_texts(new_folders, n);
+        if (!new_dirs || (labels && !new_labels)) {
+            free_texts(new_dirs, n);
             free_texts(new_labels, n);
-            return sqz_fail_memory(err, "class names", (size_t)n * sizeof *new_folders);
+            return sqz_fail_memory(err, "class names", (size_t)n * sizeof *new_dirs);
         }
     }
     free_texts(model->classes, n);
     free_texts(model->labels, n);
-    model->classes = new_folders;
+    model->classes = new_dirs;
     model->labels = new_labels;
     return SQZ_OK;
 }
@@ -111,12 +111,12 @@ static bool is_wnid(const char *word, size_t length)
     return true;
 }
 
-// Cuts a line, in place, into folder name and label; label NULL: the folder name serves.
-static void split_line(char *line, const char **folder, const char **label)
+// Cuts a line, in place, into directory name and label; label NULL: the directory name serves.
+static void split_line(char *line, const char **dir, const char **label)
 {
     char *tab = strchr(line, '\t');
     size_t word = strcspn(line, " ");
-    *folder = line;
+    *dir = line;
     *label = line;
     if (!tab && !(is_wnid(line, word) && line[word]))
         return;

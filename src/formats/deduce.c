@@ -167,7 +167,7 @@ static enum sqz_status first_and_last(const struct sqz_archive *archive, const c
                         "%s does not hold a SqueezeNet: there is no array %s.weight.", path, layer);
     if (first->rank != 4 || (first->shape[1] != 1 && first->shape[1] != 3))
         return sqz_fail(err, SQZ_E_DATA,
-                        "%s does not hold a SqueezeNet for pictures of 1 or 3 channels: %s has "
+                        "%s does not hold a SqueezeNet for images of 1 or 3 channels: %s has "
                         "another shape.",
                         path, first->name);
     sqz_conv_name(out->naming, 0, SQZ_N_CONVS - 1, layer);

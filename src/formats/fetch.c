@@ -259,11 +259,11 @@ static bool is_fetched(const struct sqz_fetch *fetch)
 
 static enum sqz_status make_parent(const char *path, struct sqz_error *err)
 {
-    char *folder = sqz_copy_string_n(path, (size_t)(sqz_path_name(path) - path));
-    if (!folder)
+    char *dir = sqz_copy_string_n(path, (size_t)(sqz_path_name(path) - path));
+    if (!dir)
         return sqz_fail_memory(err, "a path", strlen(path));
-    enum sqz_status status = *folder ? sqz_folder_make(folder, err) : SQZ_OK;
-    sqz_free(folder);
+    enum sqz_status status = *dir ? sqz_dir_make(dir, err) : SQZ_OK;
+    sqz_free(dir);
     return status;
 }
 

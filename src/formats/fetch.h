@@ -6,7 +6,7 @@
 
 struct sqz_fetch {
     const char *url;    // http:// or https://; an https address is never left for http
-    const char *path;   // where the file goes; its folder is made
+    const char *path;   // where the file goes; its directory is made
     const char *sha256; // the first 8 to 64 hex digits of the content's SHA-256; "": not known
     // May be NULL. Called now and then with the bytes so far and in all (0: not known yet); false
     // stops the transfer.

@@ -5,13 +5,13 @@
 #include "base/file.h"
 #include "net/net.h"
 
-// A network, its weights, and everything needed to use it on a picture.
+// A network, its weights, and everything needed to use it on an image.
 struct sqz_model {
     struct sqz_net *net;
     float *weights; // net->n_weights, HWIO
     struct sqz_preprocess preprocess;
-    char **classes; // net->spec.classes folder names, or NULL if unknown
-    char **labels;  // readable names, or NULL (then the folder names serve)
+    char **classes; // net->spec.classes directory names, or NULL if unknown
+    char **labels;  // readable names, or NULL (then the directory names serve)
     char *made_by;  // what made the file ("squeezenet 0.1.0, converted from ncnn")
 };
 void sqz_model_free(struct sqz_model *model);
@@ -21,9 +21,9 @@ enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_mod
 // Replaces class names. File: see cli.md, "Class names". NULL path clears.
 enum sqz_status sqz_model_read_classes(struct sqz_model *model, const char *path,
                                        struct sqz_error *err);
-// net->spec.classes texts each; labels may be NULL. Empty or equal folder names and text that is
-// not UTF-8 are errors. folders NULL clears.
-enum sqz_status sqz_model_set_classes(struct sqz_model *model, const char *const *folders,
+// net->spec.classes texts each; labels may be NULL. Empty or equal directory names and text that is
+// not UTF-8 are errors. directories NULL clears.
+enum sqz_status sqz_model_set_classes(struct sqz_model *model, const char *const *dirs,
                                       const char *const *labels, struct sqz_error *err);
 
 // A bag of named arrays, as the files hold them (weights OIHW): what the readers produce and the

@@ -210,25 +210,25 @@ static const char **take_strings(const json_t *array, int n)
 enum sqz_status sqz_metadata_classes(const struct sqz_archive *archive, const char *path,
                                      struct sqz_model *model, struct sqz_error *err)
 {
-    const char *folders_text = sqz_archive_get(archive, "classes");
+    const char *dirs_text = sqz_archive_get(archive, "classes");
     const char *labels_text = sqz_archive_get(archive, "labels");
     int n = model->net->spec.classes;
     struct sqz_error problem = {0};
     enum sqz_status status = SQZ_OK;
-    if (!folders_text)
+    if (!dirs_text)
         return SQZ_OK;
-    json_t *folders = parse(folders_text, (size_t)n + 2);
+    json_t *dirs = parse(dirs_text, (size_t)n + 2);
     json_t *labels = labels_text ? parse(labels_text, (size_t)n + 2) : NULL;
-    const char **folder_texts = take_strings(folders, n);
+    const char **dir_texts = take_strings(dirs, n);
     const char **label_texts = labels_text ? take_strings(labels, n) : NULL;
-    if (!folder_texts || (labels_text && !label_texts))
-        status = bad(err, path, folder_texts ? "labels" : "classes");
-    else if (sqz_model_set_classes(model, folder_texts, label_texts, &problem))
+    if (!dir_texts || (labels_text && !label_texts))
+        status = bad(err, path, dir_texts ? "labels" : "classes");
+    else if (sqz_model_set_classes(model, dir_texts, label_texts, &problem))
         status =
             sqz_fail(err, SQZ_E_DATA, "The class names in %s are unusable: %s", path, problem.text);
-    sqz_free(folder_texts);
+    sqz_free(dir_texts);
     sqz_free(label_texts);
-    json_decref(folders);
+    json_decref(dirs);
     json_decref(labels);
     return status;
 }

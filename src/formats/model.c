@@ -25,7 +25,7 @@ static void set_image_size(struct sqz_preprocess *preprocess, int size)
     preprocess->image_size = size;
 }
 
-// A dialect's preprocessing is for colour pictures; gray ones take the mean of its numbers.
+// A dialect's preprocessing is for colour images; gray ones take the mean of its numbers.
 static void set_channels(struct sqz_preprocess *preprocess, int channels)
 {
     if (channels == 1 && preprocess->channels == 3) {

@@ -24,7 +24,7 @@ struct sqz_pth {
     size_t bytes_left; // how much the arrays may still take: many tensors can share one storage
     const struct sqz_zip *libzip;
     struct zip *zip; // NULL: a stream, whose storages are all known
-    char top[256];   // the zip's folder
+    char top[256];   // the zip's directory
 };
 
 // A new storage under a key's name; *out is valid until the next one is added.

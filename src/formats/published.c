@@ -42,15 +42,15 @@ static void hash_in_name(const char *name, char digits[9])
 static char *path_in_cache(const char *url, const char *name, bool is_hashed)
 {
     struct sqz_text path = {0};
-    char hash[65], *folder = sqz_cache_folder();
-    if (!folder)
+    char hash[65], *dir = sqz_cache_dir();
+    if (!dir)
         return NULL;
-    sqz_text_add(&path, "%s/weights/", folder);
+    sqz_text_add(&path, "%s/weights/", dir);
     sqz_fetch_hash(url, strlen(url), hash);
     if (!is_hashed)
         sqz_text_add(&path, "%.16s-", hash);
     sqz_text_add(&path, "%s", name);
-    sqz_free(folder);
+    sqz_free(dir);
     if (path.failed)
         sqz_text_release(&path);
     return path.data;
@@ -79,7 +79,7 @@ static enum sqz_status get_remote(const struct sqz_published_request *request, c
         *path ? SQZ_OK
               : sqz_fail(err, SQZ_E_CANTWRITE,
                          "There is no place for fetched weights: neither XDG_CACHE_HOME nor HOME "
-                         "names a folder.");
+                         "names a directory.");
     if (!status) {
         struct sqz_fetch fetch = {url, *path, sha256, request->on_progress, request->arg};
         status = sqz_fetch_file(&fetch, err);

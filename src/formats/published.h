@@ -18,7 +18,7 @@ const struct sqz_published *sqz_published_find(const char *variant, const char *
 
 struct sqz_published_request {
     const char *url;
-    // NULL or "": the web and the user's cache. A folder: the file must lie there, nothing is
+    // NULL or "": the web and the user's cache. A directory: the file must lie there, nothing is
     // fetched. An http(s) address: the file is fetched from there instead.
     const char *dir;
     bool (*on_progress)(void *arg, uint64_t got, uint64_t all); // as of struct sqz_fetch

@@ -16,7 +16,7 @@ struct sqz_dialect {
     int conv10_pad_v10;               // padding of squeezenet1_0's last convolution
     struct sqz_preprocess preprocess; // the evaluation transform usual for it, at its usual size
 };
-// How a picture enters. conv1 has stride 2 in the published networks; in small pictures that loses
+// How an image enters. conv1 has stride 2 in the published networks; in small images that loses
 // what there is to see, and 3x3 with stride 1 (padded by 1) learns more.
 enum sqz_stem {
     SQZ_STEM_IMAGENET,    // as published: 7x7 (1.0) or 3x3 (1.1), stride 2

@@ -72,7 +72,7 @@ static void forward_channel(struct sqz_norm_group *group, const struct slice *sl
     double squares = add_parts(group->sums + n + channel, 2 * n, parts) / slice->pixels;
     double variance = squares - mean * mean;
     variance = variance > 0 ? variance : 0;
-    // What the moving variance follows is the estimate for all pictures; a calibration wants that
+    // What the moving variance follows is the estimate for all images; a calibration wants that
     // of these.
     double unbiased = group->step->loss && slice->pixels > 1
                           ? variance * slice->pixels / (slice->pixels - 1)

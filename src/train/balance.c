@@ -80,7 +80,7 @@ enum sqz_status sqz_balanced_view(const struct sqz_dataset *set, struct sqz_data
         sqz_free(counts);
         return sqz_fail(err, SQZ_E_CONFIG,
                         "The classes of \"%s\" differ too much for balanced_sampling: the largest "
-                        "has %zu pictures; use class_weights instead.",
+                        "has %zu images; use class_weights instead.",
                         set->name, most);
     }
     struct sqz_dataset *view = counts ? sqz_new_array(1, sizeof *view) : NULL;

@@ -6,8 +6,8 @@
 #include "train/options.h"
 
 // The weights that option class_weights means, one for each of `classes` outputs (sqz_free); *out
-// NULL when it is not given. "balanced": pictures / (classes * pictures of the class), so that the
-// average picture weighs 1; classes without pictures weigh 0.
+// NULL when it is not given. "balanced": images / (classes * images of the class), so that the
+// average image weighs 1; classes without images weigh 0.
 enum sqz_status sqz_class_weights(const struct sqz_options *options, const struct sqz_dataset *set,
                                   int classes, float **out, struct sqz_error *err);
 // A view of `set` in which the samples of rarer classes come again until every class that has any

@@ -18,7 +18,7 @@ struct sqz_train_state {
     double final_loss;           // mean of the last epoch that was completed; NAN before
     int64_t best_epoch;          // 1-based; 0: never validated
     double best_top1, best_top5; // fractions
-    double best_loss;            // of the validation pictures; decides where top-1 is the same
+    double best_loss;            // of the validation images; decides where top-1 is the same
     int64_t train_images, val_images;
     uint64_t train_fingerprint, val_fingerprint;
     struct sqz_text history;   // rows of history.csv without their timings

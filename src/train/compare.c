@@ -1,4 +1,4 @@
-// Two models side by side on the same pictures: `validate A --against B`.
+// Two models side by side on the same images: `validate A --against B`.
 #include "compress/answers.h"
 #include "net/infer.h"
 #include "train/evaluate.h"
@@ -14,7 +14,7 @@ struct side {
     struct sqz_infer *infer;
     struct sqz_batch batch;
     float *logits;
-    int room; // pictures that `logits` holds
+    int room; // images that `logits` holds
     struct sqz_evaluation sums;
 };
 
@@ -62,7 +62,7 @@ static enum sqz_status advance(struct side *side, struct sqz_error *err)
     return SQZ_OK;
 }
 
-// Adds picture i to a side's sums; true when it is right.
+// Adds image i to a side's sums; true when it is right.
 static bool judge(struct side *side, int i)
 {
     int classes = side->session.model->net->spec.classes, label = side->batch.labels[i];

@@ -78,7 +78,7 @@ static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_tex
     sqz_text_add(out, ", gradients %.1f, packed weights %.1f, scratch %.1f)\n",
                  megabytes(engine->gradients), megabytes(engine->packed_weights),
                  megabytes(engine->scratch));
-    sqz_text_add(out, "  pictures read ahead    %9.1f MB\n", megabytes(plan.pictures));
+    sqz_text_add(out, "  images read ahead    %9.1f MB\n", megabytes(plan.images));
     if (plan.validation > 0)
         sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(plan.validation));
     if (plan.data_set > 0)
@@ -87,8 +87,8 @@ static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_tex
     return SQZ_OK;
 }
 
-// Seconds of the arithmetic for one picture, from a few steps on random ones at learning rate 0.
-static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, struct sqz_error *err)
+// Seconds of the arithmetic for one image, from a few steps on random ones at learning rate 0.
+static enum sqz_status time_one_image(struct sqz_run *run, double *seconds, struct sqz_error *err)
 {
     enum { LARGEST = 32, REPEATS = 3 };
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
@@ -102,7 +102,7 @@ static enum sqz_status time_one_picture(struct sqz_run *run, double *seconds, st
     int *labels = sqz_new_array((size_t)n, sizeof *labels);
     enum sqz_status status = SQZ_OK;
     if (!images || !labels) {
-        status = sqz_fail_memory(err, "pictures to measure with", floats * sizeof *images);
+        status = sqz_fail_memory(err, "images to measure with", floats * sizeof *images);
         goto done;
     }
     struct sqz_random random;
@@ -154,38 +154,38 @@ static enum sqz_status describe_time(struct sqz_run *run, struct sqz_text *out,
                                      struct sqz_error *err)
 {
     const struct sqz_options *options = run->setup.options;
-    double picture = 0;
-    enum sqz_status status = time_one_picture(run, &picture, err);
+    double image = 0;
+    enum sqz_status status = time_one_image(run, &image, err);
     if (status)
         return status;
     int64_t validations = count_validations(run);
-    double pictures = (double)run->steps_per_epoch * (double)options->batch_size;
+    double images = (double)run->steps_per_epoch * (double)options->batch_size;
     // A forward pass is about a third of a step.
-    double validation = validations ? (double)run->setup.val->count * picture / 3 : 0;
-    double epoch = pictures * picture;
+    double validation = validations ? (double)run->setup.val->count * image / 3 : 0;
+    double epoch = images * image;
     double total = epoch * (double)options->epoch_size + validation * (double)validations;
     sqz_text_add(out,
-                 "\nTime\n  %" PRId64 " epochs of %" PRId64 " steps of %" PRId64
-                 " pictures: %" PRId64 " steps\n",
+                 "\nTime\n  %" PRId64 " epochs of %" PRId64 " steps of %" PRId64 " images: %" PRId64
+                 " steps\n",
                  options->epoch_size, run->steps_per_epoch, options->batch_size,
                  options->epoch_size * run->steps_per_epoch);
     sqz_text_add(out,
-                 "  %.1f ms a step, %.0f pictures a second (measured now on random pictures with "
+                 "  %.1f ms a step, %.0f images a second (measured now on random images with "
                  "%d threads)\n",
-                 1e3 * picture * (double)options->batch_size, 1 / picture,
+                 1e3 * image * (double)options->batch_size, 1 / image,
                  sqz_pool_size(run->environment->pool));
     sqz_text_add(out, "  an epoch about ");
     add_duration(out, epoch + validation);
     sqz_text_add(out, ", the whole run about ");
     add_duration(out, total);
-    sqz_text_add(out, ", if reading the pictures keeps up\n");
+    sqz_text_add(out, ", if reading the images keeps up\n");
     return SQZ_OK;
 }
 
 static void describe_data(const struct sqz_run *run, struct sqz_text *out)
 {
     const struct sqz_setup *setup = &run->setup;
-    sqz_text_add(out, "\nData\n  %s: %zu pictures in %d classes to train on, ",
+    sqz_text_add(out, "\nData\n  %s: %zu images in %d classes to train on, ",
                  setup->options->data_dir, setup->train->count, setup->train->n_classes);
     if (setup->val)
         sqz_text_add(out, "%zu to validate on%s\n", setup->val->count,
@@ -199,23 +199,23 @@ static void describe_data(const struct sqz_run *run, struct sqz_text *out)
     sqz_text_add(
         out,
         "\nNetwork\n  %s, dialect %s, stem %s, input %d x %d x %d, %d classes, %zu parameters, "
-        "%.1f M multiply-adds a picture, dropout %g\n",
+        "%.1f M multiply-adds an image, dropout %g\n",
         spec->variant->name, spec->dialect->name, sqz_stem_name(spec->stem), spec->image_w,
         spec->image_h, spec->channels, spec->classes, setup->model->net->n_weights,
         (double)macs / 1e6, spec->drop_rate);
 }
 
-// The curve as a picture, if there is a folder to put it in.
+// The curve as an image, if there is a directory to put it in.
 static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *out,
                                    struct sqz_error *err)
 {
-    enum { POINTS = 2000 }; // more than the picture's width
+    enum { POINTS = 2000 }; // more than the image's width
     const struct sqz_options *options = run->setup.options;
     struct sqz_text svg = {0};
     size_t stride = run->n_rates / POINTS + 1, n = 0;
     if (!*options->run_dir)
         return SQZ_OK;
-    enum sqz_status status = sqz_folder_make(options->run_dir, err);
+    enum sqz_status status = sqz_dir_make(options->run_dir, err);
     double *epochs = sqz_new_array(run->n_rates / stride + 1, sizeof *epochs);
     double *rates = sqz_new_array(run->n_rates / stride + 1, sizeof *rates);
     char *path = sqz_path_join(options->run_dir, "learning_rate.svg");
@@ -329,8 +329,8 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
     char *path = NULL;
     enum sqz_status status = SQZ_OK;
     if (*options->resume)
-        status = sqz_resume_open(options, &run.folder, &resumed, &archive, &model, &run.state,
-                                 &path, err);
+        status =
+            sqz_resume_open(options, &run.dir, &resumed, &archive, &model, &run.state, &path, err);
     if (!status) {
         status = sqz_setup_open(environment, resumed ? resumed : options, model, &run.setup, err);
         model = NULL;

@@ -159,7 +159,7 @@ static enum sqz_status judge_all(const struct sqz_environment *environment, stru
         if (status || batch.n == 0)
             return status;
         if ((size_t)batch.n > room)
-            return sqz_fail(err, SQZ_E_INTERNAL, "A batch to validate has %d pictures, not %zu.",
+            return sqz_fail(err, SQZ_E_INTERNAL, "A batch to validate has %d images, not %zu.",
                             batch.n, room);
         sqz_infer_run(infer, batch.images, batch.own, logits);
         judge_batch(&batch, logits, loss, verdicts);
@@ -215,7 +215,7 @@ size_t sqz_substituted(struct sqz_ranks *ranks, const struct sqz_loader *loader)
     return (size_t)sum;
 }
 
-// The split to validate on: what the options name, else what the folder offers.
+// The split to validate on: what the options name, else what the directory offers.
 static enum sqz_status open_val(const struct sqz_environment *environment,
                                 const struct sqz_options *options, char kind[16],
                                 struct sqz_dataset **out, struct sqz_error *err)
@@ -236,11 +236,10 @@ static enum sqz_status open_val(const struct sqz_environment *environment,
                                           .check_headers = true,
                                           .threads = sqz_pool_size(environment->pool)};
     if (layout.has_splits && !layout.val[0] && !split_given)
-        return sqz_fail(
-            err, SQZ_E_NOINPUT,
-            "\"%s\" holds a training split only; name the folder to "
-            "validate on with --val_split (--val_split train for the training pictures).",
-            options->data_dir);
+        return sqz_fail(err, SQZ_E_NOINPUT,
+                        "\"%s\" holds a training split only; name the directory to "
+                        "validate on with --val_split (--val_split train for the training images).",
+                        options->data_dir);
     return sqz_dataset_open(&request, out, err);
 }
 
@@ -254,7 +253,7 @@ static enum sqz_status map_labels(const struct sqz_model *model, struct sqz_data
         return SQZ_OK;
     return sqz_fail(
         err, SQZ_E_DATA,
-        "The model has %d outputs without class names, and \"%s\" has %d class folders; "
+        "The model has %d outputs without class names, and \"%s\" has %d class directories; "
         "give the names with --classes FILE.",
         classes, set->name, set->n_classes);
 }

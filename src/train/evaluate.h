@@ -18,7 +18,7 @@ void sqz_evaluation_share(int n, int rank, int ranks, int *first, int *end);
 
 // Everything of *out but `confusion` is set anew; that one is added to.
 // Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. The loss is
-// taken without its class weights (and jsd as the cross-entropy that it is on clean pictures).
+// taken without its class weights (and jsd as the cross-entropy that it is on clean images).
 // PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen. Ranks take their shares
 // of every batch and all get the same numbers, to the bit those of one process.
 enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
@@ -26,7 +26,7 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
                              const struct sqz_loss *loss, struct sqz_evaluation *out,
                              struct sqz_error *err);
 
-// Pictures that a substitute stood for, on all ranks.
+// Images that a substitute stood for, on all ranks.
 size_t sqz_substituted(struct sqz_ranks *ranks, const struct sqz_loader *loader);
 
 // The confusion matrix as CSV: a column a predicted class, a row a true one; and a line a class
@@ -34,9 +34,9 @@ size_t sqz_substituted(struct sqz_ranks *ranks, const struct sqz_loader *loader)
 void sqz_confusion_csv(const int64_t *confusion, int n, char *const *classes, struct sqz_text *out);
 void sqz_per_class_csv(const int64_t *confusion, int n, char *const *classes, struct sqz_text *out);
 
-// What sqz_validate calls: data_dir and val_split of the options (a folder without splits is taken
-// whole). use_recipe false: the model's own preprocessing and plain cross-entropy; true: the
-// options' transforms and loss. Folders are mapped to the model's classes by name. Options
+// What sqz_validate calls: data_dir and val_split of the options (a directory without splits is
+// taken whole). use_recipe false: the model's own preprocessing and plain cross-entropy; true: the
+// options' transforms and loss. Directories are mapped to the model's classes by name. Options
 // confusion and per_class name files that are written, too.
 enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_options *options,
@@ -58,7 +58,7 @@ enum sqz_status sqz_session_open(const struct sqz_environment *environment,
                                  bool use_recipe, struct sqz_session *out, struct sqz_error *err);
 void sqz_session_release(struct sqz_session *session);
 
-// What sqz_compare calls: two models, each with its own preprocessing, on the same pictures.
+// What sqz_compare calls: two models, each with its own preprocessing, on the same images.
 enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_model *against,
                                    const struct sqz_options *options,

@@ -70,18 +70,18 @@ static void begin_event(struct sqz_text *out)
     sqz_text_add_bytes(out, &seconds, sizeof seconds);
 }
 
-enum sqz_status sqz_events_open(const char *folder, FILE **out, struct sqz_error *err)
+enum sqz_status sqz_events_open(const char *dir, FILE **out, struct sqz_error *err)
 {
     static const char version[] = "brain.Event:2";
     char name[128];
-    enum sqz_status status = sqz_folder_make(folder, err);
+    enum sqz_status status = sqz_dir_make(dir, err);
     if (status)
         return status;
     snprintf(name, sizeof name, "events.out.tfevents.%lld.squeezenet.%ld", (long long)time(NULL),
              (long)getpid());
-    char *path = sqz_path_join(folder, name);
+    char *path = sqz_path_join(dir, name);
     if (!path)
-        return sqz_fail_memory(err, "a path", strlen(folder));
+        return sqz_fail_memory(err, "a path", strlen(dir));
     *out = fopen(path, "ae");
     if (!*out) {
         status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot write \"%s\"", path);

@@ -57,7 +57,7 @@ static struct sqz_curve curve_of(const struct history *history, const char *name
 
 enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err)
 {
-    if (run->folder.mute)
+    if (run->dir.mute)
         return SQZ_OK;
     struct history history;
     struct sqz_text svg = {0};
@@ -71,7 +71,7 @@ enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err)
          .curves = {curve_of(&history, "training", TRAIN_LOSS),
                     curve_of(&history, "validation", VAL_LOSS)},
          .n_curves = 2},
-        {.title = "accuracy (share of the validation pictures)",
+        {.title = "accuracy (share of the validation images)",
          .curves = {curve_of(&history, "top-1", TOP1), curve_of(&history, "top-5", TOP5)},
          .n_curves = 2},
         {.title = "learning rate at the epoch's end",
@@ -79,9 +79,8 @@ enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err)
          .n_curves = 1,
          .from_zero = true}};
     sqz_plot_svg(run->setup.options->model, "epoch", panels, 3, &svg);
-    status = svg.failed
-                 ? sqz_fail_memory(err, "history.svg", svg.length)
-                 : sqz_run_folder_write(&run->folder, "history.svg", sqz_text_get(&svg), err);
+    status = svg.failed ? sqz_fail_memory(err, "history.svg", svg.length)
+                        : sqz_run_dir_write(&run->dir, "history.svg", sqz_text_get(&svg), err);
     sqz_text_release(&svg);
     history_release(&history);
     return status;
@@ -108,7 +107,7 @@ static void spark(struct sqz_run *run, const char *name, const double *values, s
 void sqz_run_show_history(struct sqz_run *run)
 {
     struct history history;
-    // One epoch is no curve, and a picture less is no reason to fail a finished run.
+    // One epoch is no curve, and an image less is no reason to fail a finished run.
     if (parse(sqz_text_get(&run->state.history), &history) && history.n > 1) {
         spark(run, "Loss", history.column[TRAIN_LOSS], history.n, false, 1, "");
         spark(run, "Val loss", history.column[VAL_LOSS], history.n, false, 1, "");

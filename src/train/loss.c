@@ -1,4 +1,4 @@
-// Batches of the losses: targets, reductions, and the divergence of three views of a picture.
+// Batches of the losses: targets, reductions, and the divergence of three views of an image.
 #include "train/loss.h"
 
 #include "train/loss_rows.h"

@@ -48,12 +48,12 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
     if (status)
         return status;
     out->optimizer = config.net->n_weights * sizeof(float) * (size_t)n_states;
-    out->pictures = sqz_loader_memory(&loader);
+    out->images = sqz_loader_memory(&loader);
     if (setup->train->pixels)
         out->data_set = setup->train->count * (size_t)setup->train->w * (size_t)setup->train->h *
                         (size_t)setup->train->c;
     out->total =
-        out->weights + out->optimizer + out->step + out->pictures + out->validation + out->data_set;
+        out->weights + out->optimizer + out->step + out->images + out->validation + out->data_set;
     return SQZ_OK;
 }
 

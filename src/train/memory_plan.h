@@ -6,8 +6,8 @@
 
 struct sqz_memory_plan {               // bytes
     struct sqz_gradient_memory engine; // part of `step`
-    size_t weights, optimizer, step, pictures, validation, data_set;
-    size_t total; // decoding buffers come on top: about a decoded picture a loader thread
+    size_t weights, optimizer, step, images, validation, data_set;
+    size_t total; // decoding buffers come on top: about a decoded image a loader thread
 };
 // For the run's options as they are; `n_states`: the optimizer's buffers of the weights' size.
 enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,

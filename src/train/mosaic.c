@@ -1,16 +1,16 @@
-// Pictures in rows, with names in a small raster type.
+// Images in rows, with names in a small raster type.
 #include "train/mosaic.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
-    MOST = 64,   // pictures
-    SHOWN = 112, // pixels a side that a picture has at most
+    MOST = 64,   // images
+    SHOWN = 112, // pixels a side that an image has at most
     GAP = 4,
     DOT = 2, // pixels of a letter's dot
     ADVANCE = 4 * DOT,
-    TEXT = 5 * DOT + 2 * GAP // height of the line below a picture
+    TEXT = 5 * DOT + 2 * GAP // height of the line below an image
 };
 
 // Letters of 3 x 5 dots: an octal digit a row, from the top.
@@ -51,8 +51,8 @@ static uint8_t pixel_of(const struct sqz_preprocess *preprocess, const float *pi
     return (uint8_t)fminf(fmaxf(rintf(value), 0), 255); // a NaN becomes 0
 }
 
-static void draw_picture(struct sqz_image *image, int left, int top, int shown,
-                         const struct sqz_preprocess *preprocess, const float *pixels)
+static void draw_image(struct sqz_image *image, int left, int top, int shown,
+                       const struct sqz_preprocess *preprocess, const float *pixels)
 {
     int side = preprocess->image_size, channels = preprocess->channels;
     for (int y = 0; y < shown; y++) {
@@ -80,7 +80,7 @@ enum sqz_status sqz_mosaic(const struct sqz_batch *batch, const struct sqz_prepr
     memset(out->pixels, 0xff, (size_t)out->w * (size_t)out->h * 3);
     for (int i = 0; i < n; i++) {
         int left = GAP + i % columns * cell_w, top = GAP + i / columns * cell_h;
-        draw_picture(out, left, top, shown, preprocess, batch->images + (size_t)i * floats);
+        draw_image(out, left, top, shown, preprocess, batch->images + (size_t)i * floats);
         draw_text(out, left, top + shown + GAP, shown, classes[batch->labels[i]]);
     }
     return SQZ_OK;

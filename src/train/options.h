@@ -51,7 +51,7 @@ struct sqz_options {
     bool has_recipe;        // one was read from YAML, even if the command line overrides all of it
 };
 
-// See options.c for the rest of this folder's contract on options.
+// See options.c for the rest of this directory's contract on options.
 struct sqz_option {
     const char *name, *group, *help, *fallback; // fallback: the default as text
     enum sqz_option_type type;
@@ -97,8 +97,8 @@ bool sqz_options_teaches(const struct sqz_options *options);
 enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_text *notes,
                                   struct sqz_error *err);
 
-// The text of a built-in recipe, NULL if there is none of that name: "photos" (training on a folder
-// of photos), "finetune" (the same from given weights), "small_images". Equal to
+// The text of a built-in recipe, NULL if there is none of that name: "photos" (training on a
+// directory of photos), "finetune" (the same from given weights), "small_images". Equal to
 // configs/<name>.yaml.
 const char *sqz_builtin_recipe(const char *name);
 // Merges recipe *name, or if that is NULL "finetune" when ckpt_path is given, else "photos" (and

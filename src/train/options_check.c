@@ -92,9 +92,10 @@ static enum sqz_status check_data(const struct sqz_options *options, struct sqz_
                         "equally many.",
                         options->mean.n, options->std.n);
     if (!*options->data_dir)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option data_dir is empty; it must name a folder.");
+        return sqz_fail(err, SQZ_E_CONFIG, "Option data_dir is empty; it must name a directory.");
     if (!*options->ckpt_save_dir)
-        return sqz_fail(err, SQZ_E_CONFIG, "Option ckpt_save_dir is empty; it must name a folder.");
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option ckpt_save_dir is empty; it must name a directory.");
     return SQZ_OK;
 }
 
@@ -124,7 +125,7 @@ static enum sqz_status check_model(const struct sqz_options *options, struct sqz
     return SQZ_OK;
 }
 
-// A group of pictures that share their statistics never crosses a rank.
+// A group of images that share their statistics never crosses a rank.
 static enum sqz_status check_norm(const struct sqz_options *options, bool final,
                                   struct sqz_error *err)
 {
@@ -155,13 +156,13 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
             "val_while_train there is no accuracy to choose by; add \"--val_while_train true\".");
     if (strcmp(options->loss, "jsd") == 0 && options->aug_splits != 3)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option loss is jsd, which compares three views of every picture; add "
+                        "Option loss is jsd, which compares three views of every image; add "
                         "\"--aug_splits 3\" with an auto_augment.");
     if (strcmp(options->loss, "asl_single_label") == 0 &&
         (options->mixup > 0 || options->cutmix > 0))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is asl_single_label, which knows one true class, but mixup "
-                        "or cutmix gives pictures two.");
+                        "or cutmix gives images two.");
     if (options->early_stopping > 0 && !options->val_while_train)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option early_stopping waits for better validations, but there are none; "
@@ -219,12 +220,12 @@ static enum sqz_status check_teaching(const struct sqz_options *options, struct 
     const bool more = *options->unlabelled_dir;
     if (more && (options->distill != 1 || (!*options->teacher && !*options->ckpt_path)))
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option unlabelled_dir adds pictures whose answers only a teacher knows; "
+                        "Option unlabelled_dir adds images whose answers only a teacher knows; "
                         "add \"--distill 1\" and a teacher or ckpt_path.");
     if (more && (options->balanced_sampling || *options->class_weights))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options balanced_sampling and class_weights count labels, which the "
-                        "pictures of unlabelled_dir have none of.");
+                        "images of unlabelled_dir have none of.");
     if (options->distill_maps > 0 && !*options->teacher && !*options->ckpt_path)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option distill_maps needs a teacher; add teacher or ckpt_path.");

@@ -41,7 +41,7 @@ enum sqz_status sqz_setup_pretrained(const struct sqz_environment *environment,
                         "Nobody published weights of %s in the %s dialect; \"squeezenet info\" "
                         "lists what there is.",
                         options->model, dialect);
-    // A run folder's recipe.yaml names both: the option and the file that it led to.
+    // A run directory's recipe.yaml names both: the option and the file that it led to.
     if (*options->ckpt_path &&
         strcmp(sqz_path_name(options->ckpt_path), sqz_path_name(published->url)) != 0)
         return sqz_fail(err, SQZ_E_CONFIG,

@@ -146,7 +146,7 @@ void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_
         (facts->train_images - used) * 10 > facts->train_images)
         sqz_text_add(notes,
                      "drop_remainder leaves out %" PRId64 " of %" PRId64
-                     " pictures each epoch; --drop_remainder false or a smaller batch_size uses "
+                     " images each epoch; --drop_remainder false or a smaller batch_size uses "
                      "them.\n",
                      facts->train_images - used, facts->train_images);
     if (options->label_smoothing > 0 && strcmp(options->loss, "asl_multi_label") == 0)
@@ -160,7 +160,7 @@ void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_
 enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text *notes,
                                     struct sqz_error *err)
 {
-    enum { FEWEST = 8 }; // statistics of fewer pictures are noise, if there could be more
+    enum { FEWEST = 8 }; // statistics of fewer images are noise, if there could be more
     int64_t batch = options->batch_size, group = options->norm_group;
     bool open = sqz_options_origin(options, "norm_group") <= SQZ_FROM_BUILTIN_RECIPE;
     if (strcmp(options->norm, "batch") != 0)

@@ -2,7 +2,7 @@
 // that stay small (options prune, compress, distill, update_budget; docs/compression.md). The
 // trainer calls these functions at fixed points; without such an option they do nothing. Of several
 // ranks each does the same to its copy of the weights, which are the same bits everywhere; the
-// teacher answers for the rank's own pictures.
+// teacher answers for the rank's own images.
 #ifndef SQZ_TRAIN_RETRAIN_H
 #define SQZ_TRAIN_RETRAIN_H
 
@@ -39,7 +39,7 @@ bool sqz_retrain_settled(const struct sqz_run *run);
 
 // --- retrain_fit.c: what only the real codec can tell ---
 
-// Puts the quantiser into the loop: steps chosen by sqz_auto_run on training pictures to meet
+// Puts the quantiser into the loop: steps chosen by sqz_auto_run on training images to meet
 // `size` bytes (weights that become 0 stay 0), or shared weights.
 enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sqz_error *err);
 // Takes steps and old weights from option ckpt_path's file, the base of update_budget.

@@ -8,8 +8,8 @@
 #include <string.h>
 
 enum {
-    PICTURES = 256, // that the steps are chosen by
-    ROUNDS = 12     // of the search for a reach
+    IMAGES = 256, // that the steps are chosen by
+    ROUNDS = 12   // of the search for a reach
 };
 
 // --- Bytes ---
@@ -89,45 +89,45 @@ enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, size_
 
 // --- The quantiser goes into the loop ---
 
-struct pictures {
+struct images {
     float *values;
     size_t each; // floats
 };
 
 static enum sqz_status give(void *arg, int first, int n, float *out, struct sqz_error *err)
 {
-    const struct pictures *pictures = arg;
+    const struct images *images = arg;
     (void)err;
-    memcpy(out, pictures->values + (size_t)first * pictures->each,
-           (size_t)n * pictures->each * sizeof *out);
+    memcpy(out, images->values + (size_t)first * images->each,
+           (size_t)n * images->each * sizeof *out);
     return SQZ_OK;
 }
 
-// Augmented training pictures of an epoch that the run does not have: those that the network was
+// Augmented training images of an epoch that the run does not have: those that the network was
 // trained on as they are it is too sure of. Of several ranks each reads them all.
-static enum sqz_status collect(struct sqz_run *run, struct pictures *pictures, int *n,
+static enum sqz_status collect(struct sqz_run *run, struct images *images, int *n,
                                struct sqz_error *err)
 {
     struct sqz_loader_config config =
         sqz_setup_loader_config(&run->setup, sqz_pool_size(run->environment->pool));
     struct sqz_loader *loader = NULL;
     config.share = (struct sqz_share){0};
-    pictures->each = sqz_tensor_size(run->setup.model->net, 0);
-    pictures->values = sqz_new_array(PICTURES * pictures->each, sizeof(float));
+    images->each = sqz_tensor_size(run->setup.model->net, 0);
+    images->values = sqz_new_array(IMAGES * images->each, sizeof(float));
     *n = 0;
-    if (!pictures->values)
-        return sqz_fail_memory(err, "pictures", PICTURES * pictures->each * sizeof(float));
+    if (!images->values)
+        return sqz_fail_memory(err, "images", IMAGES * images->each * sizeof(float));
     enum sqz_status status = sqz_loader_new(&config, &loader, err);
     if (!status)
         status = sqz_loader_start(loader, (int)run->setup.options->epoch_size, 0, err);
-    while (!status && *n < PICTURES) {
+    while (!status && *n < IMAGES) {
         struct sqz_batch batch;
         status = sqz_loader_next(loader, &batch, err);
         if (status || batch.n == 0)
             break;
-        int taken = batch.n < PICTURES - *n ? batch.n : PICTURES - *n;
-        memcpy(pictures->values + (size_t)*n * pictures->each, batch.images,
-               (size_t)taken * pictures->each * sizeof(float));
+        int taken = batch.n < IMAGES - *n ? batch.n : IMAGES - *n;
+        memcpy(images->values + (size_t)*n * images->each, batch.images,
+               (size_t)taken * images->each * sizeof(float));
         *n += taken;
     }
     sqz_loader_free(loader);
@@ -145,14 +145,14 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
 {
     struct sqz_retrain *retrain = run->retrain;
     const struct sqz_net *net = run->setup.model->net;
-    struct pictures pictures = {0};
+    struct images images = {0};
     struct sqz_auto_result result;
     struct sqz_auto_job job = {.net = net,
                                .weights = run->stepper.weights,
                                .kernels = run->environment->kernels,
                                .pool = run->environment->pool,
-                               .pictures = give,
-                               .pictures_arg = &pictures,
+                               .images = give,
+                               .images_arg = &images,
                                .progress = on_progress,
                                .size = size,
                                .measure_size = measure_size,
@@ -164,7 +164,7 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
         memcpy(run->stepper.weights, served, net->n_weights * sizeof(float));
         job.grid = retrain->served.grid.steps;
     }
-    enum sqz_status status = collect(run, &pictures, &job.n_pictures, err);
+    enum sqz_status status = collect(run, &images, &job.n_images, err);
     if (!status)
         status = sqz_auto_run(&job, retrain->judged, &result, err);
     if (!status) {
@@ -174,7 +174,7 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
                      "Rounded to fit into %zu bytes, at KL %.4f from what was trained.", size,
                      result.reading.kl);
     }
-    sqz_free(pictures.values);
+    sqz_free(images.values);
     return status;
 }
 

@@ -12,7 +12,7 @@ struct sqz_teaching {
     double share; // of a target that is the teacher's softmax; the rest is what the target was
     double maps;  // weight of the maps' difference (sqz_step_batch); 0: not looked at
 };
-// Loads the network of `path` for pictures of net's size; `rows` is the largest batch. *out NULL,
+// Loads the network of `path` for images of net's size; `rows` is the largest batch. *out NULL,
 // and no error, where it knows another number of classes and `must_fit` is false.
 enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, const char *path,
                                  const struct sqz_net *net, int rows,

@@ -19,13 +19,13 @@ void sqz_run_release(struct sqz_run *run)
     sqz_free(run->class_weights);
     sqz_free(run->ranks);
     sqz_train_state_release(&run->state);
-    sqz_run_folder_release(&run->folder);
+    sqz_run_dir_release(&run->dir);
     sqz_setup_release(&run->setup);
     sqz_free(run->last_path);
     sqz_free(run->best_path);
 }
 
-// The option's path as it is from any folder. One that does not resolve is reported by whoever
+// The option's path as it is from any directory. One that does not resolve is reported by whoever
 // opens it.
 static enum sqz_status make_absolute(struct sqz_options *options, const char *name,
                                      const char *value, struct sqz_error *err)
@@ -58,7 +58,7 @@ enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
         sqz_options_write_yaml(options, false, &text);
         status = text.failed
                      ? sqz_fail_memory(err, "recipe.yaml", text.length)
-                     : sqz_run_folder_write(&run->folder, "recipe.yaml", sqz_text_get(&text), err);
+                     : sqz_run_dir_write(&run->dir, "recipe.yaml", sqz_text_get(&text), err);
     }
     sqz_text_release(&text);
     sqz_options_free(options);
@@ -74,7 +74,7 @@ static enum sqz_status check_same_data(const struct sqz_run *run, const struct s
         return SQZ_OK;
     return sqz_fail(
         err, SQZ_E_DATA,
-        "The %s pictures in \"%s\" are not those that the run began with (%lld then, %lld "
+        "The %s images in \"%s\" are not those that the run began with (%lld then, %lld "
         "now), so it cannot be continued; restore them, or start a new run with --ckpt_path.",
         train ? "validation" : "training", run->setup.options->data_dir,
         (long long)(train ? old->val_images : old->train_images),
@@ -105,7 +105,7 @@ static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *
     if (!status)
         status = sqz_run_take_over(run, err);
     if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
-        status = sqz_run_folder_create(run->setup.options, &run->folder, err);
+        status = sqz_run_dir_create(run->setup.options, &run->dir, err);
     return status;
 }
 
@@ -144,7 +144,7 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     struct sqz_train_state old = {0};
     char *path = NULL;
     enum sqz_status status =
-        sqz_resume_open(given, &run->folder, &options, &archive, &model, &old, &path, err);
+        sqz_resume_open(given, &run->dir, &options, &archive, &model, &old, &path, err);
     if (!status) {
         status = sqz_setup_open(run->environment, options, model, &run->setup, err);
         model = NULL;
@@ -159,7 +159,7 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
         sqz_text_add(&run->setup.notes,
                      "There is no checkpoint in \"%s\" yet: the run starts again "
                      "from its recipe.yaml.\n",
-                     run->folder.path);
+                     run->dir.path);
     sqz_model_free(model);
     sqz_options_free(options);
     sqz_archive_release(&archive);
@@ -170,32 +170,32 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
 
 static enum sqz_status open_events(struct sqz_run *run, struct sqz_error *err)
 {
-    if (run->folder.mute)
+    if (run->dir.mute)
         return SQZ_OK;
-    char *path = sqz_run_folder_file(&run->folder, SQZ_EVENTS_FOLDER);
+    char *path = sqz_run_dir_file(&run->dir, SQZ_EVENTS_DIR);
     if (!path)
-        return sqz_fail_memory(err, "a path", strlen(run->folder.path));
-    enum sqz_status status = sqz_events_open(path, &run->folder.events, err);
+        return sqz_fail_memory(err, "a path", strlen(run->dir.path));
+    enum sqz_status status = sqz_events_open(path, &run->dir.events, err);
     sqz_free(path);
     return status;
 }
 
-// The run folder's text files, made to agree with the state.
-static enum sqz_status open_folder(struct sqz_run *run, struct sqz_error *err)
+// The run directory's text files, made to agree with the state.
+static enum sqz_status open_dir(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
-    run->last_path = sqz_run_folder_file(&run->folder, SQZ_LAST_CHECKPOINT);
-    run->best_path = sqz_run_folder_file(&run->folder, SQZ_BEST_CHECKPOINT);
+    run->last_path = sqz_run_dir_file(&run->dir, SQZ_LAST_CHECKPOINT);
+    run->best_path = sqz_run_dir_file(&run->dir, SQZ_BEST_CHECKPOINT);
     sqz_text_release(&state->recipe);
     sqz_recipe_portable(run->setup.options, &state->recipe);
     if (!run->last_path || !run->best_path || state->recipe.failed)
-        return sqz_fail_memory(err, "the run folder", state->recipe.length);
+        return sqz_fail_memory(err, "the run directory", state->recipe.length);
     enum sqz_status status = sqz_run_write_recipe(run, err);
     if (!status && run->setup.divided)
-        status = sqz_run_folder_write_split(&run->folder, run->setup.train, run->setup.val, err);
+        status = sqz_run_dir_write_split(&run->dir, run->setup.train, run->setup.val, err);
     if (!status)
-        status = sqz_run_folder_start(&run->folder, sqz_text_get(&state->step_rows),
-                                      sqz_text_get(&state->history), err);
+        status = sqz_run_dir_start(&run->dir, sqz_text_get(&state->step_rows),
+                                   sqz_text_get(&state->history), err);
     if (!status && run->setup.options->tensorboard)
         status = open_events(run, err);
     if (!status && state->displaced_best) {
@@ -226,7 +226,7 @@ static void fill_result(const struct sqz_run *run, struct sqz_train_result *out)
         out->best_top1 = (double)run->shown.correct1 / (double)run->shown.samples;
         out->best_top5 = (double)run->shown.correct5 / (double)run->shown.samples;
     }
-    snprintf(out->run_dir, sizeof out->run_dir, "%s", run->folder.path);
+    snprintf(out->run_dir, sizeof out->run_dir, "%s", run->dir.path);
     if (sqz_path_exists(run->best_path))
         snprintf(out->best_checkpoint, sizeof out->best_checkpoint, "%s", run->best_path);
 }
@@ -240,7 +240,7 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
         *options->resume ? begin_resumed(&run, options, err) : begin_new(&run, options, err);
     status = sqz_run_meet(&run, status, err);
     if (!status)
-        status = sqz_ranks_agree(environment->ranks, open_folder(&run, err), err);
+        status = sqz_ranks_agree(environment->ranks, open_dir(&run, err), err);
     if (status)
         goto done;
     sqz_run_introduce(&run);
@@ -257,11 +257,11 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
     if (status == SQZ_OK || status == SQZ_E_STOPPED)
         fill_result(&run, out);
     else if (err)
-        sqz_run_folder_log(&run.folder, "%s", err->text);
+        sqz_run_dir_log(&run.dir, "%s", err->text);
     size_t substituted = sqz_substituted(environment->ranks, run.loader);
     if (substituted > 0)
         sqz_run_note(&run, SQZ_EVENT_WARNING,
-                     "%zu training pictures could not be decoded; others of "
+                     "%zu training images could not be decoded; others of "
                      "their class took their places.",
                      substituted);
 done:

@@ -1,4 +1,4 @@
-// A training run from options to a run folder: what sqz_train and sqz_train_dry_run call.
+// A training run from options to a run directory: what sqz_train and sqz_train_dry_run call.
 #ifndef SQZ_TRAIN_TRAINER_H
 #define SQZ_TRAIN_TRAINER_H
 
@@ -21,7 +21,7 @@ struct sqz_environment {
 
 // Trains, fine-tunes, or resumes (option `resume`), as the options say. `options` may be as loaded:
 // the built-in recipe is merged here when no recipe file was given, and they are checked here.
-// SQZ_E_STOPPED leaves a resumable run folder and fills *out, too.
+// SQZ_E_STOPPED leaves a resumable run directory and fills *out, too.
 enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
                                 const struct sqz_options *options, struct sqz_train_result *out,
                                 struct sqz_error *err);

@@ -26,7 +26,7 @@ static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
                     "Stopped in epoch %" PRId64 " after step %" PRId64
                     "; everything is saved, continue "
                     "with: squeezenet train --resume %s",
-                    run->state.epoch + 1, run->state.steps, run->folder.path);
+                    run->state.epoch + 1, run->state.steps, run->dir.path);
 }
 
 // A validation ends like this when the user asks for it, or when a rank is lost in its middle; then
@@ -74,15 +74,14 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
     sqz_run_rank_columns(run, result, seconds, &row, &ranks);
     sqz_text_add(&row, "\n");
     if (!state->step_rows.failed && !row.failed)
-        sqz_run_folder_step(&run->folder, sqz_text_get(&row));
+        sqz_run_dir_step(&run->dir, sqz_text_get(&row));
     struct sqz_scalar scalars[] = {
         {"loss", result->loss}, {"learning_rate", rate}, {"gradient_norm", result->gradient_norm}};
-    sqz_events_add(run->folder.events, state->steps, scalars, 3);
-    sqz_run_folder_log(&run->folder,
-                       "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64
-                       " loss %.6f lr %.6g%s",
-                       state->epoch + 1, options->epoch_size, state->batch, run->steps_per_epoch,
-                       result->loss, rate, sqz_text_get(&ranks));
+    sqz_events_add(run->dir.events, state->steps, scalars, 3);
+    sqz_run_dir_log(
+        &run->dir, "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64 " loss %.6f lr %.6g%s",
+        state->epoch + 1, options->epoch_size, state->batch, run->steps_per_epoch, result->loss,
+        rate, sqz_text_get(&ranks));
     sqz_text_release(&row);
     sqz_text_release(&ranks);
 }
@@ -251,7 +250,7 @@ static void add_epoch_events(struct sqz_run *run, double loss, const struct sqz_
         scalars[3] =
             (struct sqz_scalar){"val_Top_5_Accuracy_0", (double)result->correct5 / samples};
     }
-    sqz_events_add(run->folder.events, run->state.steps, scalars, result ? 4 : 1);
+    sqz_events_add(run->dir.events, run->state.steps, scalars, result ? 4 : 1);
 }
 
 static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
@@ -287,8 +286,8 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         status = sqz_run_save_last(run, err);
     if (!status)
-        status = sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds,
-                                      speed(run), err);
+        status =
+            sqz_run_dir_epoch(&run->dir, sqz_text_get(&row), run->epoch_seconds, speed(run), err);
     if (!status)
         status = sqz_run_plot_history(run, err);
     if (!status)
@@ -335,7 +334,7 @@ static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
         state->batch > 0 ? state->loss_sum / (double)state->loss_samples : state->final_loss;
     sqz_run_history_row(run, epoch, loss, rate, result, &row);
     enum sqz_status status =
-        sqz_run_folder_epoch(&run->folder, sqz_text_get(&row), run->epoch_seconds, speed(run), err);
+        sqz_run_dir_epoch(&run->dir, sqz_text_get(&row), run->epoch_seconds, speed(run), err);
     if (!status)
         sqz_run_epoch_line(run, epoch, loss, rate, result, is_best);
     sqz_text_release(&row);
@@ -369,8 +368,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Ended after %" PRId64 " steps, as %s asks; to go on: "
                      "squeezenet train --resume %s",
-                     state->steps, run->time_planned ? "max_seconds" : "max_steps",
-                     run->folder.path);
+                     state->steps, run->time_planned ? "max_seconds" : "max_steps", run->dir.path);
     return status;
 }
 

@@ -86,7 +86,7 @@ static struct sqz_net_spec spec_of(const struct sqz_options *options)
                                  .drop_rate = drop_rate(options)};
 }
 
-// Labels follow the file's class names when it knows every folder's; the classifier keeps its
+// Labels follow the file's class names when it knows every directory's; the classifier keeps its
 // meaning.
 static enum sqz_status fit_classes(struct sqz_setup *setup, const struct sqz_model *file,
                                    bool *keeps_names, struct sqz_error *err)
@@ -115,7 +115,7 @@ static enum sqz_status fit_classes(struct sqz_setup *setup, const struct sqz_mod
                                    train->n_classes, err);
 }
 
-// Names for every output: a recipe may ask for more outputs than there are folders.
+// Names for every output: a recipe may ask for more outputs than there are directories.
 static enum sqz_status name_classes(struct sqz_setup *setup, char *const *labels,
                                     struct sqz_error *err)
 {
@@ -124,7 +124,7 @@ static enum sqz_status name_classes(struct sqz_setup *setup, char *const *labels
     int n = model->net->spec.classes;
     if (n != train->n_classes) {
         sqz_text_add(&setup->notes,
-                     "The model has %d outputs for %d class folders, as num_classes "
+                     "The model has %d outputs for %d class directories, as num_classes "
                      "asks; it is saved without class names.\n",
                      n, train->n_classes);
         return SQZ_OK;
@@ -135,7 +135,7 @@ static enum sqz_status name_classes(struct sqz_setup *setup, char *const *labels
 
 // A common offset of all logits leaves the softmax as it is, but keeps the last layer's ReLU open
 // until the features are worth something. With MindCV's 0 the first thing that a network learns on
-// hard pictures is to close every logit, and then no gradient is left.
+// hard images is to close every logit, and then no gradient is left.
 static void open_classifier(struct sqz_model *model, double bias)
 {
     const struct sqz_param *param = &model->net->params[model->net->n_params - 1];
@@ -167,7 +167,7 @@ static enum sqz_status start_fresh(struct sqz_setup *setup, struct sqz_error *er
     open_classifier(setup->model, options->classifier_bias);
     if (setup->recipe)
         sqz_text_add(&setup->notes,
-                     "Training starts from random weights; with few pictures, starting "
+                     "Training starts from random weights; with few images, starting "
                      "from published ones (--ckpt_path FILE) is faster and usually much more "
                      "accurate.\n");
     return name_classes(setup, NULL, err);
@@ -252,8 +252,8 @@ done:
     return status;
 }
 
-// A resumed model brings its own classes: the folders must still be the same ones. It is rebuilt,
-// because files hold no dropout rate.
+// A resumed model brings its own classes: the directories must still be the same ones. It is
+// rebuilt, because files hold no dropout rate.
 static enum sqz_status keep_resumed(struct sqz_setup *setup, struct sqz_error *err)
 {
     struct sqz_model *file = setup->model;

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-// Rows of a batch: with augmentation splits every picture comes three times.
+// Rows of a batch: with augmentation splits every image comes three times.
 static int batch_rows(const struct sqz_options *options)
 {
     return (int)options->batch_size * (options->aug_splits > 1 ? (int)options->aug_splits : 1);
@@ -145,8 +145,8 @@ static int64_t steps_within(const struct sqz_run *run, double seconds)
 {
     const struct sqz_options *options = run->setup.options;
     double step = run->train_seconds / (double)run->steps_here;
-    double picture = run->train_seconds / (double)run->images;
-    double validation = run->val_loader ? (double)run->setup.val->count * picture / 3 : 0;
+    double image = run->train_seconds / (double)run->images;
+    double validation = run->val_loader ? (double)run->setup.val->count * image / 3 : 0;
     double between = options->val_while_train
                          ? validation / (double)(run->steps_per_epoch * options->val_interval)
                          : 0;

@@ -25,7 +25,7 @@ static enum sqz_status fill_passport(const struct sqz_run *run, struct passport 
                              .steps = run->state.steps,
                              .level = (int32_t)run->environment->kernels->level};
     snprintf(out->version, sizeof out->version, "%s", SQZ_VERSION);
-    snprintf(out->path, sizeof out->path, "%s", run->folder.path ? run->folder.path : "");
+    snprintf(out->path, sizeof out->path, "%s", run->dir.path ? run->dir.path : "");
     sqz_recipe_portable(run->setup.options, &recipe);
     if (recipe.failed)
         return sqz_fail_memory(err, "the recipe", recipe.length);
@@ -48,9 +48,9 @@ static const char *difference(const struct passport *a, const struct passport *b
     if (memcmp(a->recipe, b->recipe, sizeof a->recipe) != 0)
         return "another recipe (or seed)";
     if (a->train != b->train)
-        return "other training pictures";
+        return "other training images";
     if (a->val != b->val)
-        return "other validation pictures";
+        return "other validation images";
     if (a->steps != b->steps)
         return "another checkpoint";
     if (memcmp(a->weights, b->weights, sizeof a->weights) != 0)
@@ -73,13 +73,13 @@ static enum sqz_status compare_passports(struct sqz_run *run, const struct passp
                         "Rank %d on %s has %s than rank 0 on %s; all ranks must do the same.", r,
                         sqz_ranks_host(ranks, r), what, sqz_ranks_host(ranks, 0));
     }
-    run->folder.ranks = true;
+    run->dir.ranks = true;
     if (sqz_ranks_rank(ranks) == 0)
         return SQZ_OK;
-    sqz_free(run->folder.path); // of a resumed run, as this machine sees it
-    run->folder.path = sqz_copy_string(all[0].path);
-    run->folder.mute = true;
-    return run->folder.path ? SQZ_OK : sqz_fail_memory(err, "a path", sizeof all[0].path);
+    sqz_free(run->dir.path); // of a resumed run, as this machine sees it
+    run->dir.path = sqz_copy_string(all[0].path);
+    run->dir.mute = true;
+    return run->dir.path ? SQZ_OK : sqz_fail_memory(err, "a path", sizeof all[0].path);
 }
 
 enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct sqz_error *err)
@@ -100,8 +100,8 @@ enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct
         status = sqz_ranks_gather(ranks, &mine, sizeof mine, all, err);
     if (!status)
         status = compare_passports(run, all, err);
-    if (!status && !run->folder.mute)
-        sqz_ranks_tell_run(ranks, run->folder.path);
+    if (!status && !run->dir.mute)
+        sqz_ranks_tell_run(ranks, run->dir.path);
     sqz_free(all);
     return status;
 }
@@ -162,7 +162,7 @@ void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *res
     double efficiency = busy / (size * seconds);
     double slow = result->reports[slowest].compute_seconds;
     // bytes_sent, exposed_ms, efficiency, slowest_rank, slowest_host, slowest_ms and, divided by
-    // blanks, every rank's images_per_second: names in run_folder.c.
+    // blanks, every rank's images_per_second: names in run_dir.c.
     sqz_text_add(row, ",%zu,%.3f,%.4f,%d,%s,%.3f,", result->cost.bytes, 1e3 * result->cost.seconds,
                  efficiency, slowest, sqz_ranks_host(ranks, slowest), 1e3 * slow);
     for (int r = 0; r < size; r++)

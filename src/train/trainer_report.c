@@ -14,7 +14,7 @@ void sqz_run_note(struct sqz_run *run, enum sqz_event_kind kind, const char *for
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    sqz_run_folder_log(&run->folder, "%s", text);
+    sqz_run_dir_log(&run->dir, "%s", text);
     if (!run->environment->on_event)
         return;
     struct sqz_event event = {.kind = kind,
@@ -48,13 +48,13 @@ static void introduce_data(struct sqz_run *run)
     grouped((int64_t)setup->train->count, train);
     if (setup->val)
         sqz_run_note(run, SQZ_EVENT_NOTE,
-                     "Data      %s: %s pictures in %d classes; %s to validate on%s",
+                     "Data      %s: %s images in %d classes; %s to validate on%s",
                      options->data_dir, train, setup->train->n_classes,
                      grouped((int64_t)setup->val->count, val),
                      setup->divided ? " (one in five of each class, see split.csv)" : "");
     else
         sqz_run_note(run, SQZ_EVENT_NOTE,
-                     "Data      %s: %s pictures in %d classes; none to validate on",
+                     "Data      %s: %s images in %d classes; none to validate on",
                      options->data_dir, train, setup->train->n_classes);
 }
 
@@ -69,11 +69,11 @@ static void introduce_training(struct sqz_run *run)
     if (options->gradient_accumulation_steps > 1)
         snprintf(group, sizeof group, ", an update every %" PRId64 " steps",
                  options->gradient_accumulation_steps);
-    sqz_run_note(
-        run, SQZ_EVENT_NOTE,
-        "Training  %" PRId64 " epochs of %" PRId64 " steps, %" PRId64 " pictures each%s%s%s",
-        options->epoch_size, run->steps_per_epoch, options->batch_size, group,
-        run->setup.recipe ? "; built-in recipe " : "", run->setup.recipe ? run->setup.recipe : "");
+    sqz_run_note(run, SQZ_EVENT_NOTE,
+                 "Training  %" PRId64 " epochs of %" PRId64 " steps, %" PRId64 " images each%s%s%s",
+                 options->epoch_size, run->steps_per_epoch, options->batch_size, group,
+                 run->setup.recipe ? "; built-in recipe " : "",
+                 run->setup.recipe ? run->setup.recipe : "");
     sqz_run_note(run, SQZ_EVENT_NOTE,
                  "Optimizer %s, learning rate %g, %s%s, weight decay %g%s, label smoothing %g",
                  options->opt, options->lr, options->scheduler, warmup, options->weight_decay, clip,
@@ -95,12 +95,12 @@ void sqz_run_introduce(struct sqz_run *run)
     introduce_training(run);
     if (!sqz_memory_plan(run, run->optimizer->rule->n_states, &plan, NULL))
         sqz_run_note(run, SQZ_EVENT_NOTE,
-                     "Memory    %.0f MB planned: %.0f for the step, %.0f for pictures, %.0f to "
+                     "Memory    %.0f MB planned: %.0f for the step, %.0f for images, %.0f to "
                      "validate",
-                     (double)plan.total / 1e6, (double)plan.step / 1e6, (double)plan.pictures / 1e6,
+                     (double)plan.total / 1e6, (double)plan.step / 1e6, (double)plan.images / 1e6,
                      (double)plan.validation / 1e6);
     sqz_run_introduce_ranks(run);
-    sqz_run_note(run, SQZ_EVENT_NOTE, "Run       %s", run->folder.path);
+    sqz_run_note(run, SQZ_EVENT_NOTE, "Run       %s", run->dir.path);
     const char *line = sqz_text_get(&run->setup.notes);
     while (*line) {
         size_t length = strcspn(line, "\n");
@@ -177,9 +177,9 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
     run->waited = all_waited;
     sqz_text_add(&line, "  lr %.3g  %.1f s  %.0f img/s", rate, run->epoch_seconds, speed);
     if (run->epoch_seconds > 0)
-        sqz_text_add(&line, "  %.1f %% waiting for pictures", 100 * waited / run->epoch_seconds);
+        sqz_text_add(&line, "  %.1f %% waiting for images", 100 * waited / run->epoch_seconds);
     sqz_text_add(&line, "%s", is_best ? "  best" : "");
-    sqz_run_folder_log(&run->folder, "%s", sqz_text_get(&line));
+    sqz_run_dir_log(&run->dir, "%s", sqz_text_get(&line));
     struct sqz_event event = {.kind = SQZ_EVENT_EPOCH,
                               .text = sqz_text_get(&line),
                               .epoch = (int)epoch,

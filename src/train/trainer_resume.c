@@ -1,4 +1,4 @@
-// Continuing a run: its options come from its own folder, and what would make it another run is
+// Continuing a run: its options come from its own directory, and what would make it another run is
 // refused.
 #include "train/trainer_run.h"
 
@@ -68,16 +68,16 @@ void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out
     sqz_text_release(&whole);
 }
 
-// The folder's recipe.yaml and, above it, what the checkpoint itself says.
-static enum sqz_status read_recipes(const struct sqz_run_folder *folder,
+// The directory's recipe.yaml and, above it, what the checkpoint itself says.
+static enum sqz_status read_recipes(const struct sqz_run_dir *dir,
                                     const struct sqz_train_state *state, bool has_state,
                                     const char *checkpoint, struct sqz_options *options,
                                     struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
-    char *path = sqz_run_folder_file(folder, "recipe.yaml");
+    char *path = sqz_run_dir_file(dir, "recipe.yaml");
     if (!path)
-        return sqz_fail_memory(err, "a path", strlen(folder->path));
+        return sqz_fail_memory(err, "a path", strlen(dir->path));
     if (sqz_path_exists(path))
         status = sqz_options_read_yaml(options, path, SQZ_FROM_YAML, err);
     else if (!has_state)
@@ -85,7 +85,7 @@ static enum sqz_status read_recipes(const struct sqz_run_folder *folder,
             sqz_fail(err, SQZ_E_NOINPUT,
                      "\"%s\" holds neither a checkpoint nor a recipe.yaml, so there is no run to "
                      "resume in it.",
-                     folder->path);
+                     dir->path);
     if (!status && has_state)
         status = sqz_options_parse_yaml(options, sqz_text_get(&state->recipe), state->recipe.length,
                                         checkpoint, SQZ_FROM_YAML, err);
@@ -126,7 +126,7 @@ static enum sqz_status drop_old_limit(struct sqz_options *options, int64_t steps
     return sqz_options_set(options, "max_steps", "0", SQZ_FROM_YAML, err);
 }
 
-enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_folder *folder,
+enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_dir *dir,
                                 struct sqz_options **options, struct sqz_archive *archive,
                                 struct sqz_model **model, struct sqz_train_state *state,
                                 char **checkpoint, struct sqz_error *err)
@@ -134,13 +134,13 @@ enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_
     *options = NULL;
     *model = NULL;
     *checkpoint = NULL;
-    enum sqz_status status = sqz_run_folder_find(given->resume, folder, checkpoint, err);
+    enum sqz_status status = sqz_run_dir_find(given->resume, dir, checkpoint, err);
     if (!status && *checkpoint)
         status = sqz_checkpoint_read(*checkpoint, archive, model, state, err);
     if (!status)
         status = sqz_options_new(options, err);
     if (!status)
-        status = read_recipes(folder, state, *model != NULL, *checkpoint, *options, err);
+        status = read_recipes(dir, state, *model != NULL, *checkpoint, *options, err);
     for (int i = 0; i < sqz_option_count() && !status; i++)
         if (given->origins[i] >= SQZ_FROM_YAML && strcmp(sqz_option_at(i)->name, "resume") != 0)
             status = overlay_one(given, i, *options, err);

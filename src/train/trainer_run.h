@@ -5,14 +5,14 @@
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/retrain.h"
-#include "train/run_folder.h"
+#include "train/run_dir.h"
 #include "train/schedule.h"
 #include "train/trainer_setup.h"
 
 struct sqz_run {
     const struct sqz_environment *environment;
     struct sqz_setup setup;
-    struct sqz_run_folder folder;
+    struct sqz_run_dir dir;
     struct sqz_train_state state;
     struct sqz_loss loss;
     float *class_weights; // of the loss; NULL: none
@@ -112,7 +112,7 @@ void sqz_run_show_history(struct sqz_run *run);
 
 // trainer_resume.c: options of the run to continue, with what the command line may change; the
 // checkpoint's model and state if there is one (else *model NULL), its arrays for the restoring.
-enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_folder *folder,
+enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_dir *dir,
                                 struct sqz_options **options, struct sqz_archive *archive,
                                 struct sqz_model **model, struct sqz_train_state *state,
                                 char **checkpoint, struct sqz_error *err);

@@ -12,7 +12,7 @@ enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err)
     struct sqz_train_state *state = &run->state;
     snprintf(state->simd, sizeof state->simd, "%s",
              sqz_cpu_level_name(run->environment->kernels->level));
-    if (run->folder.mute)
+    if (run->dir.mute)
         return SQZ_OK;
     if (state->history.failed || state->step_rows.failed || state->kept.failed)
         return sqz_fail_memory(err, "the history", state->step_rows.length);
@@ -25,7 +25,7 @@ enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err)
 enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err)
 {
     struct sqz_model best = *run->setup.model; // a borrowed view; nothing of it is released
-    if (run->folder.mute)
+    if (run->dir.mute)
         return SQZ_OK;
     best.weights = (float *)(weights ? weights : sqz_stepper_judged(&run->stepper));
     return sqz_model_write(&best, run->best_path, SQZ_REPLACE_EXISTING, err);
@@ -35,7 +35,7 @@ enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err
 {
     const struct sqz_net *net = run->setup.model->net;
     struct sqz_model *best = NULL;
-    if (run->folder.mute)
+    if (run->dir.mute)
         return SQZ_OK;
     enum sqz_status status = sqz_model_read(run->best_path, NULL, 0, &best, err);
     if (status)
@@ -124,7 +124,7 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
 {
     const struct sqz_options *options = run->setup.options;
     int64_t epoch = run->state.epoch;
-    if (run->folder.mute || strcmp(options->ckpt_format, "ckpt") != 0 ||
+    if (run->dir.mute || strcmp(options->ckpt_format, "ckpt") != 0 ||
         (epoch % options->ckpt_save_interval != 0 && !run->state.finished))
         return SQZ_OK;
     int n = count_lines(sqz_text_get(&run->state.kept));
@@ -132,7 +132,7 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
     char name[128];
     snprintf(name, sizeof name, "%s-%lld_%lld.ckpt", options->model, (long long)epoch,
              (long long)run->steps_per_epoch);
-    char *path = sqz_run_folder_file(&run->folder, name);
+    char *path = sqz_run_dir_file(&run->dir, name);
     enum sqz_status status = SQZ_OK;
     if (!kept || !path) {
         status = sqz_fail_memory(err, "the list of checkpoints", (size_t)n * sizeof *kept);
@@ -144,7 +144,7 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
         goto done;
     status = sqz_checkpoint_write_ckpt(path, &run->stepper, run->setup.model, err);
     if (!status && victim >= 0) {
-        char *old = sqz_run_folder_file(&run->folder, kept[victim].name);
+        char *old = sqz_run_dir_file(&run->dir, kept[victim].name);
         if (!old)
             status = sqz_fail_memory(err, "a path", sizeof kept->name);
         else if (unlink(old) && errno != ENOENT)

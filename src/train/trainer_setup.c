@@ -21,7 +21,7 @@ void sqz_setup_release(struct sqz_setup *setup)
     *setup = (struct sqz_setup){0};
 }
 
-static bool is_class_folders(const char *kind)
+static bool is_class_dirs(const char *kind)
 {
     return strcmp(kind, "imagenet") == 0;
 }
@@ -49,10 +49,10 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
     if (status)
         return status;
     setup->kind = kind_of(options->dataset);
-    bool folders = is_class_folders(setup->kind);
+    bool dirs = is_class_dirs(setup->kind);
     bool train_open = sqz_options_origin(options, "train_split") <= SQZ_FROM_BUILTIN_RECIPE;
     bool val_open = sqz_options_origin(options, "val_split") <= SQZ_FROM_BUILTIN_RECIPE;
-    // A folder without splits keeps the usual names: they mark it for division below.
+    // A directory without splits keeps the usual names: they mark it for division below.
     const char *train = layout.has_splits ? layout.train : "train";
     const char *val = layout.has_splits ? layout.val : "val";
     if (*train && train_open)
@@ -60,9 +60,10 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
             sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s", train);
     if (!status && *val && val_open)
         status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "val_split", "%s", val);
-    // Class folders directly below data_dir, and nobody asked for other folders: divide them. The
-    // names are compared, not the origins, so that a restart from recipe.yaml does the same.
-    setup->divided = folders && !layout.has_splits && strcmp(options->train_split, "train") == 0 &&
+    // Class directories directly below data_dir, and nobody asked for other directories: divide
+    // them. The names are compared, not the origins, so that a restart from recipe.yaml does the
+    // same.
+    setup->divided = dirs && !layout.has_splits && strcmp(options->train_split, "train") == 0 &&
                      strcmp(options->val_split, "val") == 0;
     return status;
 }
@@ -93,7 +94,7 @@ static bool has_val(const struct sqz_setup *setup)
         options->val_while_train && sqz_options_origin(options, "val_while_train") >= SQZ_FROM_YAML;
     if (setup->divided || asked)
         return true;
-    if (is_class_folders(setup->kind))
+    if (is_class_dirs(setup->kind))
         return *options->val_split && sqz_dataset_has_split(options->data_dir, options->val_split);
     return strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
 }
@@ -103,7 +104,7 @@ static void note_skipped(struct sqz_setup *setup, const struct sqz_dataset *set,
     if (set->skipped == 0)
         return;
     sqz_text_add(
-        &setup->notes, "%zu %s left out of the %s pictures: %s%s.\n", set->skipped,
+        &setup->notes, "%zu %s left out of the %s images: %s%s.\n", set->skipped,
         set->skipped == 1 ? "file is" : "files are", split,
         set->skipped == 1 || !set->skipped_example ? "" : "no images that can be read; the first: ",
         set->skipped_example ? set->skipped_example : "no images that can be read");
@@ -116,7 +117,7 @@ static enum sqz_status add_unlabelled(const struct sqz_environment *environment,
     enum sqz_status status = sqz_dataset_add_unlabelled(
         setup->train, setup->options->unlabelled_dir, sqz_pool_size(environment->pool), err);
     if (!status)
-        sqz_text_add(&setup->notes, "%zu of the training pictures have no label.\n",
+        sqz_text_add(&setup->notes, "%zu of the training images have no label.\n",
                      setup->train->count - labelled);
     return status;
 }
@@ -140,7 +141,7 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
     return status;
 }
 
-// Longest side of the largest of some evenly spaced pictures; 0 when none can be looked at.
+// Longest side of the largest of some evenly spaced images; 0 when none can be looked at.
 static int typical_side(const struct sqz_dataset *set)
 {
     enum { LOOKS = 24 };
@@ -155,13 +156,13 @@ static int typical_side(const struct sqz_dataset *set)
 
 static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *err)
 {
-    enum { SMALL_SIDE = 64 }; // pictures up to this size gain nothing from the recipe for photos
+    enum { SMALL_SIDE = 64 }; // images up to this size gain nothing from the recipe for photos
     int side = typical_side(setup->train);
     struct sqz_options *options = setup->options;
     if (!*options->ckpt_path && side > 0 && side <= SMALL_SIDE)
         setup->recipe = "small_images";
     enum sqz_status status = sqz_options_use_builtin(options, &setup->recipe, err);
-    // The recipe speaks of class folders; what was found in the folder is truer.
+    // The recipe speaks of class directories; what was found in the directory is truer.
     if (!status)
         status = sqz_setup_find_data(setup, err);
     return status;
@@ -182,9 +183,9 @@ static enum sqz_status fit_batch(struct sqz_options *options, int ranks, struct 
     int64_t batch = options->batch_size * ranks;
     if (batch > 1 << 20)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "%d ranks with %lld pictures each make a batch of more than 1048576.",
-                        ranks, (long long)options->batch_size);
-    sqz_text_add(notes, "Batch     %lld pictures on each of %d ranks: %lld in all.\n",
+                        "%d ranks with %lld images each make a batch of more than 1048576.", ranks,
+                        (long long)options->batch_size);
+    sqz_text_add(notes, "Batch     %lld images on each of %d ranks: %lld in all.\n",
                  (long long)options->batch_size, ranks, (long long)batch);
     status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "recipe_devices", "1");
     if (!status)
@@ -208,7 +209,7 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
 {
     *out = (struct sqz_setup){.model = resumed, .ranks = environment->ranks};
     enum sqz_status status = sqz_options_copy(given, &out->options, err);
-    // Twice: what is not supported should be said before a large folder is read.
+    // Twice: what is not supported should be said before a large directory is read.
     if (!status)
         status = sqz_options_check(out->options, NULL, err);
     if (!status && !resumed)

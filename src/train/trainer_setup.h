@@ -17,7 +17,7 @@ struct sqz_setup {
     struct sqz_augment augment;
     const char *kind;        // of the data set
     struct sqz_ranks *ranks; // the environment's
-    bool divided;            // train and val are parts of one folder
+    bool divided;            // train and val are parts of one directory
     const char *recipe;      // name of the built-in recipe, NULL when one was given
     struct sqz_text notes;   // sentences for the user, one a line
 };

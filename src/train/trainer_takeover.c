@@ -1,4 +1,4 @@
-// Option resume_opt: a new run folder that goes on where a MindCV checkpoint stands (spec 14.4).
+// Option resume_opt: a new run directory that goes on where a MindCV checkpoint stands (spec 14.4).
 #include "train/trainer_run.h"
 
 #include <stdlib.h>
@@ -33,9 +33,9 @@ static char *beside(const struct sqz_options *options)
     snprintf(name, sizeof name, "optim_%s.ckpt", options->model);
     if (file == path)
         return sqz_copy_string(name);
-    char *folder = sqz_copy_string_n(path, (size_t)(file - path));
-    char *joined = folder ? sqz_path_join(folder, name) : NULL;
-    sqz_free(folder);
+    char *dir = sqz_copy_string_n(path, (size_t)(file - path));
+    char *joined = dir ? sqz_path_join(dir, name) : NULL;
+    sqz_free(dir);
     return joined;
 }
 

@@ -181,7 +181,7 @@ static enum sqz_status build_preprocess(const struct sqz_options *options,
     return SQZ_OK;
 }
 
-// What the policy shows beyond a picture's edges: the mean colour (gray pictures: their mean).
+// What the policy shows beyond an image's edges: the mean colour (gray images: their mean).
 static void fill_style(const struct sqz_options *options, struct sqz_augment *augment)
 {
     augment->style.interpolation = augment->interpolation;
@@ -203,7 +203,7 @@ enum sqz_status sqz_transforms_check(const struct sqz_options *options, struct s
     if (options->aug_splits && policy.kind == SQZ_POLICY_NONE)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option aug_splits needs auto_augment: its second and third view would be "
-                        "the same picture again.");
+                        "the same image again.");
     if (options->aug_repeats > 0 && options->num_samples != SQZ_NONE_INT)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options num_samples and aug_repeats exclude each other: repeated "

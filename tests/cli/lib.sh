@@ -1,4 +1,4 @@
-# Helpers of the command-line tests. Each test runs in a fresh folder that goes away at the end.
+# Helpers of the command-line tests. Each test runs in a fresh directory that goes away at the end.
 set -u
 : "${SQUEEZENET:?is set by CTest}"
 : "${SQZ_SOURCE:?is set by CTest}"

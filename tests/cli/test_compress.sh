@@ -23,7 +23,7 @@ decode lossless.sqz
 [ ! -e lossless.sqz.bytes ] || tail -c "$(stat -c %s lossless.sqz.bytes)" m.safetensors | cmp -s - lossless.sqz.bytes ||
     fail "the second decoder disagrees"
 
-# auto: a size is kept, bytes do not depend on threads, pictures need no labels.
+# auto: a size is kept, bytes do not depend on threads, images need no labels.
 mkdir flat && cp shapes/val/*/* flat/ 2>/dev/null
 for threads in 1 2 4; do
     expect 0 compress m.safetensors -o "auto$threads.sqz" --calibrate flat --size 300kB --threads $threads --json
@@ -37,7 +37,7 @@ decode auto1.sqz
 expect 0 compress m.safetensors -o deep.sqz --method deep --density 0.33 --huffman
 decode deep.sqz
 expect 0 compress m.safetensors -o blind.sqz --size 400kB
-contains "$err" 'without pictures' "the warning"
+contains "$err" 'without images' "the warning"
 
 # A .sqz is a model.
 for file in auto1.sqz deep.sqz; do
@@ -77,7 +77,7 @@ small="--image_resize 32 --batch_size 16"
 # shellcheck disable=SC2086
 expect 0 train shapes $tiny --max_steps 2 --prune 0.5 --run_dir pruned -q
 expect 0 compress m.safetensors -o retrained.sqz --finetune shapes --size 60kB --epochs 2 --run_dir retrained
-contains "$out" 'pictures: top-1' "the comparison"
+contains "$out" 'images: top-1' "the comparison"
 size=$(sed -n 's/^file without class names \([0-9]*\) bytes.*/\1/p' out.txt)
 [ "$size" -le 60000 ] || fail "$size bytes instead of 60000"
 decode retrained.sqz
@@ -87,8 +87,8 @@ expect 0 compress update/best.safetensors --update_from retrained.sqz -o update.
 jq -e '.bytes <= 2000 and .moved > 0 and .replaced == 0' out.txt >/dev/null || fail "the budget: $out"
 # shellcheck disable=SC2086
 expect 0 train shapes $small --teacher m.safetensors --distill 1 --unlabelled_dir shapes/val --max_steps 2 --run_dir more
-contains "$out$err" 'of the training pictures have no label' "the pictures that the teacher answers for"
-contains "$(cat more/recipe.yaml)" "teacher: .*$PWD/m.safetensors" "recipe.yaml, read from any folder"
+contains "$out$err" 'of the training images have no label' "the images that the teacher answers for"
+contains "$(cat more/recipe.yaml)" "teacher: .*$PWD/m.safetensors" "recipe.yaml, read from any directory"
 expect_error 78 'needs ckpt_path' train shapes --update_budget 2kB --run_dir no
 expect_error 78 'size' compress m.safetensors -o no.sqz --finetune shapes
 
@@ -98,7 +98,7 @@ expect_error 2 '-o OUT' compress m.safetensors
 expect_error 2 'lossless' compress m.safetensors -o no.sqz --method best
 expect_error 2 '335kB' compress m.safetensors -o no.sqz --size large
 expect_error 2 'smallest' compress m.safetensors -o no.sqz --size 1kB
-expect_error 66 'picture' compress m.safetensors -o no.sqz --calibrate run
+expect_error 66 'image' compress m.safetensors -o no.sqz --calibrate run
 expect_error 73 'force' compress m.safetensors -o auto1.sqz --method lossless
 printf x | dd of=auto2.sqz bs=1 seek=5000 conv=notrunc 2>/dev/null
 expect_error 65 'SHA-256' predict auto2.sqz shapes/val/*/0000.png

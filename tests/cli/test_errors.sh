@@ -18,7 +18,7 @@ expect_error 78 'empty.yaml' train shapes -c empty.yaml
 expect_error 66 'none.yaml' train shapes -c none.yaml
 expect_error 78 'a policy begins with' train shapes --auto_augment randaugment-m9
 
-# files that are not there, are folders, are empty or cut off
+# files that are not there, are directories, are empty or cut off
 expect_error 66 'missing.safetensors' info missing.safetensors
 expect_error 65 'shapes' info shapes
 : >empty.safetensors
@@ -30,20 +30,20 @@ expect_error 65 'stub.safetensors' predict stub.safetensors "$picture"
 printf 'hello, this is no model' >text.ckpt
 expect_error 65 'text.ckpt' info text.ckpt
 expect_error 66 'nowhere' train nowhere
-expect_error 66 'README.md.*folder' train "$SQZ_SOURCE/README.md"
+expect_error 66 'README.md.*directory' train "$SQZ_SOURCE/README.md"
 mkdir nothing
 expect_error 65 'nothing' train nothing
 expect_error 2 'resume|nowhere|no' info --resume nowhere
 
-# pictures
-printf 'no picture' >text.jpg
+# images
+printf 'no image' >text.jpg
 expect 65 predict $model text.jpg "$picture"
 contains "$err" 'text.jpg' "the sentence on text.jpg"
-contains "$out" '%' "the other picture's classes"
+contains "$out" '%' "the other image's classes"
 expect 65 predict $model text.jpg "$picture" missing.jpg --json
 contains "$out" '"error":' "the JSON of text.jpg"
-contains "$out" '"probability":' "the JSON of the other picture"
-expect_error 2 'No picture' predict $model
+contains "$out" '"probability":' "the JSON of the other image"
+expect_error 2 'No image' predict $model
 
 # classes
 cp -r shapes strange

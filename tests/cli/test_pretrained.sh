@@ -1,4 +1,4 @@
-# Published weights: from a folder, from nowhere, and at no cost for whoever does not fetch.
+# Published weights: from a directory, from nowhere, and at no cost for whoever does not fetch.
 . "$(dirname "$0")/lib.sh"
 make_shapes 4 2
 expect 0 train shapes $tiny --epoch_size 1 --max_steps 1 --run_dir run -q

@@ -1,4 +1,4 @@
-# The accuracy of published weights on real ImageNet pictures (../shared/data).
+# The accuracy of published weights on real ImageNet images (../shared/data).
 . "$(dirname "$0")/lib.sh"
 weights=$(test_data weights) || exit 77
 images=$(test_data imagenet-samples) || exit 77
@@ -25,7 +25,7 @@ expect 0 predict v10.safetensors "$picture"
 # The weights stay in the file: 10 MB of memory, all libraries included, where they alone take 5.
 expect 0 bench v11.safetensors --task start --image "$picture" --low_memory --seconds 1 --json
 bounds rss_mb 4 10
-# 500 pictures: one more or less is 0.002.
+# 500 images: one more or less is 0.002.
 expect 0 validate v11.safetensors --data_dir "$images" --json
 bounds samples 500 500
 bounds Top_1_Accuracy 0.658 0.662

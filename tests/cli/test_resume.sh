@@ -62,7 +62,7 @@ for kill in $(seq $kills); do
     kill -KILL $child 2>/dev/null
     wait $child 2>/dev/null
     if [ ! -e killed/recipe.yaml ]; then
-        echo "kill $kill after $ms ms: before the run folder had its recipe"
+        echo "kill $kill after $ms ms: before the run directory had its recipe"
         continue
     fi
     expect 0 train --resume killed -q

@@ -6,7 +6,7 @@ small="--image_resize 32 --batch_size 16 --epoch_size 3"
 
 # --dry_run writes into a given --run_dir and nowhere else.
 expect 0 train shapes $small --dry_run
-[ ! -e ckpt ] || fail "--dry_run made a run folder"
+[ ! -e ckpt ] || fail "--dry_run made a run directory"
 contains "$out" '# from the command line' "the origins"
 contains "$out" '# from the built-in recipe' "the origins"
 expect 0 train shapes $small --dry_run --run_dir plan
@@ -16,7 +16,7 @@ contains "$(cat plan/learning_rate.svg)" '</svg>' "the curve"
 # --find_lr says a rate and writes nothing.
 expect 0 train shapes $small --find_lr --max_steps 30
 contains "$out" 'Rate  1e-06 to .* in [0-9]* steps of adamw' "the search"
-[ ! -e ckpt ] || fail "--find_lr made a run folder"
+[ ! -e ckpt ] || fail "--find_lr made a run directory"
 
 # The published recipe on one device: said, kept, scaled.
 recipe=$SQZ_SOURCE/configs/squeezenet_1.1_gpu.yaml
@@ -30,7 +30,7 @@ contains "$out" 'scaled from 0.01 to 0.0025' "the scaled rate"
 expect_error 78 'exclude each other' $plan --scale_lr --keep_global_batch
 expect_error 78 'mode, dataset_sink_mode' $plan --strict_recipe --mode 1 --dataset_sink_mode false
 
-# MindCV's four recipes as they are, on class folders; a step each.
+# MindCV's four recipes as they are, on class directories; a step each.
 for name in 1.0_ascend 1.0_gpu 1.1_ascend 1.1_gpu; do
     expect 0 train -c "$SQZ_SOURCE/configs/squeezenet_$name.yaml" --data_dir shapes --max_steps 1 \
         --run_dir "recipe-$name" --json
@@ -40,7 +40,7 @@ done
 
 # A whole run with curves, then the tables of validate.
 expect 0 train shapes $small --run_dir run
-shares=$(grep -c ' img/s  \([0-9]\|[1-9][0-9]\|100\)\.[0-9] % waiting for pictures' run/train.log)
+shares=$(grep -c ' img/s  \([0-9]\|[1-9][0-9]\|100\)\.[0-9] % waiting for images' run/train.log)
 [ "$shares" = 3 ] || fail "$shares of 3 epochs say their share of waiting"
 contains "$err" '^Loss      ' "the curves at the end"
 contains "$(cat run/history.svg)" '</svg>' "history.svg"
@@ -50,7 +50,7 @@ awk -F, -v top1="$top1" '
     NR == 1 { if (NF != 11) exit 1; next }
     { for (i = 2; i <= NF; i++) all += $i; good += $NR }
     END { if (NR != 11 || all != 60 || (good / all - top1) ^ 2 > 1e-9) exit 1 }' c.csv ||
-    fail "c.csv does not add up to 60 pictures and $top1"
+    fail "c.csv does not add up to 60 images and $top1"
 awk -F, 'NR > 1 { n += $2; predicted += $3; if ($2 != 6 || ($5 - $4 / $2) ^ 2 > 1e-9) exit 1 }
     END { if (NR != 11 || n != 60 || predicted != 60) exit 1 }' p.csv || fail "p.csv: $(cat p.csv)"
 expect_error 73 'c.csv.* exists' validate run/best.safetensors --data_dir shapes --confusion c.csv

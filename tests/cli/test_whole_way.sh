@@ -1,4 +1,4 @@
-# Train, validate, predict, convert, inspect: the whole way on drawn pictures.
+# Train, validate, predict, convert, inspect: the whole way on drawn images.
 . "$(dirname "$0")/lib.sh"
 make_shapes 40 8
 epochs=3
@@ -46,7 +46,7 @@ contains "$err" 'classifier' "the note on the classifier"
 expect 0 info fine/best.safetensors --json
 contains "$out" '"classes":2' "the fine-tuned model"
 
-# A stem for small pictures: every file of the run tells it, and so does what is made of them.
+# A stem for small images: every file of the run tells it, and so does what is made of them.
 for stem in small small_nopool; do
     expect 0 train shapes $tiny --epoch_size 1 --max_steps 2 --stem $stem --run_dir $stem -q
     grep -q "^stem: $stem" $stem/recipe.yaml || fail "recipe.yaml does not say $stem"
@@ -61,13 +61,13 @@ for stem in small small_nopool; do
     grep -q "^stem: $stem" $stem-on/recipe.yaml || fail "fine-tuning forgets $stem"
 done
 
-# A folder of class folders is divided, and the division is written down.
+# A directory of class directories is divided, and the division is written down.
 expect 0 train shapes/train $tiny --epoch_size 1 --max_steps 1 --run_dir divided
 [ -s divided/split.csv ] || fail "divided/split.csv is missing"
 expect 0 train shapes --dry_run $tiny
 contains "$out" 'batch_size' "dry_run"
 expect 0 data check shapes
-contains "$out" '480 pictures in 10 classes' "data check"
+contains "$out" '480 images in 10 classes' "data check"
 expect 0 bench squeezenet1_1 --image_size 64 --seconds 0.1 --json
 contains "$out" '"peak_fraction":' "bench --json"
 expect 0 bench squeezenet1_1 --task train --image_size 64 --batch 4 --seconds 0.1 --json

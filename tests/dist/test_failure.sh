@@ -1,5 +1,5 @@
 # A rank that is killed, stopped or leaves ends the whole job in time, with the rank named and status
-# 75, and the run resumes to the same bits. Unequal ranks do not begin. Bad pictures and a full disk
+# 75, and the run resumes to the same bits. Unequal ranks do not begin. Bad images and a full disk
 # on one rank end all alike.
 . "$SQZ_SOURCE/tests/dist/lib.sh"
 make_shapes 16 2
@@ -113,7 +113,7 @@ status=$?
 [ $status -eq 75 ] || fail "after SIGINT the status is $status: $(cat err.txt)"
 contains "$(cat err.txt)" 'Stopped in epoch' "stderr after SIGINT"
 
-# A picture that does not decode, on whichever rank: one sentence, the same status.
+# An image that does not decode, on whichever rank: one sentence, the same status.
 cp -r shapes broken
 victim=$(find broken/train -type f | sort | tail -1)
 head -c 200 "$victim" >short && cp short "$victim"
@@ -139,7 +139,7 @@ contains "$(cat err.txt)" 'Rank 1 on .* has another recipe' "stderr of unequal r
 rm -rf unequal
 two "$base unequal" "${base/shapes/broken} unequal"
 [ $status -eq 78 ] || fail "unequal data ends with $status: $(cat err.txt)"
-contains "$(cat err.txt)" 'Rank 1 on .* has other (training|validation) pictures' "stderr of unequal ranks"
+contains "$(cat err.txt)" 'Rank 1 on .* has other (training|validation) images' "stderr of unequal ranks"
 
 # One that never comes: the other does not wait for ever in MPI_Init.
 begin=$SECONDS

@@ -1,4 +1,4 @@
-# Validation: the same text, once, and the same confusion matrix, whatever the ranks; of drawn pictures
+# Validation: the same text, once, and the same confusion matrix, whatever the ranks; of drawn images
 # and, where they lie here, of 500 real ones with published weights.
 . "$SQZ_SOURCE/tests/dist/lib.sh"
 make_shapes 8 4

@@ -1,4 +1,4 @@
-// Whole files, folders, paths and the bounded cursor.
+// Whole files, directories, paths and the bounded cursor.
 // clang-format off
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,30 +21,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[64];
+static char dir[64];
 
-// Tests run inside a fresh folder and use relative paths.
+// Tests run inside a fresh directory and use relative paths.
 static int enter(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/sqz-test-XXXXXX");
-    return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
+    snprintf(dir, sizeof dir, "/tmp/sqz-test-XXXXXX");
+    return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
 }
 
 static int leave(void **state)
 {
     (void)state;
     char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
     return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
 }
 
 static size_t files_here(void)
 {
-    struct sqz_folder here = {0};
-    assert_int_equal(sqz_folder_read(".", &here, NULL), SQZ_OK);
+    struct sqz_dir here = {0};
+    assert_int_equal(sqz_dir_read(".", &here, NULL), SQZ_OK);
     size_t count = here.count;
-    sqz_folder_release(&here);
+    sqz_dir_release(&here);
     return count;
 }
 
@@ -185,10 +185,10 @@ static int write_to_full_disk(void)
     if (sqz_file_read("disk/a", 10, &bytes, &err) != SQZ_OK || bytes.size != 3)
         return 4;
     sqz_bytes_release(&bytes);
-    struct sqz_folder disk = {0};
-    if (sqz_folder_read("disk", &disk, &err) != SQZ_OK || disk.count != 1)
+    struct sqz_dir disk = {0};
+    if (sqz_dir_read("disk", &disk, &err) != SQZ_OK || disk.count != 1)
         return 5;
-    sqz_folder_release(&disk);
+    sqz_dir_release(&disk);
     return 0;
 }
 
@@ -215,7 +215,7 @@ static void bad_targets(void **state)
     struct sqz_error err = {0};
     assert_int_equal(mkdir("dir", 0777), 0);
     assert_int_equal(sqz_file_write("dir", "x", 1, SQZ_REPLACE_EXISTING, &err), SQZ_E_CANTWRITE);
-    assert_non_null(strstr(err.text, "folder"));
+    assert_non_null(strstr(err.text, "directory"));
     assert_int_equal(sqz_file_write("no/such", "x", 1, SQZ_REPLACE_EXISTING, &err),
                      SQZ_E_CANTWRITE);
     assert_non_null(strstr(err.text, "no/such"));
@@ -237,7 +237,7 @@ static void bad_sources(void **state)
     assert_non_null(strstr(err.text, "missing"));
     assert_int_equal(sqz_file_read_head("missing", head, 4, &got, &err), SQZ_E_NOINPUT);
     assert_int_equal(sqz_file_read(".", 10, &bytes, &err), SQZ_E_DATA);
-    assert_non_null(strstr(err.text, "folder"));
+    assert_non_null(strstr(err.text, "directory"));
     assert_int_equal(mkfifo("pipe", 0666), 0);
     assert_int_equal(sqz_file_read("pipe", 10, &bytes, &err), SQZ_E_DATA); // and does not wait
     assert_int_equal(sqz_file_write("a", "12345678901", 11, SQZ_KEEP_EXISTING, &err), SQZ_OK);
@@ -253,42 +253,42 @@ static void bad_sources(void **state)
     }
 }
 
-static void folders(void **state)
+static void dirs(void **state)
 {
     (void)state;
     struct sqz_error err = {0};
-    struct sqz_folder found = {0};
-    assert_int_equal(sqz_folder_make("x/y//z/", &err), SQZ_OK);
-    assert_int_equal(sqz_folder_make("x/y", &err), SQZ_OK);
-    assert_true(sqz_path_is_folder("x/y/z"));
+    struct sqz_dir found = {0};
+    assert_int_equal(sqz_dir_make("x/y//z/", &err), SQZ_OK);
+    assert_int_equal(sqz_dir_make("x/y", &err), SQZ_OK);
+    assert_true(sqz_path_is_dir("x/y/z"));
     assert_int_equal(sqz_file_write("x/file", "abc", 3, SQZ_KEEP_EXISTING, &err), SQZ_OK);
-    assert_int_equal(sqz_folder_make("x/file", &err), SQZ_E_CANTWRITE);
+    assert_int_equal(sqz_dir_make("x/file", &err), SQZ_E_CANTWRITE);
     assert_non_null(strstr(err.text, "x/file"));
-    assert_int_equal(sqz_folder_make("x/file/more", &err), SQZ_E_CANTWRITE);
-    assert_int_equal(sqz_folder_make("", &err), SQZ_E_CANTWRITE);
-    assert_false(sqz_path_is_folder("x/file"));
+    assert_int_equal(sqz_dir_make("x/file/more", &err), SQZ_E_CANTWRITE);
+    assert_int_equal(sqz_dir_make("", &err), SQZ_E_CANTWRITE);
+    assert_false(sqz_path_is_dir("x/file"));
 
     assert_int_equal(symlink("y", "x/link"), 0);
     assert_int_equal(symlink("nowhere", "x/dangling"), 0);
     assert_int_equal(sqz_file_write("x/.dot", "", 0, SQZ_KEEP_EXISTING, &err), SQZ_OK);
     assert_int_equal(sqz_file_write("x/Zebra", "", 0, SQZ_KEEP_EXISTING, &err), SQZ_OK);
     assert_int_equal(sqz_file_write("x/\xc3\xa9t\xc3\xa9", "", 0, SQZ_KEEP_EXISTING, &err), SQZ_OK);
-    assert_int_equal(sqz_folder_read("x", &found, &err), SQZ_OK);
+    assert_int_equal(sqz_dir_read("x", &found, &err), SQZ_OK);
     const char *const names[] = {".dot", "Zebra", "dangling",         "file",
                                  "link", "y",     "\xc3\xa9t\xc3\xa9"};
     assert_int_equal(found.count, 7);
     for (size_t i = 0; i < 7; i++) {
         assert_string_equal(found.entries[i].name, names[i]);
-        assert_int_equal(found.entries[i].is_folder, i == 4 || i == 5);
+        assert_int_equal(found.entries[i].is_dir, i == 4 || i == 5);
         assert_int_equal(found.entries[i].is_file, i != 2 && i != 4 && i != 5);
     }
     assert_int_equal(found.entries[3].size, 3);
     assert_true(found.entries[3].mtime_ns > 1500000000ll * 1000000000);
-    sqz_folder_release(&found);
+    sqz_dir_release(&found);
     assert_int_equal(found.count, 0);
 
-    assert_int_equal(sqz_folder_read("none", &found, &err), SQZ_E_NOINPUT);
-    assert_int_equal(sqz_folder_read("x/file", &found, &err), SQZ_E_DATA);
+    assert_int_equal(sqz_dir_read("none", &found, &err), SQZ_E_NOINPUT);
+    assert_int_equal(sqz_dir_read("x/file", &found, &err), SQZ_E_DATA);
     for (int i = 0; i < 200; i++) { // more than the first allocation holds
         char name[32];
         snprintf(name, sizeof name, "x/y/%03d", i);
@@ -296,10 +296,10 @@ static void folders(void **state)
         assert_non_null(file);
         fclose(file);
     }
-    assert_int_equal(sqz_folder_read("x/y", &found, &err), SQZ_OK);
+    assert_int_equal(sqz_dir_read("x/y", &found, &err), SQZ_OK);
     assert_int_equal(found.count, 201);
     assert_string_equal(found.entries[199].name, "199");
-    sqz_folder_release(&found);
+    sqz_dir_release(&found);
 }
 
 static void paths(void **state)
@@ -376,7 +376,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(full_disk, enter, leave),
         cmocka_unit_test_setup_teardown(bad_targets, enter, leave),
         cmocka_unit_test_setup_teardown(bad_sources, enter, leave),
-        cmocka_unit_test_setup_teardown(folders, enter, leave),
+        cmocka_unit_test_setup_teardown(dirs, enter, leave),
         cmocka_unit_test_setup_teardown(paths, enter, leave),
         cmocka_unit_test(cursor),
     };

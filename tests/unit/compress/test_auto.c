@@ -1,5 +1,5 @@
 // One-shot compression of a small network on noise: bounds are kept, threads do not matter,
-// pictures help. And the pruning and sharing of Deep Compression.
+// images help. And the pruning and sharing of Deep Compression.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 40, PICTURES = 12 };
+enum { SIDE = 40, IMAGES = 12 };
 static struct sqz_net *net;
 static float *weights;
 
-// Pictures with a few large structures, so that neighbouring pixels know of each other.
-static enum sqz_status pictures(void *arg, int first, int n, float *out, struct sqz_error *err)
+// Images with a few large structures, so that neighbouring pixels know of each other.
+static enum sqz_status images(void *arg, int first, int n, float *out, struct sqz_error *err)
 {
     (void)arg;
     (void)err;
@@ -97,7 +97,7 @@ static struct sqz_auto_result run(struct sqz_auto_job job, int threads, float *o
 static void test_size(void **state)
 {
     float *out = sqz_new_array(net->n_weights, sizeof *out);
-    struct sqz_auto_job job = {.pictures = pictures, .n_pictures = PICTURES};
+    struct sqz_auto_job job = {.images = images, .n_images = IMAGES};
     double before = INFINITY;
     (void)state;
     for (size_t size = 200000; size <= 400000; size += 100000) {
@@ -121,7 +121,7 @@ static void test_weights_on_a_grid(void **state)
     float *steps = sqz_new_array((size_t)net->n_params, sizeof *steps);
     float *coarser = sqz_new_array((size_t)net->n_params, sizeof *coarser);
     struct sqz_auto_job job = {
-        .pictures = pictures, .n_pictures = PICTURES, .size = 300000, .steps = steps};
+        .images = images, .n_images = IMAGES, .size = 300000, .steps = steps};
     size_t bytes;
     int kept = 0;
     (void)state;
@@ -154,7 +154,7 @@ static void test_loss_bound_and_threads(void **state)
 {
     float *one = sqz_new_array(net->n_weights, sizeof *one);
     float *other = sqz_new_array(net->n_weights, sizeof *other);
-    struct sqz_auto_job job = {.pictures = pictures, .n_pictures = PICTURES, .max_kl = 0.002};
+    struct sqz_auto_job job = {.images = images, .n_images = IMAGES, .max_kl = 0.002};
     (void)state;
     struct sqz_auto_result result = run(job, 1, one);
     assert_true(result.reading.kl <= 0.002 && result.reading.kl > 0.0002);
@@ -164,18 +164,18 @@ static void test_loss_bound_and_threads(void **state)
     sqz_free(other);
 }
 
-static void test_pictures_help(void **state)
+static void test_images_help(void **state)
 {
     float *out = sqz_new_array(net->n_weights, sizeof *out);
-    struct sqz_auto_job with = {.pictures = pictures, .n_pictures = PICTURES, .size = 300000};
+    struct sqz_auto_job with = {.images = images, .n_images = IMAGES, .size = 300000};
     struct sqz_auto_job without = {.size = 300000};
     struct sqz_pool *pool = NULL;
     struct sqz_meter *meter = NULL;
     struct sqz_reading a, b;
     (void)state;
     assert_int_equal(sqz_pool_new(2, &pool, NULL), SQZ_OK);
-    assert_int_equal(sqz_meter_new(net, weights, sqz_kernels_get(sqz_cpu_level(NULL)), pool,
-                                   pictures, NULL, PICTURES, &meter, NULL),
+    assert_int_equal(sqz_meter_new(net, weights, sqz_kernels_get(sqz_cpu_level(NULL)), pool, images,
+                                   NULL, IMAGES, &meter, NULL),
                      SQZ_OK);
     run(with, 2, out);
     assert_int_equal(sqz_meter_read(meter, out, &a, NULL), SQZ_OK);
@@ -268,7 +268,7 @@ static int set_up(void **state)
         return -1;
     weights = sqz_new_array(net->n_weights, sizeof *weights);
     sqz_net_initialize(net, 1, weights);
-    // Answers that differ from picture to picture, from a last layer as large as the others.
+    // Answers that differ from image to image, from a last layer as large as the others.
     const struct sqz_param *last = &net->params[net->n_params - 2];
     for (size_t i = 0; i < last->size; i++)
         weights[last->offset + i] *= 20;
@@ -289,7 +289,7 @@ int main(void)
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_weights_on_a_grid),
         cmocka_unit_test(test_loss_bound_and_threads),
-        cmocka_unit_test(test_pictures_help),
+        cmocka_unit_test(test_images_help),
         cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,4 @@
-// A scratch folder with made-up data sets for the tests of data sets, loader and check.
+// A scratch directory with made-up data sets for the tests of data sets, loader and check.
 #ifndef SQZ_TESTS_DATASET_FILES_H
 #define SQZ_TESTS_DATASET_FILES_H
 
@@ -60,9 +60,9 @@ __attribute__((format(printf, 1, 2))) static inline const char *in_scratch(const
     return path;
 }
 
-static inline void make_folder(const char *path)
+static inline void make_dir(const char *path)
 {
-    assert_int_equal(sqz_folder_make(path, NULL), SQZ_OK);
+    assert_int_equal(sqz_dir_make(path, NULL), SQZ_OK);
 }
 
 static inline void make_parent(const char *path)
@@ -70,7 +70,7 @@ static inline void make_parent(const char *path)
     char parent[512];
     snprintf(parent, sizeof parent, "%s", path);
     *strrchr(parent, '/') = 0;
-    make_folder(parent);
+    make_dir(parent);
 }
 
 static inline void make_file(const char *path, const void *data, size_t size)

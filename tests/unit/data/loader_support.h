@@ -62,7 +62,7 @@ static inline struct sqz_batch next_or_fail(struct sqz_loader *loader)
     return batch;
 }
 
-// A class and number to a colour: the pixels tell which file a picture came from.
+// A class and number to a colour: the pixels tell which file an image came from.
 static inline int colour_of(int label, int number)
 {
     return label * 50 + number * 4;

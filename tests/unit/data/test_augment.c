@@ -1,5 +1,5 @@
 // Training augmentation: the operations against MindCV's, the draws against their distributions.
-#include "picture.h"
+#include "image.h"
 
 #include "data/transform.h"
 
@@ -291,7 +291,7 @@ static void test_flips_are_exact(void **state)
     sqz_image_release(&input);
 }
 
-// The crop of a file, decoded in part, gives what the same crop of the decoded picture gives.
+// The crop of a file, decoded in part, gives what the same crop of the decoded image gives.
 static void test_file_and_memory_agree(void **state)
 {
     (void)state;
@@ -391,7 +391,7 @@ static void test_jitter_order(void **state)
     sqz_transform_scratch_release(&scratch);
 }
 
-// Decoding at a smaller scale blurs a little, and must not move or darken the picture.
+// Decoding at a smaller scale blurs a little, and must not move or darken the image.
 static void test_scaled_decode(void **state)
 {
     (void)state;
@@ -440,7 +440,7 @@ static void operate(const struct sqz_policy_draw *draw, int first, int end,
 }
 
 // What a policy makes of the crop, by hand: flips first, then its operations; augmix mixes chains
-// to 8 bits and the picture with them in floating point.
+// to 8 bits and the image with them in floating point.
 static void expect_policy(const struct sqz_policy_draw *draw, const struct sqz_augment *augment,
                           const struct sqz_image *turned, const float *got)
 {

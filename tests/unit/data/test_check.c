@@ -39,7 +39,7 @@ static void make_troubled(void)
     make_file(in_scratch("set/train/b/empty.png"), "", 0);
     make_file(in_scratch("set/train/b/.hidden"), "x", 1);
     make_file(in_scratch("set/train/b/inner/1.png"), "x", 1);
-    make_folder(in_scratch("set/train/nobody"));
+    make_dir(in_scratch("set/train/nobody"));
     make_png(in_scratch("set/val/a/1.png"), 40, 40, 1);
     make_png(in_scratch("set/val/zebra/1.png"), 40, 40, 1);
     make_file(in_scratch("set/test/b/1.png"), "text", 4);
@@ -47,16 +47,17 @@ static void make_troubled(void)
 
 static void finds_everything(void **state)
 {
-    static const char *const lines[] = {"set/train/b/inner: is a folder inside a class folder",
-                                        "set/train/a/small.png: is tiny: 31 x 200",
-                                        "set/train/b/anim.gif: is a GIF",
-                                        "set/train/b/broken.jpg: ",
-                                        "set/train/b/cut.png: ",
-                                        "set/train/b/empty.png: is empty",
-                                        "set/train/nobody: is a class folder without an image",
-                                        "set/test/b/1.png: ",
-                                        "set/test/b: is a class folder without an image",
-                                        "set/val/zebra: is a class that train does not have"};
+    static const char *const lines[] = {
+        "set/train/b/inner: is a directory inside a class directory",
+        "set/train/a/small.png: is tiny: 31 x 200",
+        "set/train/b/anim.gif: is a GIF",
+        "set/train/b/broken.jpg: ",
+        "set/train/b/cut.png: ",
+        "set/train/b/empty.png: is empty",
+        "set/train/nobody: is a class directory without an image",
+        "set/test/b/1.png: ",
+        "set/test/b: is a class directory without an image",
+        "set/val/zebra: is a class that train does not have"};
     struct told told = {0}, again = {0};
     (void)state;
     make_troubled();
@@ -88,7 +89,7 @@ static void finds_everything(void **state)
     sqz_text_release(&again.text);
 }
 
-static void plain_folder(void **state)
+static void plain_dir(void **state)
 {
     (void)state;
     make_png(in_scratch("plain/a/1.png"), 40, 40, 1);
@@ -102,7 +103,7 @@ static void plain_folder(void **state)
     struct sqz_error err = {0};
     assert_int_equal(sqz_data_check(in_scratch("plain/a"), 2, NULL, NULL, &report, &err),
                      SQZ_E_DATA);
-    assert_non_null(strstr(err.text, "no class folders"));
+    assert_non_null(strstr(err.text, "no class directories"));
     assert_int_equal(sqz_data_check(in_scratch("none"), 2, NULL, NULL, &report, &err),
                      SQZ_E_NOINPUT);
 }
@@ -153,7 +154,7 @@ static void hymenoptera(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(finds_everything),
-                                       cmocka_unit_test(plain_folder), cmocka_unit_test(arrays),
+                                       cmocka_unit_test(plain_dir), cmocka_unit_test(arrays),
                                        cmocka_unit_test(hymenoptera)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

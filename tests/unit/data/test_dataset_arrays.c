@@ -43,10 +43,10 @@ static void make_gz(const char *path, const void *data, unsigned size)
     assert_int_equal(gzclose(file), Z_OK);
 }
 
-static void write_idx(const char *folder, const char *part, const struct idx *idx)
+static void write_idx(const char *dir, const char *part, const struct idx *idx)
 {
-    make_file(in_scratch("%s/%s-images-idx3-ubyte", folder, part), idx->images, sizeof idx->images);
-    make_file(in_scratch("%s/%s-labels-idx1-ubyte", folder, part), idx->labels, sizeof idx->labels);
+    make_file(in_scratch("%s/%s-images-idx3-ubyte", dir, part), idx->images, sizeof idx->images);
+    make_file(in_scratch("%s/%s-labels-idx1-ubyte", dir, part), idx->labels, sizeof idx->labels);
 }
 
 static void expect_idx(const struct sqz_dataset *set, size_t first, const struct idx *idx)
@@ -164,7 +164,7 @@ static void idx_bad(void **state)
     write_idx("bad", "train", &good);
     assert_int_equal(unlink(labels), 0);
     expect_refusal(&request, SQZ_E_NOINPUT, "train-labels-idx1-ubyte\" (nor");
-    make_folder(labels);
+    make_dir(labels);
     expect_refusal(&request, SQZ_E_DATA, "is not a regular file");
     struct idx other = make_idx(1);
     assert_int_equal(rmdir(labels), 0);
@@ -319,7 +319,7 @@ static void real_fashion(void **state)
                                           .split = "test"};
     size_t histogram[10] = {0};
     (void)state;
-    if (!sqz_path_is_folder(request.dir)) {
+    if (!sqz_path_is_dir(request.dir)) {
         fprintf(stderr, "SKIPPED, NOT TESTED: %s (package dataset-fashion-mnist)\n", request.dir);
         skip();
     }

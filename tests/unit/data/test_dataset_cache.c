@@ -38,14 +38,14 @@ static void swap_content(const char *path, long seconds)
 static const char *cache_file(void)
 {
     static char path[512];
-    const char *folder = in_scratch("cache/squeezenet");
-    DIR *dir = opendir(folder);
-    assert_non_null(dir);
+    const char *dir = in_scratch("cache/squeezenet");
+    DIR *listing = opendir(dir);
+    assert_non_null(listing);
     path[0] = 0;
-    for (struct dirent *entry; (entry = readdir(dir));)
+    for (struct dirent *entry; (entry = readdir(listing));)
         if (entry->d_name[0] != '.')
-            snprintf(path, sizeof path, "%s/%.255s", folder, entry->d_name);
-    closedir(dir);
+            snprintf(path, sizeof path, "%s/%.255s", dir, entry->d_name);
+    closedir(listing);
     assert_true(path[0]);
     return path;
 }
@@ -109,12 +109,12 @@ static void needs_no_place(void **state)
     set_time(in_scratch("other/a/1.png"), 1000000);
     char *old = sqz_copy_string(getenv("XDG_CACHE_HOME"));
     make_file(in_scratch("blocked"), "", 0);
-    setenv("XDG_CACHE_HOME", in_scratch("blocked"), 1); // a file: no folder can be made in it
+    setenv("XDG_CACHE_HOME", in_scratch("blocked"), 1); // a file: no directory can be made in it
     assert_int_equal(open_count(in_scratch("other"), 1), 1);
     setenv("XDG_CACHE_HOME", "relative", 1);
     setenv("HOME", in_scratch("home"), 1);
     assert_int_equal(open_count(in_scratch("other"), 1), 1);
-    assert_true(sqz_path_is_folder(in_scratch("home/.cache/squeezenet")));
+    assert_true(sqz_path_is_dir(in_scratch("home/.cache/squeezenet")));
     assert_false(sqz_path_exists("relative"));
     setenv("XDG_CACHE_HOME", old, 1);
     sqz_free(old);

@@ -1,5 +1,5 @@
 // Decoding: kinds of files, colour types, EXIF, crops, against what Pillow made of the same files.
-#include "picture.h"
+#include "image.h"
 
 #include "base/random.h"
 
@@ -71,7 +71,7 @@ static void test_orientations(void **state)
         how.crop = (struct sqz_rect){5, 3, 13, 7};
         struct sqz_image part = decode_file(fixture(name), &how);
         assert_part(&shown, &part, 5, 3);
-        // Not applied: the picture as stored.
+        // Not applied: the image as stored.
         struct sqz_image stored = decode_plain(fixture(name), 3);
         assert_int_equal(stored.w, orientation > 4 ? 16 : 24);
         assert_int_equal(header.w, stored.w);
@@ -133,7 +133,7 @@ static void test_crops_of_photos(void **state)
     }
 }
 
-// A crop at a smaller scale equals the same part of the whole picture at that scale.
+// A crop at a smaller scale equals the same part of the whole image at that scale.
 static void test_scaled_crops(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-// What is no picture, or no longer one: every prefix, every mutation, hostile headers.
-#include "picture.h"
+// What is no image, or no longer one: every prefix, every mutation, hostile headers.
+#include "image.h"
 
 #include "base/random.h"
 
@@ -85,7 +85,7 @@ static void test_mutations(void **state)
             struct sqz_image_header header;
             if (sqz_image_probe(mutant, bytes.size, &header, NULL) == SQZ_OK &&
                 (int64_t)header.w * header.h > 1000000)
-                continue; // a legal, large, mostly missing picture: slow under sanitizers
+                continue; // a legal, large, mostly missing image: slow under sanitizers
             if (decode_copy(mutant, bytes.size, &how, &err)) {
                 assert_true(strlen(err.text) > 10);
                 failed++;
@@ -128,7 +128,7 @@ static void test_foreign_files(void **state)
     expect_kind("\1\2\3\4", 4, "no image");
     expect_kind("\xFF\xD8\xFF", 3, "ends within its header");
     expect_kind("\x89PNG\r\n\x1A\n", 8, "ends within its header");
-    expect_kind("\xFF\xD8\xFF\xD9", 4, "without a picture");
+    expect_kind("\xFF\xD8\xFF\xD9", 4, "without an image");
 }
 
 static void test_limits(void **state)

@@ -1,6 +1,6 @@
 // The pixel loops of every SIMD level against the plain ones: the same bits, and no byte too far
 // (buffers end where their allocation ends, for the sanitizers).
-#include "picture.h"
+#include "image.h"
 
 #include "base/cpu.h"
 #include "base/random.h"

@@ -96,7 +96,7 @@ static void mixed_batches(void **state)
     struct sqz_error err = {0};
     assert_int_equal(sqz_loader_new(&config, &mixed, &err), SQZ_E_CONFIG);
     assert_non_null(strstr(err.text, "must be even"));
-    config.batch = 1; // a single picture has no partner: nothing is mixed
+    config.batch = 1; // a single image has no partner: nothing is mixed
     mixed = new_or_fail(&config);
     sqz_loader_start(mixed, 0, 0, NULL);
     assert_null(next_or_fail(mixed).targets);
@@ -119,7 +119,7 @@ static void repeated_samples(void **state)
         assert_int_equal(batch.n, 3);
         for (int i = 0; i < 3; i++)
             seen[batch.samples[i]]++;
-        // One picture three times, each time augmented afresh.
+        // One image three times, each time augmented afresh.
         assert_true(batch.samples[0] == batch.samples[1] && batch.samples[1] == batch.samples[2]);
         assert_memory_not_equal(batch.images, batch.images + FLOATS, FLOATS * sizeof(float));
         assert_memory_not_equal(batch.images + FLOATS, batch.images + 2 * FLOATS,

@@ -1,5 +1,5 @@
 // Mixup and CutMix against MindCV's values, and the distribution of the draws.
-#include "picture.h"
+#include "image.h"
 
 #include "data/mix.h"
 

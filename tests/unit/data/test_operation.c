@@ -1,5 +1,5 @@
-// The operations of the augmentation policies against MindCV's own pictures and Pillow's.
-#include "picture.h"
+// The operations of the augmentation policies against MindCV's own images and Pillow's.
+#include "image.h"
 
 #include "data/operation.h"
 
@@ -140,7 +140,7 @@ static void test_pillow(void **state)
     sqz_bytes_release(&bytes);
 }
 
-// Pictures of one pixel, one row and one column survive every operation; what moves nothing changes
+// Images of one pixel, one row and one column survive every operation; what moves nothing changes
 // nothing.
 static void test_small_and_still(void **state)
 {

@@ -24,7 +24,7 @@ static struct sqz_dataset *open_pack(const char *path, const char *split)
     return open_or_fail(&request);
 }
 
-// A sample as a whole decoded picture.
+// A sample as a whole decoded image.
 static struct sqz_image read_sample(const struct sqz_dataset *set, size_t index, bool apply_exif)
 {
     struct sqz_bytes bytes = {0};
@@ -63,13 +63,13 @@ static void kept_and_shrunk(void **state)
     for (int raw = 0; raw < 2; raw++) {
         struct sqz_pack_report report =
             pack(in_scratch("set"), out, (struct sqz_pack_how){.shorter = 50, .raw = raw});
-        assert_int_equal(report.pictures, 14);
+        assert_int_equal(report.images, 14);
         assert_int_equal(report.shrunk, 1);
         struct sqz_dataset *train = open_pack(out, "train"), *val = open_pack(out, "val");
         assert_int_equal(train->count, 12);
         assert_int_equal(train->n_classes, 3);
         assert_string_equal(train->classes[1], "b");
-        assert_int_equal(val->n_classes, 2); // as the folder has them
+        assert_int_equal(val->n_classes, 2); // as the directory has them
         assert_string_equal(val->classes[1], "c");
         assert_int_equal(val->samples[1].label, 1);
         struct sqz_image image = read_sample(train, 5, false);
@@ -152,7 +152,7 @@ static int count_short_tables(const struct sqz_bytes *jpeg)
     return tables;
 }
 
-// Pictures that need few symbols and ones that need nearly all; at the best quality what comes back
+// Images that need few symbols and ones that need nearly all; at the best quality what comes back
 // hardly differs.
 static void codes_are_short(void **state)
 {
@@ -327,8 +327,8 @@ static void tar_archives(void **state)
     (void)state;
     enum { SIZE = 512 * 7 };
     uint8_t archive[SIZE] = {0};
-    make_header(archive, "./folder/", 0, '5');
-    make_header(archive + 512, "./folder/one.txt", 5, '0');
+    make_header(archive, "./directory/", 0, '5');
+    make_header(archive + 512, "./directory/one.txt", 5, '0');
     memcpy(archive + 1024, "hello", 5);
     make_header(archive + 1536, "two.txt", 512, 0);
     struct sqz_tar_source source = {"test.tar", -1, archive};
@@ -338,7 +338,7 @@ static void tar_archives(void **state)
     bool found;
     assert_int_equal(sqz_tar_next(&tar, &file, &found, NULL), SQZ_OK);
     assert_true(found);
-    assert_string_equal(file.name, "folder/one.txt");
+    assert_string_equal(file.name, "directory/one.txt");
     assert_int_equal(sqz_tar_read(&source, &file, 100, &bytes, NULL), SQZ_OK);
     assert_memory_equal(bytes.data, "hello", 5);
     assert_int_equal(sqz_tar_read(&source, &file, 4, &bytes, NULL), SQZ_E_DATA);

@@ -1,6 +1,6 @@
 // Augmentation policies: their strings and levels against MindCV's, their draws against their
 // distributions.
-#include "picture.h"
+#include "image.h"
 
 #include "data/policy.h"
 

@@ -1,5 +1,5 @@
 // The evaluation transform against MindCV's own (../shared/data/mindcv-golden/eval).
-#include "picture.h"
+#include "image.h"
 
 #include "data/transform.h"
 

@@ -1,11 +1,11 @@
 // Resizing against OpenCV and Pillow (resize.bin, made by tests/fixtures/make_images.py).
-#include "picture.h"
+#include "image.h"
 
 #include "data/resize.h"
 
 #define METHODS       6
 #define RECORD_HEAD   6
-#define AREA_OF_36x28 6 // a record of INTER_AREA on the picture's first 36 x 28 pixels
+#define AREA_OF_36x28 6 // a record of INTER_AREA on the image's first 36 x 28 pixels
 
 static void resize_to(const struct sqz_image *in, const struct sqz_rect *crop, int w, int h,
                       int method, struct sqz_image *out, struct sqz_transform_scratch *scratch)
@@ -48,8 +48,8 @@ static void test_equal_to_opencv_and_pillow(void **state)
     sqz_transform_scratch_release(&scratch);
 }
 
-// A crop is a picture of its own: nothing beyond its edges shows.
-static void test_crop_is_a_picture(void **state)
+// A crop is an image of its own: nothing beyond its edges shows.
+static void test_crop_is_a_image(void **state)
 {
     (void)state;
     struct sqz_decode how = {.channels = 3, .crop = {7, 5, 21, 17}};
@@ -70,7 +70,7 @@ static void test_crop_is_a_picture(void **state)
 }
 
 // A window of the result, made from nothing but the pixels that it is said to need: these are
-// copied to memory of exactly that size, and the rest of the picture is not there.
+// copied to memory of exactly that size, and the rest of the image is not there.
 static void check_window(const struct sqz_image *in, const struct sqz_resize *resize,
                          const struct sqz_image *whole, struct sqz_transform_scratch *scratch)
 {
@@ -151,7 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_to_opencv_and_pillow),
-        cmocka_unit_test(test_crop_is_a_picture),
+        cmocka_unit_test(test_crop_is_a_image),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_extreme_shapes),
     };

@@ -15,7 +15,7 @@ static void draw(int label, uint64_t number, uint8_t *rgb)
     sqz_synth_draw((enum sqz_synth_class)label, SIZE, &random, rgb);
 }
 
-// One number for 200 pictures, the same with gcc 12 (-O3, and -O2 with sanitizers) and clang 14. A
+// One number for 200 images, the same with gcc 12 (-O3, and -O2 with sanitizers) and clang 14. A
 // change means that data sets of the same seed are no longer the same.
 static void same_pixels_everywhere(void **state)
 {
@@ -28,7 +28,7 @@ static void same_pixels_everywhere(void **state)
             hash = sqz_hash_bytes(hash, rgb, sizeof rgb);
         }
     if (hash != 0xc8d60125bb64b482u)
-        fail_msg("the pictures' hash is 0x%016llx", (unsigned long long)hash);
+        fail_msg("the images' hash is 0x%016llx", (unsigned long long)hash);
 }
 
 // Nearest class mean of (mean, deviation) per channel: what a learner gets without looking at
@@ -76,8 +76,8 @@ static void writes_a_data_set(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         const char *dir = in_scratch("deep/er/synth%d", i);
-        if (i) // an empty folder is as good as none
-            make_folder(dir);
+        if (i) // an empty directory is as good as none
+            make_dir(dir);
         if (sqz_data_synth(dir, &how, &err))
             fail_msg("%s", err.text);
         assert_int_equal(sqz_dataset_layout(dir, &layout, &err), SQZ_OK);
@@ -96,10 +96,10 @@ static void writes_a_data_set(void **state)
         set = open_or_fail(&request);
         assert_int_equal(set->count, 20);
         sqz_dataset_free(set);
-        struct sqz_folder entries = {0};
-        assert_int_equal(sqz_folder_read(dir, &entries, NULL), SQZ_OK);
+        struct sqz_dir entries = {0};
+        assert_int_equal(sqz_dir_read(dir, &entries, NULL), SQZ_OK);
         assert_int_equal(entries.count, 2); // no leftovers
-        sqz_folder_release(&entries);
+        sqz_dir_release(&entries);
     }
     assert_true(fingerprints[0] == fingerprints[1]);
     // What is in the file is what was drawn: train's image 3 of class 4, at 24 pixels.

@@ -1,4 +1,4 @@
-// What the tests of formats share: a scratch folder, files, archives, and readers given bytes.
+// What the tests of formats share: a scratch directory, files, archives, and readers given bytes.
 #ifndef SQZ_TESTS_FORMATS_SUPPORT_H
 #define SQZ_TESTS_FORMATS_SUPPORT_H
 
@@ -19,31 +19,31 @@
 
 #define FIXTURES SQZ_TEST_SOURCE "/tests/fixtures/formats/"
 
-static char scratch_folder[64]; // "" until it is needed
+static char scratch_dir[64]; // "" until it is needed
 
-// A path in a folder of this process; overwritten after four calls.
+// A path in a directory of this process; overwritten after four calls.
 static inline const char *scratch(const char *name)
 {
     static char paths[4][256];
     static int next;
-    if (!scratch_folder[0]) {
-        snprintf(scratch_folder, sizeof scratch_folder, "/tmp/squeezenet-test-XXXXXX");
-        assert_non_null(mkdtemp(scratch_folder));
+    if (!scratch_dir[0]) {
+        snprintf(scratch_dir, sizeof scratch_dir, "/tmp/squeezenet-test-XXXXXX");
+        assert_non_null(mkdtemp(scratch_dir));
     }
     char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", scratch_folder, name);
+    snprintf(path, sizeof paths[0], "%s/%s", scratch_dir, name);
     return path;
 }
 
 static inline void remove_scratch(void)
 {
-    struct sqz_folder folder = {0};
-    if (sqz_folder_read(scratch_folder, &folder, NULL) == SQZ_OK)
-        for (size_t i = 0; i < folder.count; i++)
-            unlink(scratch(folder.entries[i].name));
-    sqz_folder_release(&folder);
-    rmdir(scratch_folder);
-    scratch_folder[0] = 0;
+    struct sqz_dir dir = {0};
+    if (sqz_dir_read(scratch_dir, &dir, NULL) == SQZ_OK)
+        for (size_t i = 0; i < dir.count; i++)
+            unlink(scratch(dir.entries[i].name));
+    sqz_dir_release(&dir);
+    rmdir(scratch_dir);
+    scratch_dir[0] = 0;
 }
 
 static inline const char *write_scratch(const char *name, const void *data, size_t size)

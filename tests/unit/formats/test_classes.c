@@ -12,9 +12,9 @@ static void test_lines(void **state)
                                "a b\tc d\n"
                                "n01443538\n"
                                "empty label\t";
-    static const char *const folders[] = {"n01440764",      "n01443537", "n123 is no wnid",
-                                          "n02123045x cat", "a b",       "n01443538",
-                                          "empty label"};
+    static const char *const dirs[] = {"n01440764",      "n01443537", "n123 is no wnid",
+                                       "n02123045x cat", "a b",       "n01443538",
+                                       "empty label"};
     static const char *const labels[] = {"tench, Tinca tinca", "goldfish ", "n123 is no wnid",
                                          "n02123045x cat",     "c d",       "n01443538",
                                          "empty label"};
@@ -23,7 +23,7 @@ static void test_lines(void **state)
     if (sqz_model_read_classes(model, write_scratch("c.txt", text, sizeof text - 1), &err))
         fail_msg("%s", err.text);
     for (int i = 0; i < 7; i++) {
-        assert_string_equal(model->classes[i], folders[i]);
+        assert_string_equal(model->classes[i], dirs[i]);
         assert_string_equal(model->labels[i], labels[i]);
     }
     // Without any labels of their own there is no second list.

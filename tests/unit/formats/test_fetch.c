@@ -17,7 +17,7 @@
 
 enum { SIZE = 300000, THIRD = SIZE / 3 };
 static uint8_t content[SIZE];
-static char hash[65], folder[] = "/tmp/sqz-fetch-XXXXXX", target[64], part[80];
+static char hash[65], scratch[] = "/tmp/sqz-fetch-XXXXXX", target[64], part[80];
 static struct http_server server;
 
 static int set_up(void **state)
@@ -27,11 +27,11 @@ static int set_up(void **state)
     for (size_t i = 0; i < SIZE; i++)
         content[i] = (uint8_t)((x = x * 1664525u + 1013904223u) >> 24);
     sqz_fetch_hash(content, SIZE, hash);
-    if (!mkdtemp(folder))
+    if (!mkdtemp(scratch))
         return 1;
-    snprintf(target, sizeof target, "%s/sub/file", folder);
+    snprintf(target, sizeof target, "%s/sub/file", scratch);
     snprintf(part, sizeof part, "%s.part", target);
-    setenv("XDG_CACHE_HOME", folder, 1);
+    setenv("XDG_CACHE_HOME", scratch, 1);
     unsetenv("http_proxy");
     setenv("no_proxy", "127.0.0.1", 1);
     return 0;
@@ -41,7 +41,7 @@ static int tear_down(void **state)
 {
     (void)state;
     char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
+    snprintf(command, sizeof command, "rm -rf %s", scratch);
     return system(command);
 }
 
@@ -300,13 +300,13 @@ static void test_addresses(void **state)
     get_badly("http://127.0.0.1/", NULL, SQZ_E_USAGE, "address");
     get_badly("http://nothing", NULL, SQZ_E_USAGE, "address");
     get_badly("ftp://a/b", NULL, SQZ_E_USAGE, "address");
-    // A mirror, and a folder: their files must be the same ones.
+    // A mirror, and a directory: their files must be the same ones.
     snprintf(url, sizeof url, "https://nobody.invalid/%s", name);
     get_well(url, NULL, name); // cached
-    snprintf(local, sizeof local, "%s/squeezenet/weights/%s", folder, name);
+    snprintf(local, sizeof local, "%s/squeezenet/weights/%s", scratch, name);
     unlink(local);
     get_well(url, mirror, name);
-    snprintf(local, sizeof local, "%s/squeezenet/weights", folder);
+    snprintf(local, sizeof local, "%s/squeezenet/weights", scratch);
     get_well(url, local, name);
     get_badly("https://nobody.invalid/other-00000000.ckpt", local, SQZ_E_NOINPUT, "nobody.invalid");
 }

@@ -21,7 +21,7 @@ static void test_round_trip(void **state)
 {
     (void)state;
     static const char *const names[] = {"model.safetensors", "model.ckpt"};
-    static const char *const folders[] = {"ants", "b\xc3\xa4ren", "\"quoted\\\""};
+    static const char *const dirs[] = {"ants", "b\xc3\xa4ren", "\"quoted\\\""};
     static const char *const labels[] = {"ants, many", "b\xc3\xa4ren", "tab\there"};
     struct sqz_error err = {0};
     for (int v = 0; sqz_variant_at(v); v++)
@@ -31,7 +31,7 @@ static void test_round_trip(void **state)
             model->preprocess.apply_exif = d == 0;
             model->preprocess.interpolation = (enum sqz_interpolation)v;
             model->preprocess.mean[0] = 0.1f;
-            assert_int_equal(sqz_model_set_classes(model, folders, labels, &err), SQZ_OK);
+            assert_int_equal(sqz_model_set_classes(model, dirs, labels, &err), SQZ_OK);
             model->made_by = sqz_copy_string("a test");
             for (int i = 0; i < 2; i++) {
                 struct sqz_model *back = NULL;
@@ -49,7 +49,7 @@ static void test_round_trip(void **state)
                                     model->net->n_weights * sizeof(float));
                 assert_same_preprocess(&model->preprocess, &back->preprocess);
                 for (int c = 0; c < 3; c++) {
-                    assert_string_equal(back->classes[c], folders[c]);
+                    assert_string_equal(back->classes[c], dirs[c]);
                     assert_string_equal(back->labels[c], labels[c]);
                 }
                 assert_string_equal(back->made_by, "a test");
@@ -378,7 +378,7 @@ static void test_wrong_files(void **state)
         {"notes.ckpt", "just some notes\n", SQZ_E_DATA, "looks like a text file"},
         {"page.pth", "<!DOCTYPE html><html>", SQZ_E_DATA, "a web page"},
         {"lfs.pth", "version https://git-lfs.github.com/spec/v1\n", SQZ_E_DATA, "git lfs pull"},
-        {"photo.jpg", "\xff\xd8\xff\xe0", SQZ_E_DATA, "a JPEG picture"},
+        {"photo.jpg", "\xff\xd8\xff\xe0", SQZ_E_DATA, "a JPEG image"},
         {"noise.bin", "\x01\x02\x03", SQZ_E_DATA, "known format (.safetensors, .ckpt, .pth, "},
     };
     struct sqz_model *model = NULL;
@@ -390,7 +390,7 @@ static void test_wrong_files(void **state)
             fail_msg("%s: %s", cases[i].name, err.text);
     }
     assert_int_equal(sqz_model_read("/tmp", NULL, 0, &model, &err), SQZ_E_DATA);
-    assert_non_null(strstr(err.text, "folder"));
+    assert_non_null(strstr(err.text, "directory"));
     assert_int_equal(sqz_model_read("/no/such.ckpt", NULL, 0, &model, &err), SQZ_E_NOINPUT);
     assert_null(model);
     remove_scratch();

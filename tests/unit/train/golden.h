@@ -1,4 +1,4 @@
-// Reading MindCV's golden values (shared/data/mindcv-golden) in the tests of this folder.
+// Reading MindCV's golden values (shared/data/mindcv-golden) in the tests of this directory.
 #ifndef SQZ_TESTS_TRAIN_GOLDEN_H
 #define SQZ_TESTS_TRAIN_GOLDEN_H
 

@@ -1,4 +1,4 @@
-// Small whole runs for the tests: a drawn data set in a temporary folder, and runs on it.
+// Small whole runs for the tests: a drawn data set in a temporary directory, and runs on it.
 #ifndef SQZ_TESTS_TRAIN_RUN_SUPPORT_H
 #define SQZ_TESTS_TRAIN_RUN_SUPPORT_H
 
@@ -31,7 +31,7 @@ static inline int remove_entry(const char *path, const struct stat *info, int ki
     return remove(path);
 }
 
-// 10 classes of 8 training and 3 validation pictures, 32 pixels.
+// 10 classes of 8 training and 3 validation images, 32 pixels.
 static inline int make_root(void **state)
 {
     (void)state;
@@ -64,7 +64,7 @@ static inline const char *in_root(const char *name)
     return path;
 }
 
-// The option that names a run folder there; four at a time.
+// The option that names a run directory there; four at a time.
 static inline const char *run_dir(const char *name)
 {
     static char pairs[4][320];
@@ -152,12 +152,12 @@ static inline void run_well(const char *const *pairs, int threads, struct heard 
         fail_msg("%s", err.text);
 }
 
-static inline struct sqz_bytes slurp(const char *folder, const char *name)
+static inline struct sqz_bytes slurp(const char *dir, const char *name)
 {
     struct sqz_bytes bytes = {0};
     struct sqz_error err = {0};
     char path[256];
-    snprintf(path, sizeof path, "%s/%s/%s", root, folder, name);
+    snprintf(path, sizeof path, "%s/%s/%s", root, dir, name);
     if (sqz_file_read(path, 1 << 28, &bytes, &err))
         fail_msg("%s", err.text);
     return bytes;
@@ -173,9 +173,9 @@ static inline void same_file(const char *a, const char *b, const char *name)
 }
 
 // history.csv without its last two columns.
-static inline struct sqz_text history_of(const char *folder)
+static inline struct sqz_text history_of(const char *dir)
 {
-    struct sqz_bytes bytes = slurp(folder, "history.csv");
+    struct sqz_bytes bytes = slurp(dir, "history.csv");
     struct sqz_text out = {0}, whole = {0};
     sqz_text_add_bytes(&whole, bytes.data, bytes.size);
     for (const char *line = sqz_text_get(&whole); *line;) {
@@ -203,10 +203,10 @@ static inline void same_run(const char *a, const char *b)
     sqz_text_release(&y);
 }
 
-static inline bool exists(const char *folder, const char *name)
+static inline bool exists(const char *dir, const char *name)
 {
     char path[256];
-    snprintf(path, sizeof path, "%s/%s/%s", root, folder, name);
+    snprintf(path, sizeof path, "%s/%s/%s", root, dir, name);
     return sqz_path_exists(path);
 }
 

@@ -23,7 +23,7 @@ static int tear_down(void **state)
     return remove_root(state);
 }
 
-// A network whose logits are what its last bias says, for every picture.
+// A network whose logits are what its last bias says, for every image.
 static struct sqz_model *constant_model(int classes, const float *logits)
 {
     struct sqz_error err = {0};
@@ -105,29 +105,29 @@ static void test_not_a_number(void **state)
     }
 }
 
-// Folders are found among the model's classes by name, in whatever order the model has them.
+// Directories are found among the model's classes by name, in whatever order the model has them.
 static void test_subset(void **state)
 {
     (void)state;
     struct sqz_error err = {0};
-    struct sqz_folder folders = {0};
+    struct sqz_dir dirs = {0};
     const char *names[12];
     float logits[12] = {0};
-    if (sqz_folder_read(in_root("data/val"), &folders, &err))
+    if (sqz_dir_read(in_root("data/val"), &dirs, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(folders.count, 10);
+    assert_int_equal(dirs.count, 10);
     for (int i = 0; i < 10; i++)
-        names[11 - i] = folders.entries[i].name; // reversed, behind two that no folder has
+        names[11 - i] = dirs.entries[i].name; // reversed, behind two that no directory has
     names[0] = "unicorn";
     names[1] = "yeti";
-    logits[11] = 9; // the first folder
+    logits[11] = 9; // the first directory
     struct sqz_model *model = constant_model(12, logits);
     if (sqz_model_set_classes(model, names, NULL, &err))
         fail_msg("%s", err.text);
     struct sqz_validate_result result = validate(model, "data");
     assert_int_equal(result.classes, 12);
     assert_true(result.top1 == 0.1);
-    // Then by index: 0 and 1 have no pictures, 2 and 3 are the last two folders.
+    // Then by index: 0 and 1 have no images, 2 and 3 are the last two directories.
     assert_true(result.top5 == 0.3);
     names[11] = "griffin";
     if (sqz_model_set_classes(model, names, NULL, &err))
@@ -138,13 +138,13 @@ static void test_subset(void **state)
     put(options, "data_dir", in_root("data"));
     assert_int_equal(sqz_evaluate_model(&environment, model, options, false, &result, &err),
                      SQZ_E_DATA);
-    assert_non_null(strstr(err.text, folders.entries[0].name));
+    assert_non_null(strstr(err.text, dirs.entries[0].name));
     sqz_options_free(options);
-    sqz_folder_release(&folders);
+    sqz_dir_release(&dirs);
     sqz_model_free(model);
 }
 
-// The class with the model's outputs but no names must have as many folders.
+// The class with the model's outputs but no names must have as many directories.
 static void test_unnamed(void **state)
 {
     (void)state;

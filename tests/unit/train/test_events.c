@@ -12,17 +12,17 @@ static uint32_t u32(const uint8_t *at)
     return value;
 }
 
-// The only file of the folder.
-static struct sqz_bytes only_file(const char *folder)
+// The only file of the directory.
+static struct sqz_bytes only_file(const char *dir)
 {
-    struct sqz_folder content = {0};
+    struct sqz_dir content = {0};
     struct sqz_error err = {0};
-    if (sqz_folder_read(in_root(folder), &content, &err))
+    if (sqz_dir_read(in_root(dir), &content, &err))
         fail_msg("%s", err.text);
     assert_int_equal(content.count, 1);
     assert_non_null(strstr(content.entries[0].name, "events.out.tfevents."));
-    struct sqz_bytes bytes = slurp(folder, content.entries[0].name);
-    sqz_folder_release(&content);
+    struct sqz_bytes bytes = slurp(dir, content.entries[0].name);
+    sqz_dir_release(&content);
     return bytes;
 }
 

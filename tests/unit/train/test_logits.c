@@ -1,5 +1,5 @@
-// The logits of the published weights on real pictures, at every SIMD level of this machine,
-// against direct convolutions in double. Ordinarily a few pictures; SQZ_TEST_PICTURES=500 takes
+// The logits of the published weights on real images, at every SIMD level of this machine,
+// against direct convolutions in double. Ordinarily a few images; SQZ_TEST_IMAGES=500 takes
 // them all and prints what docs/performance.md quotes.
 #include "base/memory.h"
 #include "data/dataset.h"
@@ -133,11 +133,11 @@ static void check_weights(const char *file)
     if (!path)
         skip();
     snprintf(weights_path, sizeof weights_path, "%s", path);
-    const char *pictures = test_data("imagenet-samples");
-    if (!pictures)
+    const char *images = test_data("imagenet-samples");
+    if (!images)
         skip();
     struct sqz_dataset_request request = {
-        .kind = "imagenet", .dir = pictures, .split = "val", .threads = 1};
+        .kind = "imagenet", .dir = images, .split = "val", .threads = 1};
     if (sqz_model_read(weights_path, NULL, 0, &model, &err) || sqz_pool_new(1, &pool, &err) ||
         sqz_dataset_open(&request, &set, &err))
         fail_msg("%s", err.text);
@@ -156,7 +156,7 @@ static void check_weights(const char *file)
     float *image = sqz_new_aligned(sqz_tensor_size(net, 0), sizeof *image);
     struct sqz_transform_scratch scratch = {0};
     struct sqz_bytes bytes = {0};
-    const char *asked = getenv("SQZ_TEST_PICTURES");
+    const char *asked = getenv("SQZ_TEST_IMAGES");
     size_t n = asked ? (size_t)atoi(asked) : 4;
     n = n < set->count ? n : set->count;
     for (size_t i = 0; i < n; i++) {
@@ -172,7 +172,7 @@ static void check_weights(const char *file)
                                                         tensors[net->n_tensors - 1], source.name));
     }
     for (int level = SQZ_CPU_AVX2; level <= top; level++) {
-        print_message("%s, %zu pictures, %s: largest error of a logit %.2g\n", file, n,
+        print_message("%s, %zu images, %s: largest error of a logit %.2g\n", file, n,
                       sqz_cpu_level_name((enum sqz_cpu_level)level), errors[level]);
         assert_true(errors[level] < 1e-3);
         sqz_infer_free(infers[level]);

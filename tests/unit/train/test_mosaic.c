@@ -45,15 +45,15 @@ static void test_pixels_and_names(void **state)
     const uint8_t *last = at(&mosaic, GAP + SHOWN + GAP + SHOWN - 1, GAP + CELL_H + SHOWN - 1);
     assert_true(last[0] == 255 && last[1] == 200 && last[2] == 30);
     assert_true(at(&mosaic, GAP, GAP)[2] == 0); // what is no number is black
-    // Picture 0 is an I: 3 + 1 + 1 + 1 + 3 dots of 4 pixels; picture 1 has blanks.
+    // Image 0 is an I: 3 + 1 + 1 + 1 + 3 dots of 4 pixels; image 1 has blanks.
     assert_int_equal(dark_pixels(&mosaic, GAP, GAP + SHOWN, SHOWN, 18), 9 * 4);
     assert_int_equal(dark_pixels(&mosaic, 2 * GAP + SHOWN, GAP + SHOWN, SHOWN, 18), 0);
-    // No sixth picture.
+    // No sixth image.
     assert_true(*at(&mosaic, GAP + 2 * (SHOWN + GAP), GAP + CELL_H) == 255);
     sqz_image_release(&mosaic);
 }
 
-// Names are cut at the cell, and large batches at 64 pictures.
+// Names are cut at the cell, and large batches at 64 images.
 static void test_limits(void **state)
 {
     enum { MANY = 70 };

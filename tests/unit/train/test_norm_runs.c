@@ -92,7 +92,7 @@ static void test_models_are_plain(void **state)
     sqz_model_free(last);
 }
 
-// A few pictures are learned; the runs below start from this one.
+// A few images are learned; the runs below start from this one.
 static void test_learns(void **state)
 {
     (void)state;
@@ -117,7 +117,7 @@ struct judge {
     struct sqz_gradient *engine;
     struct sqz_infer *infer;
     double furthest;
-    int pictures, other_class;
+    int images, other_class;
 };
 
 enum { JUDGED = 32 };
@@ -198,11 +198,11 @@ static void judge_batch(struct judge *judge, const struct sqz_batch *batch)
         for (int c = 0; c < classes; c++)
             judge->furthest = fmax(judge->furthest, fabs((double)a[c] - b[c]));
     }
-    judge->pictures += batch->n;
+    judge->images += batch->n;
 }
 
-// The run "learns" and its validation pictures; or $SQZ_TEST_NORM_RUN, a run folder, and the
-// pictures of its data set, $SQZ_TEST_NORM_DATA.
+// The run "learns" and its validation images; or $SQZ_TEST_NORM_RUN, a run directory, and the
+// images of its data set, $SQZ_TEST_NORM_DATA.
 static void test_folded(void **state)
 {
     (void)state;
@@ -229,8 +229,8 @@ static void test_folded(void **state)
         fail_msg("%s", err.text);
     while (!sqz_loader_next(loader, &batch, &err) && batch.n > 0)
         judge_batch(&judge, &batch);
-    print_message("%d pictures, logits within %.3g\n", judge.pictures, judge.furthest);
-    assert_int_equal((size_t)judge.pictures, set->count);
+    print_message("%d images, logits within %.3g\n", judge.images, judge.furthest);
+    assert_int_equal((size_t)judge.images, set->count);
     assert_int_equal(judge.other_class, 0);
     assert_true(judge.furthest < 1e-3);
     sqz_loader_free(loader);

@@ -75,7 +75,8 @@ static void test_same_as_file(void **state)
     sqz_text_release(&y);
 }
 
-// The folder's recipe.yaml names option and file; without a checkpoint it starts again from them.
+// The directory's recipe.yaml names option and file; without a checkpoint it starts again from
+// them.
 static void test_restart(void **state)
 {
     (void)state;

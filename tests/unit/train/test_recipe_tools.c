@@ -140,7 +140,7 @@ static void test_lint(void **state)
         {"opt: adam\nwarmup_epochs: 5\ndecay_epochs: 80\nscheduler: constant\n", NULL},
         {"opt: adam\nwarmup_epochs: 95\n", "The whole run is warm-up"},
         {"opt: adam\nwarmup_epochs: 5\ndecay_epochs: 85\nbatch_size: 600\n",
-         "leaves out 500 of 1100 pictures"},
+         "leaves out 500 of 1100 images"},
         {"opt: adam\nwarmup_epochs: 5\ndecay_epochs: 85\nloss: asl_multi_label\n"
          "label_smoothing: 0.1\n",
          "label_smoothing has no effect"},

@@ -93,13 +93,13 @@ static void test_shipped_recipes(void **state)
     char path[4096];
     struct dirent *entry;
     int n = 0, of_mindcv = 0;
-    DIR *folder;
+    DIR *dir;
 
     (void)state;
     snprintf(path, sizeof path, "%s/configs", SQZ_TEST_SOURCE);
-    folder = opendir(path);
-    assert_non_null(folder);
-    while ((entry = readdir(folder))) {
+    dir = opendir(path);
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
         struct sqz_options *options;
         struct sqz_error err = {0};
         bool v10 = strstr(entry->d_name, "squeezenet_1.0"),
@@ -132,7 +132,7 @@ static void test_shipped_recipes(void **state)
         }
         sqz_options_free(options);
     }
-    closedir(folder);
+    closedir(dir);
     assert_int_equal(of_mindcv, 4);
     assert_true(n >= 7);
 }

@@ -9,12 +9,12 @@
 
 #include <math.h>
 
-static struct sqz_model *best_of(const char *folder)
+static struct sqz_model *best_of(const char *dir)
 {
     struct sqz_model *model = NULL;
     struct sqz_error err = {0};
     char path[256];
-    snprintf(path, sizeof path, "%s/%s/best.safetensors", root, folder);
+    snprintf(path, sizeof path, "%s/%s/best.safetensors", root, dir);
     if (sqz_model_read(path, NULL, 0, &model, &err))
         fail_msg("%s", err.text);
     return model;
@@ -214,7 +214,7 @@ static void test_teacher(void **state)
             assert_float_equal(batch.targets[row * CLASSES + c],
                                0.25F * answer[c] + (c == labels[row] ? 0.75F : 0), 1e-6);
     }
-    // A rank that has only the last picture gives it the same target.
+    // A rank that has only the last image gives it the same target.
     float last[CLASSES];
     memcpy(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
     batch.images = images + (ROWS - 1) * each;

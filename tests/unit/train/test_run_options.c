@@ -97,7 +97,7 @@ static void test_augmented_resumes(void **state)
     same_run("mixed", "mixed-cut");
 }
 
-// jsd on three views of every picture, in groups, cut and resumed.
+// jsd on three views of every image, in groups, cut and resumed.
 static void test_jsd_resumes(void **state)
 {
     (void)state;
@@ -112,7 +112,7 @@ static void test_jsd_resumes(void **state)
     same_run("views", "views-cut");
 }
 
-// A new folder that goes on from MindCV's checkpoint ends where the uninterrupted run does.
+// A new directory that goes on from MindCV's checkpoint ends where the uninterrupted run does.
 static void test_resume_opt(void **state)
 {
     (void)state;
@@ -335,7 +335,7 @@ static void test_keep_global_batch(void **state)
     same_run("hand", "fitted");
 }
 
-// Of the same top-1 the lower loss is better: few pictures to validate on often give the same.
+// Of the same top-1 the lower loss is better: few images to validate on often give the same.
 static void test_best(void **state)
 {
     (void)state;

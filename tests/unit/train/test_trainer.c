@@ -41,7 +41,7 @@ static int make_reference(void **state)
     assert_int_equal(heard.epochs, 2);
     assert_true(result.best_epoch == 1 || result.best_epoch == 2);
     assert_true(result.final_loss > 0 && result.final_loss < 10);
-    assert_non_null(strstr(heard.notes, "80 pictures in 10 classes; 30 to validate on"));
+    assert_non_null(strstr(heard.notes, "80 images in 10 classes; 30 to validate on"));
     assert_non_null(strstr(heard.notes, "727,626 parameters"));
     return 0;
 }
@@ -57,7 +57,7 @@ static void test_threads(void **state)
     same_run("reference", "four");
 }
 
-// The files speak of no machine: neither the run folder nor the data's place, nor threads.
+// The files speak of no machine: neither the run directory nor the data's place, nor threads.
 static void test_no_machine(void **state)
 {
     (void)state;
@@ -239,12 +239,12 @@ static void test_fine_tuning(void **state)
     struct heard heard = {0};
     run_well(same, 2, &heard, NULL);
     assert_non_null(strstr(heard.notes, "with its classifier"));
-    // Two of the ten folders: a new classifier, and the file's image size without asking.
+    // Two of the ten directories: a new classifier, and the file's image size without asking.
     assert_int_equal(mkdir(in_root("two-classes"), 0700), 0);
     const char *const sides[] = {"train", "val"};
-    struct sqz_folder classes = {0};
+    struct sqz_dir classes = {0};
     struct sqz_error err = {0};
-    if (sqz_folder_read(in_root("data/train"), &classes, &err))
+    if (sqz_dir_read(in_root("data/train"), &classes, &err))
         fail_msg("%s", err.text);
     for (int s = 0; s < 2; s++) {
         char from[256], to[256];
@@ -257,7 +257,7 @@ static void test_fine_tuning(void **state)
             assert_int_equal(symlink(from, to), 0);
         }
     }
-    sqz_folder_release(&classes);
+    sqz_dir_release(&classes);
     snprintf(dirs[7], sizeof dirs[7], "data_dir=%s/two-classes", root);
     const char *const fewer[] = {run_dir("tuned2"), path, dirs[7], "max_steps=2", NULL};
     struct heard again = {0};
@@ -273,7 +273,8 @@ static void test_fine_tuning(void **state)
     sqz_model_free(model);
 }
 
-// Without a recipe: the folder is divided, small pictures get their recipe, and the result resumes.
+// Without a recipe: the directory is divided, small images get their recipe, and the result
+// resumes.
 static void test_built_in(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-// Data sets with one folder a class, as ImageNet is kept.
+// Data sets with one directory a class, as ImageNet is kept.
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sets.h"
@@ -16,7 +16,7 @@ void sqz_path_blocks_free(struct sqz_path_block *blocks)
     }
 }
 
-// "folder/class/file" in the blocks; returns where "class/file" begins.
+// "directory/class/file" in the blocks; returns where "class/file" begins.
 static char *keep_path(struct sqz_path_block **blocks, const char *class_path,
                        const char *class_name, const char *name)
 {
@@ -49,20 +49,20 @@ void sqz_file_list_release(struct sqz_file_list *list)
     memset(list, 0, sizeof *list);
 }
 
-bool sqz_has_class_folders(const char *folder)
+bool sqz_has_class_dirs(const char *dir)
 {
-    struct sqz_folder entries = {0};
+    struct sqz_dir entries = {0};
     bool found = false;
-    if (sqz_folder_read(folder, &entries, NULL))
+    if (sqz_dir_read(dir, &entries, NULL))
         return false;
     for (size_t i = 0; !found && i < entries.count; i++)
-        found = entries.entries[i].is_folder && !sqz_name_is_hidden(entries.entries[i].name);
-    sqz_folder_release(&entries);
+        found = entries.entries[i].is_dir && !sqz_name_is_hidden(entries.entries[i].name);
+    sqz_dir_release(&entries);
     return found;
 }
 
 static bool list_file(struct sqz_file_list *list, const char *class_path, const char *class_name,
-                      const struct sqz_folder_entry *entry)
+                      const struct sqz_dir_entry *entry)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 256;
@@ -76,7 +76,7 @@ static bool list_file(struct sqz_file_list *list, const char *class_path, const 
     memset(file, 0, sizeof *file);
     file->name = keep_path(&list->paths, class_path, class_name, entry->name);
     if (!entry->is_file)
-        file->problem = sqz_copy_string("is neither a file nor a folder (a broken link?)");
+        file->problem = sqz_copy_string("is neither a file nor a directory (a broken link?)");
     file->label = list->n_classes - 1;
     file->size = entry->size;
     file->mtime_ns = entry->mtime_ns;
@@ -85,37 +85,38 @@ static bool list_file(struct sqz_file_list *list, const char *class_path, const 
 }
 
 // Lists the files of the class that was added last.
-static enum sqz_status list_class(const char *folder, const char *class_name,
+static enum sqz_status list_class(const char *dir, const char *class_name,
                                   struct sqz_file_list *list, sqz_data_problem_fn problem,
                                   void *arg, struct sqz_error *err)
 {
-    struct sqz_folder entries = {0};
+    struct sqz_dir entries = {0};
     enum sqz_status status = SQZ_OK;
     char *inner = NULL;
-    char *path = sqz_path_join(folder, class_name);
+    char *path = sqz_path_join(dir, class_name);
     if (!path) {
-        status = sqz_fail_memory(err, "a path", strlen(folder) + strlen(class_name));
+        status = sqz_fail_memory(err, "a path", strlen(dir) + strlen(class_name));
         goto done;
     }
-    if ((status = sqz_folder_read(path, &entries, err)))
+    if ((status = sqz_dir_read(path, &entries, err)))
         goto done;
     for (size_t i = 0; i < entries.count; i++) {
-        const struct sqz_folder_entry *entry = &entries.entries[i];
+        const struct sqz_dir_entry *entry = &entries.entries[i];
         if (sqz_name_is_hidden(entry->name))
             continue;
-        if (entry->is_folder && !problem) {
-            status =
-                sqz_fail(err, SQZ_E_DATA,
-                         "\"%s/%s\" is a folder inside the class folder \"%s\": class folders hold "
-                         "image files only, so move it away (or point at the folder that holds the "
-                         "class folders).",
-                         path, entry->name, class_name);
+        if (entry->is_dir && !problem) {
+            status = sqz_fail(
+                err, SQZ_E_DATA,
+                "\"%s/%s\" is a directory inside the class directory \"%s\": class directories "
+                "hold "
+                "image files only, so move it away (or point at the directory that holds the "
+                "class directories).",
+                path, entry->name, class_name);
             goto done;
         }
-        if (entry->is_folder) {
+        if (entry->is_dir) {
             sqz_free(inner);
             inner = sqz_path_join(path, entry->name);
-            problem(arg, inner ? inner : entry->name, "is a folder inside a class folder");
+            problem(arg, inner ? inner : entry->name, "is a directory inside a class directory");
         } else if (!list_file(list, path, class_name, entry)) {
             status = sqz_fail_memory(err, "the list of files", list->count * sizeof *list->files);
             goto done;
@@ -124,43 +125,44 @@ static enum sqz_status list_class(const char *folder, const char *class_name,
 done:
     sqz_free(inner);
     sqz_free(path);
-    sqz_folder_release(&entries);
+    sqz_dir_release(&entries);
     return status;
 }
 
-static enum sqz_status no_classes(const char *folder, const struct sqz_folder *entries,
+static enum sqz_status no_classes(const char *dir, const struct sqz_dir *entries,
                                   struct sqz_error *err)
 {
     size_t files = 0;
     for (size_t i = 0; i < entries->count; i++)
         files += entries->entries[i].is_file && !sqz_name_is_hidden(entries->entries[i].name);
     if (files == 0)
-        return sqz_fail(err, SQZ_E_DATA,
-                        "\"%s\" holds no class folders: make one folder a class and put its images "
-                        "there, as in \"%s/cats/1.jpg\".",
-                        folder, folder);
+        return sqz_fail(
+            err, SQZ_E_DATA,
+            "\"%s\" holds no class directories: make one directory a class and put its images "
+            "there, as in \"%s/cats/1.jpg\".",
+            dir, dir);
     return sqz_fail(
         err, SQZ_E_DATA,
-        "\"%s\" holds %zu file%s but no class folders: move the images of each class into a "
-        "folder of that name, as in \"%s/cats/1.jpg\" and \"%s/dogs/1.jpg\".",
-        folder, files, files == 1 ? "" : "s", folder, folder);
+        "\"%s\" holds %zu file%s but no class directories: move the images of each class into a "
+        "directory of that name, as in \"%s/cats/1.jpg\" and \"%s/dogs/1.jpg\".",
+        dir, files, files == 1 ? "" : "s", dir, dir);
 }
 
-enum sqz_status sqz_file_list_read(const char *folder, struct sqz_file_list *list,
+enum sqz_status sqz_file_list_read(const char *dir, struct sqz_file_list *list,
                                    sqz_data_problem_fn problem, void *arg, struct sqz_error *err)
 {
-    struct sqz_folder entries = {0};
-    enum sqz_status status = sqz_need_folder(folder, err);
+    struct sqz_dir entries = {0};
+    enum sqz_status status = sqz_need_dir(dir, err);
     if (!status)
-        status = sqz_folder_read(folder, &entries, err);
+        status = sqz_dir_read(dir, &entries, err);
     if (status)
         return status;
     list->classes = sqz_new_array(entries.count, sizeof *list->classes);
     if (!list->classes || entries.count > INT_MAX)
         status = sqz_fail_memory(err, "class names", entries.count * sizeof *list->classes);
     for (size_t i = 0; !status && i < entries.count; i++) {
-        const struct sqz_folder_entry *entry = &entries.entries[i];
-        if (!entry->is_folder || sqz_name_is_hidden(entry->name))
+        const struct sqz_dir_entry *entry = &entries.entries[i];
+        if (!entry->is_dir || sqz_name_is_hidden(entry->name))
             continue;
         char *name = sqz_copy_string(entry->name);
         if (!name) {
@@ -168,18 +170,18 @@ enum sqz_status sqz_file_list_read(const char *folder, struct sqz_file_list *lis
             break;
         }
         list->classes[list->n_classes++] = name;
-        status = list_class(folder, name, list, problem, arg, err);
+        status = list_class(dir, name, list, problem, arg, err);
     }
     if (!status && list->n_classes == 0)
-        status = no_classes(folder, &entries, err);
+        status = no_classes(dir, &entries, err);
     if (status)
         sqz_file_list_release(list);
-    sqz_folder_release(&entries);
+    sqz_dir_release(&entries);
     return status;
 }
 
 // A class that had files, none of which is an image.
-static enum sqz_status refuse_emptied(const char *folder, const struct sqz_file_list *list,
+static enum sqz_status refuse_emptied(const char *dir, const struct sqz_file_list *list,
                                       struct sqz_error *err)
 {
     for (size_t i = 0, next; i < list->count; i = next) {
@@ -191,8 +193,8 @@ static enum sqz_status refuse_emptied(const char *folder, const struct sqz_file_
             return sqz_fail(
                 err, SQZ_E_DATA,
                 "No file in \"%s/%s\" is an image that can be read (%zu file%s looked at; "
-                "\"%s\" %s): add images or remove the folder.",
-                folder, list->classes[list->files[i].label], next - i, next - i == 1 ? "" : "s",
+                "\"%s\" %s): add images or remove the directory.",
+                dir, list->classes[list->files[i].label], next - i, next - i == 1 ? "" : "s",
                 list->files[i].name, list->files[i].problem);
     }
     return SQZ_OK;
@@ -209,24 +211,24 @@ static void add_sample(const struct sqz_listed_file *file, size_t head, struct s
     set->count++;
 }
 
-static bool note_skipped(const char *folder, const struct sqz_listed_file *file,
+static bool note_skipped(const char *dir, const struct sqz_listed_file *file,
                          struct sqz_dataset *set)
 {
     struct sqz_text text = {0};
     if (set->skipped++)
         return true;
-    sqz_text_add(&text, "\"%s/%s\" %s", folder, file->name, file->problem);
+    sqz_text_add(&text, "\"%s/%s\" %s", dir, file->name, file->problem);
     set->skipped_example = sqz_copy_string(sqz_text_get(&text));
     sqz_text_release(&text);
     return set->skipped_example != NULL;
 }
 
 // Moves the list's images to the end of the set's samples.
-static enum sqz_status take_samples(const char *folder, struct sqz_file_list *list,
+static enum sqz_status take_samples(const char *dir, struct sqz_file_list *list,
                                     struct sqz_dataset *set, struct sqz_error *err)
 {
-    const size_t length = strlen(folder);
-    const size_t head = length + (length > 0 && folder[length - 1] != '/');
+    const size_t length = strlen(dir);
+    const size_t head = length + (length > 0 && dir[length - 1] != '/');
     struct sqz_path_block **end = &set->paths;
     struct sqz_sample *grown =
         sqz_grow_array(set->samples, set->count, set->count + list->count, sizeof *grown);
@@ -235,7 +237,7 @@ static enum sqz_status take_samples(const char *folder, struct sqz_file_list *li
         set->samples = grown;
     for (size_t i = 0; whole && i < list->count; i++) {
         if (list->files[i].problem)
-            whole = note_skipped(folder, &list->files[i], set);
+            whole = note_skipped(dir, &list->files[i], set);
         else
             add_sample(&list->files[i], head, set);
     }
@@ -247,23 +249,23 @@ static enum sqz_status take_samples(const char *folder, struct sqz_file_list *li
                  : sqz_fail_memory(err, "the list of samples", list->count * sizeof *set->samples);
 }
 
-enum sqz_status sqz_class_folders_open(const char *folder, bool check_headers, int threads,
-                                       struct sqz_dataset *set, struct sqz_error *err)
+enum sqz_status sqz_class_dirs_open(const char *dir, bool check_headers, int threads,
+                                    struct sqz_dataset *set, struct sqz_error *err)
 {
     struct sqz_file_list list = {0};
-    enum sqz_status status = sqz_file_list_read(folder, &list, NULL, NULL, err);
+    enum sqz_status status = sqz_file_list_read(dir, &list, NULL, NULL, err);
     if (status)
         return status;
     if (check_headers)
-        status = sqz_headers_check(folder, &list, threads, err);
+        status = sqz_headers_check(dir, &list, threads, err);
     if (!status)
-        status = refuse_emptied(folder, &list, err);
+        status = refuse_emptied(dir, &list, err);
     if (!status)
-        status = take_samples(folder, &list, set, err);
+        status = take_samples(dir, &list, set, err);
     sqz_free(set->name);
-    set->name = sqz_copy_string(folder);
+    set->name = sqz_copy_string(dir);
     if (!status && !set->name)
-        status = sqz_fail_memory(err, "a path", strlen(folder));
+        status = sqz_fail_memory(err, "a path", strlen(dir));
     if (!status) {
         set->classes = list.classes;
         set->n_classes = list.n_classes;
@@ -279,43 +281,44 @@ static void pass_over(void *arg, const char *path, const char *problem)
     (void)arg, (void)path, (void)problem;
 }
 
-static enum sqz_status list_unlabelled(const char *folder, struct sqz_file_list *list,
+static enum sqz_status list_unlabelled(const char *dir, struct sqz_file_list *list,
                                        struct sqz_error *err)
 {
-    struct sqz_folder entries = {0};
-    enum sqz_status status = sqz_need_folder(folder, err);
+    struct sqz_dir entries = {0};
+    enum sqz_status status = sqz_need_dir(dir, err);
     if (!status)
-        status = sqz_folder_read(folder, &entries, err);
+        status = sqz_dir_read(dir, &entries, err);
     if (!status)
-        status = list_class(folder, ".", list, pass_over, NULL, err);
+        status = list_class(dir, ".", list, pass_over, NULL, err);
     for (size_t i = 0; !status && i < entries.count; i++)
-        if (entries.entries[i].is_folder && !sqz_name_is_hidden(entries.entries[i].name))
-            status = list_class(folder, entries.entries[i].name, list, pass_over, NULL, err);
-    sqz_folder_release(&entries);
+        if (entries.entries[i].is_dir && !sqz_name_is_hidden(entries.entries[i].name))
+            status = list_class(dir, entries.entries[i].name, list, pass_over, NULL, err);
+    sqz_dir_release(&entries);
     return status;
 }
 
-enum sqz_status sqz_dataset_add_unlabelled(struct sqz_dataset *set, const char *folder, int threads,
+enum sqz_status sqz_dataset_add_unlabelled(struct sqz_dataset *set, const char *dir, int threads,
                                            struct sqz_error *err)
 {
     const size_t labelled = set->count;
     struct sqz_file_list list = {0};
     enum sqz_status status = SQZ_OK;
     if (set->pack || set->pixels)
-        status = sqz_fail(err, SQZ_E_CONFIG,
-                          "Pictures without labels can join a data set of class folders only, and "
-                          "\"%s\" is another kind.",
-                          set->name);
+        status =
+            sqz_fail(err, SQZ_E_CONFIG,
+                     "Images without labels can join a data set of class directories only, and "
+                     "\"%s\" is another kind.",
+                     set->name);
     if (!status)
-        status = list_unlabelled(folder, &list, err);
+        status = list_unlabelled(dir, &list, err);
     if (!status)
-        status = sqz_headers_check(folder, &list, threads, err);
+        status = sqz_headers_check(dir, &list, threads, err);
     if (!status)
-        status = take_samples(folder, &list, set, err);
+        status = take_samples(dir, &list, set, err);
     if (!status && set->count == labelled)
         status = sqz_fail(err, SQZ_E_DATA,
-                          "No file in \"%s\" or in a folder of it is an image that can be read.",
-                          folder);
+                          "No file in \"%s\" or in a directory of it is an image that can be read.",
+                          dir);
     for (size_t i = labelled; !status && i < set->count; i++) {
         set->samples[i].label = 0;
         set->fingerprint = sqz_random_hash(set->fingerprint, set->samples[i].hash);

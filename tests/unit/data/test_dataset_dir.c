@@ -1,4 +1,5 @@
-// Class folders: order, labels, splits, what is skipped, what is refused, the held-out division.
+// Class directories: order, labels, splits, what is skipped, what is refused, the held-out
+// division.
 #include "dataset_files.h"
 
 #include "testdata.h"
@@ -10,8 +11,9 @@ static struct sqz_dataset_request request_for(const char *dir, const char *split
     return request;
 }
 
-// The folder of the values made by the real MindCV (mindcv-golden/folder-dataset.json), but for the
-// hidden file, which MindCV takes and we leave out, and the nested folder, which both refuse.
+// The directory of the values made by the real MindCV (mindcv-golden/directory-dataset.json), but
+// for the hidden file, which MindCV takes and we leave out, and the nested directory, which both
+// refuse.
 static void order_and_labels(void **state)
 {
     static const struct {
@@ -30,7 +32,7 @@ static void order_and_labels(void **state)
     make_file(in_scratch("order/val/file.txt"), "x", 1);
     make_file(in_scratch("order/val/.git/config"), "x", 1);
     make_file(in_scratch("order/val/b/.thumbnails/1.jpg"), "x", 1);
-    make_folder(in_scratch("order/val/empty"));
+    make_dir(in_scratch("order/val/empty"));
     struct sqz_dataset_request request = request_for(root, "val");
     struct sqz_dataset *set = open_or_fail(&request);
     assert_int_equal(set->n_classes, 6);
@@ -45,7 +47,8 @@ static void order_and_labels(void **state)
     sqz_dataset_free(set);
 
     make_file(in_scratch("order/val/b/sub/n.jpg"), "x", 1);
-    expect_refusal(&request, SQZ_E_DATA, "val/b/sub\" is a folder inside the class folder \"b\"");
+    expect_refusal(&request, SQZ_E_DATA,
+                   "val/b/sub\" is a directory inside the class directory \"b\"");
 }
 
 static void refusals(void **state)
@@ -55,25 +58,25 @@ static void refusals(void **state)
     make_png(in_scratch("ref/test/a/1.png"), 40, 40, 1);
     make_png(in_scratch("flat/1.png"), 40, 40, 1);
     make_png(in_scratch("flat/2.png"), 40, 40, 1);
-    make_folder(in_scratch("nothing"));
-    make_folder(in_scratch("hollow/a"));
+    make_dir(in_scratch("nothing"));
+    make_dir(in_scratch("hollow/a"));
     struct sqz_dataset_request request = request_for(in_scratch("ref"), "val");
     expect_refusal(&request, SQZ_E_NOINPUT,
                    "ref/test\" is there: name the split with --val_split test");
     request = request_for(in_scratch("absent"), "train");
-    expect_refusal(&request, SQZ_E_NOINPUT, "There is no folder");
+    expect_refusal(&request, SQZ_E_NOINPUT, "There is no directory");
     request = request_for(in_scratch("flat/1.png"), "");
-    expect_refusal(&request, SQZ_E_NOINPUT, "flat/1.png\" is a file, but a folder");
+    expect_refusal(&request, SQZ_E_NOINPUT, "flat/1.png\" is a file, but a directory");
     request = request_for(in_scratch("flat"), "");
-    expect_refusal(&request, SQZ_E_DATA, "holds 2 files but no class folders: move the images");
+    expect_refusal(&request, SQZ_E_DATA, "holds 2 files but no class directories: move the images");
     request = request_for(in_scratch("flat"), "val");
-    expect_refusal(&request, SQZ_E_NOINPUT, "There is no folder");
+    expect_refusal(&request, SQZ_E_NOINPUT, "There is no directory");
     request = request_for(in_scratch("nothing"), "");
-    expect_refusal(&request, SQZ_E_DATA, "holds no class folders");
+    expect_refusal(&request, SQZ_E_DATA, "holds no class directories");
     request = request_for(in_scratch("hollow"), "");
     expect_refusal(&request, SQZ_E_DATA, "hollow\" holds no images");
     request = request_for(in_scratch("ref"), "");
-    expect_refusal(&request, SQZ_E_DATA, "point at the folder that holds the class folders");
+    expect_refusal(&request, SQZ_E_DATA, "point at the directory that holds the class directories");
     request = request_for(in_scratch("ref"), "train");
     request.kind = "imagnet";
     expect_refusal(&request, SQZ_E_USAGE, "no kind of data set called \"imagnet\"");
@@ -110,7 +113,7 @@ static void layouts(void **state)
     }
     make_file(in_scratch("lay/photos/1.jpg"), "x", 1);
     assert_int_equal(sqz_dataset_layout(in_scratch("lay/photos"), &layout, &err), SQZ_E_DATA);
-    assert_non_null(strstr(err.text, "holds 1 file but no class folders"));
+    assert_non_null(strstr(err.text, "holds 1 file but no class directories"));
     assert_int_equal(sqz_dataset_layout(in_scratch("lay/none"), &layout, &err), SQZ_E_NOINPUT);
 }
 
@@ -261,7 +264,7 @@ static void unlabelled(void **state)
     assert_int_equal(sqz_dataset_read(set, 3, &bytes, NULL, &source, &err), SQZ_OK);
     sqz_bytes_release(&bytes);
     assert_int_equal(sqz_dataset_add_unlabelled(set, in_scratch("none"), 2, &err), SQZ_E_DATA);
-    assert_non_null(strstr(err.text, "none\" or in a folder of it is an image"));
+    assert_non_null(strstr(err.text, "none\" or in a directory of it is an image"));
     assert_int_equal(sqz_dataset_add_unlabelled(set, in_scratch("gone"), 2, &err), SQZ_E_NOINPUT);
     sqz_dataset_free(set);
 }

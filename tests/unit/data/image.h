@@ -1,6 +1,6 @@
-// What the tests of pictures share: reading files, decoding whole pictures, comparing.
-#ifndef SQZ_TESTS_PICTURE_H
-#define SQZ_TESTS_PICTURE_H
+// What the tests of images share: reading files, decoding whole images, comparing.
+#ifndef SQZ_TESTS_IMAGE_H
+#define SQZ_TESTS_IMAGE_H
 
 #include "base/memory.h"
 #include "data/image.h"

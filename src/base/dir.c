@@ -1,4 +1,4 @@
-// Paths and folders.
+// Paths and directories.
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -15,18 +15,18 @@ bool sqz_path_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
-bool sqz_path_is_folder(const char *path)
+bool sqz_path_is_dir(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-char *sqz_path_join(const char *folder, const char *name)
+char *sqz_path_join(const char *dir, const char *name)
 {
     struct sqz_text path = {0};
-    size_t length = strlen(folder);
-    const char *between = length > 0 && folder[length - 1] != '/' ? "/" : "";
-    sqz_text_add(&path, "%s%s%s", folder, between, name);
+    size_t length = strlen(dir);
+    const char *between = length > 0 && dir[length - 1] != '/' ? "/" : "";
+    sqz_text_add(&path, "%s%s%s", dir, between, name);
     if (path.failed) {
         sqz_text_release(&path);
         return NULL;
@@ -40,21 +40,21 @@ const char *sqz_path_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-// Makes one folder; one that is there already is fine.
+// Makes one directory; one that is there already is fine.
 static int make_one(const char *path)
 {
     if (mkdir(path, 0777) == 0)
         return 0;
     int reason = errno;
-    if (sqz_path_is_folder(path))
+    if (sqz_path_is_dir(path))
         return 0;
     return reason == EEXIST ? ENOTDIR : reason;
 }
 
-enum sqz_status sqz_folder_make(const char *path, struct sqz_error *err)
+enum sqz_status sqz_dir_make(const char *path, struct sqz_error *err)
 {
     if (!*path)
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a folder with an empty name.");
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a directory with an empty name.");
     char *partial = sqz_copy_string(path);
     if (!partial)
         return sqz_fail_memory(err, "a path", strlen(path) + 1);
@@ -73,42 +73,42 @@ enum sqz_status sqz_folder_make(const char *path, struct sqz_error *err)
         return SQZ_OK;
     if (reason == ENOTDIR)
         return sqz_fail(err, SQZ_E_CANTWRITE,
-                        "Cannot make the folder %s: a file of that name is in the way.", path);
+                        "Cannot make the directory %s: a file of that name is in the way.", path);
     if (reason == ENOSPC || reason == EDQUOT)
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make the folder %s: the disk is full.", path);
-    if (reason == ENOENT)
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make the folder %s: its path leads nowhere.",
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make the directory %s: the disk is full.",
                         path);
-    return sqz_fail_errno(err, SQZ_E_CANTWRITE, reason, "Cannot make the folder %s", path);
+    if (reason == ENOENT)
+        return sqz_fail(err, SQZ_E_CANTWRITE,
+                        "Cannot make the directory %s: its path leads nowhere.", path);
+    return sqz_fail_errno(err, SQZ_E_CANTWRITE, reason, "Cannot make the directory %s", path);
 }
 
 static int compare_entries(const void *a, const void *b)
 {
-    return strcmp(((const struct sqz_folder_entry *)a)->name,
-                  ((const struct sqz_folder_entry *)b)->name);
+    return strcmp(((const struct sqz_dir_entry *)a)->name, ((const struct sqz_dir_entry *)b)->name);
 }
 
 // Appends one entry; false when memory is out. What cannot be looked at (a dangling link) is
-// neither a file nor a folder.
-static bool add_entry(struct sqz_folder *folder, size_t *capacity, int fd, const char *name)
+// neither a file nor a directory.
+static bool add_entry(struct sqz_dir *dir, size_t *capacity, int fd, const char *name)
 {
-    if (folder->count == *capacity) {
+    if (dir->count == *capacity) {
         size_t more = *capacity ? *capacity * 2 : 64;
-        struct sqz_folder_entry *entries =
-            sqz_grow_array(folder->entries, *capacity, more, sizeof *entries);
+        struct sqz_dir_entry *entries =
+            sqz_grow_array(dir->entries, *capacity, more, sizeof *entries);
         if (!entries)
             return false;
-        folder->entries = entries;
+        dir->entries = entries;
         *capacity = more;
     }
-    struct sqz_folder_entry *entry = &folder->entries[folder->count];
+    struct sqz_dir_entry *entry = &dir->entries[dir->count];
     entry->name = sqz_copy_string(name);
     if (!entry->name)
         return false;
-    folder->count++;
+    dir->count++;
     struct stat info;
     if (fstatat(fd, name, &info, 0) == 0) {
-        entry->is_folder = S_ISDIR(info.st_mode);
+        entry->is_dir = S_ISDIR(info.st_mode);
         entry->is_file = S_ISREG(info.st_mode);
         entry->size = (uint64_t)info.st_size;
         entry->mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
@@ -116,16 +116,16 @@ static bool add_entry(struct sqz_folder *folder, size_t *capacity, int fd, const
     return true;
 }
 
-enum sqz_status sqz_folder_read(const char *path, struct sqz_folder *out, struct sqz_error *err)
+enum sqz_status sqz_dir_read(const char *path, struct sqz_dir *out, struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
-    struct sqz_folder folder = {0};
+    struct sqz_dir dir = {0};
     size_t capacity = 0;
     DIR *stream = opendir(path);
     if (!stream) {
         if (errno == ENOTDIR && sqz_path_exists(path))
-            return sqz_fail(err, SQZ_E_DATA, "%s is a file, but a folder is wanted here.", path);
-        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read the folder %s", path);
+            return sqz_fail(err, SQZ_E_DATA, "%s is a file, but a directory is wanted here.", path);
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read the directory %s", path);
     }
     for (;;) {
         errno = 0;
@@ -134,35 +134,35 @@ enum sqz_status sqz_folder_read(const char *path, struct sqz_folder *out, struct
             break;
         if (!strcmp(found->d_name, ".") || !strcmp(found->d_name, ".."))
             continue;
-        if (!add_entry(&folder, &capacity, dirfd(stream), found->d_name)) {
-            status = sqz_fail_memory(err, "the list of a folder's files",
-                                     (folder.count + 1) * sizeof *folder.entries);
+        if (!add_entry(&dir, &capacity, dirfd(stream), found->d_name)) {
+            status = sqz_fail_memory(err, "the list of a directory's files",
+                                     (dir.count + 1) * sizeof *dir.entries);
             goto done;
         }
     }
     if (errno) {
-        status = sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read the folder %s", path);
+        status = sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read the directory %s", path);
         goto done;
     }
-    if (folder.count)
-        qsort(folder.entries, folder.count, sizeof *folder.entries, compare_entries);
-    *out = folder;
-    folder = (struct sqz_folder){0};
+    if (dir.count)
+        qsort(dir.entries, dir.count, sizeof *dir.entries, compare_entries);
+    *out = dir;
+    dir = (struct sqz_dir){0};
 done:
     closedir(stream);
-    sqz_folder_release(&folder);
+    sqz_dir_release(&dir);
     return status;
 }
 
-void sqz_folder_release(struct sqz_folder *folder)
+void sqz_dir_release(struct sqz_dir *dir)
 {
-    for (size_t i = 0; i < folder->count; i++)
-        sqz_free(folder->entries[i].name);
-    sqz_free(folder->entries);
-    *folder = (struct sqz_folder){0};
+    for (size_t i = 0; i < dir->count; i++)
+        sqz_free(dir->entries[i].name);
+    sqz_free(dir->entries);
+    *dir = (struct sqz_dir){0};
 }
 
-char *sqz_cache_folder(void)
+char *sqz_cache_dir(void)
 {
     const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (xdg && xdg[0] == '/')

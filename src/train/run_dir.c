@@ -1,5 +1,5 @@
-// Making and finding run folders, and the text files in them.
-#include "train/run_folder.h"
+// Making and finding run directories, and the text files in them.
+#include "train/run_dir.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -21,32 +21,32 @@ static const char *const run_files[] = {"recipe.yaml",       "history.csv",     
                                         "split.csv",         "history.svg",      "train.log",
                                         SQZ_LAST_CHECKPOINT, SQZ_BEST_CHECKPOINT};
 
-void sqz_run_folder_release(struct sqz_run_folder *folder)
+void sqz_run_dir_release(struct sqz_run_dir *dir)
 {
-    if (folder->steps)
-        fclose(folder->steps);
-    if (folder->log)
-        fclose(folder->log);
-    if (folder->events)
-        fclose(folder->events);
-    sqz_free(folder->path);
-    sqz_text_release(&folder->history);
-    *folder = (struct sqz_run_folder){0};
+    if (dir->steps)
+        fclose(dir->steps);
+    if (dir->log)
+        fclose(dir->log);
+    if (dir->events)
+        fclose(dir->events);
+    sqz_free(dir->path);
+    sqz_text_release(&dir->history);
+    *dir = (struct sqz_run_dir){0};
 }
 
-char *sqz_run_folder_file(const struct sqz_run_folder *folder, const char *name)
+char *sqz_run_dir_file(const struct sqz_run_dir *dir, const char *name)
 {
-    return sqz_path_join(folder->path, name);
+    return sqz_path_join(dir->path, name);
 }
 
 // An older run's event files; the reader would mix them with the new run's.
 static enum sqz_status remove_old_events(const char *run, struct sqz_error *err)
 {
-    char *path = sqz_path_join(run, SQZ_EVENTS_FOLDER);
-    struct sqz_folder content = {0};
+    char *path = sqz_path_join(run, SQZ_EVENTS_DIR);
+    struct sqz_dir content = {0};
     enum sqz_status status = path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(run));
-    if (!status && sqz_path_is_folder(path))
-        status = sqz_folder_read(path, &content, err);
+    if (!status && sqz_path_is_dir(path))
+        status = sqz_dir_read(path, &content, err);
     for (size_t i = 0; i < content.count && !status; i++) {
         if (strncmp(content.entries[i].name, "events.out.tfevents.", 20) != 0)
             continue;
@@ -57,7 +57,7 @@ static enum sqz_status remove_old_events(const char *run, struct sqz_error *err)
             status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot remove \"%s\"", file);
         sqz_free(file);
     }
-    sqz_folder_release(&content);
+    sqz_dir_release(&content);
     sqz_free(path);
     return status;
 }
@@ -79,23 +79,24 @@ static enum sqz_status remove_old_run(const char *path, struct sqz_error *err)
 static enum sqz_status take_given(const struct sqz_options *options, struct sqz_error *err)
 {
     const char *path = options->run_dir;
-    if (sqz_path_exists(path) && !sqz_path_is_folder(path))
-        return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; --run_dir needs a folder.", path);
-    enum sqz_status status = sqz_folder_make(path, err);
-    struct sqz_folder content = {0};
+    if (sqz_path_exists(path) && !sqz_path_is_dir(path))
+        return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; --run_dir needs a directory.",
+                        path);
+    enum sqz_status status = sqz_dir_make(path, err);
+    struct sqz_dir content = {0};
     if (!status)
-        status = sqz_folder_read(path, &content, err);
+        status = sqz_dir_read(path, &content, err);
     if (!status && content.count > 0) {
         if (options->force)
             status = remove_old_run(path, err);
         else
-            status =
-                sqz_fail(err, SQZ_E_CANTWRITE,
-                         "The run folder \"%s\" is not empty: continue its run with --resume %s, "
-                         "start over in it with --force, or choose another --run_dir.",
-                         path, path);
+            status = sqz_fail(
+                err, SQZ_E_CANTWRITE,
+                "The run directory \"%s\" is not empty: continue its run with --resume %s, "
+                "start over in it with --force, or choose another --run_dir.",
+                path, path);
     }
-    sqz_folder_release(&content);
+    sqz_dir_release(&content);
     return status;
 }
 
@@ -111,15 +112,15 @@ static long run_number(const char *name)
 
 static enum sqz_status make_numbered(const char *parent, char **out, struct sqz_error *err)
 {
-    struct sqz_folder content = {0};
+    struct sqz_dir content = {0};
     long last = 0;
-    enum sqz_status status = sqz_folder_make(parent, err);
+    enum sqz_status status = sqz_dir_make(parent, err);
     if (!status)
-        status = sqz_folder_read(parent, &content, err);
+        status = sqz_dir_read(parent, &content, err);
     for (size_t i = 0; i < content.count && !status; i++)
         if (run_number(content.entries[i].name) > last)
             last = run_number(content.entries[i].name);
-    sqz_folder_release(&content);
+    sqz_dir_release(&content);
     // mkdir decides between two runs that begin at once.
     while (!status) {
         char name[32];
@@ -132,17 +133,17 @@ static enum sqz_status make_numbered(const char *parent, char **out, struct sqz_
             return SQZ_OK;
         }
         if (errno != EEXIST)
-            status =
-                sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot make the folder \"%s\"", path);
+            status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot make the directory \"%s\"",
+                                    path);
         sqz_free(path);
     }
     return status;
 }
 
-enum sqz_status sqz_run_folder_create(const struct sqz_options *options, struct sqz_run_folder *out,
-                                      struct sqz_error *err)
+enum sqz_status sqz_run_dir_create(const struct sqz_options *options, struct sqz_run_dir *out,
+                                   struct sqz_error *err)
 {
-    *out = (struct sqz_run_folder){0};
+    *out = (struct sqz_run_dir){0};
     if (!*options->run_dir)
         return make_numbered(options->ckpt_save_dir, &out->path, err);
     enum sqz_status status = take_given(options, err);
@@ -160,22 +161,22 @@ static char *parent_of(const char *path)
     return sqz_copy_string_n(path, length > 1 ? length - 1 : length);
 }
 
-enum sqz_status sqz_run_folder_find(const char *resume, struct sqz_run_folder *out,
-                                    char **checkpoint, struct sqz_error *err)
+enum sqz_status sqz_run_dir_find(const char *resume, struct sqz_run_dir *out, char **checkpoint,
+                                 struct sqz_error *err)
 {
-    *out = (struct sqz_run_folder){0};
+    *out = (struct sqz_run_dir){0};
     *checkpoint = NULL;
     if (!sqz_path_exists(resume))
         return sqz_fail(err, SQZ_E_NOINPUT,
-                        "There is no run folder or checkpoint \"%s\" to resume.", resume);
-    bool is_folder = sqz_path_is_folder(resume);
-    out->path = is_folder ? sqz_copy_string(resume) : parent_of(resume);
-    char *file = is_folder ? sqz_path_join(resume, SQZ_LAST_CHECKPOINT) : sqz_copy_string(resume);
+                        "There is no run directory or checkpoint \"%s\" to resume.", resume);
+    bool is_dir = sqz_path_is_dir(resume);
+    out->path = is_dir ? sqz_copy_string(resume) : parent_of(resume);
+    char *file = is_dir ? sqz_path_join(resume, SQZ_LAST_CHECKPOINT) : sqz_copy_string(resume);
     if (!out->path || !file) {
         sqz_free(file);
         return sqz_fail_memory(err, "a path", strlen(resume));
     }
-    if (!is_folder || sqz_path_exists(file)) {
+    if (!is_dir || sqz_path_exists(file)) {
         *checkpoint = file;
         return SQZ_OK;
     }
@@ -183,14 +184,14 @@ enum sqz_status sqz_run_folder_find(const char *resume, struct sqz_run_folder *o
     return SQZ_OK;
 }
 
-enum sqz_status sqz_run_folder_write(const struct sqz_run_folder *folder, const char *name,
-                                     const char *text, struct sqz_error *err)
+enum sqz_status sqz_run_dir_write(const struct sqz_run_dir *dir, const char *name, const char *text,
+                                  struct sqz_error *err)
 {
-    if (folder->mute)
+    if (dir->mute)
         return SQZ_OK;
-    char *path = sqz_run_folder_file(folder, name);
+    char *path = sqz_run_dir_file(dir, name);
     if (!path)
-        return sqz_fail_memory(err, "a path", strlen(folder->path));
+        return sqz_fail_memory(err, "a path", strlen(dir->path));
     enum sqz_status status = sqz_file_write(path, text, strlen(text), SQZ_REPLACE_EXISTING, err);
     sqz_free(path);
     return status;
@@ -214,19 +215,19 @@ static void add_split_rows(struct sqz_text *text, const struct sqz_dataset *set,
     }
 }
 
-enum sqz_status sqz_run_folder_write_split(const struct sqz_run_folder *folder,
-                                           const struct sqz_dataset *train,
-                                           const struct sqz_dataset *val, struct sqz_error *err)
+enum sqz_status sqz_run_dir_write_split(const struct sqz_run_dir *dir,
+                                        const struct sqz_dataset *train,
+                                        const struct sqz_dataset *val, struct sqz_error *err)
 {
-    if (folder->mute)
+    if (dir->mute)
         return SQZ_OK;
     struct sqz_text text = {0};
     sqz_text_add(&text, "file,split\n");
     add_split_rows(&text, train, "train");
     add_split_rows(&text, val, "val");
-    enum sqz_status status =
-        text.failed ? sqz_fail_memory(err, "split.csv", text.length)
-                    : sqz_run_folder_write(folder, "split.csv", sqz_text_get(&text), err);
+    enum sqz_status status = text.failed
+                                 ? sqz_fail_memory(err, "split.csv", text.length)
+                                 : sqz_run_dir_write(dir, "split.csv", sqz_text_get(&text), err);
     sqz_text_release(&text);
     return status;
 }
@@ -254,24 +255,24 @@ static void merge_history(struct sqz_text *out, const char *rows, const char *ol
     }
 }
 
-static enum sqz_status start_history(struct sqz_run_folder *folder, const char *rows,
+static enum sqz_status start_history(struct sqz_run_dir *dir, const char *rows,
                                      struct sqz_error *err)
 {
     enum { LIMIT = 1 << 28 };
     struct sqz_bytes old = {0};
     struct sqz_text old_text = {0};
-    char *path = sqz_run_folder_file(folder, "history.csv");
+    char *path = sqz_run_dir_file(dir, "history.csv");
     if (!path)
-        return sqz_fail_memory(err, "a path", strlen(folder->path));
+        return sqz_fail_memory(err, "a path", strlen(dir->path));
     if (*rows && sqz_path_exists(path) && !sqz_file_read(path, LIMIT, &old, NULL))
         sqz_text_add_bytes(&old_text, old.data, old.size);
-    sqz_text_add(&folder->history, HISTORY_HEAD);
-    merge_history(&folder->history, rows, sqz_text_get(&old_text));
+    sqz_text_add(&dir->history, HISTORY_HEAD);
+    merge_history(&dir->history, rows, sqz_text_get(&old_text));
     enum sqz_status status = SQZ_OK;
-    if (folder->history.failed)
-        status = sqz_fail_memory(err, "history.csv", folder->history.length);
+    if (dir->history.failed)
+        status = sqz_fail_memory(err, "history.csv", dir->history.length);
     else
-        status = sqz_run_folder_write(folder, "history.csv", sqz_text_get(&folder->history), err);
+        status = sqz_run_dir_write(dir, "history.csv", sqz_text_get(&dir->history), err);
     sqz_bytes_release(&old);
     sqz_text_release(&old_text);
     sqz_free(path);
@@ -279,30 +280,30 @@ static enum sqz_status start_history(struct sqz_run_folder *folder, const char *
 }
 
 // A killed process may leave the temporary file of a write (base/file.c) behind.
-static void remove_leftovers(const struct sqz_run_folder *folder)
+static void remove_leftovers(const struct sqz_run_dir *dir)
 {
-    struct sqz_folder content = {0};
-    if (sqz_folder_read(folder->path, &content, NULL))
+    struct sqz_dir content = {0};
+    if (sqz_dir_read(dir->path, &content, NULL))
         return;
     for (size_t i = 0; i < content.count; i++) {
         const char *name = content.entries[i].name;
         size_t length = strlen(name);
         char *path = NULL;
         if (length > 9 && strncmp(name, ".sqz-", 5) == 0 && strcmp(name + length - 4, ".tmp") == 0)
-            path = sqz_run_folder_file(folder, name);
+            path = sqz_run_dir_file(dir, name);
         if (path)
             unlink(path);
         sqz_free(path);
     }
-    sqz_folder_release(&content);
+    sqz_dir_release(&content);
 }
 
-static enum sqz_status open_for_append(const struct sqz_run_folder *folder, const char *name,
-                                       FILE **out, struct sqz_error *err)
+static enum sqz_status open_for_append(const struct sqz_run_dir *dir, const char *name, FILE **out,
+                                       struct sqz_error *err)
 {
-    char *path = sqz_run_folder_file(folder, name);
+    char *path = sqz_run_dir_file(dir, name);
     if (!path)
-        return sqz_fail_memory(err, "a path", strlen(folder->path));
+        return sqz_fail_memory(err, "a path", strlen(dir->path));
     *out = fopen(path, "ae");
     enum sqz_status status = SQZ_OK;
     if (!*out)
@@ -311,62 +312,62 @@ static enum sqz_status open_for_append(const struct sqz_run_folder *folder, cons
     return status;
 }
 
-enum sqz_status sqz_run_folder_start(struct sqz_run_folder *folder, const char *steps,
-                                     const char *history, struct sqz_error *err)
+enum sqz_status sqz_run_dir_start(struct sqz_run_dir *dir, const char *steps, const char *history,
+                                  struct sqz_error *err)
 {
     struct sqz_text text = {0};
-    if (folder->mute)
+    if (dir->mute)
         return SQZ_OK;
-    remove_leftovers(folder);
-    sqz_text_add(&text, STEPS_HEAD "%s\n%s", folder->ranks ? RANKS_HEAD : "", steps);
-    enum sqz_status status =
-        text.failed ? sqz_fail_memory(err, "steps.csv", text.length)
-                    : sqz_run_folder_write(folder, "steps.csv", sqz_text_get(&text), err);
+    remove_leftovers(dir);
+    sqz_text_add(&text, STEPS_HEAD "%s\n%s", dir->ranks ? RANKS_HEAD : "", steps);
+    enum sqz_status status = text.failed
+                                 ? sqz_fail_memory(err, "steps.csv", text.length)
+                                 : sqz_run_dir_write(dir, "steps.csv", sqz_text_get(&text), err);
     sqz_text_release(&text);
     if (!status)
-        status = start_history(folder, history, err);
+        status = start_history(dir, history, err);
     if (!status)
-        status = open_for_append(folder, "steps.csv", &folder->steps, err);
+        status = open_for_append(dir, "steps.csv", &dir->steps, err);
     if (!status)
-        status = open_for_append(folder, "train.log", &folder->log, err);
+        status = open_for_append(dir, "train.log", &dir->log, err);
     return status;
 }
 
-void sqz_run_folder_step(struct sqz_run_folder *folder, const char *row)
+void sqz_run_dir_step(struct sqz_run_dir *dir, const char *row)
 {
     // A row that cannot be written is rewritten from the state at the next resume; the checkpoint,
     // which would fail on the same disk, says so.
-    if (!folder->steps)
+    if (!dir->steps)
         return;
-    fputs(row, folder->steps);
-    fflush(folder->steps);
+    fputs(row, dir->steps);
+    fflush(dir->steps);
 }
 
-enum sqz_status sqz_run_folder_epoch(struct sqz_run_folder *folder, const char *row, double seconds,
-                                     double images_per_second, struct sqz_error *err)
+enum sqz_status sqz_run_dir_epoch(struct sqz_run_dir *dir, const char *row, double seconds,
+                                  double images_per_second, struct sqz_error *err)
 {
-    if (folder->mute)
+    if (dir->mute)
         return SQZ_OK;
-    sqz_text_add(&folder->history, "%s,%.2f,%.1f\n", row, seconds, images_per_second);
-    if (folder->history.failed)
-        return sqz_fail_memory(err, "history.csv", folder->history.length);
-    return sqz_run_folder_write(folder, "history.csv", sqz_text_get(&folder->history), err);
+    sqz_text_add(&dir->history, "%s,%.2f,%.1f\n", row, seconds, images_per_second);
+    if (dir->history.failed)
+        return sqz_fail_memory(err, "history.csv", dir->history.length);
+    return sqz_run_dir_write(dir, "history.csv", sqz_text_get(&dir->history), err);
 }
 
-void sqz_run_folder_log(struct sqz_run_folder *folder, const char *format, ...)
+void sqz_run_dir_log(struct sqz_run_dir *dir, const char *format, ...)
 {
-    if (!folder->log)
+    if (!dir->log)
         return;
     char stamp[32];
     struct tm local;
     time_t now = time(NULL);
     localtime_r(&now, &local);
     strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
-    fprintf(folder->log, "[%s] ", stamp);
+    fprintf(dir->log, "[%s] ", stamp);
     va_list args;
     va_start(args, format);
-    vfprintf(folder->log, format, args);
+    vfprintf(dir->log, format, args);
     va_end(args);
-    fputc('\n', folder->log);
-    fflush(folder->log);
+    fputc('\n', dir->log);
+    fflush(dir->log);
 }
