@@ -30,7 +30,7 @@ static void check_one(void *arg, int task, int worker)
     *problem = (struct sqz_error){0};
     if (sqz_pack_read(check->set->pack, sample->offset, &checker->bytes, problem))
         return;
-    if (!sqz_pack_is_intact(entry, checker->bytes.data))
+    if (!sqz_pack_is_intact(check->set->pack, sample->offset, checker->bytes.data))
         sqz_fail(problem, SQZ_E_DATA, "has a wrong checksum");
     else if (entry->channels == 0)
         sqz_image_decode(checker->bytes.data, entry->size, "It", &how, &checker->image, problem);

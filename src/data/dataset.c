@@ -256,10 +256,12 @@ static enum sqz_status read_packed(const struct sqz_dataset *set, const struct s
     enum sqz_status status = sqz_pack_read(set->pack, sample->offset, bytes, err);
     if (status)
         return status;
+    if (!sqz_pack_is_intact(set->pack, sample->offset, bytes->data))
+        return sqz_fail(err, SQZ_E_DATA, "%s is damaged: its checksum is wrong.", sample->path);
     out->name = sample->path;
     out->data = bytes->data;
     out->size = entry->size;
-    out->room = SQZ_IMAGE_ROOM;
+    out->slack = SQZ_IMAGE_SLACK;
     if (entry->channels > 0) {
         *view = (struct sqz_image){
             .w = entry->w, .h = entry->h, .c = entry->channels, .pixels = bytes->data};

@@ -239,7 +239,7 @@ enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *n
     if (status)
         return sqz_fail(err, status, "%s %s.", name, why.text);
     int orientation = how->apply_exif ? header.orientation : 1;
-    struct sqz_decode_job job = {.data = data, .size = size, .room = how->room, .name = name};
+    struct sqz_decode_job job = {.data = data, .size = size, .slack = how->slack, .name = name};
     bool wide = how->part && orientation == 1 && header.type == SQZ_IMAGE_JPEG;
     job.part = wide ? how->part : NULL;
     status = plan_job(&header, orientation, how, &job, err);

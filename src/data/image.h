@@ -43,10 +43,11 @@ struct sqz_decode {
     struct sqz_rect *part; // not NULL: columns beside the crop may come, too (they are not copied
                            // away); out: where in *out it lies
     bool verify; // also decode what lies behind the crop, so that damage there is an error
-    size_t room; // readable bytes behind the data: with SQZ_IMAGE_ROOM of them a JPEG's last ones
-                 // are decoded as fast as the others
+    // Zeroed bytes that can be read past the end of the data. With SQZ_IMAGE_SLACK of them a JPEG's
+    // last bytes are decoded as fast as the others; an image that needs them is truncated.
+    size_t slack;
 };
-#define SQZ_IMAGE_ROOM 4096
+#define SQZ_IMAGE_SLACK 4096
 // Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
 // decoded image; with scaling, from the scaled one (rounded outward). Pixels equal
 // libjpeg-turbo's default decoder (Pillow, OpenCV) when not scaled. Limits: 65,500 pixels a side,

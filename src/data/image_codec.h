@@ -11,7 +11,7 @@
 // One decoding, in the coordinates of the stored image (EXIF is image.c's business).
 struct sqz_decode_job {
     const uint8_t *data;
-    size_t size, room; // as in struct sqz_decode
+    size_t size, slack; // as in struct sqz_decode
     const char *name;
     int w, h;             // of the whole image at this scale
     struct sqz_rect crop; // never empty, inside w x h
@@ -21,9 +21,9 @@ struct sqz_decode_job {
     struct sqz_rect *part; // as in struct sqz_decode; filled in when not NULL
 };
 
-// Offset of the first scan's marker; 0 when the header names none within `size` bytes.
+// Where the first scan's data begin, after its header; 0 when that is not within `size` bytes.
 struct sqz_jpeg_layout {
-    size_t scan;
+    size_t scan_data;
 };
 
 // The errors of the probes begin with a verb ("is truncated ..."): the caller knows the file's

@@ -77,20 +77,20 @@ enum sqz_status sqz_jpeg_probe(const uint8_t *data, size_t size, struct sqz_imag
     static const uint8_t exif[6] = {'E', 'x', 'i', 'f', 0, 0};
     size_t at = 2; // behind the start-of-image marker
     *out = (struct sqz_image_header){.type = SQZ_IMAGE_JPEG, .orientation = 1};
-    layout->scan = 0;
+    layout->scan_data = 0;
     bool framed = false, turned = false;
     for (;;) {
         int marker = next_marker(data, size, &at);
         if (has_no_body(marker))
             continue;
-        if (marker == MARKER_SOS && framed) {
-            layout->scan = at;
-            return SQZ_OK;
-        }
-        if (marker == MARKER_EOI || marker == MARKER_SOS)
+        if (marker == MARKER_EOI || (marker == MARKER_SOS && !framed))
             return sqz_fail(err, SQZ_E_DATA, "is a JPEG image without an image");
         size_t left = size - at;
         size_t length = marker >= 0 && left >= 2 ? (size_t)(data[at] << 8 | data[at + 1]) : 0;
+        if (marker == MARKER_SOS) {
+            layout->scan_data = length >= 2 && length <= left ? at + length : 0;
+            return SQZ_OK;
+        }
         // A head of a file may end inside the tables that follow the frame header.
         if (marker < 0 || left < 2 || length > left) {
             if (framed)
@@ -302,7 +302,7 @@ static void decode(struct reader *reader)
     struct jpeg_decompress_struct *jpeg = &reader->jpeg;
     jpeg_create_decompress(jpeg);
     jpeg->progress = &reader->progress;
-    jpeg_mem_src(jpeg, job->data, job->size + job->room);
+    jpeg_mem_src(jpeg, job->data, job->size + job->slack);
     jpeg_read_header(jpeg, TRUE);
     choose_output(reader);
     jpeg_start_decompress(jpeg);
@@ -331,14 +331,21 @@ static void decode(struct reader *reader)
     }
 }
 
-// A file that was cut off has no end marker behind its first scan (inside a scan 0xFF is escaped).
-// Found before decoding, so that a crop which happens to end above the gap fails like any other.
-static bool is_cut_off(const uint8_t *data, size_t size, size_t scan)
+// A file that was cut off has no end marker after the header of its first scan (in a scan's data
+// 0xFF is escaped; in its header it is not). Found before decoding, so that a crop which happens to
+// end above the gap fails like any other.
+static bool is_cut_off(const uint8_t *data, size_t size, size_t scan_data)
 {
-    for (size_t i = size; i >= scan + 2; i--)
+    for (size_t i = size; i >= scan_data + 2; i--)
         if (data[i - 1] == MARKER_EOI && data[i - 2] == 0xFF)
             return false;
     return true;
+}
+
+static enum sqz_status refuse_cut_off(const struct sqz_decode_job *job, struct sqz_error *err)
+{
+    return sqz_fail(err, SQZ_E_DATA, "%s is a truncated JPEG image: it has no end marker",
+                    job->name);
 }
 
 enum sqz_status sqz_jpeg_decode(const struct sqz_decode_job *job, struct sqz_image *out,
@@ -349,9 +356,8 @@ enum sqz_status sqz_jpeg_decode(const struct sqz_decode_job *job, struct sqz_ima
     enum sqz_status status = sqz_jpeg_probe(job->data, job->size, &header, &layout, err);
     if (status)
         return status;
-    if (layout.scan == 0 || is_cut_off(job->data, job->size, layout.scan))
-        return sqz_fail(err, SQZ_E_DATA, "%s is a truncated JPEG image: it has no end marker",
-                        job->name);
+    if (layout.scan_data == 0 || is_cut_off(job->data, job->size, layout.scan_data))
+        return refuse_cut_off(job, err);
     struct reader reader = {.job = job, .out = out, .err = err};
     reader.jpeg.err = jpeg_std_error(&reader.errors);
     reader.errors.error_exit = stop;
@@ -361,6 +367,9 @@ enum sqz_status sqz_jpeg_decode(const struct sqz_decode_job *job, struct sqz_ima
     reader.jpeg.client_data = &reader;
     if (setjmp(reader.escape) == 0)
         decode(&reader);
+    // Whatever was decoded from the slack is not of this image.
+    if (reader.status == SQZ_OK && reader.jpeg.src->bytes_in_buffer < job->slack)
+        reader.status = refuse_cut_off(job, err);
     jpeg_destroy_decompress(&reader.jpeg);
     return reader.status;
 }

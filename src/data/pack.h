@@ -27,11 +27,13 @@ enum sqz_status sqz_pack_open(const char *path, const char *split, struct sqz_da
                               struct sqz_error *err);
 void sqz_pack_close(struct sqz_pack *pack);
 const struct sqz_pack_entry *sqz_pack_entry_of(const struct sqz_pack *pack, size_t index);
-// Reads an entry's bytes into a buffer that grows (its size may be larger than the entry's). From
-// any thread.
+// Reads an entry's bytes into a buffer that grows (its size may be larger than the entry's), and
+// zeroes SQZ_IMAGE_SLACK bytes after them. From any thread.
 enum sqz_status sqz_pack_read(const struct sqz_pack *pack, size_t index, struct sqz_bytes *bytes,
                               struct sqz_error *err);
-bool sqz_pack_is_intact(const struct sqz_pack_entry *entry, const uint8_t *data);
+// Whether the bytes just read have the entry's checksum. It is computed until it was right once:
+// the first use of an image tells, and later epochs do not pay for it. From any thread.
+bool sqz_pack_is_intact(const struct sqz_pack *pack, size_t index, const uint8_t *data);
 
 // Part of sqz_data_check.
 enum sqz_status sqz_pack_check(const char *path, struct sqz_pool *pool, sqz_data_problem_fn problem,

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@ struct sqz_pack {
     char *path;
     int fd;
     struct sqz_pack_entry *entries;
+    atomic_bool *verified; // per entry: its checksum was found right
     size_t count;
 };
 
@@ -30,6 +32,7 @@ void sqz_pack_close(struct sqz_pack *pack)
         return;
     if (pack->fd >= 0)
         close(pack->fd);
+    sqz_free(pack->verified);
     sqz_free(pack->entries);
     sqz_free(pack->path);
     sqz_free(pack);
@@ -247,8 +250,9 @@ static enum sqz_status take_samples(struct index *index, struct split *split, st
 {
     size_t count = (size_t)split->count;
     pack->entries = sqz_new_array(count, sizeof *pack->entries);
+    pack->verified = sqz_new_array(count, sizeof *pack->verified);
     set->samples = sqz_new_array(count, sizeof *set->samples);
-    if (!pack->entries || !set->samples)
+    if (!pack->entries || !pack->verified || !set->samples)
         return sqz_fail_memory(err, "the list of samples", count * sizeof *set->samples);
     for (; pack->count < count; pack->count++) {
         struct sqz_pack_entry *entry = &pack->entries[pack->count];
@@ -312,7 +316,7 @@ enum sqz_status sqz_pack_read(const struct sqz_pack *pack, size_t index, struct 
                               struct sqz_error *err)
 {
     const struct sqz_pack_entry *entry = &pack->entries[index];
-    size_t needed = (size_t)entry->size + SQZ_IMAGE_ROOM;
+    size_t needed = (size_t)entry->size + SQZ_IMAGE_SLACK;
     if (bytes->size < needed) {
         sqz_bytes_release(bytes);
         bytes->data = sqz_new_array(needed, 1);
@@ -321,10 +325,18 @@ enum sqz_status sqz_pack_read(const struct sqz_pack *pack, size_t index, struct 
         bytes->size = needed;
     }
     int reason = read_at(pack->fd, bytes->data, entry->size, entry->offset);
+    // A larger image may have left its bytes there.
+    memset(bytes->data + entry->size, 0, SQZ_IMAGE_SLACK);
     return reason ? sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", pack->path) : SQZ_OK;
 }
 
-bool sqz_pack_is_intact(const struct sqz_pack_entry *entry, const uint8_t *data)
+bool sqz_pack_is_intact(const struct sqz_pack *pack, size_t index, const uint8_t *data)
 {
-    return crc32_z(0, data, entry->size) == entry->crc;
+    const struct sqz_pack_entry *entry = &pack->entries[index];
+    if (atomic_load_explicit(&pack->verified[index], memory_order_relaxed))
+        return true;
+    bool intact = crc32_z(0, data, entry->size) == entry->crc;
+    if (intact)
+        atomic_store_explicit(&pack->verified[index], true, memory_order_relaxed);
+    return intact;
 }

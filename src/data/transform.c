@@ -74,7 +74,7 @@ enum sqz_status sqz_source_fetch(const struct sqz_source *source,
             .least_h = part->least_h,
             .part = &within,
             .verify = part->verify,
-            .room = source->room,
+            .slack = source->slack,
         };
         status = sqz_image_decode(source->data, source->size, source->name, &how, decoded, err);
     }

@@ -28,7 +28,7 @@ enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_re
 // A sample's source: encoded bytes (data, size), or pixels that are already there.
 struct sqz_source {
     const uint8_t *data;
-    size_t size, room;             // as in struct sqz_decode
+    size_t size, slack;            // as in struct sqz_decode
     const struct sqz_image *image; // if not NULL, data is ignored
     const char *name;              // for errors
 };

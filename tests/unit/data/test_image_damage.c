@@ -181,7 +181,56 @@ static void test_scan_limit(void **state)
     sqz_bytes_release(&bytes);
 }
 
-// Bytes between segments and behind the end occur in good files.
+// Decodes the first `size` bytes of `whole` with the rest of it as slack.
+static enum sqz_status decode_with_rest(const struct sqz_bytes *whole, size_t size)
+{
+    struct sqz_decode how = {.channels = 3, .verify = true, .slack = whole->size - size};
+    struct sqz_image image = {0};
+    struct sqz_error err = {0};
+    enum sqz_status status = sqz_image_decode(whole->data, size, "it", &how, &image, &err);
+    assert_true(status == SQZ_OK || strstr(err.text, "it is a truncated JPEG image") == err.text);
+    sqz_image_release(&image);
+    return status;
+}
+
+static size_t find_marker(const struct sqz_bytes *bytes, size_t from, int marker)
+{
+    while (bytes->data[from] != 0xFF || bytes->data[from + 1] != marker)
+        from++;
+    return from;
+}
+
+// A truncated file must not be completed by the bytes that happen to lie after it, also when bytes
+// that look like its end mark stand in the header of a scan or in a comment.
+static void test_slack_is_not_read(void **state)
+{
+    (void)state;
+    struct sqz_bytes bytes = read_bytes(fixture("420.jpg"));
+    size_t scan = find_marker(&bytes, 0, 0xDA);
+    size_t data = scan + 2 + (size_t)(bytes.data[scan + 2] << 8 | bytes.data[scan + 3]);
+    bytes.data[data - 3] = 0xFF; // first and last coefficient, which only progressive files use
+    bytes.data[data - 2] = 0xD9;
+    assert_int_equal(decode_with_rest(&bytes, bytes.size), SQZ_OK);
+    for (size_t size = data; size < bytes.size; size++)
+        assert_int_equal(decode_with_rest(&bytes, size), SQZ_E_DATA);
+    sqz_bytes_release(&bytes);
+
+    bytes = read_bytes(fixture("420-progressive.jpg"));
+    static const uint8_t comment[] = {0xFF, 0xFE, 0, 4, 0xFF, 0xD9};
+    size_t second = find_marker(&bytes, find_marker(&bytes, 0, 0xDA) + 2, 0xDA);
+    struct sqz_bytes commented = {malloc(bytes.size + sizeof comment), bytes.size + sizeof comment};
+    assert_non_null(commented.data);
+    memcpy(commented.data, bytes.data, second);
+    memcpy(commented.data + second, comment, sizeof comment);
+    memcpy(commented.data + second + sizeof comment, bytes.data + second, bytes.size - second);
+    assert_int_equal(decode_with_rest(&commented, commented.size), SQZ_OK);
+    for (size_t size = second + sizeof comment; size < commented.size; size++)
+        assert_int_equal(decode_with_rest(&commented, size), SQZ_E_DATA);
+    free(commented.data);
+    sqz_bytes_release(&bytes);
+}
+
+// Bytes between segments and after the end occur in good files.
 static void test_harmless_oddities(void **state)
 {
     (void)state;
@@ -221,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_foreign_files),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_scan_limit),
+        cmocka_unit_test(test_slack_is_not_read),
         cmocka_unit_test(test_harmless_oddities),
         cmocka_unit_test(test_bad_requests),
     };

@@ -259,6 +259,41 @@ static void damaged_packs(void **state)
     sqz_bytes_release(&bytes);
 }
 
+// A large image leaves nothing for the decoder of a small one; a damaged one is told at every use.
+static void images_stay_apart(void **state)
+{
+    (void)state;
+    make_png(in_scratch("two/a/large.png"), 100, 100, 200);
+    make_png(in_scratch("two/b/small.png"), 8, 8, 1);
+    const char *out = in_scratch("two.pack");
+    pack(in_scratch("two"), out, (struct sqz_pack_how){.shorter = 100, .raw = true});
+    struct sqz_dataset *set = open_pack(out, "");
+    struct sqz_bytes bytes = {0}, file = {0};
+    struct sqz_image view;
+    struct sqz_source source;
+    struct sqz_error err = {0};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(sqz_dataset_read(set, i, &bytes, &view, &source, &err), SQZ_OK);
+        assert_int_equal(source.slack, SQZ_IMAGE_SLACK);
+        for (size_t k = 0; k < source.slack; k++)
+            assert_int_equal(source.data[source.size + k], 0);
+    }
+    size_t at = (size_t)sqz_pack_entry_of(set->pack, 1)->offset + 5;
+    sqz_dataset_free(set);
+    assert_int_equal(sqz_file_read(out, 1 << 24, &file, NULL), SQZ_OK);
+    file.data[at] ^= 1;
+    assert_int_equal(sqz_file_write_unsynced(out, file.data, file.size, NULL), SQZ_OK);
+    set = open_pack(out, "");
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(sqz_dataset_read(set, 0, &bytes, &view, &source, &err), SQZ_OK);
+        assert_int_equal(sqz_dataset_read(set, 1, &bytes, &view, &source, &err), SQZ_E_DATA);
+        assert_non_null(strstr(err.text, "two.pack/b/small.png is damaged: its checksum is wrong"));
+    }
+    sqz_dataset_free(set);
+    sqz_bytes_release(&file);
+    sqz_bytes_release(&bytes);
+}
+
 static struct sqz_bytes read_fixture(const char *name)
 {
     char path[4096];
@@ -366,9 +401,10 @@ static void tar_archives(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kept_and_shrunk), cmocka_unit_test(orientation_is_kept),
-        cmocka_unit_test(codes_are_short), cmocka_unit_test(damaged_packs),
-        cmocka_unit_test(synsets),         cmocka_unit_test(tar_archives),
+        cmocka_unit_test(kept_and_shrunk),   cmocka_unit_test(orientation_is_kept),
+        cmocka_unit_test(codes_are_short),   cmocka_unit_test(damaged_packs),
+        cmocka_unit_test(images_stay_apart), cmocka_unit_test(synsets),
+        cmocka_unit_test(tar_archives),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
