@@ -24,8 +24,9 @@ struct sqz_loader_config {
     int classes;                       // columns of the targets; 0: the data set's
     int batch;                         // samples; their augmentation splits come on top
     bool shuffle, drop_remainder;
-    int repeats; // > 1: every sample comes so often in a row, and an epoch sees fewer (spec 2.3)
-    size_t num_samples; // 0: all (spec 2.3)
+    int repeats;        // > 1: every sample comes this many times in a row, and an epoch sees fewer
+                        // samples
+    size_t num_samples; // 0: all; otherwise an epoch draws this many (the first ones unshuffled)
     uint64_t seed;
     int workers; // >= 1
     enum sqz_bad_image on_bad;
@@ -39,8 +40,8 @@ struct sqz_batch {
     // n x classes: the share of every class, where images were mixed; NULL: the labels alone
     const float *targets;
     const size_t *samples; // n data set indices
-    int n; // rows; with augmentation splits (spec 7) the samples' clean views, then all their
-           // second ones, then all third ones
+    int n;          // rows; with augmentation splits the samples' clean views, then all their
+                    // second ones, then all third ones
     int first, own; // of them this process's: first .. first+own-1
 };
 // Bytes of the batches and the order that a loader allocates (decoding buffers come on top: about

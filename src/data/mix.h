@@ -1,4 +1,4 @@
-// Mixup and CutMix (spec 6): every image of a batch is mixed with its partner, the image at the
+// Mixup and CutMix: every image of a batch is mixed with its partner, the image at the
 // same place from the batch's end.
 #ifndef SQZ_DATA_MIX_H
 #define SQZ_DATA_MIX_H

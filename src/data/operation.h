@@ -1,4 +1,4 @@
-// The image operations of the augmentation policies (spec 5.1), on 8-bit pixels, bit for bit as
+// The image operations of the augmentation policies, on 8-bit pixels, bit for bit as
 // MindCV computes them (through Pillow's formulas and OpenCV 4).
 #ifndef SQZ_DATA_OPERATION_H
 #define SQZ_DATA_OPERATION_H

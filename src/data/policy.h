@@ -1,4 +1,4 @@
-// Policies of automatic augmentation (spec 5): a configuration string such as
+// Policies of automatic augmentation: a configuration string such as
 // "randaug-m7-mstd0.5-inc1", and the operations that it draws for one image.
 #ifndef SQZ_DATA_POLICY_H
 #define SQZ_DATA_POLICY_H
@@ -27,7 +27,7 @@ struct sqz_policy {
     double alpha;     // augmix: of Dirichlet and Beta
 };
 // "" and "none" are no policy. SQZ_E_CONFIG names what is not understood. `mstd` is honoured where
-// MindCV ignores it, and `inc0` is off (spec 18, no. 3 and 4).
+// MindCV ignores it, and `inc0` is off (docs/mindcv.md).
 enum sqz_status sqz_policy_parse(const char *text, struct sqz_policy *out, struct sqz_error *err);
 
 #define SQZ_POLICY_COUNT 16 // randaug: most operations an image

@@ -1,4 +1,4 @@
-// The operations that policies are made of, and what their magnitudes mean (spec 5.1 to 5.5).
+// The operations that policies are made of, and what their magnitudes mean.
 #include "data/policy.h"
 
 #include <math.h>

@@ -33,7 +33,7 @@ struct sqz_source {
     const char *name;              // for errors
 };
 
-// Evaluation (spec 4): decode, resize, centre crop (zero padding), normalise.
+// Evaluation: decode, resize, centre crop (zero padding), normalise.
 // out: image_size x image_size x channels floats, NHWC.
 enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
                                    const struct sqz_source *source, float *out,
@@ -48,7 +48,7 @@ void sqz_normalize(const struct sqz_preprocess *preprocess, const uint8_t *pixel
                    bool vflip, bool soon, float *out);
 
 enum sqz_erase_value { SQZ_ERASE_CONSTANT, SQZ_ERASE_RANDOM };
-// The training transforms of spec 3 in their order. Zero turns an operation off.
+// The training transforms, in the order in which they run. Zero turns an operation off.
 struct sqz_augment {
     int pad_crop;              // > 0: instead of the random resized crop, pad the image by this
                                // many zero pixels, cut its own size at a random place, resize

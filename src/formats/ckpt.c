@@ -1,4 +1,4 @@
-// MindSpore's .ckpt: protobuf messages one after the other, one per array (spec formats.md 1).
+// MindSpore's .ckpt: protobuf messages one after the other, one per array.
 #include "checkpoint.pb-c.h"
 #include "formats/common.h"
 

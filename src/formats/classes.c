@@ -1,4 +1,4 @@
-// Class names of a model: set, and read from a file (cli.md, "Class names").
+// Class names of a model: set by the caller, or read from a text file with one class a line.
 #include "formats/common.h"
 
 #include <jansson.h>

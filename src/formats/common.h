@@ -43,7 +43,7 @@ float sqz_float_from_half(uint16_t bits);
 bool sqz_array_to_floats(const struct sqz_array *array, float *out);
 
 // The 26 convolutions of a plain SqueezeNet in storage order: the first, then squeeze, expand1x1
-// and expand3x3 of fire2..fire9, then the last (spec formats.md 11).
+// and expand3x3 of fire2..fire9, then the last.
 #define SQZ_N_CONVS 26
 enum sqz_naming { SQZ_NAMING_MINDCV, SQZ_NAMING_CAFFE, SQZ_NAMING_DEEP_COMPRESSION };
 // version 0 or 1 for squeezenet1_0, 1_1 (only MindCV's names depend on it); out holds 48 bytes.

@@ -59,7 +59,7 @@ static bool is_copy(const char *name, const char *param)
     return copy;
 }
 
-// Training state that stands beside the weights: MindSpore's scalars by name (spec formats.md 1),
+// Training state that stands beside the weights: MindSpore's scalars by name,
 // and whatever is "<prefix>.<a parameter's name>": moments, EMA copies, accumulators.
 static bool is_training_state(const char *name, const struct sqz_net *net)
 {

@@ -1,4 +1,4 @@
-// Deep Compression's .net: shared weights by 8-bit codes, gaps by 4-bit runs (spec formats.md 7).
+// Deep Compression's .net: shared weights by 8-bit codes, gaps by 4-bit runs.
 #include "formats/common.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// The one map between the layer names of MindCV, Caffe and Deep Compression (spec formats.md 11).
+// The one map between the layer names of MindCV, Caffe and Deep Compression.
 #include "formats/common.h"
 
 #include <stdio.h>

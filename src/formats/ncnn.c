@@ -1,4 +1,4 @@
-// ncnn: a .param text and a .bin of weights, read as a pair (spec formats.md 6).
+// ncnn: a .param text and a .bin of weights, read as a pair.
 #include "formats/common.h"
 #include "formats/ncnn_graph.h"
 

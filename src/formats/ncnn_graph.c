@@ -1,4 +1,4 @@
-// ncnn's .param (spec formats.md 6.1): parsing, and finding SqueezeNet's convolutions by the graph,
+// ncnn's .param: parsing, and finding SqueezeNet's convolutions by the graph,
 // because the names in such files follow no order.
 #include "formats/ncnn_graph.h"
 #include "base/memory.h"

@@ -1,4 +1,4 @@
-// The pickle machine's opcodes (spec formats.md 2.2): those of a state dict, and a fixed list of
+// The pickle machine's opcodes: those of a state dict, and a fixed list of
 // names. Nothing is imported or called: REDUCE only rearranges values.
 #include "base/memory.h"
 #include "formats/pickle_machine.h"

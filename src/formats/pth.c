@@ -1,5 +1,4 @@
-// PyTorch's .pth: a pickled state dict and its storages, in a zip or the older stream (formats.md
-// 2).
+// PyTorch's .pth: a pickled state dict and its storages, in a zip or the older stream.
 #include "formats/pth.h"
 #include "formats/common.h"
 

@@ -1,4 +1,4 @@
-// PyTorch's tensors: views of storages, copied out in C order (spec formats.md 2.2).
+// PyTorch's tensors: views of storages, copied out in C order.
 #include "formats/common.h"
 #include "formats/pth.h"
 

@@ -1,4 +1,4 @@
-// PyTorch's zip container (spec formats.md 2.1): one directory with data.pkl and data/<key>.
+// PyTorch's zip container: one directory with data.pkl and data/<key>.
 #include "formats/common.h"
 #include "formats/pth.h"
 #include "formats/zip_library.h"

@@ -1,4 +1,4 @@
-// safetensors, the native format: a JSON header, then the arrays' bytes (spec formats.md 3).
+// safetensors, the native format: a JSON header, then the arrays' bytes.
 #include "formats/common.h"
 
 #include <inttypes.h>

@@ -8,7 +8,7 @@
 
 // --- What can be asked for (zoo.c holds the one table of each) ---
 
-// What the word "SqueezeNet" hides (spec 9.5): pooling rounding, paddings, input convention.
+// In what the published SqueezeNets differ: pooling rounding, paddings, input convention.
 struct sqz_dialect {
     const char *name; // "mindcv", "torchvision", "caffe"
     bool ceil_pooling;
@@ -112,8 +112,8 @@ int sqz_only_pool(const struct sqz_net *net, int tensor); // MAXPOOL, its only r
 int sqz_net_maps(const struct sqz_net *net);              // the last CONV's output: a map a class
 size_t sqz_tensor_size(const struct sqz_net *net, int tensor); // floats per sample
 
-// MindCV's initialisation (spec 9.3) of a plain network, drawn in OIHW order from (seed,
-// parameter).
+// MindCV's initialisation of a plain network (weights: He uniform; the classifier: normal, 0.01;
+// biases: zero), drawn in OIHW order from (seed, parameter).
 void sqz_net_initialize(const struct sqz_net *net, uint64_t seed, float *weights);
 // One parameter between the flat buffer (HWIO) and the files' layout (OIHW).
 void sqz_param_to_oihw(const struct sqz_param *param, const float *weights, float *oihw);

@@ -1,4 +1,4 @@
-// Losses on logits (spec 10): values and exact gradients, summed in double.
+// Losses on logits: values and exact gradients, summed in double.
 #ifndef SQZ_TRAIN_LOSS_H
 #define SQZ_TRAIN_LOSS_H
 

@@ -1,4 +1,4 @@
-// The factor on the loss while gradients are computed (spec 13.1).
+// The factor on the loss while gradients are computed: fixed, or dynamic (halved by an overflow).
 #ifndef SQZ_TRAIN_LOSS_SCALE_H
 #define SQZ_TRAIN_LOSS_SCALE_H
 

@@ -1,4 +1,4 @@
-// Update rules (spec 12) over one flat parameter buffer.
+// Update rules of the optimizers over one flat parameter buffer.
 #ifndef SQZ_TRAIN_OPTIMIZER_H
 #define SQZ_TRAIN_OPTIMIZER_H
 

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-// g of spec 12: with L2 decay folded in.
+// The gradient with L2 decay folded in, as most of the rules below take it.
 #define DECAYED(i) (gradient[i] + wd * weights[i])
 
 static void update_momentum(const struct sqz_optimizer *optimizer, double rate, double decay,
@@ -109,7 +109,7 @@ static void update_adagrad(const struct sqz_optimizer *optimizer, double rate, d
     }
 }
 
-// The step number is one ahead, as in MindCV (spec 12.2).
+// The step number is one ahead, as in MindCV.
 double sqz_nadam_mu(uint64_t k)
 {
     return 0.9 * (1 - 0.5 * pow(0.96, (double)k * 0.004));
@@ -135,7 +135,7 @@ static void update_nadam(const struct sqz_optimizer *optimizer, double rate, dou
 }
 
 // MindCV's form, where the coefficients of the paper have their roles swapped, and where a
-// parameter whose last gradient sums to zero begins anew (spec 12.2).
+// parameter whose last gradient sums to zero restarts from it.
 static void update_adan(const struct sqz_optimizer *optimizer, double rate, double decay,
                         size_t first, size_t end, float *restrict weights,
                         const float *restrict gradient)

@@ -1,4 +1,4 @@
-// Learning-rate tables (spec 11), in double; the names and formulas are MindCV's.
+// Learning-rate tables, in double; the names and formulas are MindCV's.
 #include "train/schedule.h"
 
 #include <math.h>

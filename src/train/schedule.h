@@ -1,4 +1,4 @@
-// Learning-rate schedules (spec 11): a table with one entry per update.
+// Learning-rate schedules: a table with one entry per update.
 #ifndef SQZ_TRAIN_SCHEDULE_H
 #define SQZ_TRAIN_SCHEDULE_H
 

@@ -1,5 +1,5 @@
 // The training step below the loader: gradient, unscaling, clipping, accumulation, update, moving
-// average (spec 13.3, in its order).
+// average, in this order.
 #ifndef SQZ_TRAIN_STEPS_H
 #define SQZ_TRAIN_STEPS_H
 

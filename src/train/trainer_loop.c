@@ -53,7 +53,7 @@ static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_resul
     return sqz_watchdog_not_finite(&what, kept, err);
 }
 
-// At the first batch of an epoch, at multiples of log_interval, and at the last (spec 14.1).
+// At the first batch of an epoch, at multiples of log_interval, and at the last: MindCV's lines.
 static void log_step(struct sqz_run *run, const struct sqz_step_result *result, double rate,
                      double seconds)
 {
@@ -205,7 +205,7 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
     return sqz_run_save_best(run, NULL, err);
 }
 
-// Epochs 1, 1 + v, 1 + 2v, ... (spec 14.1); `epoch` is 0-based.
+// As in MindCV, epochs 1, 1 + v, 1 + 2v, ... for a val_interval of v; `epoch` is 0-based.
 static bool validates_in(const struct sqz_options *options, int64_t epoch)
 {
     return options->val_while_train && epoch % options->val_interval == 0;

@@ -1,4 +1,4 @@
-// Option resume_opt: a new run directory that goes on where a MindCV checkpoint stands (spec 14.4).
+// Option resume_opt: a new run directory that goes on where a MindCV checkpoint stands.
 #include "train/trainer_run.h"
 
 #include <stdlib.h>

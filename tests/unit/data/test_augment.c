@@ -191,7 +191,7 @@ static void test_distributions(void **state)
     augment.vflip = 0.1;
     struct statistics mean = draw_many(&augment, 500, 375, 20000);
     // Uniform on 0.08..1 would give 0.54; large areas often do not fit, which leaves 0.432 (the
-    // mean of 50,000 draws of a separate program after spec 3.1).
+    // mean of 50,000 draws of a separate program with MindCV's rule of ten attempts).
     assert_true(fabs(mean.area - 0.432) < 0.006);
     assert_true(fabs(mean.hflip - 0.5) < 0.015);
     assert_true(fabs(mean.vflip - 0.1) < 0.01);

@@ -5,7 +5,7 @@
 
 static const struct sqz_format *format;
 
-// The example of spec formats.md 1: a.bias = [1, 2].
+// A whole file, byte by byte: a.bias = [1, 2].
 static const char example[] = "\x0a\x1f\x0a\x06"
                               "a.bias\x12\x15\x08\x02\x12\x07"
                               "Float32\x1a\x08\0\0\x80\x3f\0\0\0\x40";

@@ -1,4 +1,4 @@
-// Class names read from a file (cli.md, "Class names") and set by a caller.
+// Class names read from a file and set by a caller.
 #include "support.h"
 
 static void test_lines(void **state)

@@ -1,4 +1,4 @@
-// Deep Compression: the published file's check values (spec formats.md 7), and made-up ones.
+// Deep Compression: the published file's check values, and made-up ones.
 #include "support.h"
 
 static const struct sqz_format *format;

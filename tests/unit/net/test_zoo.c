@@ -55,7 +55,7 @@ static void test_macs(void **state)
     sqz_net_free(net);
 }
 
-// Spec 9.2 and 9.5: the sides after conv1 and the three poolings.
+// The sides after conv1 and the three poolings, for each dialect.
 static void test_shapes(void **state)
 {
     (void)state;

@@ -89,7 +89,7 @@ static double value_of(const json_t *value)
 }
 
 // Our own losses are means; MindCV's sums are compared as sums. The golden README says 3e-7 for its
-// runs; the example of the specification with dense targets, .88773817 in double, is 3.2e-7 off in
+// runs; an example with dense targets, .88773817 in double, is 3.2e-7 off in
 // MindSpore's float32.
 static void compare(const json_t *run, const struct inputs *in)
 {
@@ -129,7 +129,7 @@ static void compare_jsd(const json_t *run, const struct inputs *in)
     double plain = sqz_loss_rows(&clean, 0, rows, in->logits, 1, own);
     if (loss.reduction == SQZ_REDUCE_SUM) // of the cross-entropy; the divergence stays a mean
         value += plain * (rows - 1);
-    // The specification's example is 1.00441486 in double and 1.0044136 in MindSpore's float32.
+    // This example is 1.00441486 in double and 1.0044136 in MindSpore's float32.
     if (!(fabs(value - golden) <= 2e-6 * fabs(golden)))
         fail_msg("jsd: %.9g, not %.9g", value, golden);
     assert_int_equal(golden_floats(json_object_get(run, "gradient"), expected),

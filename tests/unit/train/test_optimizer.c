@@ -72,7 +72,7 @@ static bool is_odd(const char *opt, const char *filter, const json_t *options)
     bool momentum = strcmp(opt, "momentum") == 0 || strcmp(opt, "nesterov") == 0;
 
     return (momentum && json_is_true(json_object_get(options, "nesterov"))) ||
-           // Grouped parameters lose adan's weight decay (spec 18, 6); here it stays.
+           // MindCV loses adan's weight decay on grouped parameters; here it stays.
            (strcmp(opt, "adan") == 0 && strcmp(filter, "auto") != 0);
 }
 
@@ -160,7 +160,7 @@ static void test_golden(void **state)
     json_decref(root);
 }
 
-// One scalar, three steps: spec section 17. lamb has no other witness.
+// One scalar, three steps, computed from the formulas in double. lamb has no other witness.
 static void test_scalar(void **state)
 {
     static const struct {
@@ -256,7 +256,7 @@ static void test_threads_and_resume(void **state)
     sqz_free(gradient);
 }
 
-// lamb has no other witness: the formula of the specification in double, over two parameters, with
+// lamb has no other witness: the formula in double, over two parameters, with
 // norms that keep the ratio free, at its bound of 10, and at 1 (a weight of zeros).
 static void test_lamb_in_double(void **state)
 {

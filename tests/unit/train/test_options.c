@@ -58,7 +58,7 @@ static void test_defaults(void **state)
     sqz_options_free(options);
 }
 
-// Of every option of MindCV (spec 1.2) there is one here.
+// Every option of MindCV's config.py exists here.
 static void test_names(void **state)
 {
     static const char all[] =

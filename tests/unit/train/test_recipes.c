@@ -87,7 +87,7 @@ static void test_use_builtin(void **state)
     sqz_options_free(options);
 }
 
-// All files of configs/ are read and pass the check; MindCV's four hold the values of spec 1.3.
+// All files of configs/ are read and pass the check; MindCV's four hold its values.
 static void test_shipped_recipes(void **state)
 {
     char path[4096];

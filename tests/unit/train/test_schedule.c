@@ -1,5 +1,5 @@
-// Learning-rate tables against the 57 configurations of the real MindCV, and against spec
-// section 17.
+// Learning-rate tables against the 57 configurations of the real MindCV, and against values that
+// were computed from the formulas in double.
 #include "golden.h"
 #include "train/schedule.h"
 
@@ -60,7 +60,7 @@ static void compare(const json_t *run, size_t index)
         options, (size_t)json_integer_value(json_object_get(args, "steps_per_epoch")), &rates,
         &count, &notes, &err);
 
-    // MindCV divides by zero for one_cycle with min_lr 0; the table has no reason to (spec 18, 16).
+    // MindCV divides by zero for one_cycle with min_lr 0; the table has no reason to.
     if (json_object_get(run, "error") && strcmp(options->scheduler, "one_cycle") == 0 &&
         options->warmup_epochs == 0 && !options->lr_epoch_stair) {
         assert_int_equal(status, SQZ_OK);
@@ -118,7 +118,7 @@ static double *rates_of(const char *const *pairs, size_t steps, size_t *count)
     return rates;
 }
 
-// The recipe for Ascend over its whole run of a million steps (spec section 17).
+// The recipe for Ascend over its whole run of a million steps.
 static void test_imagenet_recipe(void **state)
 {
     static const char *const pairs[] = {
