@@ -2,6 +2,8 @@
 // and texts as metadata.
 #include "train/checkpoint.h"
 
+#include "train/kept.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -326,6 +328,13 @@ enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archiv
                               path, fields[i].key);
             goto failed;
         }
+    }
+    if (sqz_kept_count(sqz_text_get(&state->kept)) < 0) {
+        status = sqz_fail(err, SQZ_E_DATA,
+                          "\"%s\" lists checkpoints under names that this program does not give; "
+                          "the training state is damaged or forged.",
+                          path);
+        goto failed;
     }
     const char *simd = sqz_archive_get(archive, "train.simd");
     snprintf(state->simd, sizeof state->simd, "%s", simd ? simd : "");

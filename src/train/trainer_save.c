@@ -1,9 +1,9 @@
 // Which checkpoint is written when, and in which order, so that a kill at any moment leaves a run
 // that resumes to the same end: best.safetensors before the state that speaks of it.
+#include "train/kept.h"
 #include "train/trainer_run.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,62 +55,27 @@ enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err
     return status;
 }
 
-// --- MindCV-style checkpoints: the list of kept files is part of the training state ---
+// --- MindCV-style checkpoints ---
 
-struct kept {
-    char name[128];
-    double top1;
-};
-
-static int parse_kept(const char *text, struct kept *out, int room)
+static enum sqz_status remove_kept(const struct sqz_run_dir *dir, const char *name,
+                                   struct sqz_error *err)
 {
-    int n = 0;
-    while (*text && n < room) {
-        size_t name = strcspn(text, "\t");
-        if (!text[name] || name >= sizeof out->name)
-            break;
-        memcpy(out[n].name, text, name);
-        out[n].name[name] = '\0';
-        out[n++].top1 = strtod(text + name + 1, NULL);
-        text += strcspn(text, "\n");
-        text += *text == '\n';
-    }
-    return n;
+    enum sqz_status status = SQZ_OK;
+    char *path = sqz_run_dir_file(dir, name);
+    if (!path)
+        return sqz_fail_memory(err, "a path", strlen(name));
+    if (unlink(path) && errno != ENOENT)
+        status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot remove \"%s\"", path);
+    sqz_free(path);
+    return status;
 }
 
-static int count_lines(const char *text)
-{
-    int n = 0;
-    for (; *text; text++)
-        n += *text == '\n';
-    return n;
-}
-
-// The kept file that makes room: the oldest, or with top_k the worst. -1: nothing has to go; -2:
-// the new one is not good enough.
-static int choose_victim(const struct sqz_options *options, const struct kept *kept, int n,
-                         double top1)
-{
-    int64_t limit = options->keep_checkpoint_max;
-    if (!*options->ckpt_save_policy || limit == 0 || n < limit)
-        return -1;
-    if (strcmp(options->ckpt_save_policy, "top_k") != 0)
-        return 0;
-    int worst = 0;
-    for (int i = 1; i < n; i++)
-        if (kept[i].top1 < kept[worst].top1)
-            worst = i;
-    return top1 > kept[worst].top1 ? worst : -2;
-}
-
-static enum sqz_status rewrite_kept(struct sqz_run *run, const struct kept *kept, int n, int victim,
-                                    const char *name, double top1, struct sqz_error *err)
+static enum sqz_status rewrite_kept(struct sqz_run *run, const struct sqz_kept *kept, int n,
+                                    int victim, const char *name, double top1,
+                                    struct sqz_error *err)
 {
     struct sqz_text text = {0};
-    for (int i = 0; i < n; i++)
-        if (i != victim && strcmp(kept[i].name, name) != 0)
-            sqz_text_add(&text, "%s\t%.17g\n", kept[i].name, kept[i].top1);
-    sqz_text_add(&text, "%s\t%.17g\n", name, top1);
+    sqz_kept_write(kept, n, victim, name, top1, &text);
     if (text.failed) {
         sqz_text_release(&text);
         return sqz_fail_memory(err, "the list of checkpoints", text.length);
@@ -127,30 +92,27 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
     if (run->dir.mute || strcmp(options->ckpt_format, "ckpt") != 0 ||
         (epoch % options->ckpt_save_interval != 0 && !run->state.finished))
         return SQZ_OK;
-    int n = count_lines(sqz_text_get(&run->state.kept));
-    struct kept *kept = sqz_new_array((size_t)n, sizeof *kept);
-    char name[128];
-    snprintf(name, sizeof name, "%s-%lld_%lld.ckpt", options->model, (long long)epoch,
-             (long long)run->steps_per_epoch);
+    int n = sqz_kept_count(sqz_text_get(&run->state.kept));
+    if (n < 0)
+        return sqz_fail(err, SQZ_E_INTERNAL, "The list of kept checkpoints is damaged.");
+    struct sqz_kept *kept = sqz_new_array((size_t)n, sizeof *kept);
+    char name[SQZ_KEPT_NAME];
+    sqz_kept_name(name, options->model, epoch, run->steps_per_epoch);
     char *path = sqz_run_dir_file(&run->dir, name);
     enum sqz_status status = SQZ_OK;
     if (!kept || !path) {
         status = sqz_fail_memory(err, "the list of checkpoints", (size_t)n * sizeof *kept);
         goto done;
     }
-    n = parse_kept(sqz_text_get(&run->state.kept), kept, n);
-    int victim = choose_victim(options, kept, n, top1);
+    sqz_kept_read(sqz_text_get(&run->state.kept), kept);
+    bool limited = *options->ckpt_save_policy;
+    int victim = sqz_kept_victim(kept, n, limited ? options->keep_checkpoint_max : 0,
+                                 strcmp(options->ckpt_save_policy, "top_k") == 0, top1);
     if (victim == -2)
         goto done;
     status = sqz_checkpoint_write_ckpt(path, &run->stepper, run->setup.model, err);
-    if (!status && victim >= 0) {
-        char *old = sqz_run_dir_file(&run->dir, kept[victim].name);
-        if (!old)
-            status = sqz_fail_memory(err, "a path", sizeof kept->name);
-        else if (unlink(old) && errno != ENOENT)
-            status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot remove \"%s\"", old);
-        sqz_free(old);
-    }
+    if (!status && victim >= 0)
+        status = remove_kept(&run->dir, kept[victim].name, err);
     if (!status)
         status = rewrite_kept(run, kept, n, victim, name, top1, err);
 done:

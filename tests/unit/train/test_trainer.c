@@ -350,6 +350,56 @@ static void test_mindcv_checkpoints(void **state)
     sqz_model_free(last);
 }
 
+// last.safetensors of `name` with another list of kept checkpoints.
+static void forge_kept(const char *name, const char *list)
+{
+    struct sqz_error err = {0};
+    struct sqz_archive archive = {0};
+    const struct sqz_format *format = NULL;
+    char path[256];
+    snprintf(path, sizeof path, "%s/last.safetensors", in_root(name));
+    if (sqz_archive_read(path, &archive, &format, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(sqz_archive_set(&archive, "train.kept", list), SQZ_OK);
+    if (sqz_archive_write(path, format, &archive, SQZ_REPLACE_EXISTING, &err))
+        fail_msg("%s", err.text);
+    sqz_archive_release(&archive);
+}
+
+// The names in the list of kept checkpoints are files that the run removes. A run directory may
+// come from a stranger.
+static void test_forged_checkpoint_names(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {
+        "../precious\t0.1\n../precious\t0.1\n",
+        "precious\t0.1\n",
+        "squeezenet1_1-1_10.ckpt/../../precious\t0.1\n",
+        "squeezenet1_1-../precious-1_10.ckpt\t0.1\n",
+        "../squeezenet1_1-1_10.ckpt\t0.1\n",
+        "squeezenet1_1-1_10.ckpt\t0.1\n/precious\t0.1\n",
+        "squeezenet1_1-1_10.ckpt.\t0.1\n",
+        "squeezenet1_1-_10.ckpt\t0.1\n",
+        "squeezenet1_1-1_10.ckpt\t0.1",
+        "squeezenet1_1-1_10.ckpt\n",
+    };
+    const char *const pairs[] = {run_dir("forged"), "ckpt_format=ckpt", "keep_checkpoint_max=1",
+                                 "epoch_size=3",    "max_steps=10",     NULL};
+    run_well(pairs, 1, NULL, NULL);
+    assert_int_equal(sqz_file_write(in_root("precious"), "x", 1, SQZ_KEEP_EXISTING, NULL), SQZ_OK);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct sqz_error err = {0};
+        forge_kept("forged", lists[i]);
+        if (resume("forged", 1, NULL, NULL, &err) != SQZ_E_DATA)
+            fail_msg("list %zu was taken: %s", i, lists[i]);
+        assert_non_null(strstr(err.text, "names that this program does not give"));
+        assert_true(sqz_path_exists(in_root("precious")));
+    }
+    forge_kept("forged", "squeezenet1_1-1_10.ckpt\t0.1\n");
+    resume_well("forged", 1);
+    assert_false(exists("forged", "squeezenet1_1-1_10.ckpt"));
+}
+
 static void test_dry_run(void **state)
 {
     (void)state;
@@ -392,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_fine_tuning),
         cmocka_unit_test(test_built_in),
         cmocka_unit_test(test_mindcv_checkpoints),
+        cmocka_unit_test(test_forged_checkpoint_names),
         cmocka_unit_test(test_recipe_overridden),
         cmocka_unit_test(test_dry_run),
     };
