@@ -106,6 +106,25 @@ static bool is_boolean_word(const char *word)
     return false;
 }
 
+// Appends to cli->words, which has room for every word of the command line.
+static enum sqz_status add_word(struct cli *cli, const char *before, const char *word,
+                                const char *equals, const char *value)
+{
+    size_t size = strlen(before) + strlen(word) + strlen(equals) + strlen(value) + 1;
+    char *copy = malloc(size);
+    if (!copy)
+        return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
+    snprintf(copy, size, "%s%s%s%s", before, word, equals, value);
+    cli->words[cli->n_words++] = copy;
+    return SQZ_OK;
+}
+
+static enum sqz_status add_positional(struct cli *cli, const char *word)
+{
+    cli->positional[cli->n_positional++] = word;
+    return add_word(cli, word[0] == '-' || word[0] == ':' ? "./" : "", word, "", "");
+}
+
 static void set_common(struct cli *cli, int flag, bool *help)
 {
     switch (flag) {
@@ -145,7 +164,7 @@ static enum sqz_status set_flag(struct cli *cli, int flag, int common, const cha
         cli->values[flag] = value ? value : "";
     else
         set_common(cli, common, help);
-    return SQZ_OK;
+    return add_word(cli, "--", found->name, value ? "=" : "", value ? value : "");
 }
 
 // A word that begins with "--": a flag, or an option of the library.
@@ -171,7 +190,9 @@ static enum sqz_status parse_long(struct cli *cli, int argc, char **argv, int *a
         value = argv[++*at];
     }
     struct sqz_error err = {0};
-    return sqz_options_put(cli->options, info.name, value, &err) ? cli_fail(&err) : SQZ_OK;
+    if (sqz_options_put(cli->options, info.name, value, &err))
+        return cli_fail(&err);
+    return add_word(cli, "--", info.name, "=", value);
 }
 
 static enum sqz_status parse_letter(struct cli *cli, int argc, char **argv, int *at, bool *help)
@@ -192,12 +213,11 @@ enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help)
     const struct cli_command *command = cli->command;
     struct sqz_error err = {0};
     bool only_positional = false;
-    cli->argc = argc;
-    cli->argv = argv;
     cli->stderr_is_terminal = isatty(STDERR_FILENO);
     cli->color = isatty(STDOUT_FILENO) && (!getenv("NO_COLOR") || !*getenv("NO_COLOR"));
     cli->positional = calloc((size_t)argc + 1, sizeof *cli->positional);
-    if (!cli->positional)
+    cli->words = calloc((size_t)argc + 1, sizeof *cli->words);
+    if (!cli->positional || !cli->words)
         return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
     if (command->library_options && sqz_options_new(&cli->options, &err))
         return cli_fail(&err);
@@ -211,7 +231,7 @@ enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help)
         else if (!only_positional && word[0] == '-' && word[1])
             status = parse_letter(cli, argc, argv, &at, help);
         else
-            cli->positional[cli->n_positional++] = word;
+            status = add_positional(cli, word);
         if (status)
             return status;
     }
@@ -224,6 +244,15 @@ enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help)
                                 : "That is one word too many.",
                             command->name, command->usage);
     return cli_integer(cli, "threads", 0, 0, 1024, &cli->threads);
+}
+
+void cli_release(struct cli *cli)
+{
+    for (int i = 0; i < cli->n_words; i++)
+        free(cli->words[i]);
+    free(cli->words);
+    free(cli->positional);
+    sqz_options_free(cli->options);
 }
 
 const char *cli_value(const struct cli *cli, const char *flag)

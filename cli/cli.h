@@ -21,8 +21,10 @@ struct cli {
     const char *values[CLI_MAX_FLAGS]; // by position in the command's flags; "" for a switch
     const char **positional;
     int n_positional;
-    int argc; // all that stood behind the subcommand, as it was typed
-    char **argv;
+    // What was typed after the subcommand, in a form that mpirun cannot take for its own: an option
+    // is one word, --name=value, and no path begins with '-' or ':'. Owned.
+    char **words;
+    int n_words;
     struct sqz_options *options; // commands with library_options: what was typed; else NULL
     // common flags
     bool json, quiet, verbose, color;
@@ -50,6 +52,7 @@ extern const struct cli_command cli_commands[];
 // Fills *cli from argv (behind the subcommand). Complains on stderr and returns SQZ_E_USAGE, or the
 // status of an option's bad value. *help is set when --help was typed.
 enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help);
+void cli_release(struct cli *cli);
 const char *cli_value(const struct cli *cli, const char *flag); // NULL if not given
 bool cli_has(const struct cli *cli, const char *flag);
 // The flag's whole number (or `fallback`), within [low, high]; SQZ_E_USAGE with a sentence

@@ -96,25 +96,25 @@ static enum sqz_status plan(struct sqz_context *context, const struct cli *cli)
 static enum sqz_status launch(struct sqz_context *context, const struct cli *cli)
 {
     struct sqz_error err = {0};
-    char timeout[32] = "", threads[16];
-    const char *resume[] = {"train", "--distribute", "true", "--threads", threads, "--comm_timeout",
-                            timeout, "--resume",     NULL,   NULL,        NULL,    NULL};
-    int n = 9;
-    const char **words = calloc((size_t)cli->argc + 4, sizeof *words);
+    char seconds[32] = "", timeout[64], threads[32];
+    const char *resume[] = {"train", "--distribute=true", threads, timeout, NULL, NULL, NULL, NULL};
+    int n = 5;
+    const char **words = calloc((size_t)cli->n_words + 3, sizeof *words);
     if (!words)
         return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
     words[0] = "train";
-    for (int i = 0; i < cli->argc; i++)
-        words[i + 1] = cli->argv[i];
-    words[cli->argc + 1] = "--distribute=true";
-    snprintf(threads, sizeof threads, "%d", cli->threads);
-    sqz_options_get(cli->options, "comm_timeout", timeout, sizeof timeout);
+    for (int i = 0; i < cli->n_words; i++)
+        words[i + 1] = cli->words[i];
+    words[cli->n_words + 1] = "--distribute=true";
+    snprintf(threads, sizeof threads, "--threads=%d", cli->threads);
+    sqz_options_get(cli->options, "comm_timeout", seconds, sizeof seconds);
+    snprintf(timeout, sizeof timeout, "--comm_timeout=%s", seconds);
     if (cli->json)
         resume[n++] = "--json";
     if (cli->quiet)
         resume[n] = "--quiet";
     enum sqz_status status =
-        sqz_launch_ranks(context, cli->options, words, &resume[8], resume, &err);
+        sqz_launch_ranks(context, cli->options, words, &resume[4], resume, &err);
     free(words);
     return status && *err.text ? cli_fail(&err) : status;
 }

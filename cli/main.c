@@ -67,7 +67,6 @@ int main(int argc, char **argv)
         status = command->run(&cli);
     if (fflush(stdout) != 0 && !status)
         status = cli_complain(SQZ_E_IO, "The output could not be written.");
-    sqz_options_free(cli.options);
-    free(cli.positional);
+    cli_release(&cli);
     return (int)status;
 }

@@ -120,8 +120,9 @@ SQZ_API const struct sqz_rank_place *sqz_context_place(const struct sqz_context 
 SQZ_API bool sqz_context_speaks(const struct sqz_context *context);
 // Runs this program with `arguments` (ended by NULL) as option worker_num's ranks under mpirun, to
 // their end. When a rank is lost, up to max_restarts times again, with resume_arguments, into which
-// *resume_slot (one of their places) the run directory is put. A failure that a rank has told
-// itself comes back without a sentence.
+// *resume_slot (one of their places) "--resume=<run directory>" is put. Each argument is a word
+// that mpirun cannot take for its own: --name, --name=value or a path ("./:", "./-x"). A failure
+// that a rank has told itself comes back without a sentence.
 SQZ_API enum sqz_status sqz_launch_ranks(struct sqz_context *context,
                                          const struct sqz_options *options,
                                          const char *const *arguments, const char **resume_slot,

@@ -185,7 +185,7 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
                                 .stop = &context->stop};
     struct sqz_launch_end end = {0};
     struct sqz_hosts hosts = {0};
-    char run[sizeof end.run] = "", what[400] = "";
+    char run[sizeof end.run] = "", resume[sizeof run + 16], what[400] = "";
     enum sqz_status status = SQZ_OK;
     for (int64_t restart = 0;; restart++) {
         say_command(context, &launch);
@@ -206,7 +206,8 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
                  (long long)options->max_restarts);
         sqz_context_say(context, SQZ_EVENT_WARNING, note);
         if (*run) {
-            *resume_slot = run;
+            snprintf(resume, sizeof resume, "--resume=%s", run);
+            *resume_slot = resume;
             launch.arguments = resume_arguments;
         }
         if (*run && *launch.hostfile)

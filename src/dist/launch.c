@@ -5,6 +5,7 @@
 #include "dist/hosts.h"
 #include "dist/private.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,7 +23,7 @@ enum { MOST_ARGUMENTS = 512 };
 struct command {
     const char *words[MOST_ARGUMENTS + 1];
     int n;
-    char program[PATH_MAX], mpirun[PATH_MAX], ranks[16], cores[32];
+    char program[PATH_MAX], mpirun[PATH_MAX], hostfile[PATH_MAX], ranks[16], cores[32];
 };
 
 static bool find_program(const char *name, char out[PATH_MAX])
@@ -64,6 +65,14 @@ static enum sqz_status choose(const struct sqz_launch *launch, const char **mpi,
                     any ? "" : " called ", any ? "" : launch->mpi, packages);
 }
 
+// mpirun searches all words for its own: it begins another program after ":", and Open MPI also
+// looks for -mca and the like among the arguments of the program.
+static bool is_ours(const char *word)
+{
+    bool option = strncmp(word, "--", 2) == 0 && isalpha((unsigned char)word[2]);
+    return strcmp(word, ":") != 0 && (*word != '-' || option);
+}
+
 static void add(struct command *command, const char *word)
 {
     if (command->n < MOST_ARGUMENTS)
@@ -94,7 +103,7 @@ static void add_openmpi(const struct sqz_launch *launch, struct command *command
     }
     if (*launch->hostfile) {
         add(command, "--hostfile");
-        add(command, launch->hostfile);
+        add(command, command->hostfile);
     }
     for (char **variable = environ; *variable; variable++)
         if (strncmp(*variable, "SQUEEZENET_", 11) == 0) {
@@ -112,7 +121,7 @@ static void add_mpich(const struct sqz_launch *launch, struct command *command)
     }
     if (*launch->hostfile) {
         add(command, "-f");
-        add(command, launch->hostfile);
+        add(command, command->hostfile);
     }
 }
 
@@ -127,6 +136,9 @@ static enum sqz_status build(const struct sqz_launch *launch, struct command *co
     if (length < 0)
         return sqz_fail_errno(err, SQZ_E_INTERNAL, errno, "Cannot find this program's own file");
     command->program[length] = '\0';
+    bool relative = *launch->hostfile != '/'; // then neither '-' nor ':' may begin it
+    snprintf(command->hostfile, sizeof command->hostfile, "%s%s", relative ? "./" : "",
+             launch->hostfile);
     snprintf(command->ranks, sizeof command->ranks, "%d", launch->ranks);
     add(command, command->mpirun);
     add(command, "-n");
@@ -136,8 +148,14 @@ static enum sqz_status build(const struct sqz_launch *launch, struct command *co
     else
         add_mpich(launch, command);
     add(command, command->program);
-    for (const char *const *word = launch->arguments; *word; word++)
+    for (const char *const *word = launch->arguments; *word; word++) {
+        if (!is_ours(*word))
+            return sqz_fail(err, SQZ_E_USAGE,
+                            "\"%s\" cannot be handed to ranks: mpirun might take it for its own. "
+                            "Write --name=value, and ./ before a path.",
+                            *word);
         add(command, *word);
+    }
     if (command->n == MOST_ARGUMENTS)
         return sqz_fail(err, SQZ_E_USAGE, "The command line is too long to be handed to ranks.");
     return SQZ_OK;
