@@ -3,7 +3,7 @@
 #define CLI_CLI_H
 
 #include <jansson.h>
-#include <squeezenet.h>
+#include <squeezenet_train.h>
 #include <stdbool.h>
 
 // One flag of a command. `name` without dashes; a flag without `value` is a switch.

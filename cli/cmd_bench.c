@@ -1,5 +1,7 @@
 // squeezenet bench: inference, training step, loader, start-up.
 #include "cli/commands.h"
+#include <squeezenet_ranks.h>
+#include <squeezenet_tools.h>
 #include <fcntl.h>
 #include <math.h>
 #include <spawn.h>
@@ -44,7 +46,7 @@ struct report {
 static enum sqz_status print_report(struct cli *cli, struct sqz_context *context,
                                     const struct report *b)
 {
-    struct sqz_machine machine;
+    struct sqz_machine_info machine;
     const struct sqz_bench_result *r = &b->r;
     sqz_context_machine(context, &machine);
     if (cli->json) {
@@ -175,8 +177,9 @@ static enum sqz_status loader_options(const struct cli *cli, int batch, int imag
     return SQZ_OK;
 }
 
-static enum sqz_status run_task(struct cli *cli, struct sqz_context *context, struct sqz_bench *how,
-                                const char *name, int image_size, struct sqz_bench_result *result)
+static enum sqz_status run_task(struct cli *cli, struct sqz_context *context,
+                                struct sqz_bench_options *how, const char *name, int image_size,
+                                struct sqz_bench_result *result)
 {
     struct sqz_error err = {0};
     struct sqz_model *model = NULL;
@@ -203,7 +206,7 @@ enum sqz_status cli_bench(struct cli *cli)
     static const char *const tasks[TASKS] = {"infer", "train", "load", "start", "allreduce"};
     const char *dtype = cli_value(cli, "comm_dtype"), *norm = cli_value(cli, "norm");
     const char *task = cli_value(cli, "task");
-    struct sqz_bench how = {0};
+    struct sqz_bench_options how = {0};
     struct report report = {.model = cli->n_positional ? cli->positional[0] : "squeezenet1_1"};
     struct sqz_context *context = NULL;
     struct sqz_error err = {0};

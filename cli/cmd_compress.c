@@ -1,5 +1,6 @@
 // squeezenet compress: a model in a third of a megabyte.
 #include "cli/commands.h"
+#include <squeezenet_tools.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

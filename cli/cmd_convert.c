@@ -1,5 +1,6 @@
 // squeezenet convert: between weight formats.
 #include "cli/commands.h"
+#include <squeezenet_tools.h>
 #include <stdio.h>
 
 const struct cli_flag cli_convert_flags[] = {

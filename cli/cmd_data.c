@@ -1,5 +1,6 @@
 // squeezenet data: check, pack, imagenet and synth.
 #include "cli/commands.h"
+#include <squeezenet_tools.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,8 +103,8 @@ static enum sqz_status pack(struct cli *cli, const char *dir, const char *out)
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    struct sqz_data_packing how = {.raw = cli_has(cli, "raw"), .force = cli_has(cli, "force")};
-    struct sqz_data_packing_result result;
+    struct sqz_pack_options how = {.raw = cli_has(cli, "raw"), .force = cli_has(cli, "force")};
+    struct sqz_pack_result result;
     enum sqz_status status = cli_integer(cli, "shorter", 256, 1, 65500, &how.shorter);
     if (!status)
         status = cli_integer(cli, "quality", 90, 1, 100, &how.quality);

@@ -1,5 +1,7 @@
 // squeezenet info: a model's layers and costs, or this machine.
 #include "cli/commands.h"
+#include <squeezenet_ranks.h>
+#include <squeezenet_tools.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,7 +47,7 @@ static void print_ranks(const struct sqz_context *context)
                              : sqz_has_mpi("mpich")                         ? "MPICH"
                                                     : "no MPI was there when this was built");
     for (int r = 0; r < ranks && ranks > 1; r++) {
-        const struct sqz_rank_place *place = sqz_context_place(context, r);
+        const struct sqz_rank_info *place = sqz_context_rank_info(context, r);
         printf("  rank %-4d %s, %d thread%s on processors %s\n", r, place->host, place->threads,
                place->threads == 1 ? "" : "s", place->cpus);
     }
@@ -57,7 +59,7 @@ static json_t *ranks_json(const struct sqz_context *context)
     int ranks;
     sqz_context_rank(context, &ranks);
     for (int r = 0; r < ranks && ranks > 1; r++) {
-        const struct sqz_rank_place *place = sqz_context_place(context, r);
+        const struct sqz_rank_info *place = sqz_context_rank_info(context, r);
         json_array_append_new(list, json_pack("{s:s,s:i,s:s}", "host", place->host, "threads",
                                               place->threads, "processors", place->cpus));
     }
@@ -69,7 +71,7 @@ static enum sqz_status machine_info(const struct cli *cli)
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
     int ranks;
-    struct sqz_machine machine;
+    struct sqz_machine_info machine;
     struct sqz_published_info published;
     const char *name, *text, *suffix;
     bool writable;

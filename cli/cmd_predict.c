@@ -168,7 +168,7 @@ enum sqz_status cli_predict(struct cli *cli)
     // Enlarging the weights for speed takes longer than one image gains. Logits that are asked
     // for keep the bits that they have among other images.
     if (!dir && cli->n_positional == 2 && !cli_has(cli, "logits") && !cli_has(cli, "low_memory"))
-        sqz_context_favor(context, SQZ_FAVOR_START);
+        sqz_context_set_mode(context, SQZ_MODE_START);
     if (sqz_classifier_open(context, cli->positional[0], &how, &p->classifier, &err) ||
         sqz_classifier_describe(p->classifier, &info, &err) ||
         (dir && sqz_samples_open(dir, cli_value(cli, "split"), &samples, &err))) {

@@ -1,5 +1,6 @@
 // squeezenet train: trains, fine-tunes, resumes.
 #include "cli/commands.h"
+#include <squeezenet_ranks.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +137,7 @@ static enum sqz_status train(struct sqz_context *context, const struct cli *cli)
     if (!status)
         status = sqz_train(context, cli->options, result, &err);
     cli_events_end();
-    if (result && sqz_context_speaks(context)) {
+    if (result && sqz_context_is_reporter(context)) {
         int ranks, rank = sqz_context_rank(context, &ranks);
         if (status) {
             cli_fail(&err);

@@ -1,5 +1,6 @@
 // squeezenet validate: accuracy and loss of a model.
 #include "cli/commands.h"
+#include <squeezenet_ranks.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +129,7 @@ enum sqz_status cli_validate(struct cli *cli)
         (against && sqz_model_open(against, &how, &other, &err)) ||
         (against ? sqz_compare(context, model, other, cli->options, &c, &err)
                  : sqz_validate(context, model, cli->options, recipe != NULL, &c.model, &err))) {
-        status = sqz_context_speaks(context) ? cli_fail(&err) : err.status;
+        status = sqz_context_is_reporter(context) ? cli_fail(&err) : err.status;
     } else if (sqz_context_rank(context, &ranks) == 0) {
         measured[0].value = c.model.top1;
         measured[1].value = c.model.top5;

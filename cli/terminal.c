@@ -163,7 +163,7 @@ enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out)
     screen.last_plain = now();
     sqz_context_on_event(*out, show_event, NULL);
     if (cli_has(cli, "low_memory"))
-        sqz_context_favor(*out, SQZ_FAVOR_MEMORY);
+        sqz_context_set_mode(*out, SQZ_MODE_MEMORY);
     return SQZ_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/trainer_setup.h"
+#include <squeezenet_tools.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -142,7 +143,7 @@ static enum sqz_status prepare_infer(struct work *work, struct sqz_context *cont
     enum sqz_status status = make_images(work, context, model, images, err);
     if (!status)
         status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               context->favor != SQZ_FAVOR_SPEED, &work->infer, err);
+                               context->mode != SQZ_MODE_SPEED, &work->infer, err);
     for (int i = 0; i < model->net->n_layers; i++)
         work->flops += 2.0 * (double)sqz_layer_macs(model->net, i) * work->batch;
     work->run = run_infer;
@@ -225,8 +226,8 @@ static enum sqz_status share_batch(struct work *work, int ranks, struct sqz_erro
 }
 
 static enum sqz_status prepare_train(struct work *work, struct sqz_context *context,
-                                     const struct sqz_model *model, const struct sqz_bench *how,
-                                     struct sqz_error *err)
+                                     const struct sqz_model *model,
+                                     const struct sqz_bench_options *how, struct sqz_error *err)
 {
     struct sqz_net_spec spec = model->net->spec;
     spec.norm_group = work->batch < 32 ? work->batch : 32;
@@ -367,7 +368,7 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
 }
 
 enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_model *model,
-                              const struct sqz_bench *how, struct sqz_bench_result *out,
+                              const struct sqz_bench_options *how, struct sqz_bench_result *out,
                               struct sqz_error *err)
 {
     if (how->batch < 0 || how->batch > 65536)

@@ -70,7 +70,7 @@ static enum sqz_status make_classifier(struct sqz_context *context, const struct
                                 &classifier->stream, err);
     else if (!status)
         status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               context->favor != SQZ_FAVOR_SPEED, &classifier->infer, err);
+                               context->mode != SQZ_MODE_SPEED, &classifier->infer, err);
     if (status)
         sqz_classifier_free(classifier);
     else
@@ -90,7 +90,7 @@ enum sqz_status sqz_classifier_open(struct sqz_context *context, const char *pat
 {
     struct sqz_model *model = NULL;
     struct sqz_streamed *streamed = NULL;
-    const bool stream = context->favor == SQZ_FAVOR_MEMORY;
+    const bool stream = context->mode == SQZ_MODE_MEMORY;
     enum sqz_status status = stream ? sqz_model_open_streamed(path, options, &model, &streamed, err)
                                     : sqz_model_open(path, options, &model, err);
     if (!status)

@@ -4,6 +4,7 @@
 #include "compress/auto.h"
 #include "compress/deep.h"
 #include "formats/sqz.h"
+#include <squeezenet_tools.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -62,9 +62,9 @@ void sqz_context_on_event(struct sqz_context *context, sqz_event_fn fn, void *ar
     context->event_arg = arg;
 }
 
-void sqz_context_favor(struct sqz_context *context, enum sqz_favor favor)
+void sqz_context_set_mode(struct sqz_context *context, enum sqz_mode mode)
 {
-    context->favor = favor;
+    context->mode = mode;
 }
 
 void sqz_context_stop(struct sqz_context *context)
@@ -72,7 +72,7 @@ void sqz_context_stop(struct sqz_context *context)
     context->stop = 1;
 }
 
-void sqz_context_machine(const struct sqz_context *context, struct sqz_machine *out)
+void sqz_context_machine(const struct sqz_context *context, struct sqz_machine_info *out)
 {
     out->cpu = sqz_cpu_name();
     out->simd = sqz_cpu_level_name(context->kernels->level);

@@ -7,6 +7,7 @@
 #include "formats/streamed.h"
 #include "net/infer.h"
 #include <signal.h>
+#include <squeezenet_ranks.h>
 
 struct sqz_context {
     struct sqz_pool *pool;
@@ -14,10 +15,10 @@ struct sqz_context {
     sqz_event_fn on_event; // NULL: nobody listens
     void *event_arg;
     volatile sig_atomic_t stop;
-    enum sqz_favor favor;
-    struct sqz_ranks *ranks;       // NULL: alone
-    struct sqz_rank_place *places; // one a rank
-    char tile[16];                 // "6x16"
+    enum sqz_mode mode;
+    struct sqz_ranks *ranks;      // NULL: alone
+    struct sqz_rank_info *places; // one a rank
+    char tile[16];                // "6x16"
 };
 
 // Sends one NOTE or WARNING.

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "data/imagenet.h"
+#include <squeezenet_tools.h>
 #include <stdio.h>
 
 static void report_problem(void *arg, const char *path, const char *problem)
@@ -59,8 +60,8 @@ void sqz_check_result_release(struct sqz_check_result *result)
 }
 
 enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, const char *out,
-                              const struct sqz_data_packing *how,
-                              struct sqz_data_packing_result *result, struct sqz_error *err)
+                              const struct sqz_pack_options *how, struct sqz_pack_result *result,
+                              struct sqz_error *err)
 {
     struct sqz_pack_report report = {0};
     if (how->shorter < 0 || how->quality < 0 || how->quality > 100)
@@ -77,8 +78,8 @@ enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, cons
     enum sqz_status status = sqz_data_pack(dir, out, &packing, sqz_pool_size(context->pool),
                                            report_problem, context, &report, err);
     if (!status)
-        *result = (struct sqz_data_packing_result){report.images, report.shrunk, report.skipped,
-                                                   report.bytes};
+        *result =
+            (struct sqz_pack_result){report.images, report.shrunk, report.skipped, report.bytes};
     return status;
 }
 

@@ -39,7 +39,7 @@ static enum sqz_status exchange_places(struct sqz_context *context, struct sqz_e
 {
     size_t size = (size_t)sqz_ranks_size(context->ranks);
     int own = (int)context->kernels->level, lowest = own;
-    struct sqz_rank_place mine = {.threads = sqz_pool_size(context->pool), .level = own};
+    struct sqz_rank_info mine = {.threads = sqz_pool_size(context->pool), .level = own};
     list_cpus(mine.cpus, sizeof mine.cpus);
     snprintf(mine.host, sizeof mine.host, "%s",
              sqz_ranks_host(context->ranks, sqz_ranks_rank(context->ranks)));
@@ -76,12 +76,12 @@ enum sqz_status sqz_context_join(struct sqz_context *context, const struct sqz_o
     return status;
 }
 
-const struct sqz_rank_place *sqz_context_place(const struct sqz_context *context, int rank)
+const struct sqz_rank_info *sqz_context_rank_info(const struct sqz_context *context, int rank)
 {
     return context->ranks ? &context->places[rank] : NULL;
 }
 
-bool sqz_context_speaks(const struct sqz_context *context)
+bool sqz_context_is_reporter(const struct sqz_context *context)
 {
     return sqz_ranks_speaks(context->ranks);
 }

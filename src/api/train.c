@@ -5,6 +5,7 @@
 #include "formats/published.h"
 #include "train/evaluate.h"
 #include "train/trainer_setup.h"
+#include <squeezenet_tools.h>
 
 static struct sqz_environment environment_of(struct sqz_context *context)
 {

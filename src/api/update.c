@@ -2,6 +2,7 @@
 #include "api/context.h"
 #include "base/memory.h"
 #include "formats/sqz.h"
+#include <squeezenet_tools.h>
 #include <string.h>
 
 // A model's tensors under the names of our own files. Texts are only those that the file states.

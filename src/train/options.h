@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include <squeezenet_train.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -18,7 +18,9 @@ pc=$(find "$prefix" -name squeezenet.pc)
 PKG_CONFIG_PATH=$(dirname "$pc")
 export PKG_CONFIG_PATH
 libdir=$(dirname "$PKG_CONFIG_PATH")
-[ "$(ls "$prefix/include")" = squeezenet.h ] || fail "include/ holds more than squeezenet.h"
+# Headers of include/ are the public ones: all of them, and nothing else.
+diff <(ls "$SQZ_SOURCE/include") <(ls "$prefix/include") ||
+    fail "the repository's include/ (<) and the installed one (>) differ"
 
 # A program that is linked with sanitized code needs the sanitizers' run time.
 sanitize=$(sed -n 's/^SQZ_SANITIZE:[A-Z]*=//p' "$SQZ_BUILD/CMakeCache.txt")
@@ -54,7 +56,7 @@ said=$("$scratch/with-static")
 [ "$said" = "$version" ] || fail "the static library says version $said, pkg-config $version"
 
 # The shared library exports what the header promises, no more and no less.
-sed 's,//.*,,; /^#/d' "$prefix/include/squeezenet.h" | tr '\n' ' ' | grep -o 'SQZ_API [^;(]*(' |
+sed 's,//.*,,; /^#/d' "$prefix"/include/*.h | tr '\n' ' ' | grep -o 'SQZ_API [^;(]*(' |
     sed 's/($//; s/.*[ *]//' | sort >"$scratch/promised"
 nm -D --defined-only "$libdir/libsqueezenet.so" | awk '{ print $NF }' | sed 's/@.*//' |
     grep -v '^__\(asan\|odr_asan\|ubsan\|tsan\|start_\|stop_\|sanitizer\)' | sort >"$scratch/exported"

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Compiles the public header alone, as C11 and as C++, and (as C) the example in its first comment.
+# Compiles each public header alone, as C11 and as C++, and the example in the first comment of
+# squeezenet.h in both languages.
 set -eu
 source_root=${SQZ_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 header=$source_root/include/squeezenet.h
+export LC_ALL=C
 cc=${CC:-cc}
 
 # gcc-12 -> g++-12, clang -> clang++, cc -> c++, wherever they lie.
@@ -25,12 +27,15 @@ strict=(-Wall -Wextra -Werror -pedantic -I "$source_root/include" -c -o "$scratc
 compile_c() { "$cc" -std=c11 "${strict[@]}" "$1"; }
 compile_cxx() { "$cxx" -x c++ -std=c++11 "${strict[@]}" "$1"; }
 
-# Twice: the header must guard itself.
-printf '#include <squeezenet.h>\n#include <squeezenet.h>\ntypedef enum sqz_status not_empty;\n' \
-    >"$scratch/alone.c"
-compile_c "$scratch/alone.c"
-compile_cxx "$scratch/alone.c"
-echo "$header compiles alone with $cc and $cxx"
+# Twice: a header must guard itself.
+for each in "$source_root"/include/*.h; do
+    name=$(basename "$each")
+    printf '#include <%s>\n#include <%s>\ntypedef enum sqz_status not_empty;\n' "$name" "$name" \
+        >"$scratch/alone.c"
+    compile_c "$scratch/alone.c"
+    compile_cxx "$scratch/alone.c"
+    echo "$name compiles alone with $cc and $cxx"
+done
 
 # The first comment's indented lines are the example.
 sed '/^[^/]/,$d' "$header" | sed -n 's|^//     ||p' >"$scratch/example"
@@ -41,11 +46,12 @@ grep -q sqz_classifier_open "$scratch/example" || { echo "the header's example w
     printf 'return status;\n}\n'
 } >"$scratch/example.c"
 compile_c "$scratch/example.c"
-echo "its example compiles"
+compile_cxx "$scratch/example.c"
+echo "the example compiles as C and as C++"
 
 # The test must be able to fail.
 sed 's/sqz_classifier_open(/sqz_classifier_open(1, /' "$scratch/example.c" >"$scratch/wrong.c"
-if compile_c "$scratch/wrong.c" 2>/dev/null; then
+if compile_c "$scratch/wrong.c" 2>/dev/null || compile_cxx "$scratch/wrong.c" 2>/dev/null; then
     echo "a wrong example compiles, too"
     exit 1
 fi
