@@ -21,6 +21,32 @@ bool sqz_path_is_dir(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+enum sqz_status sqz_path_look(const char *path, enum sqz_path_kind *out, struct sqz_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) == 0) {
+        *out = S_ISREG(info.st_mode)   ? SQZ_PATH_FILE
+               : S_ISDIR(info.st_mode) ? SQZ_PATH_DIR
+                                       : SQZ_PATH_OTHER;
+        return SQZ_OK;
+    }
+    *out = SQZ_PATH_MISSING;
+    return errno == ENOENT || errno == ENOTDIR
+               ? SQZ_OK
+               : sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot look at %s", path);
+}
+
+enum sqz_status sqz_path_look_in(const char *dir, const char *name, enum sqz_path_kind *out,
+                                 struct sqz_error *err)
+{
+    char *path = sqz_path_join(dir, name);
+    *out = SQZ_PATH_MISSING;
+    enum sqz_status status = path ? sqz_path_look(path, out, err)
+                                  : sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
+    sqz_free(path);
+    return status;
+}
+
 char *sqz_path_join(const char *dir, const char *name)
 {
     struct sqz_text path = {0};
@@ -88,23 +114,23 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(((const struct sqz_dir_entry *)a)->name, ((const struct sqz_dir_entry *)b)->name);
 }
 
-// Appends one entry; false when memory is out. What cannot be looked at (a dangling link) is
-// neither a file nor a directory.
-static bool add_entry(struct sqz_dir *dir, size_t *capacity, int fd, const char *name)
+// Appends one entry; returns 0 or an errno. A link that leads nowhere, in a circle or where nobody
+// may look is neither a file nor a directory.
+static int add_entry(struct sqz_dir *dir, size_t *capacity, int fd, const char *name)
 {
     if (dir->count == *capacity) {
         size_t more = *capacity ? *capacity * 2 : 64;
         struct sqz_dir_entry *entries =
             sqz_grow_array(dir->entries, *capacity, more, sizeof *entries);
         if (!entries)
-            return false;
+            return ENOMEM;
         dir->entries = entries;
         *capacity = more;
     }
     struct sqz_dir_entry *entry = &dir->entries[dir->count];
     entry->name = sqz_copy_string(name);
     if (!entry->name)
-        return false;
+        return ENOMEM;
     dir->count++;
     struct stat info;
     if (fstatat(fd, name, &info, 0) == 0) {
@@ -112,8 +138,10 @@ static bool add_entry(struct sqz_dir *dir, size_t *capacity, int fd, const char 
         entry->is_file = S_ISREG(info.st_mode);
         entry->size = (uint64_t)info.st_size;
         entry->mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
+    } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES) {
+        return errno;
     }
-    return true;
+    return 0;
 }
 
 enum sqz_status sqz_dir_read(const char *path, struct sqz_dir *out, struct sqz_error *err)
@@ -134,9 +162,10 @@ enum sqz_status sqz_dir_read(const char *path, struct sqz_dir *out, struct sqz_e
             break;
         if (!strcmp(found->d_name, ".") || !strcmp(found->d_name, ".."))
             continue;
-        if (!add_entry(&dir, &capacity, dirfd(stream), found->d_name)) {
-            status = sqz_fail_memory(err, "the list of a directory's files",
-                                     (dir.count + 1) * sizeof *dir.entries);
+        int reason = add_entry(&dir, &capacity, dirfd(stream), found->d_name);
+        if (reason) {
+            status =
+                sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot look at %s/%s", path, found->d_name);
             goto done;
         }
     }

@@ -156,8 +156,9 @@ static enum sqz_status fail_write(struct sqz_error *err, const char *path, int r
     case EIO:
         return sqz_fail(err, SQZ_E_IO, "Cannot write %s: the disk reports an error.", path);
     default:
-        // ENOTDIR and ENOMEM mean here, too, that the target cannot be written.
-        sqz_fail_errno(err, SQZ_E_CANTWRITE, reason, "Cannot write %s", path);
+        // ENOTDIR means here, too, that the target cannot be written.
+        if (sqz_fail_errno(err, SQZ_E_CANTWRITE, reason, "Cannot write %s", path) == SQZ_E_NOMEM)
+            return SQZ_E_NOMEM;
         if (err)
             err->status = SQZ_E_CANTWRITE;
         return SQZ_E_CANTWRITE;

@@ -139,6 +139,19 @@ static enum sqz_status report_finding(struct check *check, const struct sqz_list
     return SQZ_OK;
 }
 
+static enum sqz_status tell_class(const struct check *check, const struct split *split, int label,
+                                  const char *problem, struct sqz_error *err)
+{
+    const char *name = split->list.classes[label];
+    char *path = sqz_path_join(split->dir, name);
+    if (!path)
+        return sqz_fail_memory(err, "a path", strlen(split->dir) + strlen(name));
+    check->report->empty_classes++;
+    tell(check, path, problem);
+    sqz_free(path);
+    return SQZ_OK;
+}
+
 static enum sqz_status check_split(struct check *check, struct split *split, struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
@@ -158,10 +171,7 @@ static enum sqz_status check_split(struct check *check, struct split *split, str
     for (int i = 0; !status && i < split->list.n_classes; i++) {
         if (split->good[i])
             continue;
-        char *path = sqz_path_join(split->dir, split->list.classes[i]);
-        check->report->empty_classes++;
-        tell(check, path ? path : split->list.classes[i], "is a class directory without an image");
-        sqz_free(path);
+        status = tell_class(check, split, i, "is a class directory without an image", err);
     }
     return status;
 }
@@ -212,23 +222,19 @@ static enum sqz_status make_histogram(struct check *check, struct sqz_error *err
 }
 
 // Validation stops at a class that training never saw.
-static void find_untrained(struct check *check)
+static enum sqz_status find_untrained(struct check *check, struct sqz_error *err)
 {
     const struct split *train = &check->splits[0];
+    enum sqz_status status = SQZ_OK;
     if (check->n_splits < 2 || !train->is_train)
-        return;
-    for (int s = 1; s < check->n_splits; s++) {
+        return SQZ_OK;
+    for (int s = 1; !status && s < check->n_splits; s++) {
         const struct split *split = &check->splits[s];
-        for (int i = 0; i < split->list.n_classes; i++) {
-            if (find_name(train->list.classes, train->list.n_classes, split->list.classes[i]) >= 0)
-                continue;
-            char *path = sqz_path_join(split->dir, split->list.classes[i]);
-            check->report->empty_classes++;
-            tell(check, path ? path : split->list.classes[i],
-                 "is a class that train does not have");
-            sqz_free(path);
-        }
+        for (int i = 0; !status && i < split->list.n_classes; i++)
+            if (find_name(train->list.classes, train->list.n_classes, split->list.classes[i]) < 0)
+                status = tell_class(check, split, i, "is a class that train does not have", err);
     }
+    return status;
 }
 
 static enum sqz_status add_split(struct check *check, const char *dir, const char *name,
@@ -251,15 +257,18 @@ static enum sqz_status check_dirs(struct check *check, const char *dir, bool has
     if (!has_splits)
         status = add_split(check, dir, "", err);
     for (int i = 0; has_splits && !status && i < MOST_SPLITS; i++) {
+        bool there = false;
         char *path = sqz_path_join(dir, names[i]);
-        if (path && sqz_has_class_dirs(path))
+        status = path ? sqz_has_class_dirs(path, &there, err)
+                      : sqz_fail_memory(err, "a path", strlen(dir) + strlen(names[i]));
+        if (there)
             status = add_split(check, dir, names[i], err);
         sqz_free(path);
     }
     for (int s = 0; !status && s < check->n_splits; s++)
         status = check_split(check, &check->splits[s], err);
     if (!status)
-        find_untrained(check);
+        status = find_untrained(check, err);
     return status ? status : make_histogram(check, err);
 }
 
@@ -331,7 +340,7 @@ enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn
     check.findings = sqz_new_array(ROUND, sizeof *check.findings);
     if (!check.workers || !check.findings)
         status = sqz_fail_memory(err, "the check", ROUND * sizeof *check.findings);
-    else if (sqz_pack_is(dir))
+    else if (layout.is_pack)
         status = sqz_pack_check(dir, check.pool, problem, arg, &report, err);
     else if (strcmp(layout.kind, "imagenet"))
         status = check_arrays(&check, dir, &layout, err);

@@ -69,8 +69,9 @@ static enum sqz_status count_split(const struct sqz_dataset *set, struct sqz_dat
     return whole ? SQZ_OK : sqz_fail_memory(err, "the histogram", 0);
 }
 
-static void check_split(struct check *check, struct sqz_pool *pool, sqz_data_problem_fn problem,
-                        void *arg, struct sqz_data_report *report)
+static enum sqz_status check_split(struct check *check, struct sqz_pool *pool,
+                                   sqz_data_problem_fn problem, void *arg,
+                                   struct sqz_data_report *report, struct sqz_error *err)
 {
     const struct sqz_dataset *set = check->set;
     for (check->first = 0; check->first < set->count; check->first += ROUND) {
@@ -78,14 +79,18 @@ static void check_split(struct check *check, struct sqz_pool *pool, sqz_data_pro
         int n = left < ROUND ? (int)left : ROUND;
         sqz_pool_run(pool, n, check_one, check);
         for (int i = 0; i < n; i++) {
-            if (!check->problems[i].status)
+            const struct sqz_error *found = &check->problems[i];
+            if (!found->status)
                 continue;
+            if (found->status != SQZ_E_DATA)
+                return sqz_fail(err, found->status, "%s", found->text);
             report->corrupt++;
             report->images--;
             if (problem)
-                problem(arg, set->samples[check->first + (size_t)i].path, check->problems[i].text);
+                problem(arg, set->samples[check->first + (size_t)i].path, found->text);
         }
     }
+    return SQZ_OK;
 }
 
 enum sqz_status sqz_pack_check(const char *path, struct sqz_pool *pool, sqz_data_problem_fn problem,
@@ -112,7 +117,7 @@ enum sqz_status sqz_pack_check(const char *path, struct sqz_pool *pool, sqz_data
         if (!status)
             status = count_split(set, report, err);
         if (!status)
-            check_split(check, pool, problem, arg, report);
+            status = check_split(check, pool, problem, arg, report, err);
         sqz_dataset_free(set);
     }
     for (size_t i = 0; checkers && i < workers; i++) {

@@ -12,29 +12,35 @@
 static const char *const names10[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
                                         "dog",      "frog",       "horse", "ship", "truck"};
 
-static bool has_file(const char *dir, const char *name)
+static enum sqz_status has_file(const char *dir, const char *name, bool *out, struct sqz_error *err)
 {
-    char *path = sqz_path_join(dir, name);
-    bool there = path && sqz_path_exists(path);
-    sqz_free(path);
-    return there;
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look_in(dir, name, &kind, err);
+    *out = !status && kind != SQZ_PATH_MISSING;
+    return status;
 }
 
-void sqz_cifar_find(const char *dir, bool hundred, bool *train, bool *test)
+enum sqz_status sqz_cifar_find(const char *dir, bool hundred, bool *train, bool *test,
+                               struct sqz_error *err)
 {
-    *train = has_file(dir, hundred ? "train.bin" : "data_batch_1.bin");
-    *test = has_file(dir, hundred ? "test.bin" : "test_batch.bin");
+    *test = false;
+    enum sqz_status status = has_file(dir, hundred ? "train.bin" : "data_batch_1.bin", train, err);
+    return status ? status : has_file(dir, hundred ? "test.bin" : "test_batch.bin", test, err);
 }
 
-char *sqz_cifar_dir(const char *dir, bool hundred)
+enum sqz_status sqz_cifar_dir(const char *dir, bool hundred, char **out, struct sqz_error *err)
 {
+    const char *name = hundred ? "cifar-100-binary" : "cifar-10-batches-bin";
     bool train, test;
-    char *below = sqz_path_join(dir, hundred ? "cifar-100-binary" : "cifar-10-batches-bin");
-    sqz_cifar_find(dir, hundred, &train, &test);
-    if (below && !train && !test && sqz_path_is_dir(below))
-        return below;
-    sqz_free(below);
-    return sqz_copy_string(dir);
+    enum sqz_path_kind below = SQZ_PATH_MISSING;
+    *out = NULL;
+    enum sqz_status status = sqz_cifar_find(dir, hundred, &train, &test, err);
+    if (!status && !train && !test)
+        status = sqz_path_look_in(dir, name, &below, err);
+    if (status)
+        return status;
+    *out = below == SQZ_PATH_DIR ? sqz_path_join(dir, name) : sqz_copy_string(dir);
+    return *out ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
 }
 
 static enum sqz_status add_records(const char *path, const struct sqz_bytes *bytes, bool hundred,
@@ -99,12 +105,14 @@ static enum sqz_status read_batches(const char *dir, struct sqz_dataset *set, st
 {
     char name[32];
     int last = 1;
-    for (int i = 2; i <= MOST_BATCHES; i++) {
+    enum sqz_status status = SQZ_OK;
+    for (int i = 2; !status && i <= MOST_BATCHES; i++) {
+        bool there;
         snprintf(name, sizeof name, "data_batch_%d.bin", i);
-        if (has_file(dir, name))
+        status = has_file(dir, name, &there, err);
+        if (there)
             last = i;
     }
-    enum sqz_status status = SQZ_OK;
     for (int i = 1; !status && i <= last; i++) {
         snprintf(name, sizeof name, "data_batch_%d.bin", i);
         status = read_records(dir, name, false, set, err);
@@ -119,15 +127,22 @@ static enum sqz_status read_names(const char *dir, const char *file, int n, stru
     struct sqz_bytes bytes = {0};
     const char *names[100];
     int count = 0;
-    enum sqz_status status = SQZ_OK;
-    char *path = sqz_path_join(dir, file), *text = NULL;
+    char *path = NULL, *text = NULL;
+    enum sqz_status status = has_file(dir, file, found, err);
+    if (status || !*found)
+        return status;
     *found = false;
-    if (!path || sqz_file_read(path, 1 << 16, &bytes, NULL))
-        goto done;
-    if (!(text = sqz_copy_string_n((const char *)bytes.data, bytes.size))) {
-        status = sqz_fail_memory(err, "class names", bytes.size);
+    if (!(path = sqz_path_join(dir, file))) {
+        status = sqz_fail_memory(err, "a path", strlen(dir) + strlen(file));
         goto done;
     }
+    status = sqz_file_read(path, 1 << 16, &bytes, err);
+    if (status == SQZ_E_DATA) // no regular file, or too large for names
+        status = SQZ_OK;
+    else if (!status && !(text = sqz_copy_string_n((const char *)bytes.data, bytes.size)))
+        status = sqz_fail_memory(err, "class names", bytes.size);
+    if (status || !text)
+        goto done;
     char *rest = text;
     for (char *line; (line = strsep(&rest, "\r\n"));)
         if (*line && count <= n && count++ < n)

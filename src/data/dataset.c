@@ -48,9 +48,11 @@ bool sqz_name_is_hidden(const char *name)
 
 enum sqz_status sqz_need_dir(const char *dir, struct sqz_error *err)
 {
-    if (sqz_path_is_dir(dir))
-        return SQZ_OK;
-    if (sqz_path_exists(dir))
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look(dir, &kind, err);
+    if (status || kind == SQZ_PATH_DIR)
+        return status;
+    if (kind != SQZ_PATH_MISSING)
         return sqz_fail(err, SQZ_E_NOINPUT,
                         "\"%s\" is a file, but a directory with a data set is needed.", dir);
     return sqz_fail(err, SQZ_E_NOINPUT, "There is no directory \"%s\".", dir);
@@ -134,24 +136,25 @@ static enum sqz_status find_split(const char *dir, const char *split, char **out
     char *found = *split ? sqz_path_join(dir, split) : sqz_copy_string(dir);
     if (!found)
         return sqz_fail_memory(err, "a path", strlen(dir) + strlen(split));
-    if (sqz_path_is_dir(found)) {
+    enum sqz_path_kind kind;
+    status = sqz_path_look(found, &kind, err);
+    if (!status && kind == SQZ_PATH_DIR) {
         *out = found;
         return SQZ_OK;
     }
     const char *there = NULL;
-    for (size_t i = 0; !there && i < sizeof others / sizeof *others; i++) {
-        char *other = sqz_path_join(dir, others[i]);
-        if (other && sqz_path_is_dir(other))
+    for (size_t i = 0; !status && !there && i < sizeof others / sizeof *others; i++) {
+        status = sqz_path_look_in(dir, others[i], &kind, err);
+        if (!status && kind == SQZ_PATH_DIR)
             there = others[i];
-        sqz_free(other);
     }
-    if (there)
+    if (!status && there)
         status =
             sqz_fail(err, SQZ_E_NOINPUT,
                      "There is no directory \"%s\", but \"%s/%s\" is there: name the split with "
                      "--val_split %s (or --train_split).",
                      found, dir, there, there);
-    else
+    else if (!status)
         status = sqz_need_dir(found, err);
     sqz_free(found);
     return status;
@@ -161,10 +164,12 @@ static enum sqz_status open_class_dirs(const struct sqz_dataset_request *request
                                        struct sqz_dataset *set, struct sqz_error *err)
 {
     char *dir = NULL;
-    if (sqz_pack_is(request->dir))
+    bool is_pack;
+    enum sqz_status status = sqz_pack_detect(request->dir, &is_pack, err);
+    if (!status && is_pack)
         return sqz_pack_open(request->dir, request->split ? request->split : "", set, err);
-    enum sqz_status status =
-        find_split(request->dir, request->split ? request->split : "", &dir, err);
+    if (!status)
+        status = find_split(request->dir, request->split ? request->split : "", &dir, err);
     if (!status)
         status = sqz_class_dirs_open(dir, request->check_headers, request->threads, set, err);
     sqz_free(dir);
@@ -174,11 +179,10 @@ static enum sqz_status open_class_dirs(const struct sqz_dataset_request *request
 static enum sqz_status open_cifar(const struct sqz_dataset_request *request, bool hundred,
                                   struct sqz_dataset *set, struct sqz_error *err)
 {
-    char *dir = sqz_cifar_dir(request->dir, hundred);
-    if (!dir)
-        return sqz_fail_memory(err, "a path", strlen(request->dir));
-    enum sqz_status status =
-        sqz_cifar_open(dir, hundred, request->split ? request->split : "train", set, err);
+    char *dir = NULL;
+    enum sqz_status status = sqz_cifar_dir(request->dir, hundred, &dir, err);
+    if (!status)
+        status = sqz_cifar_open(dir, hundred, request->split ? request->split : "train", set, err);
     sqz_free(dir);
     return status;
 }
@@ -238,14 +242,20 @@ done:
     return status;
 }
 
-bool sqz_dataset_has_split(const char *dir, const char *split)
+enum sqz_status sqz_dataset_has_split(const char *dir, const char *split, bool *out,
+                                      struct sqz_error *err)
 {
-    if (sqz_pack_is(dir))
-        return sqz_pack_has_split(dir, split);
-    char *path = sqz_path_join(dir, split);
-    bool exists = path && sqz_path_is_dir(path);
-    sqz_free(path);
-    return exists;
+    bool is_pack;
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_pack_detect(dir, &is_pack, err);
+    *out = false;
+    if (!status && is_pack)
+        return sqz_pack_has_split(dir, split, out, err);
+    if (!status)
+        status = sqz_path_look_in(dir, split, &kind, err);
+    if (!status)
+        *out = kind == SQZ_PATH_DIR;
+    return status;
 }
 
 static enum sqz_status read_packed(const struct sqz_dataset *set, const struct sqz_sample *sample,
@@ -295,25 +305,28 @@ enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
     return SQZ_OK;
 }
 
-bool sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *h)
+enum sqz_status sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *h,
+                                 struct sqz_error *err)
 {
     enum { HEAD = 1 << 16 };
     const struct sqz_sample *sample = &set->samples[index];
     struct sqz_image_header header = {.w = set->w, .h = set->h};
-    struct sqz_bytes bytes = {0};
+    uint8_t *head = NULL;
     size_t got = 0;
-    bool told = true;
+    enum sqz_status status = SQZ_OK;
     if (set->pack) {
         const struct sqz_pack_entry *entry = sqz_pack_entry_of(set->pack, sample->offset);
         header.w = entry->w;
         header.h = entry->h;
     } else if (sample->path) {
-        bytes.data = sqz_new_array(HEAD, 1);
-        told = bytes.data && !sqz_file_read_head(sample->path, bytes.data, HEAD, &got, NULL) &&
-               !sqz_image_probe(bytes.data, got, &header, NULL);
+        if (!(head = sqz_new_array(HEAD, 1)))
+            return sqz_fail_memory(err, "an image header", HEAD);
+        status = sqz_file_read_head(sample->path, head, HEAD, &got, err);
+        if (!status)
+            status = sqz_image_probe(head, got, &header, err);
     }
-    sqz_bytes_release(&bytes);
+    sqz_free(head);
     *w = header.w;
     *h = header.h;
-    return told;
+    return status;
 }

@@ -48,15 +48,18 @@ enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
 // Finds out how `dir` is laid out.
 struct sqz_dataset_layout {
     const char *kind;        // as above, never NULL
+    bool is_pack;            // one file with the class directories' images
     bool has_splits;         // train/ and val/ (or test/) below dir; always true for idx and CIFAR
     char train[32], val[32]; // their names ("" when there is none)
 };
 enum sqz_status sqz_dataset_layout(const char *dir, struct sqz_dataset_layout *out,
                                    struct sqz_error *err);
 // Whether class directories (or a pack) have this split.
-bool sqz_dataset_has_split(const char *dir, const char *split);
-// The size of a sample's image from its header; false when it cannot be told.
-bool sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *h);
+enum sqz_status sqz_dataset_has_split(const char *dir, const char *split, bool *out,
+                                      struct sqz_error *err);
+// The size of a sample's image from its header; SQZ_E_DATA when that does not tell it.
+enum sqz_status sqz_dataset_peek(const struct sqz_dataset *set, size_t index, int *w, int *h,
+                                 struct sqz_error *err);
 // Renumbers the labels so that they are indices into `classes` (matching by directory name; a
 // subset is fine). A class that is not there is an error that names it and the nearest one.
 enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,

@@ -49,16 +49,18 @@ void sqz_file_list_release(struct sqz_file_list *list)
     memset(list, 0, sizeof *list);
 }
 
-bool sqz_has_class_dirs(const char *dir)
+enum sqz_status sqz_has_class_dirs(const char *dir, bool *out, struct sqz_error *err)
 {
     struct sqz_dir entries = {0};
-    bool found = false;
-    if (sqz_dir_read(dir, &entries, NULL))
-        return false;
-    for (size_t i = 0; !found && i < entries.count; i++)
-        found = entries.entries[i].is_dir && !sqz_name_is_hidden(entries.entries[i].name);
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look(dir, &kind, err);
+    *out = false;
+    if (!status && kind == SQZ_PATH_DIR)
+        status = sqz_dir_read(dir, &entries, err);
+    for (size_t i = 0; !*out && i < entries.count; i++)
+        *out = entries.entries[i].is_dir && !sqz_name_is_hidden(entries.entries[i].name);
     sqz_dir_release(&entries);
-    return found;
+    return status;
 }
 
 static bool list_file(struct sqz_file_list *list, const char *class_path, const char *class_name,
@@ -116,7 +118,11 @@ static enum sqz_status list_class(const char *dir, const char *class_name,
         if (entry->is_dir) {
             sqz_free(inner);
             inner = sqz_path_join(path, entry->name);
-            problem(arg, inner ? inner : entry->name, "is a directory inside a class directory");
+            if (!inner) {
+                status = sqz_fail_memory(err, "a path", strlen(path) + strlen(entry->name));
+                goto done;
+            }
+            problem(arg, inner, "is a directory inside a class directory");
         } else if (!list_file(list, path, class_name, entry)) {
             status = sqz_fail_memory(err, "the list of files", list->count * sizeof *list->files);
             goto done;

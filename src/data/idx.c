@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "data/sets.h"
 #include <ctype.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,29 +29,44 @@ struct idx_file {
     uint64_t most; // bytes that it can hold at the very most
 };
 
-// `part` is "train" or "t10k", `what` "images-idx3" or "labels-idx1". NULL: not there.
-static char *find_file(const char *dir, const char *part, const char *what)
+// `part` is "train" or "t10k", `what` "images-idx3" or "labels-idx1". *out is NULL when the file is
+// not there.
+static enum sqz_status find_file(const char *dir, const char *part, const char *what, char **out,
+                                 struct sqz_error *err)
 {
     static const char *const suffixes[] = {"", ".gz"};
+    *out = NULL;
     for (size_t i = 0; i < 2; i++) {
         char name[64];
+        enum sqz_path_kind kind;
         snprintf(name, sizeof name, "%s-%s-ubyte%s", part, what, suffixes[i]);
         char *path = sqz_path_join(dir, name);
-        if (path && sqz_path_exists(path))
-            return path;
+        enum sqz_status status = path ? sqz_path_look(path, &kind, err)
+                                      : sqz_fail_memory(err, "a path", strlen(dir) + sizeof name);
+        if (!status && kind != SQZ_PATH_MISSING) {
+            *out = path;
+            return SQZ_OK;
+        }
         sqz_free(path);
+        if (status)
+            return status;
     }
-    return NULL;
+    return SQZ_OK;
 }
 
-void sqz_idx_find(const char *dir, bool *train, bool *test)
+enum sqz_status sqz_idx_find(const char *dir, bool *train, bool *test, struct sqz_error *err)
 {
-    char *path = find_file(dir, "train", "images-idx3");
+    char *path;
+    *train = *test = false;
+    enum sqz_status status = find_file(dir, "train", "images-idx3", &path, err);
+    if (status)
+        return status;
     *train = path != NULL;
     sqz_free(path);
-    path = find_file(dir, "t10k", "images-idx3");
+    status = find_file(dir, "t10k", "images-idx3", &path, err);
     *test = path != NULL;
     sqz_free(path);
+    return status;
 }
 
 static void close_file(struct idx_file *file)
@@ -66,7 +82,9 @@ static enum sqz_status open_file(const char *dir, const char *part, const char *
 {
     struct stat info;
     memset(out, 0, sizeof *out);
-    out->path = find_file(dir, part, what);
+    enum sqz_status status = find_file(dir, part, what, &out->path, err);
+    if (status)
+        return status;
     if (!out->path)
         return sqz_fail(err, SQZ_E_NOINPUT,
                         "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", dir, part,
@@ -74,9 +92,10 @@ static enum sqz_status open_file(const char *dir, const char *part, const char *
     if (stat(out->path, &info) || !S_ISREG(info.st_mode))
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a regular file.", out->path);
     out->most = (uint64_t)info.st_size * BEST_DEFLATE;
+    errno = ENOMEM;                      // which zlib leaves as it is when its own memory is out
     out->file = gzopen(out->path, "rb"); // reads plain files too
     if (!out->file)
-        return sqz_fail(err, SQZ_E_IO, "\"%s\" cannot be opened.", out->path);
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "\"%s\" cannot be opened", out->path);
     gzbuffer(out->file, 1u << 17);
     return SQZ_OK;
 }
@@ -91,6 +110,8 @@ static enum sqz_status read_exactly(struct idx_file *file, void *out, size_t n,
         int code = Z_OK;
         if (got < (int)part) {
             const char *reason = gzerror(file->file, &code);
+            if (code == Z_MEM_ERROR)
+                return sqz_fail_memory(err, "unpacking", 0);
             if (got < 0 && code != Z_BUF_ERROR)
                 return sqz_fail(err, code == Z_ERRNO ? SQZ_E_IO : SQZ_E_DATA,
                                 "\"%s\" cannot be unpacked (%s).", file->path, reason);
@@ -130,6 +151,8 @@ static enum sqz_status read_end(struct idx_file *file, struct sqz_error *err)
     uint8_t byte;
     int code = Z_OK, got = gzread(file->file, &byte, 1);
     const char *reason = gzerror(file->file, &code);
+    if (code == Z_MEM_ERROR)
+        return sqz_fail_memory(err, "unpacking", 0);
     if (got > 0)
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" goes on behind the end that its header gives.",
                         file->path);
@@ -213,32 +236,45 @@ static enum sqz_status read_part(const char *dir, const char *part, struct sqz_d
     return status;
 }
 
-static bool is_fashion(const char *dir)
+static bool last_part_says_fashion(const char *path)
 {
-    // The name as given, and where it leads to (for "." and links).
+    size_t length = strlen(path), begin;
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    for (begin = length; begin > 0 && path[begin - 1] != '/'; begin--)
+        ;
+    for (size_t i = begin; i + strlen("fashion") <= length; i++)
+        if (!strncasecmp(path + i, "fashion", strlen("fashion")))
+            return true;
+    return false;
+}
+
+// By the directory's name as given, or by where it leads to (for "." and links).
+static enum sqz_status is_fashion(const char *dir, bool *out, struct sqz_error *err)
+{
+    *out = last_part_says_fashion(dir);
+    if (*out)
+        return SQZ_OK;
     char *real = realpath(dir, NULL);
-    char *given = sqz_copy_string(dir);
-    size_t length = given ? strlen(given) : 0;
-    while (length > 1 && given[length - 1] == '/')
-        given[--length] = 0;
-    bool found = (given && strcasestr(sqz_path_name(given), "fashion")) ||
-                 (real && strcasestr(sqz_path_name(real), "fashion"));
-    sqz_free(given);
+    if (!real)
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot look at %s", dir);
+    *out = last_part_says_fashion(real);
     free(real);
-    return found;
+    return SQZ_OK;
 }
 
 enum sqz_status sqz_idx_open(const char *dir, const char *usage, struct sqz_dataset *set,
                              struct sqz_error *err)
 {
-    bool train, test;
+    bool train, test, fashion = false;
     enum sqz_status status = sqz_parse_usage(dir, usage, &train, &test, err);
     if (!status && train)
         status = read_part(dir, "train", set, err);
     if (!status && test)
         status = read_part(dir, "t10k", set, err);
     if (!status)
-        status = sqz_dataset_name_classes(set, is_fashion(dir) ? fashion_names : digit_names,
-                                          CLASSES, err);
+        status = is_fashion(dir, &fashion, err);
+    if (!status)
+        status = sqz_dataset_name_classes(set, fashion ? fashion_names : digit_names, CLASSES, err);
     return status;
 }

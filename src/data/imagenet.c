@@ -73,17 +73,20 @@ static enum sqz_status inflate_file(const char *path, struct sqz_bytes *out, str
     int n = 0;
     if (!sqz_path_exists(path))
         return sqz_fail(err, SQZ_E_NOINPUT, "There is no file %s.", path);
+    errno = ENOMEM; // which zlib leaves as it is when its own memory is out
     gzFile file = gzopen(path, "rb");
     if (!file)
-        return sqz_fail(err, SQZ_E_IO, "Cannot open %s.", path);
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot open %s", path);
     while (text.length <= DEVKIT_LIMIT && (n = gzread(file, piece, sizeof piece)) > 0)
         sqz_text_add_bytes(&text, piece, (size_t)n);
+    int code = Z_OK;
+    gzerror(file, &code);
     bool whole = gzclose(file) == Z_OK && n == 0 && text.length > 0;
     if (whole && !text.failed) {
         *out = (struct sqz_bytes){(uint8_t *)text.data, text.length};
         return SQZ_OK;
     }
-    bool failed = text.failed;
+    bool failed = text.failed || code == Z_MEM_ERROR;
     sqz_text_release(&text);
     return failed ? sqz_fail_memory(err, "the development kit", DEVKIT_LIMIT)
                   : sqz_fail(err, SQZ_E_DATA, "%s cannot be unpacked: it is damaged.", path);

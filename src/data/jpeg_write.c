@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jerror.h>
 #include <jpeglib.h>
 
 // The image is encoded, and its coefficients are then written again with other codes.
@@ -100,8 +101,11 @@ enum sqz_status sqz_jpeg_write(const struct sqz_image *image, int quality, int o
     if (!try_to_encode(&writer, image, quality, orientation)) {
         char text[JMSG_LENGTH_MAX];
         writer.errors.format_message((j_common_ptr)&writer.jpeg, text);
-        status = sqz_fail(err, SQZ_E_DATA, "An image of %d x %d pixels cannot be encoded: %s.",
-                          image->w, image->h, text);
+        status =
+            writer.errors.msg_code == JERR_OUT_OF_MEMORY
+                ? sqz_fail_memory(err, "an encoded image", 0)
+                : sqz_fail(err, SQZ_E_DATA, "An image of %d x %d pixels cannot be encoded: %s.",
+                           image->w, image->h, text);
     }
     jpeg_destroy_decompress(&writer.first);
     jpeg_destroy_compress(&writer.again);

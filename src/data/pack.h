@@ -17,10 +17,12 @@ struct sqz_pack_entry {
 };
 struct sqz_pack; // an open file with the entries of one split
 
-bool sqz_pack_is(const char *path); // a regular file that begins with the magic
+// Whether `path` is a regular file that begins with the magic.
+enum sqz_status sqz_pack_detect(const char *path, bool *out, struct sqz_error *err);
 enum sqz_status sqz_pack_layout(const char *path, struct sqz_dataset_layout *out,
                                 struct sqz_error *err);
-bool sqz_pack_has_split(const char *path, const char *split);
+enum sqz_status sqz_pack_has_split(const char *path, const char *split, bool *out,
+                                   struct sqz_error *err);
 // Fills in the samples and classes of one split, and set->pack. Every number of the index is
 // checked against the file before it is used.
 enum sqz_status sqz_pack_open(const char *path, const char *split, struct sqz_dataset *set,

@@ -43,14 +43,16 @@ const struct sqz_pack_entry *sqz_pack_entry_of(const struct sqz_pack *pack, size
     return &pack->entries[index];
 }
 
-bool sqz_pack_is(const char *path)
+enum sqz_status sqz_pack_detect(const char *path, bool *out, struct sqz_error *err)
 {
-    struct stat info;
+    enum sqz_path_kind kind;
     char magic[8];
     size_t got = 0;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) &&
-           sqz_file_read_head(path, magic, sizeof magic, &got, NULL) == SQZ_OK && got == 8 &&
-           memcmp(magic, SQZ_PACK_MAGIC, 8) == 0;
+    enum sqz_status status = sqz_path_look(path, &kind, err);
+    if (!status && kind == SQZ_PATH_FILE)
+        status = sqz_file_read_head(path, magic, sizeof magic, &got, err);
+    *out = !status && got == 8 && memcmp(magic, SQZ_PACK_MAGIC, 8) == 0;
+    return status;
 }
 
 // 0 or an errno; EIO when the file ends too early.
@@ -112,16 +114,37 @@ static enum sqz_status read_index(const char *path, int fd, struct index *out,
                : damaged(path, "its index is too short", err);
 }
 
-// A name without "/" and NUL, of 1 (or 0, if it may be empty) to 255 bytes; sqz_free.
-static char *take_name(struct sqz_cursor *cursor, bool may_be_empty)
+struct name {
+    const char *text; // not terminated
+    size_t length;
+};
+
+// A name without "/" and NUL, of 1 (or 0, if it may be empty) to 255 bytes.
+static bool take_name(struct sqz_cursor *cursor, bool may_be_empty, struct name *out)
 {
     uint16_t length;
     const uint8_t *bytes;
     if (!sqz_take_u16(cursor, &length) || length > 255 || (length == 0 && !may_be_empty) ||
         !sqz_take_span(cursor, length, &bytes) || memchr(bytes, 0, length) ||
         memchr(bytes, '/', length))
-        return NULL;
-    return sqz_copy_string_n((const char *)bytes, length);
+        return false;
+    *out = (struct name){(const char *)bytes, length};
+    return true;
+}
+
+static enum sqz_status take_name_copy(struct sqz_cursor *cursor, bool may_be_empty, char **out)
+{
+    struct name name;
+    if (!take_name(cursor, may_be_empty, &name))
+        return SQZ_E_DATA;
+    *out = sqz_copy_string_n(name.text, name.length);
+    return *out ? SQZ_OK : SQZ_E_NOMEM;
+}
+
+static enum sqz_status refuse_index(const char *path, enum sqz_status status, struct sqz_error *err)
+{
+    return status == SQZ_E_NOMEM ? sqz_fail_memory(err, "the index of a packed data set", 0)
+                                 : damaged(path, "its index makes no sense", err);
 }
 
 struct split {
@@ -141,34 +164,41 @@ static void split_release(struct split *split)
     *split = (struct split){0};
 }
 
-// Takes a split's head; false when it is damaged.
-static bool take_split(struct sqz_cursor *cursor, struct split *out)
+// Takes a split's head. SQZ_E_DATA: it is damaged; SQZ_E_NOMEM.
+static enum sqz_status take_split(struct sqz_cursor *cursor, struct split *out)
 {
-    *out = (struct split){.name = take_name(cursor, true)};
+    *out = (struct split){0};
+    enum sqz_status status = take_name_copy(cursor, true, &out->name);
+    if (status)
+        return status;
     // A class takes at least three bytes, so that the count cannot ask for more than there is.
-    if (!out->name || !sqz_take_u32(cursor, &out->n_classes) || out->n_classes == 0 ||
-        out->n_classes > INT_MAX || out->n_classes > sqz_cursor_left(cursor) / 3) {
-        out->n_classes = 0;
-        return false;
-    }
-    out->classes = sqz_new_array(out->n_classes, sizeof *out->classes);
-    for (uint32_t i = 0; out->classes && i < out->n_classes; i++)
-        if (!(out->classes[i] = take_name(cursor, false)))
-            return false;
+    uint32_t n_classes;
+    if (!sqz_take_u32(cursor, &n_classes) || n_classes == 0 || n_classes > INT_MAX ||
+        n_classes > sqz_cursor_left(cursor) / 3)
+        return SQZ_E_DATA;
+    out->n_classes = n_classes;
+    out->classes = sqz_new_array(n_classes, sizeof *out->classes);
+    if (!out->classes)
+        return SQZ_E_NOMEM;
+    for (uint32_t i = 0; !status && i < n_classes; i++)
+        status = take_name_copy(cursor, false, &out->classes[i]);
+    if (status)
+        return status;
     out->entries_at = cursor->at + 8;
-    return out->classes && sqz_take_u64(cursor, &out->count) && out->count <= INT_MAX &&
-           out->count <= sqz_cursor_left(cursor) / ENTRY_BYTES;
+    return sqz_take_u64(cursor, &out->count) && out->count <= INT_MAX &&
+                   out->count <= sqz_cursor_left(cursor) / ENTRY_BYTES
+               ? SQZ_OK
+               : SQZ_E_DATA;
 }
 
 // One sample of the index; false when it is damaged.
 static bool take_entry(struct sqz_cursor *cursor, const struct split *split, uint64_t data_end,
-                       struct sqz_pack_entry *entry, uint32_t *label, char **name)
+                       struct sqz_pack_entry *entry, uint32_t *label, struct name *name)
 {
-    *name = NULL;
     if (!sqz_take_u64(cursor, &entry->offset) || !sqz_take_u32(cursor, &entry->size) ||
         !sqz_take_u32(cursor, &entry->crc) || !sqz_take_u32(cursor, label) ||
         !sqz_take_u16(cursor, &entry->w) || !sqz_take_u16(cursor, &entry->h) ||
-        !sqz_take_u8(cursor, &entry->channels) || !(*name = take_name(cursor, false)))
+        !sqz_take_u8(cursor, &entry->channels) || !take_name(cursor, false, name))
         return false;
     uint64_t pixels = (uint64_t)entry->w * entry->h * entry->channels;
     bool raw = entry->channels == 1 || entry->channels == 3;
@@ -182,10 +212,8 @@ static bool skip_entries(struct sqz_cursor *cursor, const struct split *split, u
     for (uint64_t i = 0; i < split->count; i++) {
         struct sqz_pack_entry entry;
         uint32_t label;
-        char *name;
-        bool good = take_entry(cursor, split, data_end, &entry, &label, &name);
-        sqz_free(name);
-        if (!good)
+        struct name name;
+        if (!take_entry(cursor, split, data_end, &entry, &label, &name))
             return false;
     }
     return true;
@@ -208,11 +236,14 @@ enum sqz_status sqz_pack_layout(const char *path, struct sqz_dataset_layout *out
     enum sqz_status status = open_index(path, &fd, &index, err);
     memset(out, 0, sizeof *out);
     out->kind = "imagenet";
+    out->is_pack = true;
     for (uint32_t i = 0; !status && i < index.n_splits; i++) {
         struct split split = {0};
-        if (!take_split(&index.cursor, &split) ||
-            !skip_entries(&index.cursor, &split, index.data_end)) {
-            status = damaged(path, "its index makes no sense", err);
+        status = take_split(&index.cursor, &split);
+        if (!status && !skip_entries(&index.cursor, &split, index.data_end))
+            status = SQZ_E_DATA;
+        if (status) {
+            refuse_index(path, status, err);
         } else if (*split.name) {
             char *target = strcmp(split.name, "train") == 0 ? out->train : out->val;
             out->has_splits = true;
@@ -227,18 +258,20 @@ enum sqz_status sqz_pack_layout(const char *path, struct sqz_dataset_layout *out
     return status;
 }
 
-bool sqz_pack_has_split(const char *path, const char *split)
+enum sqz_status sqz_pack_has_split(const char *path, const char *split, bool *out,
+                                   struct sqz_error *err)
 {
     struct sqz_dataset_layout layout;
-    return sqz_pack_layout(path, &layout, NULL) == SQZ_OK &&
-           (strcmp(layout.train, split) == 0 || strcmp(layout.val, split) == 0);
+    enum sqz_status status = sqz_pack_layout(path, &layout, err);
+    *out = !status && (strcmp(layout.train, split) == 0 || strcmp(layout.val, split) == 0);
+    return status;
 }
 
 // "PACK/class/name", for messages and for the division by names.
-static char *shown_path(const char *pack, const char *class_name, const char *name)
+static char *shown_path(const char *pack, const char *class_name, const struct name *name)
 {
     struct sqz_text text = {0};
-    sqz_text_add(&text, "%s/%s/%s", pack, class_name, name);
+    sqz_text_add(&text, "%s/%s/%.*s", pack, class_name, (int)name->length, name->text);
     if (!text.failed)
         return text.data;
     sqz_text_release(&text);
@@ -258,21 +291,18 @@ static enum sqz_status take_samples(struct index *index, struct split *split, st
         struct sqz_pack_entry *entry = &pack->entries[pack->count];
         struct sqz_sample *sample = &set->samples[set->count];
         uint32_t label;
-        char *name;
-        bool good = take_entry(&index->cursor, split, index->data_end, entry, &label, &name);
-        if (good) {
-            sample->path = shown_path(pack->path, split->classes[label], name);
-            sample->label = (int)label;
-            sample->offset = pack->count;
-            sample->hash = sqz_random_hash(sqz_hash_string(SQZ_HASH_START, name),
-                                           (uint64_t)entry->crc << 32 | entry->size);
-            set->count++;
-        }
-        sqz_free(name);
-        if (!good)
+        struct name name;
+        if (!take_entry(&index->cursor, split, index->data_end, entry, &label, &name))
             return damaged(pack->path, "its index makes no sense", err);
+        sample->path = shown_path(pack->path, split->classes[label], &name);
         if (!sample->path)
             return sqz_fail_memory(err, "the list of samples", count * sizeof *set->samples);
+        sample->label = (int)label;
+        sample->offset = pack->count;
+        uint64_t hash = sqz_hash_bytes(SQZ_HASH_START, name.text, name.length);
+        sample->hash = sqz_random_hash(sqz_hash_bytes(hash, "", 1), // as sqz_hash_string
+                                       (uint64_t)entry->crc << 32 | entry->size);
+        set->count++;
     }
     set->classes = split->classes;
     set->n_classes = (int)split->n_classes;
@@ -298,8 +328,8 @@ enum sqz_status sqz_pack_open(const char *path, const char *name, struct sqz_dat
         if (i == index.n_splits)
             status = sqz_fail(err, SQZ_E_NOINPUT, "The packed data set %s has no split \"%s\".",
                               path, name);
-        else if (!take_split(&index.cursor, &split))
-            status = damaged(path, "its index makes no sense", err);
+        else if ((status = take_split(&index.cursor, &split)))
+            refuse_index(path, status, err);
         else if (strcmp(split.name, name) == 0)
             break;
         else if (!skip_entries(&index.cursor, &split, index.data_end))

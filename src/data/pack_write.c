@@ -258,7 +258,7 @@ enum sqz_status sqz_data_pack(const char *dir, const char *out, const struct sqz
     enum sqz_status status = sqz_dataset_layout(dir, &layout, err);
     if (status)
         return status;
-    if (strcmp(layout.kind, "imagenet") != 0 || sqz_pack_is(dir))
+    if (strcmp(layout.kind, "imagenet") != 0 || layout.is_pack)
         return sqz_fail(err, SQZ_E_USAGE,
                         "\"%s\" is packed already: only class directories of image files are.",
                         dir);

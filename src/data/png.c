@@ -3,6 +3,7 @@
 #include "data/image_codec.h"
 
 #include <setjmp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <png.h>
@@ -50,14 +51,30 @@ struct reader {
     const struct sqz_decode_job *job;
     struct sqz_image *out;
     size_t at;
+    bool out_of_memory; // libpng's
     struct sqz_error *err;
     enum sqz_status status;
 };
 
+// libpng reports a failed allocation as damage, or passes over the chunk: this remembers it.
+static png_voidp take_libpng_memory(png_structp png, png_alloc_size_t size)
+{
+    bool *out_of_memory = png_get_mem_ptr(png);
+    void *memory = malloc(size);
+    *out_of_memory = *out_of_memory || !memory;
+    return memory;
+}
+
+static void give_libpng_memory(png_structp png, png_voidp memory)
+{
+    (void)png;
+    free(memory);
+}
+
 static void stop(png_structp png, png_const_charp text)
 {
     struct reader *reader = png_get_error_ptr(png);
-    if (reader->status == SQZ_OK)
+    if (reader->status == SQZ_OK && !reader->out_of_memory)
         reader->status = sqz_fail(reader->err, SQZ_E_DATA, "%s is a damaged PNG image: %s",
                                   reader->job->name, text);
     png_longjmp(png, 1);
@@ -168,12 +185,16 @@ enum sqz_status sqz_png_decode(const struct sqz_decode_job *job, struct sqz_imag
                                struct sqz_error *err)
 {
     struct reader reader = {.job = job, .out = out, .err = err};
-    reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, stop, ignore);
+    reader.png =
+        png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &reader, stop, ignore,
+                                 &reader.out_of_memory, take_libpng_memory, give_libpng_memory);
     reader.info = reader.png ? png_create_info_struct(reader.png) : NULL;
     if (!reader.info)
-        reader.status = sqz_fail_memory(err, "decoding a PNG image", 0);
+        reader.out_of_memory = true;
     else if (setjmp(png_jmpbuf(reader.png)) == 0)
         decode(&reader);
+    if (reader.status == SQZ_OK && reader.out_of_memory)
+        reader.status = sqz_fail_memory(err, "decoding a PNG image", 0);
     if (reader.png)
         png_destroy_read_struct(&reader.png, &reader.info, NULL);
     sqz_free(reader.rows);
@@ -184,6 +205,7 @@ enum sqz_status sqz_png_decode(const struct sqz_decode_job *job, struct sqz_imag
 struct writer {
     struct sqz_text bytes;
     const char *path;
+    bool out_of_memory; // libpng's
     struct sqz_error *err;
     enum sqz_status status;
 };
@@ -191,8 +213,9 @@ struct writer {
 static void stop_writing(png_structp png, png_const_charp text)
 {
     struct writer *writer = png_get_error_ptr(png);
-    writer->status =
-        sqz_fail(writer->err, SQZ_E_INTERNAL, "Cannot encode %s as PNG: %s.", writer->path, text);
+    if (!writer->out_of_memory)
+        writer->status = sqz_fail(writer->err, SQZ_E_INTERNAL, "Cannot encode %s as PNG: %s.",
+                                  writer->path, text);
     png_longjmp(png, 1);
 }
 
@@ -224,16 +247,18 @@ enum sqz_status sqz_image_write_png(const char *path, const struct sqz_image *im
 {
     struct writer writer = {.path = path, .err = err};
     png_infop info = NULL;
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, stop_writing, ignore);
+    png_structp png =
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &writer, stop_writing, ignore,
+                                  &writer.out_of_memory, take_libpng_memory, give_libpng_memory);
     if (png)
         info = png_create_info_struct(png);
     if (!info) {
-        writer.status = sqz_fail_memory(err, "encoding a PNG image", 0);
+        writer.out_of_memory = true;
     } else if (setjmp(png_jmpbuf(png)) == 0) {
         png_set_write_fn(png, &writer, write_bytes, flush);
         encode(png, info, image);
     }
-    if (writer.status == SQZ_OK && writer.bytes.failed)
+    if (writer.status == SQZ_OK && (writer.out_of_memory || writer.bytes.failed))
         writer.status = sqz_fail_memory(err, "an encoded PNG image", writer.bytes.length);
     if (writer.status == SQZ_OK)
         writer.status =

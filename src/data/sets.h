@@ -59,14 +59,16 @@ enum sqz_status sqz_idx_open(const char *dir, const char *usage, struct sqz_data
 enum sqz_status sqz_cifar_open(const char *dir, bool hundred, const char *usage,
                                struct sqz_dataset *set, struct sqz_error *err);
 // Which of their files are there.
-void sqz_idx_find(const char *dir, bool *train, bool *test);
-void sqz_cifar_find(const char *dir, bool hundred, bool *train, bool *test);
-// The directory itself, or the one that the published archive unpacks to below it; sqz_free.
-char *sqz_cifar_dir(const char *dir, bool hundred);
+enum sqz_status sqz_idx_find(const char *dir, bool *train, bool *test, struct sqz_error *err);
+enum sqz_status sqz_cifar_find(const char *dir, bool hundred, bool *train, bool *test,
+                               struct sqz_error *err);
+// The directory itself, or the one that the published archive unpacks to below it; sqz_free(*out).
+enum sqz_status sqz_cifar_dir(const char *dir, bool hundred, char **out, struct sqz_error *err);
 
 // SQZ_E_NOINPUT when `directory` is missing or is a file.
 enum sqz_status sqz_need_dir(const char *dir, struct sqz_error *err);
-bool sqz_has_class_dirs(const char *dir); // at least one directory that is not hidden
+// Whether `dir` is a directory with at least one directory that is not hidden.
+enum sqz_status sqz_has_class_dirs(const char *dir, bool *out, struct sqz_error *err);
 // "train", "test" or "all", else SQZ_E_USAGE.
 enum sqz_status sqz_parse_usage(const char *dir, const char *usage, bool *train, bool *test,
                                 struct sqz_error *err);

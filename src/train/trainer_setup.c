@@ -87,16 +87,17 @@ static enum sqz_status open_split(const struct sqz_environment *environment,
 }
 
 // Whether there is a split to validate on; asking for one that is not there is open_split's error.
-static bool has_val(const struct sqz_setup *setup)
+static enum sqz_status has_val(const struct sqz_setup *setup, bool *out, struct sqz_error *err)
 {
     const struct sqz_options *options = setup->options;
     bool asked =
         options->val_while_train && sqz_options_origin(options, "val_while_train") >= SQZ_FROM_YAML;
-    if (setup->divided || asked)
-        return true;
-    if (is_class_dirs(setup->kind))
-        return *options->val_split && sqz_dataset_has_split(options->data_dir, options->val_split);
-    return strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
+    *out = setup->divided || asked;
+    if (!*out && is_class_dirs(setup->kind) && *options->val_split)
+        return sqz_dataset_has_split(options->data_dir, options->val_split, out, err);
+    if (!*out && !is_class_dirs(setup->kind))
+        *out = strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
+    return SQZ_OK;
 }
 
 static void note_skipped(struct sqz_setup *setup, const struct sqz_dataset *set, const char *split)
@@ -125,12 +126,13 @@ static enum sqz_status add_unlabelled(const struct sqz_environment *environment,
 static enum sqz_status open_data(const struct sqz_environment *environment, struct sqz_setup *setup,
                                  struct sqz_error *err)
 {
+    bool validates = false;
     enum sqz_status status = sqz_setup_find_data(setup, err);
     if (!status)
         status = open_split(environment, setup, false, &setup->train, err);
-    if (status)
-        return status;
-    if (has_val(setup))
+    if (!status)
+        status = has_val(setup, &validates, err);
+    if (!status && validates)
         status = open_split(environment, setup, true, &setup->val, err);
     if (!status && *setup->options->unlabelled_dir)
         status = add_unlabelled(environment, setup, err);
@@ -142,26 +144,35 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
 }
 
 // Longest side of the largest of some evenly spaced images; 0 when none can be looked at.
-static int typical_side(const struct sqz_dataset *set)
+static enum sqz_status find_typical_side(const struct sqz_dataset *set, int *largest,
+                                         struct sqz_error *err)
 {
     enum { LOOKS = 24 };
-    int largest = 0, w, h;
-    for (size_t i = 0; i < LOOKS; i++)
-        if (sqz_dataset_peek(set, set->count * i / LOOKS, &w, &h)) {
-            int side = w > h ? w : h;
-            largest = side > largest ? side : largest;
-        }
-    return largest;
+    *largest = 0;
+    for (size_t i = 0; i < LOOKS; i++) {
+        int w, h;
+        enum sqz_status status = sqz_dataset_peek(set, set->count * i / LOOKS, &w, &h, err);
+        if (status == SQZ_E_DATA || status == SQZ_E_NOINPUT)
+            continue;
+        if (status)
+            return status;
+        int side = w > h ? w : h;
+        *largest = side > *largest ? side : *largest;
+    }
+    return SQZ_OK;
 }
 
 static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *err)
 {
     enum { SMALL_SIDE = 64 }; // images up to this size gain nothing from the recipe for photos
-    int side = typical_side(setup->train);
+    int side;
     struct sqz_options *options = setup->options;
+    enum sqz_status status = find_typical_side(setup->train, &side, err);
+    if (status)
+        return status;
     if (!*options->ckpt_path && side > 0 && side <= SMALL_SIDE)
         setup->recipe = "small_images";
-    enum sqz_status status = sqz_options_use_builtin(options, &setup->recipe, err);
+    status = sqz_options_use_builtin(options, &setup->recipe, err);
     // The recipe speaks of class directories; what was found in the directory is truer.
     if (!status)
         status = sqz_setup_find_data(setup, err);

@@ -84,11 +84,14 @@ static void kept_and_shrunk(void **state)
             assert_in_range(image.pixels[i], 130 + i % 3 - 2 * !raw, 130 + i % 3 + 2 * !raw);
         sqz_image_release(&image);
         int w, h;
-        assert_true(sqz_dataset_peek(val, 1, &w, &h) && w == 100 && h == 50);
+        assert_true(sqz_dataset_peek(val, 1, &w, &h, NULL) == SQZ_OK && w == 100 && h == 50);
         sqz_dataset_free(train);
         sqz_dataset_free(val);
     }
-    assert_true(sqz_dataset_has_split(out, "val") && !sqz_dataset_has_split(out, "test"));
+    bool has[2];
+    assert_int_equal(sqz_dataset_has_split(out, "val", &has[0], NULL), SQZ_OK);
+    assert_int_equal(sqz_dataset_has_split(out, "test", &has[1], NULL), SQZ_OK);
+    assert_true(has[0] && !has[1]);
     struct sqz_dataset_request request = {.dir = out, .split = "test"};
     struct sqz_dataset *none = NULL;
     struct sqz_error err = {0};
