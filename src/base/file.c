@@ -63,8 +63,8 @@ static int read_fully(int fd, uint8_t *data, size_t size, size_t *got)
 enum sqz_status sqz_file_read_front(const char *path, size_t limit, size_t front,
                                     struct sqz_bytes *out, int *fd, struct sqz_error *err)
 {
-    uint64_t size;
-    int opened;
+    uint64_t size = 0;
+    int opened = -1;
     enum sqz_status status = open_regular(path, &opened, &size, err);
     if (status)
         return status;
@@ -127,8 +127,8 @@ enum sqz_status sqz_file_read_at(const char *path, int fd, size_t offset, void *
 enum sqz_status sqz_file_read_head(const char *path, void *buffer, size_t size, size_t *got,
                                    struct sqz_error *err)
 {
-    int fd;
-    uint64_t total;
+    int fd = -1;
+    uint64_t total = 0;
     enum sqz_status status = open_regular(path, &fd, &total, err);
     if (status)
         return status;
