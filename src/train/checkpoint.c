@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCUMULATOR "grad_accumulation"
-#define DISPLACED   "best"
-#define AVERAGE     "ema"
-// Of normalised networks, beside the plain weights and their average, which everybody can read.
-#define NORMALISED         "norm"
-#define NORMALISED_AVERAGE "norm_ema"
-// A retraining's.
+#define ACCUMULATOR   "grad_accumulation"
+#define PREVIOUS_BEST "best"
+#define AVERAGE       "ema"
+// Of networks with BN, beside the plain weights and their average, which everybody can read.
+#define BN_WEIGHTS "norm"
+#define BN_AVERAGE "norm_ema"
+// Of quantization-aware training.
 #define GRID "retrain_grid"
 
 void sqz_train_state_release(struct sqz_train_state *state)
@@ -27,7 +27,7 @@ void sqz_train_state_release(struct sqz_train_state *state)
     sqz_text_release(&state->step_rows);
     sqz_text_release(&state->kept);
     sqz_text_release(&state->recipe);
-    sqz_free(state->displaced_best);
+    sqz_free(state->previous_best);
     *state = (struct sqz_train_state){0};
 }
 
@@ -201,18 +201,18 @@ static enum sqz_status add_optimizer(struct sqz_archive *archive, const struct s
     return status;
 }
 
-// The plain moving average, and what a normalised network is trained with.
+// The plain moving average, and what a network with BN is trained with.
 static enum sqz_status add_weights(struct sqz_archive *archive, const struct sqz_stepper *stepper,
                                    const struct sqz_net *plain, struct sqz_error *err)
 {
     const struct sqz_net *net = stepper->config.net;
     enum sqz_status status = SQZ_OK;
     if (stepper->ema)
-        status = add_buffer(archive, plain, AVERAGE, sqz_stepper_judged(stepper), err);
+        status = add_buffer(archive, plain, AVERAGE, sqz_stepper_eval_weights(stepper), err);
     if (!status && stepper->model)
-        status = add_buffer(archive, net, NORMALISED, stepper->weights, err);
+        status = add_buffer(archive, net, BN_WEIGHTS, stepper->weights, err);
     if (!status && stepper->model && stepper->ema)
-        status = add_buffer(archive, net, NORMALISED_AVERAGE, stepper->ema, err);
+        status = add_buffer(archive, net, BN_AVERAGE, stepper->ema, err);
     return status;
 }
 
@@ -220,17 +220,16 @@ enum sqz_status sqz_checkpoint_take_weights(const char *path, const struct sqz_a
                                             struct sqz_stepper *stepper, struct sqz_error *err)
 {
     const struct sqz_net *net = stepper->config.net;
-    const char *average = stepper->model ? NORMALISED_AVERAGE : AVERAGE;
+    const char *average = stepper->model ? BN_AVERAGE : AVERAGE;
     enum sqz_status status = SQZ_OK;
     if (stepper->model)
-        status = sqz_checkpoint_take(path, archive, net, NORMALISED, stepper->weights, err);
+        status = sqz_checkpoint_take(path, archive, net, BN_WEIGHTS, stepper->weights, err);
     if (!status && stepper->ema)
         status = sqz_checkpoint_take(path, archive, net, average, stepper->ema, err);
     return status;
 }
 
-// A retraining's steps, then the reach. That the array is there says that the quantiser is in the
-// loop.
+// The quantizer's steps, then its reach. The array exists only once the quantizer is in the loop.
 static enum sqz_status add_grid(struct sqz_archive *archive, const struct sqz_grid *grid,
                                 struct sqz_error *err)
 {
@@ -244,22 +243,22 @@ static enum sqz_status add_grid(struct sqz_archive *archive, const struct sqz_gr
 }
 
 static enum sqz_status take_grid(const char *path, const struct sqz_archive *archive,
-                                 struct sqz_served *served, struct sqz_error *err)
+                                 struct sqz_fake_quant *fake_quant, struct sqz_error *err)
 {
     const struct sqz_array *array = sqz_archive_find(archive, GRID);
-    size_t n = (size_t)served->grid.net->n_params;
+    size_t n = (size_t)fake_quant->grid.net->n_params;
     if (!array)
         return SQZ_OK;
     const float *values = array->data;
     bool good = array->dtype == SQZ_F32 && array->size == (n + 1) * sizeof *values &&
-                served->later != SQZ_SERVE_PLAIN;
+                fake_quant->planned_kind != SQZ_QUANT_NONE;
     for (size_t i = 0; good && i <= n; i++)
         good = values[i] >= 0 && values[i] < INFINITY;
     if (!good)
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable %s.", path, GRID);
-    memcpy(served->grid.steps, values, n * sizeof *values);
-    served->grid.reach = values[n];
-    served->how = served->later;
+    memcpy(fake_quant->grid.steps, values, n * sizeof *values);
+    fake_quant->grid.reach = values[n];
+    fake_quant->kind = fake_quant->planned_kind;
     return SQZ_OK;
 }
 
@@ -276,10 +275,10 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
         status = add_buffer(&archive, stepper->config.net, ACCUMULATOR, stepper->accumulator, err);
     if (!status)
         status = add_weights(&archive, stepper, model->net, err);
-    if (!status && state->displaced_best)
-        status = add_buffer(&archive, model->net, DISPLACED, state->displaced_best, err);
-    if (!status && stepper->served && stepper->served->how != SQZ_SERVE_PLAIN)
-        status = add_grid(&archive, &stepper->served->grid, err);
+    if (!status && state->previous_best)
+        status = add_buffer(&archive, model->net, PREVIOUS_BEST, state->previous_best, err);
+    if (!status && stepper->fake_quant && stepper->fake_quant->kind != SQZ_QUANT_NONE)
+        status = add_grid(&archive, &stepper->fake_quant->grid, err);
     if (status)
         goto done;
     for (int i = 0; i < N_FIELDS && !status; i++)
@@ -393,8 +392,8 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
         status = sqz_checkpoint_take(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
     if (!status)
         status = sqz_checkpoint_take_weights(path, archive, stepper, err);
-    if (!status && stepper->served)
-        status = take_grid(path, archive, stepper->served, err);
+    if (!status && stepper->fake_quant)
+        status = take_grid(path, archive, stepper->fake_quant, err);
     if (status)
         return status;
     stepper->counters = read;
@@ -410,17 +409,17 @@ bool sqz_checkpoint_has(const struct sqz_archive *archive, const struct sqz_net 
     return find_prefixed(archive, prefix, net->params[0].name) != NULL;
 }
 
-enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_archive *archive,
-                                         const struct sqz_net *net, float **out,
-                                         struct sqz_error *err)
+enum sqz_status sqz_checkpoint_previous_best(const char *path, const struct sqz_archive *archive,
+                                             const struct sqz_net *net, float **out,
+                                             struct sqz_error *err)
 {
     *out = NULL;
-    if (!sqz_checkpoint_has(archive, net, DISPLACED))
+    if (!sqz_checkpoint_has(archive, net, PREVIOUS_BEST))
         return SQZ_OK;
     float *weights = sqz_new_aligned(net->n_weights, sizeof *weights);
     if (!weights)
         return sqz_fail_memory(err, "weights", net->n_weights * sizeof *weights);
-    enum sqz_status status = sqz_checkpoint_take(path, archive, net, DISPLACED, weights, err);
+    enum sqz_status status = sqz_checkpoint_take(path, archive, net, PREVIOUS_BEST, weights, err);
     if (status)
         sqz_free(weights);
     else
@@ -439,8 +438,7 @@ enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_ste
     if (!status && !sqz_archive_add(&archive, "global_step", SQZ_I32, 1, &one, &step))
         status = sqz_fail_memory(err, "a checkpoint", sizeof step);
     if (!status)
-        status =
-            add_optimizer(&archive, stepper, stepper->model ? SQZ_CHECKPOINT_NORMALISED : "", err);
+        status = add_optimizer(&archive, stepper, stepper->model ? SQZ_CHECKPOINT_BN : "", err);
     if (!status)
         status = add_weights(&archive, stepper, model->net, err);
     if (!status)

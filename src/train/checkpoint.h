@@ -25,7 +25,7 @@ struct sqz_train_state {
     struct sqz_text step_rows; // rows of steps.csv
     struct sqz_text kept;      // MindCV-style checkpoints: "name<TAB>top1" lines, oldest first
     struct sqz_text recipe;    // what of the configuration decides the result, as YAML
-    float *displaced_best;     // weights of the best epoch, when best.safetensors holds a later
+    float *previous_best;      // weights of the best epoch, when best.safetensors holds a later
                                // model of a run that was cut short; else NULL
     char simd[16];             // SIMD level of the last run
     struct sqz_watchdog watch;
@@ -52,18 +52,18 @@ bool sqz_checkpoint_has(const struct sqz_archive *archive, const struct sqz_net 
 enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *archive,
                                     const struct sqz_net *net, const char *prefix, float *values,
                                     struct sqz_error *err);
-// What a normalised network is trained with, and the moving average if there is one: into the
+// What a network with BN is trained with, and the moving average if there is one: into the
 // stepper.
 enum sqz_status sqz_checkpoint_take_weights(const char *path, const struct sqz_archive *archive,
                                             struct sqz_stepper *stepper, struct sqz_error *err);
 // The weights of the best epoch, when best.safetensors holds another model; *out NULL if not.
-enum sqz_status sqz_checkpoint_displaced(const char *path, const struct sqz_archive *archive,
-                                         const struct sqz_net *net, float **out,
-                                         struct sqz_error *err);
-// MindCV's checkpoint: weights, optimizer state, moving average and step count. Of a normalised
+enum sqz_status sqz_checkpoint_previous_best(const char *path, const struct sqz_archive *archive,
+                                             const struct sqz_net *net, float **out,
+                                             struct sqz_error *err);
+// MindCV's checkpoint: weights, optimizer state, moving average and step count. Of a with_bn
 // network MindCV reads the plain weights; the rest is there besides, and the optimizer's state,
 // which is that of other parameters, has this before its names.
-#define SQZ_CHECKPOINT_NORMALISED "norm_"
+#define SQZ_CHECKPOINT_BN "norm_"
 enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_stepper *stepper,
                                           const struct sqz_model *model, struct sqz_error *err);
 

@@ -63,7 +63,7 @@ static enum sqz_status advance(struct side *side, struct sqz_error *err)
 }
 
 // Adds image i to a side's sums; true when it is right.
-static bool judge(struct side *side, int i)
+static bool add_image(struct side *side, int i)
 {
     int classes = side->session.model->net->spec.classes, label = side->batch.labels[i];
     const float *row = side->logits + (size_t)i * (size_t)classes;
@@ -81,7 +81,7 @@ static void tally_batch(struct side *model, struct side *against, struct tally *
     for (int i = 0; i < model->batch.n; i++) {
         const float *a = model->logits + (size_t)i * (size_t)classes;
         const float *b = against->logits + (size_t)i * (size_t)classes;
-        bool right = judge(model, i), other_right = judge(against, i);
+        bool right = add_image(model, i), other_right = add_image(against, i);
         tally->n++;
         tally->same += sqz_most_probable(a, classes) == sqz_most_probable(b, classes);
         tally->better += right && !other_right;

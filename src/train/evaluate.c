@@ -28,13 +28,13 @@ static int predicted(const float *logits, int classes)
 }
 
 // What is kept of a sample until all are counted, in their order.
-struct verdict {
+struct prediction {
     double loss;
     int32_t label, predicted;
     bool top1, top5;
 };
-struct verdicts {
-    struct verdict *list; // one a sample; of other ranks' samples empty until they are exchanged
+struct predictions {
+    struct prediction *list; // one a sample; of other ranks' samples empty until they are exchanged
     size_t n;
     int64_t correct1; // so far, of this rank's, and their loss
     double loss_sum;
@@ -47,7 +47,7 @@ void sqz_evaluation_share(int n, int rank, int ranks, int *first, int *end)
     *end = (int)((int64_t)n * (rank + 1) / ranks);
 }
 
-static struct verdict judge(const float *row, int label, const struct sqz_loss *loss)
+static struct prediction predict_image(const float *row, int label, const struct sqz_loss *loss)
 {
     struct sqz_loss unweighted = *loss;
     struct sqz_loss_batch one;
@@ -55,64 +55,65 @@ static struct verdict judge(const float *row, int label, const struct sqz_loss *
     int rank = isfinite(row[label]) ? sqz_rank_of(row, classes, label) : classes;
     unweighted.class_weights = NULL;
     sqz_loss_begin(&unweighted, &label, NULL, 1, &one);
-    return (struct verdict){.loss = sqz_loss_rows(&one, 0, 1, row, 1, NULL),
-                            .label = label,
-                            .predicted = predicted(row, classes),
-                            .top1 = rank < 1,
-                            .top5 = rank < 5 && rank < classes};
+    return (struct prediction){.loss = sqz_loss_rows(&one, 0, 1, row, 1, NULL),
+                               .label = label,
+                               .predicted = predicted(row, classes),
+                               .top1 = rank < 1,
+                               .top5 = rank < 5 && rank < classes};
 }
 
-static void judge_batch(const struct sqz_batch *batch, const float *logits,
-                        const struct sqz_loss *loss, struct verdicts *verdicts)
+static void predict_batch(const struct sqz_batch *batch, const float *logits,
+                          const struct sqz_loss *loss, struct predictions *predictions)
 {
     for (int i = 0; i < batch->own; i++) {
         int at = batch->first + i;
-        struct verdict verdict =
-            judge(logits + (size_t)i * (size_t)loss->classes, batch->labels[at], loss);
-        verdicts->list[verdicts->n + (size_t)at] = verdict;
-        verdicts->correct1 += verdict.top1;
-        verdicts->loss_sum += verdict.loss;
-        verdicts->own++;
+        struct prediction prediction =
+            predict_image(logits + (size_t)i * (size_t)loss->classes, batch->labels[at], loss);
+        predictions->list[predictions->n + (size_t)at] = prediction;
+        predictions->correct1 += prediction.top1;
+        predictions->loss_sum += prediction.loss;
+        predictions->own++;
     }
-    verdicts->n += (size_t)batch->n;
+    predictions->n += (size_t)batch->n;
 }
 
-static void count(const struct verdicts *verdicts, int classes, struct sqz_evaluation *out)
+static void count(const struct predictions *predictions, int classes, struct sqz_evaluation *out)
 {
-    for (size_t i = 0; i < verdicts->n; i++) {
-        const struct verdict *verdict = &verdicts->list[i];
+    for (size_t i = 0; i < predictions->n; i++) {
+        const struct prediction *prediction = &predictions->list[i];
         if (out->confusion)
-            out->confusion[(size_t)verdict->label * (size_t)classes + (size_t)verdict->predicted]++;
+            out->confusion[(size_t)prediction->label * (size_t)classes +
+                           (size_t)prediction->predicted]++;
         out->samples++;
-        out->correct1 += verdict->top1;
-        out->correct5 += verdict->top5;
-        out->loss_sum += verdict->loss;
+        out->correct1 += prediction->top1;
+        out->correct5 += prediction->top5;
+        out->loss_sum += prediction->loss;
     }
 }
 
-// Completes the verdicts with those of the other ranks.
-static enum sqz_status exchange_verdicts(struct sqz_ranks *ranks, size_t batch,
-                                         struct verdicts *verdicts, struct sqz_error *err)
+// Completes the predictions with those of the other ranks.
+static enum sqz_status exchange_predictions(struct sqz_ranks *ranks, size_t batch,
+                                            struct predictions *predictions, struct sqz_error *err)
 {
     int size = sqz_ranks_size(ranks), first, end;
-    if (!ranks || verdicts->n == 0)
+    if (!ranks || predictions->n == 0)
         return SQZ_OK;
     // Of every batch a rank has at most so many.
     size_t most = (batch + (size_t)size - 1) / (size_t)size;
-    size_t room = (verdicts->n + batch - 1) / batch * most;
-    struct verdict *mine = sqz_new_array(room, sizeof *mine);
-    struct verdict *all = sqz_new_array(room * (size_t)size, sizeof *all);
+    size_t room = (predictions->n + batch - 1) / batch * most;
+    struct prediction *mine = sqz_new_array(room, sizeof *mine);
+    struct prediction *all = sqz_new_array(room * (size_t)size, sizeof *all);
     enum sqz_status status = SQZ_OK;
     if (!mine || !all)
         status = sqz_fail_memory(err, "the validation", room * (size_t)size * sizeof *all);
     status = sqz_ranks_agree(ranks, status, err);
     for (int turn = 0; turn < 2 && !status; turn++) {
-        for (size_t at = 0; at < verdicts->n; at += batch) {
-            size_t left = verdicts->n - at, n = left < batch ? left : batch;
+        for (size_t at = 0; at < predictions->n; at += batch) {
+            size_t left = predictions->n - at, n = left < batch ? left : batch;
             for (int r = 0; r < size; r++) {
                 sqz_evaluation_share((int)n, r, size, &first, &end);
-                struct verdict *own = verdicts->list + at + first;
-                struct verdict *packed = all + (size_t)r * room + at / batch * most;
+                struct prediction *own = predictions->list + at + first;
+                struct prediction *packed = all + (size_t)r * room + at / batch * most;
                 if (turn == 0 && r == sqz_ranks_rank(ranks))
                     memcpy(mine + at / batch * most, own, (size_t)(end - first) * sizeof *own);
                 else if (turn == 1)
@@ -128,7 +129,7 @@ static enum sqz_status exchange_verdicts(struct sqz_ranks *ranks, size_t batch,
 }
 
 static void report(const struct sqz_environment *environment, const struct sqz_loader *loader,
-                   int64_t step, double seconds, const struct verdicts *so_far)
+                   int64_t step, double seconds, const struct predictions *so_far)
 {
     int64_t steps = (int64_t)sqz_loader_steps(loader);
     double rate = seconds > 0 ? (double)so_far->n / seconds : NAN;
@@ -144,10 +145,10 @@ static void report(const struct sqz_environment *environment, const struct sqz_l
 }
 
 // All batches, this rank's share of each.
-static enum sqz_status judge_all(const struct sqz_environment *environment, struct sqz_infer *infer,
-                                 struct sqz_loader *loader, const struct sqz_loss *loss,
-                                 float *logits, size_t room, struct verdicts *verdicts,
-                                 struct sqz_error *err)
+static enum sqz_status predict_all(const struct sqz_environment *environment,
+                                   struct sqz_infer *infer, struct sqz_loader *loader,
+                                   const struct sqz_loss *loss, float *logits, size_t room,
+                                   struct predictions *predictions, struct sqz_error *err)
 {
     double start = sqz_clock_seconds(), told = start;
     struct sqz_batch batch = {0};
@@ -162,11 +163,11 @@ static enum sqz_status judge_all(const struct sqz_environment *environment, stru
             return sqz_fail(err, SQZ_E_INTERNAL, "A batch to validate has %d images, not %zu.",
                             batch.n, room);
         sqz_infer_run(infer, batch.images, batch.own, logits);
-        judge_batch(&batch, logits, loss, verdicts);
+        predict_batch(&batch, logits, loss, predictions);
         double now = sqz_clock_seconds();
         if (environment->on_event && now - told >= 0.1) {
             told = now;
-            report(environment, loader, step, now - start, verdicts);
+            report(environment, loader, step, now - start, predictions);
         }
     }
 }
@@ -178,25 +179,25 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
 {
     size_t batch = sqz_loader_batch(loader), samples = sqz_loader_samples(loader);
     struct sqz_infer *infer = NULL;
-    struct verdicts verdicts = {.list = sqz_new_array(samples, sizeof *verdicts.list)};
+    struct predictions predictions = {.list = sqz_new_array(samples, sizeof *predictions.list)};
     float *logits = sqz_new_array(batch * (size_t)net->spec.classes, sizeof *logits);
     *out = (struct sqz_evaluation){.confusion = out->confusion};
     enum sqz_status status =
         sqz_infer_new(net, weights, environment->kernels, environment->pool, false, &infer, err);
-    if (!status && (!logits || !verdicts.list))
-        status = sqz_fail_memory(err, "the validation", samples * sizeof *verdicts.list);
+    if (!status && (!logits || !predictions.list))
+        status = sqz_fail_memory(err, "the validation", samples * sizeof *predictions.list);
     if (!status)
         status = sqz_loader_start(loader, 0, 0, err);
     if (!status)
-        status = judge_all(environment, infer, loader, loss, logits, batch, &verdicts, err);
+        status = predict_all(environment, infer, loader, loss, logits, batch, &predictions, err);
     if (!status && environment->ranks && environment->stop && *environment->stop)
         status = sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
     status = sqz_ranks_agree(environment->ranks, status, err);
     if (!status)
-        status = exchange_verdicts(environment->ranks, batch, &verdicts, err);
+        status = exchange_predictions(environment->ranks, batch, &predictions, err);
     if (!status)
-        count(&verdicts, net->spec.classes, out);
-    sqz_free(verdicts.list);
+        count(&predictions, net->spec.classes, out);
+    sqz_free(predictions.list);
     sqz_free(logits);
     sqz_infer_free(infer);
     return status;
@@ -352,7 +353,7 @@ enum sqz_status sqz_session_open(const struct sqz_environment *environment,
     if (!status && preprocess.image_size != model->net->spec.image_h) {
         struct sqz_net_spec spec = model->net->spec;
         spec.image_h = spec.image_w = preprocess.image_size;
-        status = sqz_model_refit(model, &spec, 0, &out->resized, err);
+        status = sqz_model_adapt(model, &spec, 0, &out->resized, err);
         out->model = out->resized;
     }
     if (!status)

@@ -199,14 +199,14 @@ double sqz_loss_at_zero(const struct sqz_loss *loss, const int *labels, int n)
     case SQZ_LOSS_BCE:
         return mean_weight(loss) * log(2);
     case SQZ_LOSS_ASL_SINGLE:
-        return sqz_loss_reach(loss) - log(p) * (loss->classes - 1) * other * p * p * p * p;
+        return sqz_loss_reducible(loss) - log(p) * (loss->classes - 1) * other * p * p * p * p;
     case SQZ_LOSS_ASL_MULTI: // one true class; q = 0.55
-        return sqz_loss_reach(loss) - (loss->classes - 1) * log(0.55) * pow(0.45, 4);
+        return sqz_loss_reducible(loss) - (loss->classes - 1) * log(0.55) * pow(0.45, 4);
     }
     return 0;
 }
 
-double sqz_loss_reach(const struct sqz_loss *loss)
+double sqz_loss_reducible(const struct sqz_loss *loss)
 {
     double p = 1.0 / loss->classes;
     switch (loss->kind) {

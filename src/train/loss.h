@@ -53,9 +53,9 @@ double sqz_loss_jsd(const struct sqz_loss_batch *batch, const float *logits, dou
 // Class weights beside smoothing make it depend on the batch's n labels (for jsd: the clean
 // part's). labels NULL: for any targets; NAN where it depends on them.
 double sqz_loss_at_zero(const struct sqz_loss *loss, const int *labels, int n);
-// What of it a network can win: the true class's part. The last ReLU lets no logit go below zero,
-// so the other classes' parts in bce and asl_multi_label stay.
-double sqz_loss_reach(const struct sqz_loss *loss);
+// The part of that loss that training can reduce: the true class's. The last ReLU lets no logit go
+// below zero, so the other classes' parts in bce and asl_multi_label stay.
+double sqz_loss_reducible(const struct sqz_loss *loss);
 
 // Softmax cross-entropy with label smoothing over n rows; the mean is over `total` rows (the whole
 // batch). Returns the rows' share of the loss; dlogits (may be NULL) = its gradient * scale.

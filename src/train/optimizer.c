@@ -30,7 +30,7 @@ static bool is_named(const char *list, const char *param)
     return false;
 }
 
-// The same, where whoever keeps a normalised convolution's weights keeps its normalisation, too:
+// The same, where whoever keeps a convolution's weights keeps its batch norm, too:
 // they are folded into each other.
 static bool is_listed(const char *list, const struct sqz_net *net, int p)
 {
@@ -126,7 +126,7 @@ static bool decays(const struct rates *rates, enum sqz_param_kind kind)
 
 static struct rates rates_of(const struct sqz_options *options)
 {
-    // "auto" leaves out names with beta or gamma, which only a normalised network has; and with it
+    // "auto" leaves out names with beta or gamma, which only a network with BN has; and with it
     // MindCV makes no groups, so that layer_decay does nothing. In groups of layers biases, beta
     // and gamma never decay.
     bool automatic = strcmp(options->weight_decay_filter, "auto") == 0;

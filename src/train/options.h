@@ -90,7 +90,7 @@ enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float
 // Whether prune was given (its default is NAN); prune, compress or update_budget, which change the
 // weights that a model is saved with; teacher or distill, which change the targets.
 bool sqz_options_prunes(const struct sqz_options *options);
-bool sqz_options_retrains(const struct sqz_options *options);
+bool sqz_options_compresses(const struct sqz_options *options);
 bool sqz_options_teaches(const struct sqz_options *options);
 // Checks combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG). Single values
 // were checked when they were set.

@@ -205,7 +205,7 @@ bool sqz_options_prunes(const struct sqz_options *options)
     return !isnan(options->prune);
 }
 
-bool sqz_options_retrains(const struct sqz_options *options)
+bool sqz_options_compresses(const struct sqz_options *options)
 {
     return sqz_options_prunes(options) || options->compress || *options->update_budget;
 }
@@ -239,7 +239,7 @@ static enum sqz_status check_teaching(const struct sqz_options *options, struct 
     return SQZ_OK;
 }
 
-static enum sqz_status check_retraining(const struct sqz_options *options, struct sqz_error *err)
+static enum sqz_status check_compression(const struct sqz_options *options, struct sqz_error *err)
 {
     bool another = sqz_options_prunes(options) || options->compress;
     enum sqz_status status = check_bytes("size", options->size, err);
@@ -259,7 +259,7 @@ static enum sqz_status check_retraining(const struct sqz_options *options, struc
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option update_budget needs ckpt_path, the .sqz file that is to be "
                         "patched, and excludes prune and compress, which make another file.");
-    if (strcmp(options->norm, "batch") == 0 && sqz_options_retrains(options))
+    if (strcmp(options->norm, "batch") == 0 && sqz_options_compresses(options))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options prune, compress and update_budget work on a network's final "
                         "weights; add \"--norm none\".");
@@ -342,7 +342,7 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
     if (status == SQZ_OK)
         status = check_norm(options, notes != NULL, err);
     if (status == SQZ_OK)
-        status = check_retraining(options, err);
+        status = check_compression(options, err);
     if (status == SQZ_OK && options->strict_recipe)
         status = check_strictly(options, err);
     if (status == SQZ_OK && notes)

@@ -41,7 +41,7 @@ enum sqz_status sqz_stepper_memory(const struct sqz_stepper_config *config,
     return SQZ_OK;
 }
 
-// A layer whose gamma is frozen keeps its moving statistics and is normalised by them.
+// A layer whose gamma is frozen keeps its moving statistics and uses them.
 static void find_fixed(struct sqz_stepper *stepper)
 {
     const struct sqz_net *net = stepper->config.net;
@@ -52,7 +52,7 @@ static void find_fixed(struct sqz_stepper *stepper)
                 stepper->fixed[i] = true;
 }
 
-static bool make_normalised(struct sqz_stepper *stepper)
+static bool make_bn(struct sqz_stepper *stepper)
 {
     const struct sqz_stepper_config *config = &stepper->config;
     const struct sqz_net *net = config->net;
@@ -76,7 +76,7 @@ static bool make_buffers(struct sqz_stepper *stepper)
     size_t n = config->net->n_weights;
     bool made = (stepper->gradient = sqz_new_aligned(n, sizeof(float)));
     if (made && config->plain)
-        made = make_normalised(stepper);
+        made = make_bn(stepper);
     if (made && config->accumulate > 1)
         made = (stepper->accumulator = sqz_new_aligned(n, sizeof(float)));
     if (made && config->ema_decay > 0) {
@@ -136,10 +136,10 @@ void sqz_stepper_fold(const struct sqz_stepper *stepper)
         sqz_norm_fold(stepper->config.net, stepper->weights, stepper->config.plain, stepper->model);
 }
 
-const float *sqz_stepper_judged(const struct sqz_stepper *stepper)
+const float *sqz_stepper_eval_weights(const struct sqz_stepper *stepper)
 {
-    if (stepper->served && stepper->served->judged)
-        return stepper->served->judged;
+    if (stepper->fake_quant && stepper->fake_quant->export_weights)
+        return stepper->fake_quant->export_weights;
     if (!stepper->model)
         return stepper->ema ? stepper->ema : stepper->weights;
     if (stepper->ema)
@@ -185,8 +185,8 @@ static void freeze(struct sqz_stepper *stepper)
     for (int i = 0; i < optimizer->n_frozen; i++)
         memset(stepper->gradient + optimizer->frozen[i].first, 0,
                (optimizer->frozen[i].end - optimizer->frozen[i].first) * sizeof(float));
-    if (stepper->served)
-        sqz_served_gradient(stepper->served, stepper->weights, stepper->gradient);
+    if (stepper->fake_quant)
+        sqz_fake_quant_gradient(stepper->fake_quant, stepper->weights, stepper->gradient);
 }
 
 static void update(struct sqz_stepper *stepper, double rate, struct sqz_step_result *out)
@@ -194,11 +194,11 @@ static void update(struct sqz_stepper *stepper, double rate, struct sqz_step_res
     const struct sqz_stepper_config *config = &stepper->config;
     size_t n_weights = config->net->n_weights;
     float *gradient = stepper->accumulator ? stepper->accumulator : stepper->gradient;
-    if (stepper->served)
-        sqz_served_before_update(stepper->served, stepper->weights, gradient);
+    if (stepper->fake_quant)
+        sqz_fake_quant_before_update(stepper->fake_quant, stepper->weights, gradient);
     sqz_optimizer_update(stepper->optimizer, config->pool, rate, stepper->weights, gradient);
-    if (stepper->served)
-        sqz_served_after_update(stepper->served, stepper->weights);
+    if (stepper->fake_quant)
+        sqz_fake_quant_after_update(stepper->fake_quant, stepper->weights);
     out->updated = true;
     stepper->counters.group = 0;
     if (stepper->accumulator)
@@ -261,8 +261,9 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     out->status = calibrate(stepper, batch, out);
     if (out->status)
         return;
-    const float *weights =
-        stepper->served ? sqz_served_weights(stepper->served, stepper->weights) : stepper->weights;
+    const float *weights = stepper->fake_quant
+                               ? sqz_fake_quant_weights(stepper->fake_quant, stepper->weights)
+                               : stepper->weights;
     struct sqz_gradient_step step = {.weights = weights,
                                      .images = batch->images,
                                      .n = batch->n,

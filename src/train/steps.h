@@ -9,12 +9,12 @@
 #include "train/loss.h"
 #include "train/loss_scale.h"
 #include "train/optimizer.h"
-#include "train/served.h"
+#include "train/fake_quant.h"
 
 struct sqz_stepper_config {
     const struct sqz_net *net;   // what is trained; borrowed, as the next three
-    const struct sqz_net *plain; // NULL; or, where `net` is normalised, the same without
-    bool warm; // normalised: the weights come from a file, whose logits the first step keeps
+    const struct sqz_net *plain; // NULL; or, where `net` has BN, the same without
+    bool warm; // with BN: the weights come from a file, whose logits the first step keeps
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
     int max_batch;           // rows, all augmentation splits counted
@@ -36,26 +36,27 @@ struct sqz_step_counters {
 struct sqz_stepper {
     struct sqz_stepper_config config;
     struct sqz_gradient *engine;
-    struct sqz_exchange *exchange;   // NULL: one process
-    struct sqz_optimizer *optimizer; // borrowed
-    struct sqz_served *served;       // of a retraining (retrain.c); borrowed; NULL: none
-    float *weights;                  // what is trained; borrowed, unless there is `model`
-    float *model;                    // normalised: the plain network's weights, borrowed
-    float *folded;                   // normalised: plain weights of the moving average
-    float *statistics;               // normalised: of the last micro-batch
-    bool *fixed;                     // normalised, per layer: frozen, so its statistics stay, too
-    bool calibrated;                 // a warm start has been
-    float *gradient;                 // of the last micro-batch, after clipping
-    float *accumulator;              // NULL without accumulation
-    float *ema;                      // moving average of the weights; NULL without
-    float *logits, *dlogits;         // of a whole batch, for the jsd loss only
+    struct sqz_exchange *exchange;     // NULL: one process
+    struct sqz_optimizer *optimizer;   // borrowed
+    struct sqz_fake_quant *fake_quant; // of compression-aware training; borrowed; NULL: none
+    float *weights;                    // what is trained; borrowed, unless there is `model`
+    float *model;                      // with BN: the plain network's weights, borrowed
+    float *folded;                     // with BN: plain weights of the moving average
+    float *statistics;                 // with BN: of the last micro-batch
+    bool *fixed;                       // with BN, per layer: frozen, so its statistics stay, too
+    bool calibrated;                   // a warm start has been
+    float *gradient;                   // of the last micro-batch, after clipping
+    float *accumulator;                // NULL without accumulation
+    float *ema;                        // moving average of the weights; NULL without
+    float *logits, *dlogits;           // of a whole batch, for the jsd loss only
     struct sqz_step_counters counters;
     uint64_t micro_steps;   // done so far: key of the dropout masks
     int overflows;          // running
     struct sqz_error error; // of a step that failed
 };
 // `scale` is where the loss scale begins (zero-initialised: none). `weights` are plain; those of a
-// normalised network are made of them, and sqz_stepper_judged and sqz_stepper_fold bring them back.
+// network with BN are made of them, and sqz_stepper_eval_weights and sqz_stepper_fold bring them
+// back.
 enum sqz_status sqz_stepper_init(struct sqz_stepper *stepper,
                                  const struct sqz_stepper_config *config,
                                  const struct sqz_loss_scale *scale,
@@ -73,7 +74,7 @@ struct sqz_step_batch {
     const float *targets; // n x classes, where labels are mixed; else NULL
     int n;                // for the jsd loss: three equal parts
     // NULL, or n times a teacher's maps (sqz_net_maps), and the weight of the difference: its
-    // square as a share of the teacher's. Not of normalised networks.
+    // square as a share of the teacher's. Not of networks with BN.
     const float *maps;
     double map_weight;
     // With ranks, all of this is of the whole batch, but images are those of this rank's share
@@ -99,10 +100,10 @@ struct sqz_step_result {
 // weights, optimizer, average and accumulator as they were.
 void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *batch, double rate,
                      struct sqz_step_result *out);
-// The plain weights that the run is judged by: what a retraining made of them, else their moving
-// average, if there is one. Valid until the next step.
-const float *sqz_stepper_judged(const struct sqz_stepper *stepper);
-// Brings the plain weights (sqz_stepper_init's) up to date: normalised networks are trained apart.
+// The weights that validation uses: those of compression-aware training as a file will hold them,
+// else their moving average, if there is one. Valid until the next step.
+const float *sqz_stepper_eval_weights(const struct sqz_stepper *stepper);
+// Brings the plain weights (sqz_stepper_init's) up to date: networks with BN are trained apart.
 void sqz_stepper_fold(const struct sqz_stepper *stepper);
 
 #endif

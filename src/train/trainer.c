@@ -13,7 +13,7 @@ void sqz_run_release(struct sqz_run *run)
     sqz_loader_free(run->loader);
     sqz_loader_free(run->val_loader);
     sqz_stepper_release(&run->stepper);
-    sqz_retrain_free(run->retrain);
+    sqz_qat_free(run->qat);
     sqz_optimizer_free(run->optimizer);
     sqz_free(run->rates);
     sqz_free(run->class_weights);
@@ -103,15 +103,16 @@ static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *
     if (!status)
         status = sqz_run_prepare(run, err);
     if (!status)
-        status = sqz_run_take_over(run, err);
+        status = sqz_run_import_ckpt(run, err);
     if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
         status = sqz_run_dir_create(run->setup.options, &run->dir, err);
     return status;
 }
 
 // Takes over the old state when it fits options, data and network.
-static enum sqz_status adopt(struct sqz_run *run, struct sqz_train_state *old, const char *path,
-                             const struct sqz_archive *archive, struct sqz_error *err)
+static enum sqz_status adopt_checkpoint(struct sqz_run *run, struct sqz_train_state *old,
+                                        const char *path, const struct sqz_archive *archive,
+                                        struct sqz_error *err)
 {
     const struct sqz_net *net = run->setup.model->net;
     enum sqz_status status = check_same_data(run, old, err);
@@ -120,7 +121,7 @@ static enum sqz_status adopt(struct sqz_run *run, struct sqz_train_state *old, c
     if (!status)
         status = sqz_checkpoint_restore(path, archive, old, &run->stepper, err);
     if (!status)
-        status = sqz_checkpoint_displaced(path, archive, net, &old->displaced_best, err);
+        status = sqz_checkpoint_previous_best(path, archive, net, &old->previous_best, err);
     if (status)
         return status;
     const char *level = sqz_cpu_level_name(run->environment->kernels->level);
@@ -152,9 +153,9 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     if (!status)
         status = sqz_run_prepare(run, err);
     if (!status && path)
-        status = adopt(run, &old, path, &archive, err);
+        status = adopt_checkpoint(run, &old, path, &archive, err);
     else if (!status)
-        status = sqz_run_take_over(run, err);
+        status = sqz_run_import_ckpt(run, err);
     if (!status && !path)
         sqz_text_add(&run->setup.notes,
                      "There is no checkpoint in \"%s\" yet: the run starts again "
@@ -198,10 +199,10 @@ static enum sqz_status open_dir(struct sqz_run *run, struct sqz_error *err)
                                    sqz_text_get(&state->history), err);
     if (!status && run->setup.options->tensorboard)
         status = open_events(run, err);
-    if (!status && state->displaced_best) {
-        status = sqz_run_save_best(run, state->displaced_best, err);
-        sqz_free(state->displaced_best);
-        state->displaced_best = NULL;
+    if (!status && state->previous_best) {
+        status = sqz_run_save_best(run, state->previous_best, err);
+        sqz_free(state->previous_best);
+        state->previous_best = NULL;
     }
     return status;
 }
@@ -238,12 +239,12 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
     struct sqz_run run = {.environment = environment, .state.final_loss = NAN};
     enum sqz_status status =
         *options->resume ? begin_resumed(&run, options, err) : begin_new(&run, options, err);
-    status = sqz_run_meet(&run, status, err);
+    status = sqz_run_agree_on_start(&run, status, err);
     if (!status)
         status = sqz_ranks_agree(environment->ranks, open_dir(&run, err), err);
     if (status)
         goto done;
-    sqz_run_introduce(&run);
+    sqz_run_report_start(&run);
     run.started = sqz_clock_seconds();
     if (run.state.finished)
         sqz_run_note(&run, SQZ_EVENT_NOTE,

@@ -43,13 +43,13 @@ static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_resul
     char kept[600] = "No checkpoint had been saved yet.";
     if (run->saved)
         snprintf(kept, sizeof kept, "The last good state is kept in \"%.500s\".", run->last_path);
-    struct sqz_divergence what = {.epoch = (int)run->state.epoch + 1,
-                                  .step = run->state.steps + 1,
-                                  .loss = result->loss,
-                                  .gradient_norm = result->gradient_norm,
-                                  .rate = rate,
-                                  .clipped = options->clip_grad,
-                                  .warmed_up = options->warmup_epochs > 0};
+    struct sqz_nonfinite_report what = {.epoch = (int)run->state.epoch + 1,
+                                        .step = run->state.steps + 1,
+                                        .loss = result->loss,
+                                        .gradient_norm = result->gradient_norm,
+                                        .rate = rate,
+                                        .clipped = options->clip_grad,
+                                        .warmed_up = options->warmup_epochs > 0};
     return sqz_watchdog_not_finite(&what, kept, err);
 }
 
@@ -99,7 +99,7 @@ static enum sqz_status watch(struct sqz_run *run, const struct sqz_step_batch *b
                                     .zero_fraction = result->zero_fraction,
                                     .zero_logits = result->zero_logits,
                                     .chance = sqz_loss_at_zero(&run->loss, labels, n),
-                                    .reach = sqz_loss_reach(&run->loss),
+                                    .reducible = sqz_loss_reducible(&run->loss),
                                     .rate = rate,
                                     .whole_rate = run->whole_rate};
     return sqz_watchdog_step(&run->state.watch, &step, err);
@@ -129,7 +129,7 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
                                   batch.n,
                                   .failed = status ? &failure : NULL,
                                   .stop = stop_asked(run)};
-    if (!status && (status = sqz_retrain_step(run, &rows, &failure)))
+    if (!status && (status = sqz_qat_step(run, &rows, &failure)))
         rows.failed = &failure;
     if (status && !ranks)
         return sqz_fail(err, status, "%s", failure.text);
@@ -163,8 +163,9 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
 static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
                                 struct sqz_error *err)
 {
-    return sqz_evaluate(run->environment, run->setup.model->net, sqz_stepper_judged(&run->stepper),
-                        run->val_loader, &run->loss, out, err);
+    return sqz_evaluate(run->environment, run->setup.model->net,
+                        sqz_stepper_eval_weights(&run->stepper), run->val_loader, &run->loss, out,
+                        err);
 }
 
 static double top1_of(const struct sqz_evaluation *result)
@@ -190,7 +191,7 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
 {
     struct sqz_train_state *state = &run->state;
     *is_best = false;
-    if (!sqz_retrain_settled(run))
+    if (!sqz_qat_is_final(run))
         return SQZ_OK;
     if (!result)
         return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err)
@@ -225,7 +226,7 @@ static void stop_early(struct sqz_run *run)
     int64_t since =
         count_validations(options, state->epoch) - count_validations(options, state->best_epoch);
     if (state->finished || options->early_stopping == 0 || since < options->early_stopping ||
-        !sqz_retrain_settled(run))
+        !sqz_qat_is_final(run))
         return;
     state->finished = 1;
     sqz_run_note(run, SQZ_EVENT_NOTE,
@@ -263,7 +264,7 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     bool due = run->val_loader && (last || validates_in(options, state->epoch));
     double rate = sqz_run_last_rate(run);
     double loss = state->loss_sum / (double)state->loss_samples;
-    enum sqz_status status = sqz_retrain_judge(run, err);
+    enum sqz_status status = sqz_qat_export(run, err);
     if (!status && due)
         status = validate(run, &result, err);
     if (status == SQZ_E_STOPPED)
@@ -305,9 +306,9 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 }
 
 // A run that was cut short is validated, too, and its model may be the best.
-static enum sqz_status judge_early(struct sqz_run *run, int64_t epoch,
-                                   struct sqz_evaluation *result, bool *is_best,
-                                   struct sqz_error *err)
+static enum sqz_status validate_early(struct sqz_run *run, int64_t epoch,
+                                      struct sqz_evaluation *result, bool *is_best,
+                                      struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
     enum sqz_status status = validate(run, result, err);
@@ -318,7 +319,7 @@ static enum sqz_status judge_early(struct sqz_run *run, int64_t epoch,
         return SQZ_OK;
     run->shown = *result;
     run->shown_epoch = epoch;
-    return state->best_epoch > 0 ? sqz_run_displace_best(run, err) : SQZ_OK;
+    return state->best_epoch > 0 ? sqz_run_keep_previous_best(run, err) : SQZ_OK;
 }
 
 // Row and line of an epoch that a limit cut short; not in the state, which an uninterrupted run
@@ -350,11 +351,11 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     struct sqz_evaluation result = {0};
     bool partial = state->batch > 0;
     int64_t epoch = partial ? state->epoch + 1 : state->epoch;
-    bool judge = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
+    bool due = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
     bool is_best = false;
-    enum sqz_status status = sqz_retrain_judge(run, err);
-    if (!status && judge)
-        status = judge_early(run, epoch, &result, &is_best, err);
+    enum sqz_status status = sqz_qat_export(run, err);
+    if (!status && due)
+        status = validate_early(run, epoch, &result, &is_best, err);
     if (status == SQZ_E_STOPPED)
         return cut_validation(run, err);
     // Here the state goes first: it holds the best weights that are about to be replaced.
@@ -362,8 +363,8 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
         status = sqz_run_save_last(run, err);
     if (!status && (is_best || !run->val_loader))
         status = sqz_run_save_best(run, NULL, err);
-    if (!status && (partial || judge))
-        status = report_early(run, epoch, judge ? &result : NULL, is_best, err);
+    if (!status && (partial || due))
+        status = report_early(run, epoch, due ? &result : NULL, is_best, err);
     if (!status)
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Ended after %" PRId64 " steps, as %s asks; to go on: "
@@ -379,7 +380,7 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
     enum sqz_status status = SQZ_OK;
     while (!state->finished && !status) {
         if (state->batch == 0)
-            status = sqz_ranks_agree(run->environment->ranks, sqz_retrain_epoch(run, err), err);
+            status = sqz_ranks_agree(run->environment->ranks, sqz_qat_epoch(run, err), err);
         if (!status && state->batch < run->steps_per_epoch)
             status = sqz_loader_start(run->loader, (int)state->epoch, (size_t)state->batch, err);
         while (!status && state->batch < run->steps_per_epoch) {

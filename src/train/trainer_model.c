@@ -27,7 +27,7 @@ static void sum_input_channels(const struct sqz_param *from, const float *source
                            (size_t)o];
 }
 
-enum sqz_status sqz_model_refit(const struct sqz_model *from, const struct sqz_net_spec *spec,
+enum sqz_status sqz_model_adapt(const struct sqz_model *from, const struct sqz_net_spec *spec,
                                 uint64_t seed, struct sqz_model **out, struct sqz_error *err)
 {
     struct sqz_model *model = NULL;
@@ -231,7 +231,7 @@ static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error
     if (status)
         goto done;
     struct sqz_net_spec spec = spec_of(options);
-    status = sqz_model_refit(file, &spec, (uint64_t)options->seed, &setup->model, err);
+    status = sqz_model_adapt(file, &spec, (uint64_t)options->seed, &setup->model, err);
     if (status)
         goto done;
     int had = file->net->spec.classes;
@@ -262,7 +262,7 @@ static enum sqz_status keep_resumed(struct sqz_setup *setup, struct sqz_error *e
     enum sqz_status status = fit_classes(setup, file, &keeps_names, err);
     if (!status) {
         struct sqz_net_spec spec = spec_of(setup->options);
-        status = sqz_model_refit(file, &spec, 0, &setup->model, err);
+        status = sqz_model_adapt(file, &spec, 0, &setup->model, err);
     }
     if (!status)
         status = name_classes(setup, keeps_names ? file->labels : NULL, err);

@@ -126,7 +126,7 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
                                       run->environment, &run->val_loader, err);
     if (status)
         return status;
-    status = sqz_retrain_new(run, err);
+    status = sqz_qat_new(run, err);
     if (status)
         return status;
     describe_data(run);

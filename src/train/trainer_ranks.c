@@ -32,9 +32,9 @@ static enum sqz_status fill_passport(const struct sqz_run *run, struct passport 
     sqz_sha256_of(sqz_text_get(&recipe), recipe.length, out->recipe);
     sqz_sha256_of(run->setup.model->weights, net->n_weights * sizeof(float), out->weights);
     sqz_text_release(&recipe);
-    if (run->retrain && run->retrain->teacher) {
+    if (run->qat && run->qat->teacher) {
         size_t n;
-        const float *weights = sqz_teacher_weights(run->retrain->teacher, &n);
+        const float *weights = sqz_teacher_weights(run->qat->teacher, &n);
         sqz_sha256_of(weights, n * sizeof *weights, out->teacher);
     }
     return SQZ_OK;
@@ -82,7 +82,8 @@ static enum sqz_status compare_passports(struct sqz_run *run, const struct passp
     return run->dir.path ? SQZ_OK : sqz_fail_memory(err, "a path", sizeof all[0].path);
 }
 
-enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct sqz_error *err)
+enum sqz_status sqz_run_agree_on_start(struct sqz_run *run, enum sqz_status status,
+                                       struct sqz_error *err)
 {
     struct sqz_ranks *ranks = run->environment->ranks;
     size_t size = (size_t)sqz_ranks_size(ranks);
@@ -106,7 +107,7 @@ enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct
     return status;
 }
 
-void sqz_run_introduce_ranks(struct sqz_run *run)
+void sqz_run_report_ranks(struct sqz_run *run)
 {
     struct sqz_ranks *ranks = run->environment->ranks;
     char hosts[400] = "";

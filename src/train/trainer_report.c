@@ -80,7 +80,7 @@ static void introduce_training(struct sqz_run *run)
                  options->label_smoothing);
 }
 
-void sqz_run_introduce(struct sqz_run *run)
+void sqz_run_report_start(struct sqz_run *run)
 {
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
     struct sqz_memory_plan plan;
@@ -99,7 +99,7 @@ void sqz_run_introduce(struct sqz_run *run)
                      "validate",
                      (double)plan.total / 1e6, (double)plan.step / 1e6, (double)plan.images / 1e6,
                      (double)plan.validation / 1e6);
-    sqz_run_introduce_ranks(run);
+    sqz_run_report_ranks(run);
     sqz_run_note(run, SQZ_EVENT_NOTE, "Run       %s", run->dir.path);
     const char *line = sqz_text_get(&run->setup.notes);
     while (*line) {

@@ -4,7 +4,7 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
-#include "train/retrain.h"
+#include "train/qat.h"
 #include "train/run_dir.h"
 #include "train/schedule.h"
 #include "train/trainer_setup.h"
@@ -18,7 +18,7 @@ struct sqz_run {
     float *class_weights; // of the loss; NULL: none
     struct sqz_optimizer *optimizer;
     struct sqz_stepper stepper;
-    struct sqz_retrain *retrain; // NULL: the training is not for a small file
+    struct sqz_qat *qat; // NULL: the training is not for a small file
     struct sqz_loader *loader;
     struct sqz_loader *val_loader; // NULL: nothing to validate on
     double *rates;                 // one per batch of the whole run
@@ -69,18 +69,18 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err);
 
 // trainer_save.c
 enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err);
-// Writes best.safetensors: the weights that the run is judged by, or `weights` if not NULL.
+// Writes best.safetensors: the weights that validation uses, or `weights` if not NULL.
 enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err);
 // Keeps the weights of best.safetensors in the state, because the file is about to be replaced by a
 // model that an uninterrupted run would not have validated.
-enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err);
+enum sqz_status sqz_run_keep_previous_best(struct sqz_run *run, struct sqz_error *err);
 // MindCV-style files, when ckpt_format asks for them; after the epoch's counters have advanced.
 enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_error *err);
 
 // trainer_report.c
 void sqz_run_note(struct sqz_run *run, enum sqz_event_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void sqz_run_introduce(struct sqz_run *run);
+void sqz_run_report_start(struct sqz_run *run);
 void sqz_run_progress(struct sqz_run *run, double rate);
 // One epoch's line; `validated` NULL when it was not.
 void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double rate,
@@ -92,8 +92,9 @@ void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, 
 // trainer_ranks.c: what a run does because of other ranks; nothing for one process.
 // `status` is that of this rank's preparations. Makes sure that all ranks are about to do the same
 // from the same state, and lets only rank 0 write.
-enum sqz_status sqz_run_meet(struct sqz_run *run, enum sqz_status status, struct sqz_error *err);
-void sqz_run_introduce_ranks(struct sqz_run *run);
+enum sqz_status sqz_run_agree_on_start(struct sqz_run *run, enum sqz_status status,
+                                       struct sqz_error *err);
+void sqz_run_report_ranks(struct sqz_run *run);
 void sqz_run_count_ranks(struct sqz_run *run, const struct sqz_step_result *result);
 // The last step's columns behind a row of steps.csv, and its part of the log line.
 void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *result, double seconds,
@@ -116,8 +117,8 @@ enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_
                                 struct sqz_options **options, struct sqz_archive *archive,
                                 struct sqz_model **model, struct sqz_train_state *state,
                                 char **checkpoint, struct sqz_error *err);
-// trainer_takeover.c: with option resume_opt, optimizer state and position of ckpt_path's file.
-enum sqz_status sqz_run_take_over(struct sqz_run *run, struct sqz_error *err);
+// trainer_import_ckpt.c: with option resume_opt, optimizer state and position of ckpt_path's file.
+enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err);
 // The part of the configuration that decides the result: no paths, threads or limits.
 void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
 

@@ -27,11 +27,11 @@ enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, str
     struct sqz_model best = *run->setup.model; // a borrowed view; nothing of it is released
     if (run->dir.mute)
         return SQZ_OK;
-    best.weights = (float *)(weights ? weights : sqz_stepper_judged(&run->stepper));
+    best.weights = (float *)(weights ? weights : sqz_stepper_eval_weights(&run->stepper));
     return sqz_model_write(&best, run->best_path, SQZ_REPLACE_EXISTING, err);
 }
 
-enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_run_keep_previous_best(struct sqz_run *run, struct sqz_error *err)
 {
     const struct sqz_net *net = run->setup.model->net;
     struct sqz_model *best = NULL;
@@ -49,8 +49,8 @@ enum sqz_status sqz_run_displace_best(struct sqz_run *run, struct sqz_error *err
         status = sqz_fail_memory(err, "weights", net->n_weights * sizeof *weights);
     else
         memcpy(weights, best->weights, net->n_weights * sizeof *weights);
-    sqz_free(run->state.displaced_best);
-    run->state.displaced_best = weights;
+    sqz_free(run->state.previous_best);
+    run->state.previous_best = weights;
     sqz_model_free(best);
     return status;
 }

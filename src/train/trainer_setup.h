@@ -40,7 +40,7 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
 
 // A new model with another number of classes, size or dropout: weights copied by name, the
 // classifier fresh from `seed` when the classes differ, conv1 summed when `channels` falls to 1.
-enum sqz_status sqz_model_refit(const struct sqz_model *from, const struct sqz_net_spec *spec,
+enum sqz_status sqz_model_adapt(const struct sqz_model *from, const struct sqz_net_spec *spec,
                                 uint64_t seed, struct sqz_model **out, struct sqz_error *err);
 // The loader of the training split, or of `set` with the evaluation transform.
 enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,

@@ -6,7 +6,7 @@
 static enum sqz_status check_dead(struct sqz_watchdog *watchdog,
                                   const struct sqz_watched_step *step, struct sqz_error *err)
 {
-    bool at_chance = fabs(step->loss - step->chance) <= SQZ_WATCHDOG_LOSS_MARGIN * step->reach;
+    bool at_chance = fabs(step->loss - step->chance) <= SQZ_WATCHDOG_LOSS_MARGIN * step->reducible;
     bool closed =
         step->zero_fraction >= SQZ_WATCHDOG_ZEROS || step->zero_logits >= SQZ_WATCHDOG_ZERO_LOGITS;
     if (closed)
@@ -29,7 +29,7 @@ static enum sqz_status check_dead(struct sqz_watchdog *watchdog,
 static enum sqz_status check_progress(struct sqz_watchdog *watchdog,
                                       const struct sqz_watched_step *step, struct sqz_error *err)
 {
-    double gain = fmax((step->chance - step->loss) / step->reach, -SQZ_WATCHDOG_LOST);
+    double gain = fmax((step->chance - step->loss) / step->reducible, -SQZ_WATCHDOG_LOST);
     watchdog->gain += (gain - watchdog->gain) / SQZ_WATCHDOG_SMOOTH;
     watchdog->idle++;
     watchdog->idle_rate += step->rate;
@@ -60,7 +60,7 @@ enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog,
     return status ? status : check_progress(watchdog, step, err);
 }
 
-enum sqz_status sqz_watchdog_not_finite(const struct sqz_divergence *what, const char *kept,
+enum sqz_status sqz_watchdog_not_finite(const struct sqz_nonfinite_report *what, const char *kept,
                                         struct sqz_error *err)
 {
     const char *cause = !isfinite(what->loss)            ? "the loss is not finite"

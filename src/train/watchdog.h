@@ -38,25 +38,25 @@ struct sqz_watchdog {   // part of the training state; zero-initialised before t
     int64_t suspicious; // closed steps
     int64_t idle;       // steps since the loss was below chance, or since the start
     double idle_rate;   // the sum of their learning rates
-    double gain;        // (chance - loss) / reach, smoothed
+    double gain;        // (chance - loss) / reducible, smoothed
 };
 struct sqz_watched_step {
     double loss, zero_fraction, zero_logits; // as in sqz_step_result
-    double chance, reach;                    // sqz_loss_at_zero (NAN: nothing is said), its reach
-    double rate;                             // learning rate
-    double whole_rate;                       // the sum of all the schedule's
+    double chance, reducible; // sqz_loss_at_zero (NAN: nothing is said), sqz_loss_reducible
+    double rate;              // learning rate
+    double whole_rate;        // the sum of all the schedule's
 };
 // Takes one step's numbers; SQZ_E_DIVERGED with the cause and what to change.
 enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog,
                                   const struct sqz_watched_step *step, struct sqz_error *err);
 
-struct sqz_divergence { // for the sentence
+struct sqz_nonfinite_report { // for the sentence
     int epoch;
     int64_t step;
     double loss, gradient_norm, rate;
     bool clipped, warmed_up;
 };
-enum sqz_status sqz_watchdog_not_finite(const struct sqz_divergence *what, const char *kept,
+enum sqz_status sqz_watchdog_not_finite(const struct sqz_nonfinite_report *what, const char *kept,
                                         struct sqz_error *err);
 
 #endif

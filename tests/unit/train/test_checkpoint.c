@@ -149,7 +149,7 @@ static void test_round_trip(void **state)
     round_trip("adamw");
 }
 
-static void test_displaced(void **state)
+static void test_previous_best(void **state)
 {
     (void)state;
     struct fixture a;
@@ -157,22 +157,22 @@ static void test_displaced(void **state)
     struct sqz_archive archive;
     struct sqz_model *model = NULL;
     struct sqz_train_state before = some_state(), back;
-    const char *path = in_root("displaced.safetensors");
+    const char *path = in_root("previous.safetensors");
     open_fixture(&a, "momentum", 1);
     size_t n = a.model->net->n_weights;
-    before.displaced_best = sqz_new_aligned(n, sizeof(float));
+    before.previous_best = sqz_new_aligned(n, sizeof(float));
     for (size_t i = 0; i < n; i++)
-        before.displaced_best[i] = (float)i;
-    float *displaced = NULL;
+        before.previous_best[i] = (float)i;
+    float *previous = NULL;
     if (sqz_checkpoint_write(path, &before, &a.stepper, a.model, &err) ||
         sqz_checkpoint_read(path, &archive, &model, &back, &err) ||
-        sqz_checkpoint_displaced(path, &archive, a.model->net, &displaced, &err))
+        sqz_checkpoint_previous_best(path, &archive, a.model->net, &previous, &err))
         fail_msg("%s", err.text);
-    assert_non_null(displaced);
-    assert_memory_equal(displaced, before.displaced_best, n * sizeof(float));
+    assert_non_null(previous);
+    assert_memory_equal(previous, before.previous_best, n * sizeof(float));
     // The model in the file is the present one.
     assert_memory_equal(model->weights, a.model->weights, n * sizeof(float));
-    sqz_free(displaced);
+    sqz_free(previous);
     sqz_archive_release(&archive);
     sqz_train_state_release(&before);
     sqz_train_state_release(&back);
@@ -406,7 +406,7 @@ static void test_dynamic_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_displaced),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_previous_best),
         cmocka_unit_test(test_damage),        cmocka_unit_test(test_earlier),
         cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_loss_scale),
         cmocka_unit_test(test_dynamic_scale), cmocka_unit_test(test_jsd_step),

@@ -84,7 +84,7 @@ static struct sqz_model *read_start(const struct golden_run *run)
     struct sqz_net_spec spec = file->net->spec;
     spec.image_h = spec.image_w = run->side;
     spec.drop_rate = 0;
-    if (sqz_model_refit(file, &spec, 1, &model, &err))
+    if (sqz_model_adapt(file, &spec, 1, &model, &err))
         fail_msg("%s", err.text);
     sqz_model_free(file);
     return model;

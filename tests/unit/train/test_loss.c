@@ -251,7 +251,7 @@ static void test_reach(void **state)
         sqz_loss_begin(&loss, labels, NULL, 2, &batch);
         double won =
             sqz_loss_at_zero(&loss, labels, 2) - sqz_loss_rows(&batch, 0, 2, sure, 1, NULL);
-        assert_true(fabs(sqz_loss_reach(&loss) - won) < 1e-9);
+        assert_true(fabs(sqz_loss_reducible(&loss) - won) < 1e-9);
     }
 }
 

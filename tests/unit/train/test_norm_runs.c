@@ -65,7 +65,7 @@ static void test_resumes(void **state)
     check_resumes("complex", "model=squeezenet1_1_complex", "opt=lamb");
 }
 
-// The files are those of a plain network, and hold what the judged weights are.
+// The files are those of a plain network, and hold what the evaluated weights are.
 static void test_models_are_plain(void **state)
 {
     (void)state;
@@ -108,7 +108,7 @@ static void test_learns(void **state)
 // --- The folded model against the normalised network in evaluation mode ---
 
 // The network that a state's "norm" arrays belong to, which never drops anything.
-struct judge {
+struct eval {
     struct sqz_model *model; // folded
     struct sqz_net *net;
     float *weights, *gradient, *logits, *folded;
@@ -120,56 +120,56 @@ struct judge {
     int images, other_class;
 };
 
-enum { JUDGED = 32 };
+enum { EVAL_BATCH = 32 };
 
 static double keep_logits(void *arg, int first, int n, const float *logits, float *dlogits)
 {
-    struct judge *judge = arg;
-    size_t classes = (size_t)judge->net->spec.classes, size = (size_t)n * classes;
-    memcpy(judge->logits + (size_t)first * classes, logits, size * sizeof *logits);
+    struct eval *eval = arg;
+    size_t classes = (size_t)eval->net->spec.classes, size = (size_t)n * classes;
+    memcpy(eval->logits + (size_t)first * classes, logits, size * sizeof *logits);
     memset(dlogits, 0, size * sizeof *dlogits);
     return 0;
 }
 
-static void open_judge(struct judge *judge, const char *path)
+static void open_eval(struct eval *eval, const char *path)
 {
     struct sqz_error err = {0};
     struct sqz_archive archive = {0};
     const struct sqz_kernels *kernels = sqz_kernels_get(sqz_cpu_level(NULL));
-    *judge = (struct judge){0};
-    if (sqz_model_read(path, NULL, 0, &judge->model, &err) ||
-        sqz_archive_read(path, &archive, NULL, &err) || sqz_pool_new(2, &judge->pool, &err))
+    *eval = (struct eval){0};
+    if (sqz_model_read(path, NULL, 0, &eval->model, &err) ||
+        sqz_archive_read(path, &archive, NULL, &err) || sqz_pool_new(2, &eval->pool, &err))
         fail_msg("%s", err.text);
-    struct sqz_net_spec spec = judge->model->net->spec;
-    spec.norm_group = JUDGED;
+    struct sqz_net_spec spec = eval->model->net->spec;
+    spec.norm_group = EVAL_BATCH;
     spec.drop_rate = 0;
-    assert_int_equal(sqz_net_new(&spec, &judge->net, &err), SQZ_OK);
-    judge->weights = sqz_new_aligned(judge->net->n_weights, sizeof(float));
-    judge->gradient = sqz_new_aligned(judge->net->n_weights, sizeof(float));
-    judge->logits = sqz_new_array(JUDGED * (size_t)spec.classes, sizeof(float));
-    judge->folded = sqz_new_array(JUDGED * (size_t)spec.classes, sizeof(float));
-    judge->fixed = sqz_new_array((size_t)judge->net->n_layers, sizeof(bool));
-    memset(judge->fixed, true, (size_t)judge->net->n_layers * sizeof(bool));
-    if (sqz_checkpoint_take(path, &archive, judge->net, "norm", judge->weights, &err) ||
-        sqz_gradient_new(judge->net, kernels, judge->pool, JUDGED, 1, &judge->engine, &err) ||
-        sqz_infer_new(judge->model->net, judge->model->weights, kernels, judge->pool, false,
-                      &judge->infer, &err))
+    assert_int_equal(sqz_net_new(&spec, &eval->net, &err), SQZ_OK);
+    eval->weights = sqz_new_aligned(eval->net->n_weights, sizeof(float));
+    eval->gradient = sqz_new_aligned(eval->net->n_weights, sizeof(float));
+    eval->logits = sqz_new_array(EVAL_BATCH * (size_t)spec.classes, sizeof(float));
+    eval->folded = sqz_new_array(EVAL_BATCH * (size_t)spec.classes, sizeof(float));
+    eval->fixed = sqz_new_array((size_t)eval->net->n_layers, sizeof(bool));
+    memset(eval->fixed, true, (size_t)eval->net->n_layers * sizeof(bool));
+    if (sqz_checkpoint_take(path, &archive, eval->net, "norm", eval->weights, &err) ||
+        sqz_gradient_new(eval->net, kernels, eval->pool, EVAL_BATCH, 1, &eval->engine, &err) ||
+        sqz_infer_new(eval->model->net, eval->model->weights, kernels, eval->pool, false,
+                      &eval->infer, &err))
         fail_msg("%s", err.text);
     sqz_archive_release(&archive);
 }
 
-static void close_judge(struct judge *judge)
+static void close_eval(struct eval *eval)
 {
-    sqz_gradient_free(judge->engine);
-    sqz_infer_free(judge->infer);
-    sqz_pool_free(judge->pool);
-    sqz_net_free(judge->net);
-    sqz_model_free(judge->model);
-    sqz_free(judge->weights);
-    sqz_free(judge->gradient);
-    sqz_free(judge->logits);
-    sqz_free(judge->folded);
-    sqz_free(judge->fixed);
+    sqz_gradient_free(eval->engine);
+    sqz_infer_free(eval->infer);
+    sqz_pool_free(eval->pool);
+    sqz_net_free(eval->net);
+    sqz_model_free(eval->model);
+    sqz_free(eval->weights);
+    sqz_free(eval->gradient);
+    sqz_free(eval->logits);
+    sqz_free(eval->folded);
+    sqz_free(eval->fixed);
 }
 
 static int largest(const float *logits, int n)
@@ -180,25 +180,25 @@ static int largest(const float *logits, int n)
     return best;
 }
 
-static void judge_batch(struct judge *judge, const struct sqz_batch *batch)
+static void predict_batch(struct eval *eval, const struct sqz_batch *batch)
 {
-    int classes = judge->net->spec.classes;
-    struct sqz_gradient_step step = {.weights = judge->weights,
+    int classes = eval->net->spec.classes;
+    struct sqz_gradient_step step = {.weights = eval->weights,
                                      .images = batch->images,
                                      .n = batch->n,
                                      .loss = keep_logits,
-                                     .loss_arg = judge,
-                                     .gradient = judge->gradient,
-                                     .fixed = judge->fixed};
-    sqz_gradient_run(judge->engine, &step);
-    sqz_infer_run(judge->infer, batch->images, batch->n, judge->folded);
+                                     .loss_arg = eval,
+                                     .gradient = eval->gradient,
+                                     .fixed = eval->fixed};
+    sqz_gradient_run(eval->engine, &step);
+    sqz_infer_run(eval->infer, batch->images, batch->n, eval->folded);
     for (int s = 0; s < batch->n; s++) {
-        const float *a = judge->logits + s * classes, *b = judge->folded + s * classes;
-        judge->other_class += largest(a, classes) != largest(b, classes);
+        const float *a = eval->logits + s * classes, *b = eval->folded + s * classes;
+        eval->other_class += largest(a, classes) != largest(b, classes);
         for (int c = 0; c < classes; c++)
-            judge->furthest = fmax(judge->furthest, fabs((double)a[c] - b[c]));
+            eval->furthest = fmax(eval->furthest, fabs((double)a[c] - b[c]));
     }
-    judge->images += batch->n;
+    eval->images += batch->n;
 }
 
 // The run "learns" and its validation images; or $SQZ_TEST_NORM_RUN, a run directory, and the
@@ -206,7 +206,7 @@ static void judge_batch(struct judge *judge, const struct sqz_batch *batch)
 static void test_folded(void **state)
 {
     (void)state;
-    struct judge judge;
+    struct eval eval;
     struct sqz_error err = {0};
     struct sqz_dataset *set = NULL;
     struct sqz_dataset_layout layout;
@@ -216,7 +216,7 @@ static void test_folded(void **state)
     char path[512];
     snprintf(path, sizeof path, "%s/last.safetensors", run ? run : in_root("learns"));
     data = run && data ? data : in_root("data");
-    open_judge(&judge, path);
+    open_eval(&eval, path);
     if (sqz_dataset_layout(data, &layout, &err))
         fail_msg("%s", err.text);
     struct sqz_dataset_request request = {
@@ -224,18 +224,18 @@ static void test_folded(void **state)
     if (sqz_dataset_open(&request, &set, &err))
         fail_msg("%s", err.text);
     struct sqz_loader_config config = {
-        .dataset = set, .preprocess = judge.model->preprocess, .batch = JUDGED, .workers = 2};
+        .dataset = set, .preprocess = eval.model->preprocess, .batch = EVAL_BATCH, .workers = 2};
     if (sqz_loader_new(&config, &loader, &err) || sqz_loader_start(loader, 0, 0, &err))
         fail_msg("%s", err.text);
     while (!sqz_loader_next(loader, &batch, &err) && batch.n > 0)
-        judge_batch(&judge, &batch);
-    print_message("%d images, logits within %.3g\n", judge.images, judge.furthest);
-    assert_int_equal((size_t)judge.images, set->count);
-    assert_int_equal(judge.other_class, 0);
-    assert_true(judge.furthest < 1e-3);
+        predict_batch(&eval, &batch);
+    print_message("%d images, logits within %.3g\n", eval.images, eval.furthest);
+    assert_int_equal((size_t)eval.images, set->count);
+    assert_int_equal(eval.other_class, 0);
+    assert_true(eval.furthest < 1e-3);
     sqz_loader_free(loader);
     sqz_dataset_free(set);
-    close_judge(&judge);
+    close_eval(&eval);
 }
 
 // From plain weights with a learning rate of 0: what comes out is what went in, and the first loss

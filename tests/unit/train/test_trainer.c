@@ -158,7 +158,7 @@ static void test_killed(void **state)
 }
 
 // A model that was the best only because a limit ended the run gives its place back.
-static void test_displaced_best(void **state)
+static void test_previous_best(void **state)
 {
     (void)state;
     const char *const common[] = {"epoch_size=4", "decay_epochs=3", "lr=0.01"};
@@ -166,7 +166,7 @@ static void test_displaced_best(void **state)
     run_well(whole, 2, NULL, NULL);
     for (int steps = 13; steps < 40; steps += 9) {
         char name[32], limit[32];
-        snprintf(name, sizeof name, "displaced%d", steps);
+        snprintf(name, sizeof name, "previous%d", steps);
         snprintf(limit, sizeof limit, "max_steps=%d", steps);
         const char *const cut[] = {run_dir(name), common[0], common[1], common[2], limit, NULL};
         run_well(cut, 2, NULL, NULL);
@@ -435,7 +435,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_accumulation_across_epochs),
         cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_displaced_best),
+        cmocka_unit_test(test_previous_best),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_changed_data),
         cmocka_unit_test(test_divergence),

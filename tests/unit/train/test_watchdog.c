@@ -18,7 +18,7 @@ static struct sqz_watched_step step_at(double loss, double zero_fraction, double
                                      .zero_fraction = zero_fraction,
                                      .zero_logits = zero_logits,
                                      .chance = chance,
-                                     .reach = chance};
+                                     .reducible = chance};
 }
 
 static enum sqz_status watch(struct sqz_watchdog *dog, double loss, double zero_fraction,
@@ -71,7 +71,7 @@ static void test_sure_is_not_dead(void **state)
     for (int i = 0; i < 10 * SQZ_WATCHDOG_WINDOW; i++) {
         struct sqz_watched_step step = step_at(log(2) * (1 - 0.0009), 0.9, 0.999);
         step.chance = log(2);
-        step.reach = log(2) / 1000;
+        step.reducible = log(2) / 1000;
         assert_int_equal(sqz_watchdog_step(&dog, &step, NULL), SQZ_OK);
     }
 }
@@ -149,7 +149,7 @@ static void test_progress(void **state)
     assert_int_equal(stopped_in(&few, 0, SQZ_WATCHDOG_PATIENCE - 1, constant, hopeless, &err), 0);
     assert_true(stopped_in(&enough, 0, SQZ_WATCHDOG_PATIENCE, constant, hopeless, &err) > 0);
     struct sqz_watched_step step = {
-        .loss = 1, .chance = NAN, .reach = 1, .rate = 1, .zero_logits = 1};
+        .loss = 1, .chance = NAN, .reducible = 1, .rate = 1, .zero_logits = 1};
     for (int i = 0; i < STEPS; i++)
         assert_int_equal(sqz_watchdog_step(&blind, &step, &err), SQZ_OK);
 }

@@ -1,7 +1,7 @@
 // What only the real codec can tell: bytes. Here the steps are chosen and adjusted to them.
 #include "compress/auto.h"
 #include "compress/deep.h"
-#include "train/retrain.h"
+#include "train/qat.h"
 #include "train/trainer_run.h"
 
 #include <math.h>
@@ -33,7 +33,7 @@ static enum sqz_status measure_patch(const struct sqz_run *run, const float *wei
     model.weights = (float *)weights;
     enum sqz_status status = sqz_model_to_archive(&model, &archive, err);
     if (!status)
-        status = sqz_patch_make(&run->retrain->base, &archive, &patch, &report, err);
+        status = sqz_patch_make(&run->qat->base, &archive, &patch, &report, err);
     *bytes = patch.size;
     sqz_bytes_release(&patch);
     sqz_archive_release(&archive);
@@ -44,11 +44,11 @@ static enum sqz_status measure_patch(const struct sqz_run *run, const float *wei
 static enum sqz_status try_reach(struct sqz_run *run, const float *weights, double reach,
                                  size_t *bytes, struct sqz_error *err)
 {
-    struct sqz_retrain *retrain = run->retrain;
-    retrain->served.grid.reach = (float)reach;
-    sqz_grid_round(&retrain->served.grid, run->environment->pool, weights, retrain->judged);
-    return retrain->budget ? measure_patch(run, retrain->judged, bytes, err)
-                           : measure_size(run, retrain->judged, bytes, err);
+    struct sqz_qat *qat = run->qat;
+    qat->fake_quant.grid.reach = (float)reach;
+    sqz_grid_round(&qat->fake_quant.grid, run->environment->pool, weights, qat->export_weights);
+    return qat->budget ? measure_patch(run, qat->export_weights, bytes, err)
+                       : measure_size(run, qat->export_weights, bytes, err);
 }
 
 // The steps stay: scaled by a hundredth each, the layers of a network change its answers manifold.
@@ -61,7 +61,7 @@ static enum sqz_status search(struct sqz_run *run, const float *weights, size_t 
     if (!status && bytes > bound)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "The %s cannot have %zu bytes: with hardly any code left it has %zu.",
-                        run->retrain->budget ? "patch" : "file", bound, bytes);
+                        run->qat->budget ? "patch" : "file", bound, bytes);
     if (!status)
         status = try_reach(run, weights, exp2(low), &bytes, err);
     if (status || bytes <= bound)
@@ -77,17 +77,17 @@ static enum sqz_status search(struct sqz_run *run, const float *weights, size_t 
     return status ? status : try_reach(run, weights, exp2(high), &bytes, err);
 }
 
-enum sqz_status sqz_retrain_fit(struct sqz_run *run, const float *weights, size_t bytes, bool keep,
-                                struct sqz_error *err)
+enum sqz_status sqz_qat_fit(struct sqz_run *run, const float *weights, size_t bytes, bool keep,
+                            struct sqz_error *err)
 {
-    float *reach = &run->retrain->served.grid.reach, before = *reach;
+    float *reach = &run->qat->fake_quant.grid.reach, before = *reach;
     enum sqz_status status = search(run, weights, bytes, err);
     if (!keep || status)
         *reach = before;
     return status;
 }
 
-// --- The quantiser goes into the loop ---
+// --- The quantizer goes into the loop ---
 
 struct images {
     float *values;
@@ -143,7 +143,7 @@ static enum sqz_status on_progress(void *arg, const char *phase, int step, int s
 
 static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz_error *err)
 {
-    struct sqz_retrain *retrain = run->retrain;
+    struct sqz_qat *qat = run->qat;
     const struct sqz_net *net = run->setup.model->net;
     struct images images = {0};
     struct sqz_auto_result result;
@@ -157,19 +157,19 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
                                .size = size,
                                .measure_size = measure_size,
                                .measure_arg = run,
-                               .steps = retrain->served.grid.steps};
+                               .steps = qat->fake_quant.grid.steps};
     // What is rounded already was trained through its codes: the weights behind them mean nothing.
-    const float *served = sqz_served_weights(&retrain->served, run->stepper.weights);
-    if (served != run->stepper.weights) {
-        memcpy(run->stepper.weights, served, net->n_weights * sizeof(float));
-        job.grid = retrain->served.grid.steps;
+    const float *effective = sqz_fake_quant_weights(&qat->fake_quant, run->stepper.weights);
+    if (effective != run->stepper.weights) {
+        memcpy(run->stepper.weights, effective, net->n_weights * sizeof(float));
+        job.grid = qat->fake_quant.grid.steps;
     }
     enum sqz_status status = collect(run, &images, &job.n_images, err);
     if (!status)
-        status = sqz_auto_run(&job, retrain->judged, &result, err);
+        status = sqz_auto_run(&job, qat->export_weights, &result, err);
     if (!status) {
-        memcpy(run->stepper.weights, retrain->judged, net->n_weights * sizeof(float));
-        retrain->served.grid.reach = 0.5F;
+        memcpy(run->stepper.weights, qat->export_weights, net->n_weights * sizeof(float));
+        qat->fake_quant.grid.reach = 0.5F;
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Rounded to fit into %zu bytes, at KL %.4f from what was trained.", size,
                      result.reading.kl);
@@ -178,16 +178,16 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
     return status;
 }
 
-enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sqz_error *err)
+enum sqz_status sqz_qat_quantize(struct sqz_run *run, size_t size, struct sqz_error *err)
 {
-    struct sqz_retrain *retrain = run->retrain;
+    struct sqz_qat *qat = run->qat;
     const struct sqz_options *options = run->setup.options;
     struct sqz_deep_job job = {.net = run->setup.model->net,
                                .density = 1,
                                .bits = (int)options->compress_bits,
                                .pool = run->environment->pool};
     enum sqz_status status = SQZ_OK;
-    if (retrain->served.later == SQZ_SERVE_GRID) {
+    if (qat->fake_quant.planned_kind == SQZ_QUANT_UNIFORM) {
         status = choose_steps(run, size, err);
     } else {
         status = sqz_deep_run(&job, run->stepper.weights, err);
@@ -195,7 +195,7 @@ enum sqz_status sqz_retrain_quantize(struct sqz_run *run, size_t size, struct sq
         sqz_optimizer_reset(run->optimizer);
     }
     if (!status)
-        retrain->served.how = retrain->served.later;
+        qat->fake_quant.kind = qat->fake_quant.planned_kind;
     return status;
 }
 
@@ -212,7 +212,7 @@ static float step_of(const struct sqz_contents *base, const char *name)
 static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *old,
                                  struct sqz_error *err)
 {
-    struct sqz_grid *grid = &run->retrain->served.grid;
+    struct sqz_grid *grid = &run->qat->fake_quant.grid;
     const struct sqz_net *net = run->setup.model->net;
     if (old->net->n_weights != net->n_weights)
         return sqz_fail(err, SQZ_E_CONFIG,
@@ -225,7 +225,7 @@ static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *ol
     // What has a codebook or floats, a few biases at most in files of our own, stays as it is.
     int stepped = 0;
     for (int i = 0; i < net->n_params; i++) {
-        grid->steps[i] = step_of(&run->retrain->base, net->params[i].name);
+        grid->steps[i] = step_of(&run->qat->base, net->params[i].name);
         stepped += grid->steps[i] > 0;
     }
     if (stepped == 0)
@@ -234,15 +234,15 @@ static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *ol
                         "\"%s\" has none.",
                         run->setup.options->ckpt_path);
     grid->reach = 0.5F;
-    run->retrain->served.how = run->retrain->served.later = SQZ_SERVE_GRID;
+    run->qat->fake_quant.kind = run->qat->fake_quant.planned_kind = SQZ_QUANT_UNIFORM;
     return SQZ_OK;
 }
 
-enum sqz_status sqz_retrain_read_base(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_qat_read_base(struct sqz_run *run, struct sqz_error *err)
 {
     const char *path = run->setup.options->ckpt_path;
     struct sqz_model *old = NULL;
-    enum sqz_status status = sqz_contents_open(path, &run->retrain->base, err);
+    enum sqz_status status = sqz_contents_open(path, &run->qat->base, err);
     if (!status)
         status = sqz_model_read(path, NULL, 0, &old, err);
     if (!status)

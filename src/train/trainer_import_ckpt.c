@@ -9,8 +9,8 @@ static bool find_state(const struct sqz_run *run, const struct sqz_archive *arch
                        const char *state, char *out, size_t size)
 {
     static const char *const plain[] = {"", "optimizer."};
-    static const char *const normalised[] = {SQZ_CHECKPOINT_NORMALISED};
-    const char *const *before = run->stepper.model ? normalised : plain;
+    static const char *const with_bn[] = {SQZ_CHECKPOINT_BN};
+    const char *const *before = run->stepper.model ? with_bn : plain;
     for (int i = 0, n = run->stepper.model ? 1 : 2; i < n; i++) {
         snprintf(out, size, "%s%s", before[i], state);
         if (sqz_checkpoint_has(archive, run->stepper.config.net, out))
@@ -115,7 +115,7 @@ static enum sqz_status take_position(struct sqz_run *run, int64_t updates, struc
     return SQZ_OK;
 }
 
-// The weights that a normalised network is trained with, and the moving average.
+// The weights that a network with BN is trained with, and the moving average.
 static enum sqz_status take_weights(struct sqz_run *run, const struct sqz_archive *archive,
                                     struct sqz_error *err)
 {
@@ -134,7 +134,7 @@ static enum sqz_status take_weights(struct sqz_run *run, const struct sqz_archiv
     return sqz_checkpoint_take_weights(run->setup.options->ckpt_path, archive, stepper, err);
 }
 
-enum sqz_status sqz_run_take_over(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err)
 {
     const struct sqz_options *options = run->setup.options;
     const struct sqz_optimizer *optimizer = run->optimizer;
