@@ -2,7 +2,7 @@
 #include "api/context.h"
 #include "base/cpu.h"
 #include "base/memory.h"
-#include "dist/hosts.h"
+#include "dist/launch/hosts.h"
 #include "train/transforms.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +83,7 @@ const struct sqz_rank_info *sqz_context_rank_info(const struct sqz_context *cont
 
 bool sqz_context_is_reporter(const struct sqz_context *context)
 {
-    return sqz_ranks_speaks(context->ranks);
+    return sqz_ranks_is_reporter(context->ranks);
 }
 
 int sqz_context_rank(const struct sqz_context *context, int *ranks)

@@ -94,7 +94,7 @@ bool sqz_ranks_module(const char *mpi, char *path, size_t size)
     return false;
 }
 
-enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_start_watch *watch,
+enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_start_timeout *timeout,
                                 struct sqz_error *err)
 {
     char path[PATH_MAX], error[128] = "";
@@ -114,9 +114,9 @@ enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_start_watch 
     if (!ranks->transport || ranks->transport->version != SQZ_TRANSPORT_VERSION)
         return sqz_fail(err, SQZ_E_CONFIG, "\"%s\" belongs to another version of this program.",
                         path);
-    sqz_start_watch_begin(watch);
+    sqz_start_timeout_begin(timeout);
     bool started = ranks->transport->start(&ranks->rank, &ranks->size, error, sizeof error);
-    sqz_start_watch_end(watch);
+    sqz_start_timeout_end(timeout);
     if (!started)
         return sqz_fail(err, SQZ_E_CONFIG, "MPI does not start: %s.", error);
     ranks->transport->library(ranks->library, sizeof ranks->library);

@@ -4,7 +4,7 @@
 
 #include "dist/module.h"
 #include "dist/ranks.h"
-#include "dist/roster.h"
+#include "dist/shared_registry.h"
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/types.h>
@@ -25,26 +25,27 @@ struct sqz_ranks {
     int rank, size;
     double timeout; // seconds
     char library[64], at[64];
-    struct sqz_roster *roster; // NULL: no launcher of ours on this machine
-    char *hosts;               // size x SQZ_HOST_SIZE
-    struct sqz_alive *alive;   // size
-    bool lost, agreed;         // agreed: the last failure is known to all
+    struct sqz_registry *registry; // NULL: no launcher of ours on this machine
+    char *hosts;                   // size x SQZ_HOST_SIZE
+    struct sqz_alive *alive;       // size
+    bool lost, agreed;             // agreed: the last failure is known to all
 };
-
-// launch.c: the program's --version, run by mpirun on one of the hostfile's machines; its process
-// group is its own. It writes nothing.
-struct sqz_launch;
-enum sqz_status sqz_launch_probe(const struct sqz_launch *launch, const char *hostfile,
-                                 pid_t *child, struct sqz_error *err);
 
 // ranks.c: what this rank calls its machine.
 void sqz_ranks_own_host(char own[SQZ_HOST_SIZE]);
-// The daemon that started this rank for a launcher on another machine waits for ever if that
-// cannot be reached. A process of its own, which holds nothing open, ends it if need be.
-void sqz_ranks_outlive_daemon(void);
 
-// start_watch.c: what sqz_ranks_open says about ranks that do not come.
-struct sqz_start_watch {
+// messages.c: begins to listen for the others' signs of life; the last ones, both ways, for nothing
+// may be under way when MPI ends.
+void sqz_ranks_listen(struct sqz_ranks *ranks);
+void sqz_ranks_part(struct sqz_ranks *ranks);
+
+// orphan_daemon.c: the daemon that started this rank for a launcher on another machine waits
+// forever if that cannot be reached. Forks a process that holds nothing open and kills the daemon
+// after some seconds.
+void sqz_reap_orphan_daemon(void);
+
+// start_timeout.c: what sqz_ranks_open says about ranks that do not come.
+struct sqz_start_timeout {
     double seconds;
     void (*say)(void *arg, const char *sentence);
     void *arg;
@@ -53,11 +54,11 @@ struct sqz_start_watch {
     bool runs;
 };
 // seconds, say and arg are set.
-void sqz_start_watch_begin(struct sqz_start_watch *watch);
-void sqz_start_watch_end(struct sqz_start_watch *watch);
+void sqz_start_timeout_begin(struct sqz_start_timeout *timeout);
+void sqz_start_timeout_end(struct sqz_start_timeout *timeout);
 
 // module.c: opens the module of this launcher's MPI and starts it, watched.
-enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_start_watch *watch,
+enum sqz_status sqz_module_open(struct sqz_ranks *ranks, struct sqz_start_timeout *timeout,
                                 struct sqz_error *err);
 
 #endif

@@ -38,15 +38,15 @@ const char *sqz_ranks_library(const struct sqz_ranks *ranks); // of MPI, with it
 // Not answering, or an MPI error: the job can only be ended.
 bool sqz_ranks_lost(const struct sqz_ranks *ranks);
 // Whether the user should hear this rank's failure: rank 0's, or one that the others do not know.
-bool sqz_ranks_speaks(const struct sqz_ranks *ranks);
+bool sqz_ranks_is_reporter(const struct sqz_ranks *ranks);
 // The present failure has reached every rank by other means than sqz_ranks_agree.
-void sqz_ranks_known(struct sqz_ranks *ranks);
+void sqz_ranks_mark_agreed(struct sqz_ranks *ranks);
 // What a lost rank's sentence says it happened in: "step 7". At most 63 bytes are kept.
 void sqz_ranks_at(struct sqz_ranks *ranks, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 // Tells a launcher of ours (launch.h) which run directory a later start may resume.
-void sqz_ranks_tell_run(struct sqz_ranks *ranks, const char *run);
+void sqz_ranks_publish_run_dir(struct sqz_ranks *ranks, const char *run);
 
 // --- Messages. From one thread only; the bytes are borrowed until the message is done.
 

@@ -80,7 +80,7 @@ static enum sqz_status read_reports(struct sqz_stepper *stepper, struct sqz_loss
         const struct sqz_rank_report *report = &out->reports[r];
         int first, end;
         if (report->status) {
-            sqz_ranks_known(ranks);
+            sqz_ranks_mark_agreed(ranks);
             return sqz_fail(&stepper->error, (enum sqz_status)report->status, "Rank %d on %s: %s",
                             r, sqz_ranks_host(ranks, r), report->text);
         }

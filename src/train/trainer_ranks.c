@@ -68,7 +68,7 @@ static enum sqz_status compare_passports(struct sqz_run *run, const struct passp
         const char *what = difference(&all[0], &all[r]);
         if (!what)
             continue;
-        sqz_ranks_known(ranks); // everybody sees the same
+        sqz_ranks_mark_agreed(ranks); // everybody sees the same
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Rank %d on %s has %s than rank 0 on %s; all ranks must do the same.", r,
                         sqz_ranks_host(ranks, r), what, sqz_ranks_host(ranks, 0));
@@ -102,7 +102,7 @@ enum sqz_status sqz_run_agree_on_start(struct sqz_run *run, enum sqz_status stat
     if (!status)
         status = compare_passports(run, all, err);
     if (!status && !run->dir.mute)
-        sqz_ranks_tell_run(ranks, run->dir.path);
+        sqz_ranks_publish_run_dir(ranks, run->dir.path);
     sqz_free(all);
     return status;
 }

@@ -1,5 +1,5 @@
 // The command line that starts ranks: nothing in it can be taken for mpirun's own.
-#include "dist/launch.h"
+#include "dist/launch/launch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

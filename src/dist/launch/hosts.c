@@ -1,9 +1,9 @@
 // Which machines of a hostfile answer.
-#include "dist/hosts.h"
+#include "dist/launch/hosts.h"
 
 #include "base/cpu.h"
 #include "base/file.h"
-#include "dist/private.h"
+#include "dist/launch/command.h"
 
 #include <signal.h>
 #include <stdio.h>

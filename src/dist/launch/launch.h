@@ -1,6 +1,6 @@
 // Starts ranks through an installed mpirun, as `train --worker_num` does.
-#ifndef SQZ_DIST_LAUNCH_H
-#define SQZ_DIST_LAUNCH_H
+#ifndef SQZ_DIST_LAUNCH_LAUNCH_H
+#define SQZ_DIST_LAUNCH_LAUNCH_H
 
 #include "base/memory.h"
 #include "dist/ranks.h"

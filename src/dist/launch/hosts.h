@@ -1,8 +1,8 @@
 // The machines of a hostfile: which of them answer, before ranks are started again.
-#ifndef SQZ_DIST_HOSTS_H
-#define SQZ_DIST_HOSTS_H
+#ifndef SQZ_DIST_LAUNCH_LAUNCH_HOSTS_H
+#define SQZ_DIST_LAUNCH_LAUNCH_HOSTS_H
 
-#include "dist/launch.h"
+#include "dist/launch/launch.h"
 
 struct sqz_hosts {
     char hostfile[64];    // a file of those that answered; "": all did

@@ -24,38 +24,38 @@ static void name_rank(char *out, size_t size)
 
 static void *watch_start(void *arg)
 {
-    const struct sqz_start_watch *watch = arg;
+    const struct sqz_start_timeout *timeout = arg;
     struct timespec until;
     char rank[32], host[SQZ_HOST_SIZE], sentence[256];
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)watch->seconds + 1;
-    while (sem_clockwait((sem_t *)&watch->over, CLOCK_MONOTONIC, &until) != 0)
+    until.tv_sec += (time_t)timeout->seconds + 1;
+    while (sem_clockwait((sem_t *)&timeout->over, CLOCK_MONOTONIC, &until) != 0)
         if (errno == ETIMEDOUT) {
             name_rank(rank, sizeof rank);
             sqz_ranks_own_host(host);
             snprintf(sentence, sizeof sentence,
                      "At the start, %s on %s has waited %.3g s for the other ranks; the job ends.",
-                     rank, host, watch->seconds);
-            if (watch->say)
-                watch->say(watch->arg, sentence);
-            sqz_ranks_outlive_daemon();
+                     rank, host, timeout->seconds);
+            if (timeout->say)
+                timeout->say(timeout->arg, sentence);
+            sqz_reap_orphan_daemon();
             signal(SIGTERM, SIG_DFL);
             kill(getpid(), SIGTERM);
         }
     return NULL;
 }
 
-void sqz_start_watch_begin(struct sqz_start_watch *watch)
+void sqz_start_timeout_begin(struct sqz_start_timeout *timeout)
 {
-    watch->runs = sem_init(&watch->over, 0, 0) == 0 &&
-                  pthread_create(&watch->thread, NULL, watch_start, watch) == 0;
+    timeout->runs = sem_init(&timeout->over, 0, 0) == 0 &&
+                    pthread_create(&timeout->thread, NULL, watch_start, timeout) == 0;
 }
 
-void sqz_start_watch_end(struct sqz_start_watch *watch)
+void sqz_start_timeout_end(struct sqz_start_timeout *timeout)
 {
-    if (!watch->runs)
+    if (!timeout->runs)
         return;
-    sem_post(&watch->over);
-    pthread_join(watch->thread, NULL);
-    sem_destroy(&watch->over);
+    sem_post(&timeout->over);
+    pthread_join(timeout->thread, NULL);
+    sem_destroy(&timeout->over);
 }
