@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "compress/pack.h"
+#include "compress/encoder.h"
 #include "compress/sha256.h"
 
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static inline bool make_file(struct sqz_cursor *from, struct sqz_text *out)
         tensors[made] = (struct sqz_named){names[made], &coded[made]};
         made++;
     }
-    bool ok = made == n && sqz_pack_file(tensors, n, texts, next(from) % 3, out, NULL) == SQZ_OK;
+    bool ok = made == n && sqz_encode_file(tensors, n, texts, next(from) % 3, out, NULL) == SQZ_OK;
     for (size_t i = 0; i < made; i++)
         sqz_coded_release(&coded[i]);
     return ok;

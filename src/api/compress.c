@@ -188,9 +188,9 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
     if (!status)
         status = sqz_auto_run(&job, weights, &result, err);
     out->images = job.n_images;
-    out->kl = result.reading.kl;
-    out->agreement = result.reading.agreement;
-    out->drop = result.reading.drop;
+    out->kl = result.divergence.kl;
+    out->agreement = result.divergence.agreement;
+    out->drop = result.divergence.drop;
     sqz_images_free(images);
     return status;
 }

@@ -1,5 +1,5 @@
 // Tensors as codes: payloads out and in.
-#include "compress/pack.h"
+#include "compress/encoder.h"
 
 #include <string.h>
 
@@ -82,7 +82,7 @@ static void pack_codes(const struct sqz_coded *coded, struct sqz_range_encoder *
         if (coded->rank == 4)
             tap = (struct sqz_tap){(int)coded->dims[2], (int)coded->dims[3], 0, 0};
         for (uint32_t c = 0; c < coded->columns; c++, sqz_tap_next(&tap))
-            sqz_range_code(encoder, sqz_place_of(above, row, c, &tap), row[c]);
+            sqz_range_code(encoder, sqz_code_context_of(above, row, c, &tap), row[c]);
     }
 }
 
@@ -115,7 +115,7 @@ static uint32_t check_of(const struct sqz_coded *coded)
     return sqz_sums_check(&check);
 }
 
-void sqz_coded_pack(const struct sqz_coded *coded, struct sqz_text *out, uint32_t *check)
+void sqz_coded_encode(const struct sqz_coded *coded, struct sqz_text *out, uint32_t *check)
 {
     struct sqz_range_encoder encoder;
     *check = check_of(coded);
@@ -125,7 +125,7 @@ void sqz_coded_pack(const struct sqz_coded *coded, struct sqz_text *out, uint32_
             uint8_t byte = (uint8_t)(coded->codebook[i / 4] >> (8 * (i % 4)));
             sqz_text_add_bytes(out, &byte, 1);
         }
-        sqz_huffman_pack(coded, out);
+        sqz_huffman_encode(coded, out);
         return;
     }
     sqz_range_start(&encoder, out);
@@ -157,7 +157,7 @@ static enum sqz_status unpack_rows(const struct sqz_packed_tensor *tensor, struc
     return good && sqz_unpack_end(&unpacker) ? SQZ_OK : SQZ_E_DATA;
 }
 
-enum sqz_status sqz_coded_unpack(const struct sqz_packed_tensor *tensor, struct sqz_coded *out,
+enum sqz_status sqz_coded_decode(const struct sqz_packed_tensor *tensor, struct sqz_coded *out,
                                  struct sqz_error *err)
 {
     size_t n = (size_t)tensor->rows * tensor->columns;
@@ -185,13 +185,14 @@ enum sqz_status sqz_coded_unpack(const struct sqz_packed_tensor *tensor, struct 
 
 // --- Differences ---
 
-void sqz_differences_pack(const struct sqz_coded *old, const struct sqz_coded *new,
-                          struct sqz_range_encoder *encoder, struct sqz_sums *sums)
+void sqz_differences_encode(const struct sqz_coded *old, const struct sqz_coded *new,
+                            struct sqz_range_encoder *encoder, struct sqz_sums *sums)
 {
     int last = 0, before = 0;
     for (size_t i = 0; i < old->rows * old->columns; i++) {
         int difference = new->codes[i] - old->codes[i];
-        sqz_range_code(encoder, sqz_place_of_difference(old->codes[i], last + before), difference);
+        sqz_range_code(encoder, sqz_code_context_of_difference(old->codes[i], last + before),
+                       difference);
         before = last;
         last = difference != 0;
         check_add(sums, (uint16_t) new->codes[i]);
@@ -207,7 +208,7 @@ void sqz_differences_begin(struct sqz_unpacker *unpacker, const uint8_t *stream,
     sqz_unpack_begin(unpacker, &none, NULL); // damage shows in the end
 }
 
-enum sqz_status sqz_differences_unpack(struct sqz_unpacker *unpacker, const struct sqz_coded *old,
+enum sqz_status sqz_differences_decode(struct sqz_unpacker *unpacker, const struct sqz_coded *old,
                                        struct sqz_coded *out, struct sqz_error *err)
 {
     unpacker->tensor.coding = old->coding;

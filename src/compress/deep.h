@@ -12,7 +12,7 @@ struct sqz_deep_job {
     struct sqz_pool *pool;
 };
 // Changes the convolutions' weights in place: sqz_prune, then k-means a layer. Biases keep 17
-// significant bits. Retraining on the result is compress/ties.h's.
+// significant bits. Retraining on the result is compress/weight_sharing.h's.
 enum sqz_status sqz_deep_run(const struct sqz_deep_job *job, float *weights, struct sqz_error *err);
 void sqz_deep_round_biases(const struct sqz_net *net, float *weights);
 

@@ -1,5 +1,5 @@
 // Small updates: new values on an old tensor's grid.
-#include "compress/pack.h"
+#include "compress/encoder.h"
 
 #include <math.h>
 #include <string.h>

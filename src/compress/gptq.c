@@ -16,12 +16,12 @@
 struct work {
     const struct sqz_gptq_job *job;
     double damping;
-    float *shared;     // the factor of all columns
-    double *loss;      // [row][way]: summed in order at the end
-    double *matrices;  // one part a worker: columns^2, twice
-    float *own, *rows; // one part a worker: a packed factor; a row in the making
-    int *columns;      // one part a worker: which columns a row has
-    size_t packed;     // floats of a factor
+    float *shared;      // the factor of all columns
+    double *distortion; // [row][candidate]: summed in order at the end
+    double *matrices;   // one part a worker: columns^2, twice
+    float *own, *rows;  // one part a worker: a packed factor; a row in the making
+    int *columns;       // one part a worker: which columns a row has
+    size_t packed;      // floats of a factor
 };
 
 // Row j of a packed upper triangle begins here.
@@ -67,7 +67,7 @@ static void factor(double *a, double *r, size_t n, float *packed)
 static void factor_columns(const struct work *work, const int *columns, size_t n, double *matrices,
                            float *packed)
 {
-    const struct sqz_moments *m = work->job->moments;
+    const struct sqz_input_statistics *m = work->job->statistics;
     double *a = matrices;
     for (size_t i = 0; i < n; i++)
         for (size_t j = i; j < n; j++)
@@ -100,32 +100,32 @@ static double gain_of_one(float value, float step)
 }
 
 // Rounds the listed columns of one row; `row` holds their weights and is used up. Columns that have
-// to stay 0 are forced. `price`: of a zero, in squares of the step at a unit of cost.
+// to stay 0 are forced. `threshold`: zero_threshold at a unit of cost.
 static double round_row(const struct sqz_gptq_job *job, const float *weights, const int *columns,
-                        size_t n, const float *u, float *row, float step, double price,
+                        size_t n, const float *u, float *row, float step, double threshold,
                         int16_t *codes)
 {
-    double loss = 0;
+    double distortion = 0;
     for (size_t j = 0; j < n; j++, u += n - j + 1) {
         bool forced = job->keep_zeros && weights[columns[j]] == 0;
         int code = forced ? 0 : nearest_code(row[j], step);
-        if (price > 0 && abs(code) == 1 &&
-            gain_of_one(row[j], step) < price * (double)u[0] * (double)u[0])
+        if (threshold > 0 && abs(code) == 1 &&
+            gain_of_one(row[j], step) < threshold * (double)u[0] * (double)u[0])
             code = 0;
         float error = (row[j] - (float)code * step) / u[0];
         codes[columns[j]] = (int16_t)code;
-        loss += (double)error * (double)error;
+        distortion += (double)error * (double)error;
         for (size_t k = 1; k < n - j; k++)
             row[j + k] -= error * u[k];
     }
-    return loss;
+    return distortion;
 }
 
 static void quantize_row(void *arg, int task, int worker)
 {
     const struct work *work = arg;
     const struct sqz_gptq_job *job = work->job;
-    size_t d = (size_t)job->moments->columns, n = 0;
+    size_t d = (size_t)job->statistics->columns, n = 0;
     const float *weights = job->weights + (size_t)task * d, *u = work->shared;
     int *columns = work->columns + (size_t)worker * d;
     float *row = work->rows + (size_t)worker * d;
@@ -141,17 +141,17 @@ static void quantize_row(void *arg, int task, int worker)
             columns[n] = (int)n;
     }
     const double cost = average_cost(n, u);
-    for (int w = 0; w < job->n_ways; w++) {
-        const struct sqz_gptq_way *way = &job->ways[w];
+    for (int c = 0; c < job->n_candidates; c++) {
+        const struct sqz_candidate *candidate = &job->candidates[c];
         for (size_t j = 0; j < n; j++)
             row[j] = weights[columns[j]];
-        work->loss[(size_t)task * (size_t)job->n_ways + (size_t)w] =
-            round_row(job, weights, columns, n, u, row, way->step, (double)way->zero_price * cost,
-                      job->codes[w] + (size_t)task * d);
+        work->distortion[(size_t)task * (size_t)job->n_candidates + (size_t)c] =
+            round_row(job, weights, columns, n, u, row, candidate->step,
+                      (double)candidate->zero_threshold * cost, job->codes[c] + (size_t)task * d);
     }
 }
 
-static double mean_variance(const struct sqz_moments *m)
+static double mean_variance(const struct sqz_input_statistics *m)
 {
     double sum = 0;
     for (int c = 0; c < m->columns; c++)
@@ -161,15 +161,16 @@ static double mean_variance(const struct sqz_moments *m)
 
 static enum sqz_status take_memory(struct work *work, size_t workers, struct sqz_error *err)
 {
-    size_t d = (size_t)work->job->moments->columns;
+    size_t d = (size_t)work->job->statistics->columns;
     work->packed = d * (d + 1) / 2;
     work->shared = sqz_new_array(work->packed, sizeof(float));
-    work->loss = sqz_new_array((size_t)work->job->rows * (size_t)work->job->n_ways, sizeof(double));
+    work->distortion =
+        sqz_new_array((size_t)work->job->rows * (size_t)work->job->n_candidates, sizeof(double));
     work->matrices = sqz_new_array(workers * 2 * d * d, sizeof(double));
     work->own = sqz_new_array(workers * work->packed, sizeof(float));
     work->rows = sqz_new_array(workers * d, sizeof(float));
     work->columns = sqz_new_array(workers * d, sizeof(int));
-    if (!work->shared || !work->loss || !work->matrices || !work->own || !work->rows ||
+    if (!work->shared || !work->distortion || !work->matrices || !work->own || !work->rows ||
         !work->columns)
         return sqz_fail_memory(err, "rounding a layer", workers * 2 * d * d * sizeof(double));
     return SQZ_OK;
@@ -178,24 +179,25 @@ static enum sqz_status take_memory(struct work *work, size_t workers, struct sqz
 enum sqz_status sqz_gptq_run(const struct sqz_gptq_job *job, struct sqz_pool *pool,
                              struct sqz_error *err)
 {
-    struct work work = {.job = job, .damping = DAMPING * mean_variance(job->moments) + 1e-12};
-    size_t d = (size_t)job->moments->columns;
+    struct work work = {.job = job, .damping = DAMPING * mean_variance(job->statistics) + 1e-12};
+    size_t d = (size_t)job->statistics->columns;
     enum sqz_status status = take_memory(&work, (size_t)sqz_pool_size(pool), err);
     if (!status) {
         for (size_t j = 0; j < d; j++)
             work.columns[j] = (int)j;
         factor_columns(&work, work.columns, d, work.matrices, work.shared);
-        for (int w = 0; w < job->n_ways; w++)
-            memset(job->codes[w], 0, (size_t)job->rows * d * sizeof **job->codes);
+        for (int c = 0; c < job->n_candidates; c++)
+            memset(job->codes[c], 0, (size_t)job->rows * d * sizeof **job->codes);
         sqz_pool_run(pool, job->rows, quantize_row, &work);
-        for (int w = 0; w < job->n_ways; w++) {
-            job->loss[w] = 0;
+        for (int c = 0; c < job->n_candidates; c++) {
+            job->distortion[c] = 0;
             for (int r = 0; r < job->rows; r++)
-                job->loss[w] += work.loss[(size_t)r * (size_t)job->n_ways + (size_t)w];
+                job->distortion[c] +=
+                    work.distortion[(size_t)r * (size_t)job->n_candidates + (size_t)c];
         }
     }
     sqz_free(work.shared);
-    sqz_free(work.loss);
+    sqz_free(work.distortion);
     sqz_free(work.matrices);
     sqz_free(work.own);
     sqz_free(work.rows);

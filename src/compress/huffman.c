@@ -1,6 +1,6 @@
 // Huffman coding of sparse codes as Deep Compression has it: gaps of at most 15 zeros and codes,
 // with a zero code as filler.
-#include "compress/pack.h"
+#include "compress/encoder.h"
 
 #include <string.h>
 
@@ -149,7 +149,7 @@ static uint32_t walk(const struct sqz_coded *coded, struct code_table *gaps,
     return entries;
 }
 
-void sqz_huffman_pack(const struct sqz_coded *coded, struct sqz_text *out)
+void sqz_huffman_encode(const struct sqz_coded *coded, struct sqz_text *out)
 {
     struct bit_writer writer = {.out = out};
     struct code_table gaps = {.n = MAX_GAP + 1}, codes = {.n = 256};

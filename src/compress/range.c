@@ -1,10 +1,10 @@
 // The range encoder: carries are held back until they are certain.
-#include "compress/pack.h"
+#include "compress/encoder.h"
 
 void sqz_range_reset(struct sqz_range_encoder *encoder)
 {
     for (int i = 0; i < SQZ_CONTEXTS; i++)
-        encoder->chances[i] = (struct sqz_chance){32768, 32768, 0};
+        encoder->models[i] = (struct sqz_bit_model){32768, 32768, 0};
 }
 
 void sqz_range_start(struct sqz_range_encoder *encoder, struct sqz_text *out)
@@ -44,15 +44,15 @@ static void normalize(struct sqz_range_encoder *encoder)
 
 void sqz_range_bit(struct sqz_range_encoder *encoder, int context, int bit)
 {
-    struct sqz_chance *chance = &encoder->chances[context];
-    uint32_t bound = (encoder->range >> 16) * sqz_chance_of(chance);
+    struct sqz_bit_model *model = &encoder->models[context];
+    uint32_t bound = (encoder->range >> 16) * sqz_bit_model_probability(model);
     if (bit) {
         encoder->range = bound;
     } else {
         encoder->low += bound;
         encoder->range -= bound;
     }
-    sqz_chance_update(chance, bit);
+    sqz_bit_model_update(model, bit);
     normalize(encoder);
 }
 
@@ -76,25 +76,25 @@ void sqz_range_tree(struct sqz_range_encoder *encoder, int context, uint32_t val
     }
 }
 
-void sqz_range_code(struct sqz_range_encoder *encoder, struct sqz_place place, int code)
+void sqz_range_code(struct sqz_range_encoder *encoder, struct sqz_code_context context, int code)
 {
     uint32_t value = (uint32_t)(code < 0 ? -code : code);
     int order = 0;
-    sqz_range_bit(encoder, place.level, code != 0);
+    sqz_range_bit(encoder, context.level, code != 0);
     if (!code)
         return;
-    sqz_range_bit(encoder, SQZ_SIGN_CONTEXT + place.sign, code < 0);
+    sqz_range_bit(encoder, SQZ_SIGN_CONTEXT + context.sign, code < 0);
     while (value >> (order + 1))
         order++;
     for (int i = 0; i <= order && i < 15; i++)
-        sqz_range_bit(encoder, SQZ_ORDER_CONTEXT + i * SQZ_LEVELS + place.level, i < order);
+        sqz_range_bit(encoder, SQZ_ORDER_CONTEXT + i * SQZ_LEVELS + context.level, i < order);
     uint32_t low = value - ((uint32_t)1 << order);
     if (order == 1) {
-        sqz_range_bit(encoder, SQZ_LOW_CONTEXT + place.level, (int)low);
+        sqz_range_bit(encoder, SQZ_LOW_CONTEXT + context.level, (int)low);
     } else if (order == 2) {
         int high = (int)(low >> 1);
-        sqz_range_bit(encoder, SQZ_LOW_CONTEXT + SQZ_LEVELS + place.level, high);
-        sqz_range_bit(encoder, SQZ_LOW_CONTEXT + (2 + high) * SQZ_LEVELS + place.level,
+        sqz_range_bit(encoder, SQZ_LOW_CONTEXT + SQZ_LEVELS + context.level, high);
+        sqz_range_bit(encoder, SQZ_LOW_CONTEXT + (2 + high) * SQZ_LEVELS + context.level,
                       (int)(low & 1));
     } else if (order > 2) {
         int tree = order < 6 ? order : 6;

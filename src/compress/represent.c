@@ -1,5 +1,5 @@
 // How floats fit into codes without losing a bit: multiples of a step, a codebook, or as they are.
-#include "compress/pack.h"
+#include "compress/encoder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -171,7 +171,7 @@ static bool keep_smaller(struct sqz_coded *candidate, bool made, struct sqz_code
     uint32_t check;
     if (!made)
         return false;
-    sqz_coded_pack(candidate, &payload, &check);
+    sqz_coded_encode(candidate, &payload, &check);
     bool ok = !payload.failed;
     size_t least = out->coding == SQZ_CODING_STEP && out->codes ? *best - *best / 32 : *best;
     if (ok && payload.length < least) {

@@ -129,16 +129,16 @@ static void start_range(struct sqz_unpacker *u)
         u->code = u->code << 8 | next_byte(u);
 }
 
-static void reset_chances(struct sqz_unpacker *u)
+static void reset_models(struct sqz_unpacker *u)
 {
     for (int i = 0; i < SQZ_CONTEXTS; i++)
-        u->chances[i] = (struct sqz_chance){32768, 32768, 0};
+        u->models[i] = (struct sqz_bit_model){32768, 32768, 0};
 }
 
 static inline int take_bit(struct sqz_unpacker *u, int context)
 {
-    struct sqz_chance *chance = &u->chances[context];
-    uint32_t bound = (u->range >> 16) * sqz_chance_of(chance);
+    struct sqz_bit_model *model = &u->models[context];
+    uint32_t bound = (u->range >> 16) * sqz_bit_model_probability(model);
     int bit = u->code < bound;
     if (bit) {
         u->range = bound;
@@ -146,7 +146,7 @@ static inline int take_bit(struct sqz_unpacker *u, int context)
         u->code -= bound;
         u->range -= bound;
     }
-    sqz_chance_update(chance, bit);
+    sqz_bit_model_update(model, bit);
     while (u->range < (uint32_t)1 << 24) {
         u->code = u->code << 8 | next_byte(u);
         u->range <<= 8;
@@ -154,7 +154,7 @@ static inline int take_bit(struct sqz_unpacker *u, int context)
     return bit;
 }
 
-// n bits of even chance, the highest first.
+// n bits of equal probability, the highest first.
 static uint32_t take_even(struct sqz_unpacker *u, int n)
 {
     uint32_t value = 0;
@@ -193,14 +193,14 @@ static int sign_class(int code)
     return code < 0 ? 1 : code > 0 ? 2 : 0;
 }
 
-struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t column,
-                              const struct sqz_tap *tap)
+struct sqz_code_context sqz_code_context_of(const int16_t *above, const int16_t *row,
+                                            uint32_t column, const struct sqz_tap *tap)
 {
     static const uint8_t levels[25] = {0, 1, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6, 6,
                                        7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8, 8};
     int a = column > 0 ? magnitude(row[column - 1]) : 0;
     int sum = a + (above ? magnitude(above[column]) : 0);
-    struct sqz_place place = {0, 0};
+    struct sqz_code_context context = {0, 0};
     if (column > 1)
         sum += magnitude(row[column - 2]);
     if (tap->kh * tap->kw == 1) {
@@ -209,33 +209,34 @@ struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t
         int left = tap->x ? row[column - 1] : 0;
         int up = tap->y ? row[column - (uint32_t)tap->kw] : 0;
         sum += 2 * magnitude(left) + 2 * magnitude(up);
-        place.sign = (uint8_t)(3 * sign_class(left) + sign_class(up));
+        context.sign = (uint8_t)(3 * sign_class(left) + sign_class(up));
     }
-    place.level = sum < 25 ? levels[sum] : 9;
-    return place;
+    context.level = sum < 25 ? levels[sum] : 9;
+    return context;
 }
 
-struct sqz_place sqz_place_of_difference(int old, int recent)
+struct sqz_code_context sqz_code_context_of_difference(int old, int recent)
 {
     int size = magnitude(old) < 2 ? magnitude(old) : 2;
-    return (struct sqz_place){(uint8_t)(3 * size + recent), (uint8_t)(3 * sign_class(old))};
+    return (struct sqz_code_context){(uint8_t)(3 * size + recent), (uint8_t)(3 * sign_class(old))};
 }
 
-static int take_code(struct sqz_unpacker *u, struct sqz_place place)
+static int take_code(struct sqz_unpacker *u, struct sqz_code_context context)
 {
-    if (!take_bit(u, place.level))
+    if (!take_bit(u, context.level))
         return 0;
-    int negative = take_bit(u, SQZ_SIGN_CONTEXT + place.sign);
+    int negative = take_bit(u, SQZ_SIGN_CONTEXT + context.sign);
     int order = 0; // 2^order <= magnitude < 2^(order + 1)
-    while (order < 15 && take_bit(u, SQZ_ORDER_CONTEXT + order * SQZ_LEVELS + place.level))
+    while (order < 15 && take_bit(u, SQZ_ORDER_CONTEXT + order * SQZ_LEVELS + context.level))
         order++;
     uint32_t value = 1, low;
     if (order == 1) {
-        value = 2 + (uint32_t)take_bit(u, SQZ_LOW_CONTEXT + place.level);
+        value = 2 + (uint32_t)take_bit(u, SQZ_LOW_CONTEXT + context.level);
     } else if (order == 2) {
-        low = (uint32_t)take_bit(u, SQZ_LOW_CONTEXT + SQZ_LEVELS + place.level);
+        low = (uint32_t)take_bit(u, SQZ_LOW_CONTEXT + SQZ_LEVELS + context.level);
         value = 4 + 2 * low;
-        value += (uint32_t)take_bit(u, SQZ_LOW_CONTEXT + (2 + (int)low) * SQZ_LEVELS + place.level);
+        value +=
+            (uint32_t)take_bit(u, SQZ_LOW_CONTEXT + (2 + (int)low) * SQZ_LEVELS + context.level);
     } else if (order > 2 && order < 15) {
         int tree = order < 6 ? order : 6;
         low = take_tree(u, SQZ_HIGH_CONTEXT + (1 << tree) - 8, tree);
@@ -361,7 +362,7 @@ bool sqz_unpack_begin(struct sqz_unpacker *u, const struct sqz_packed_tensor *te
 {
     memset(u, 0, sizeof *u);
     u->tensor = *tensor;
-    reset_chances(u);
+    reset_models(u);
     if (tensor->coder == SQZ_CODER_RANGE)
         start_range(u);
     if (tensor->coding == SQZ_CODING_CODEBOOK) {
@@ -369,7 +370,7 @@ bool sqz_unpack_begin(struct sqz_unpacker *u, const struct sqz_packed_tensor *te
         if (!codebook || !take_entries(u, 1, 0, negative, codebook) ||
             !take_entries(u, 0, 1, positive, codebook + negative))
             return false;
-        reset_chances(u);
+        reset_models(u);
     }
     return tensor->coder == SQZ_CODER_RANGE ? !u->bad : start_huffman(u);
 }
@@ -384,7 +385,7 @@ static bool code_is_known(const struct sqz_packed_tensor *tensor, int code)
 
 static int take_difference(struct sqz_unpacker *u, int old)
 {
-    int difference = take_code(u, sqz_place_of_difference(old, u->last[0] + u->last[1]));
+    int difference = take_code(u, sqz_code_context_of_difference(old, u->last[0] + u->last[1]));
     u->last[1] = u->last[0];
     u->last[0] = difference != 0;
     return old + difference;
@@ -411,7 +412,7 @@ bool sqz_unpack_codes(struct sqz_unpacker *u, const int16_t *above, const int16_
         int code = old ? take_difference(u, old[column])
                    : tensor->coder == SQZ_CODER_HUFFMAN
                        ? take_sparse(u)
-                       : take_code(u, sqz_place_of(above, row, column, &tap));
+                       : take_code(u, sqz_code_context_of(above, row, column, &tap));
         add_to_check(u, (uint16_t)code);
         if (u->bad || !code_is_known(tensor, code))
             return false;

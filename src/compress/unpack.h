@@ -66,36 +66,36 @@ bool sqz_packed_next(struct sqz_packed *packed, struct sqz_packed_tensor *out);
 #define SQZ_MANTISSA_CONTEXT (SQZ_EXPONENT_CONTEXT + 256)
 
 // The probability of a 1, as two averages of different memory.
-struct sqz_chance {
+struct sqz_bit_model {
     uint16_t fast, slow;
     uint16_t seen; // saturates; the first bits count more
 };
-static inline void sqz_chance_update(struct sqz_chance *chance, int bit)
+static inline void sqz_bit_model_update(struct sqz_bit_model *model, int bit)
 {
-    int fast = chance->seen < 4 ? chance->seen + 1 : 5, slow = chance->seen + 1;
-    chance->seen = (uint16_t)(chance->seen + (chance->seen < 7));
+    int fast = model->seen < 4 ? model->seen + 1 : 5, slow = model->seen + 1;
+    model->seen = (uint16_t)(model->seen + (model->seen < 7));
     if (bit) {
-        chance->fast = (uint16_t)(chance->fast + ((65535 - chance->fast) >> fast));
-        chance->slow = (uint16_t)(chance->slow + ((65535 - chance->slow) >> slow));
+        model->fast = (uint16_t)(model->fast + ((65535 - model->fast) >> fast));
+        model->slow = (uint16_t)(model->slow + ((65535 - model->slow) >> slow));
     } else {
-        chance->fast = (uint16_t)(chance->fast - (chance->fast >> fast));
-        chance->slow = (uint16_t)(chance->slow - (chance->slow >> slow));
+        model->fast = (uint16_t)(model->fast - (model->fast >> fast));
+        model->slow = (uint16_t)(model->slow - (model->slow >> slow));
     }
 }
 // In 1/65536, never certain: a bit costs at least 1/710 of a bit.
-static inline uint32_t sqz_chance_of(const struct sqz_chance *chance)
+static inline uint32_t sqz_bit_model_probability(const struct sqz_bit_model *model)
 {
-    uint32_t p = ((uint32_t)chance->fast + chance->slow) >> 1;
+    uint32_t p = ((uint32_t)model->fast + model->slow) >> 1;
     return p < 64 ? 64 : p > 65536 - 64 ? 65536 - 64 : p;
 }
 
-// Where a code stands: what its contexts follow from. Magnitudes are those of neighbours that are
-// already known, 0 where there are none.
-struct sqz_place {
+// Selects the bit models of a code: classes of the magnitudes and signs of its neighbours that are
+// already decoded, 0 where there are none.
+struct sqz_code_context {
     uint8_t level; // 0..9
     uint8_t sign;  // 0..8
 };
-// The place in the kernel, which runs along with the columns of a row: starts as {kh, kw, 0, 0}.
+// The position in the kernel, which advances with the columns of a row: starts as {kh, kw, 0, 0}.
 struct sqz_tap {
     int kh, kw, x, y;
 };
@@ -108,10 +108,10 @@ static inline void sqz_tap_next(struct sqz_tap *tap)
         tap->y = 0;
 }
 // row[column] is not known yet; `above` is the row before, NULL for the first.
-struct sqz_place sqz_place_of(const int16_t *above, const int16_t *row, uint32_t column,
-                              const struct sqz_tap *tap);
+struct sqz_code_context sqz_code_context_of(const int16_t *above, const int16_t *row,
+                                            uint32_t column, const struct sqz_tap *tap);
 // The same for a difference from `old`; `recent`: how many of the last two were not 0.
-struct sqz_place sqz_place_of_difference(int old, int recent);
+struct sqz_code_context sqz_code_context_of_difference(int old, int recent);
 
 struct sqz_unpacker {
     struct sqz_packed_tensor tensor;
@@ -123,7 +123,7 @@ struct sqz_unpacker {
     uint8_t last[2];        // FLOAT: whether the last values were not zero
     uint16_t counts[2][16]; // Huffman: codes of each length, of gaps and of codes
     uint8_t symbols[2][256];
-    struct sqz_chance chances[SQZ_CONTEXTS];
+    struct sqz_bit_model models[SQZ_CONTEXTS];
 };
 // `codebook`: where a CODEBOOK tensor's entries go, the bits of floats: negatives from the smallest
 // magnitude up, then positives; room for SQZ_CODEBOOK. NULL is allowed for other codings.

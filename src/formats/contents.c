@@ -89,7 +89,7 @@ enum sqz_status sqz_contents_write(const struct sqz_contents *contents, struct s
     for (size_t i = 0; i < contents->n; i++)
         tensors[i] = (struct sqz_named){contents->names[i], &contents->coded[i]};
     enum sqz_status status =
-        sqz_pack_file(tensors, contents->n, contents->texts, contents->n_texts, &file, err);
+        sqz_encode_file(tensors, contents->n, contents->texts, contents->n_texts, &file, err);
     sqz_free(tensors);
     if (status)
         sqz_text_release(&file);

@@ -43,7 +43,7 @@ static void put_replaced(struct maker *maker, const struct sqz_coded *new)
 {
     size_t before = maker->payloads.length;
     uint32_t check;
-    sqz_coded_pack(new, &maker->payloads, &check);
+    sqz_coded_encode(new, &maker->payloads, &check);
     put(&maker->entries, new->coding, 1);
     put(&maker->entries, new->coder, 1);
     put(&maker->entries, new->parameter, 4);
@@ -57,7 +57,7 @@ static void put_differences(struct maker *maker, const struct sqz_coded *old,
     if (!maker->begun)
         sqz_range_start(&maker->encoder, &maker->stream);
     maker->begun = true;
-    sqz_differences_pack(old, new, &maker->encoder, &maker->sums);
+    sqz_differences_encode(old, new, &maker->encoder, &maker->sums);
 }
 
 static void put_tensor(struct maker *maker, const struct sqz_coded *old,

@@ -108,7 +108,7 @@ static enum sqz_status take_replaced(struct applier *a, const struct sqz_coded *
         return damaged(a, "an entry is impossible", err);
     for (int i = 0; i < 4; i++)
         tensor.dims[i] = (uint32_t)old->dims[i];
-    enum sqz_status status = sqz_coded_unpack(&tensor, out, &problem);
+    enum sqz_status status = sqz_coded_decode(&tensor, out, &problem);
     if (status == SQZ_E_DATA)
         return damaged(a, problem.text, err);
     return status ? sqz_fail(err, status, "%s", problem.text) : SQZ_OK;
@@ -134,7 +134,7 @@ static enum sqz_status take_tensor(struct applier *a, const struct sqz_coded *ol
         status = damaged(a, "a step is impossible", err);
     if (!status && codes && !a->stream_size)
         status = damaged(a, "it has no differences", err);
-    if (!status && codes && sqz_differences_unpack(&a->stream, old, out, &problem))
+    if (!status && codes && sqz_differences_decode(&a->stream, old, out, &problem))
         status = damaged(a, problem.text, err);
     if (status)
         sqz_coded_release(out);

@@ -67,7 +67,7 @@ enum sqz_status sqz_packed_take(const char *path, struct sqz_packed *packed, str
     enum sqz_status status = take_entry(path, packed, &tensor, err);
     if (status)
         return status;
-    status = sqz_coded_unpack(&tensor, out, NULL);
+    status = sqz_coded_decode(&tensor, out, NULL);
     return status ? fail_tensor(path, packed->name, status, err) : SQZ_OK;
 }
 
@@ -114,7 +114,7 @@ static void decode_tensor(void *arg, int task, int worker)
     int i = decoding->n - 1 - task; // the last ones are the longest work
     struct sqz_coded coded = {0};
     (void)worker;
-    decoding->status[i] = sqz_coded_unpack(&decoding->tensors[i], &coded, NULL);
+    decoding->status[i] = sqz_coded_decode(&decoding->tensors[i], &coded, NULL);
     if (!decoding->status[i])
         sqz_coded_to_bits(&coded, decoding->out->arrays[i].data);
     sqz_coded_release(&coded);
@@ -212,7 +212,7 @@ enum sqz_status sqz_archive_to_sqz(const struct sqz_archive *archive, enum sqz_c
     for (size_t i = 0; i < archive->n_metadata && !status; i++)
         texts[i] = (struct sqz_key_value){archive->metadata[i].key, archive->metadata[i].value};
     if (!status)
-        status = sqz_pack_file(tensors, n, texts, archive->n_metadata, &file, err);
+        status = sqz_encode_file(tensors, n, texts, archive->n_metadata, &file, err);
     if (status)
         sqz_text_release(&file);
     else

@@ -2,7 +2,7 @@
 #ifndef SQZ_FORMATS_SQZ_H
 #define SQZ_FORMATS_SQZ_H
 
-#include "compress/pack.h"
+#include "compress/encoder.h"
 #include "formats/formats.h"
 
 // Checks header and trailer of a file in memory, which *out then points into.

@@ -229,16 +229,17 @@ enum sqz_status sqz_checkpoint_take_weights(const char *path, const struct sqz_a
     return status;
 }
 
-// The quantizer's steps, then its reach. The array exists only once the quantizer is in the loop.
-static enum sqz_status add_grid(struct sqz_archive *archive, const struct sqz_grid *grid,
-                                struct sqz_error *err)
+// The quantizer's steps, then its dead zone. The array exists only once the quantizer is in the
+// loop.
+static enum sqz_status add_grid(struct sqz_archive *archive,
+                                const struct sqz_uniform_quantizer *grid, struct sqz_error *err)
 {
     size_t n = (size_t)grid->net->n_params, size = n + 1;
     struct sqz_array *array = sqz_archive_add(archive, GRID, SQZ_F32, 1, &size, NULL);
     if (!array)
         return sqz_fail_memory(err, GRID, size * sizeof(float));
     memcpy(array->data, grid->steps, n * sizeof(float));
-    memcpy((float *)array->data + n, &grid->reach, sizeof(float));
+    memcpy((float *)array->data + n, &grid->dead_zone, sizeof(float));
     return SQZ_OK;
 }
 
@@ -257,7 +258,7 @@ static enum sqz_status take_grid(const char *path, const struct sqz_archive *arc
     if (!good)
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable %s.", path, GRID);
     memcpy(fake_quant->grid.steps, values, n * sizeof *values);
-    fake_quant->grid.reach = values[n];
+    fake_quant->grid.dead_zone = values[n];
     fake_quant->kind = fake_quant->planned_kind;
     return SQZ_OK;
 }

@@ -1,5 +1,5 @@
 // Two models side by side on the same images: `validate A --against B`.
-#include "compress/answers.h"
+#include "compress/predictions.h"
 #include "net/infer.h"
 #include "train/evaluate.h"
 #include "train/loss.h"

@@ -7,9 +7,9 @@ enum sqz_status sqz_fake_quant_init(const struct sqz_net *net, struct sqz_pool *
                                     struct sqz_fake_quant *out, struct sqz_error *err)
 {
     *out = (struct sqz_fake_quant){.pool = pool, .n = net->n_weights};
-    enum sqz_status status = sqz_grid_new(net, &out->grid, err);
+    enum sqz_status status = sqz_uniform_quantizer_new(net, &out->grid, err);
     if (!status)
-        status = sqz_ties_new(net, &out->ties, err);
+        status = sqz_weight_sharing_new(net, &out->ties, err);
     if (!status && (!(out->rounded = sqz_new_aligned(out->n, sizeof *out->rounded)) ||
                     !(out->zeros = sqz_new_array(out->n, sizeof *out->zeros))))
         status = sqz_fail_memory(err, "fake quantization", out->n * sizeof *out->rounded);
@@ -20,8 +20,8 @@ enum sqz_status sqz_fake_quant_init(const struct sqz_net *net, struct sqz_pool *
 
 void sqz_fake_quant_release(struct sqz_fake_quant *fake_quant)
 {
-    sqz_grid_release(&fake_quant->grid);
-    sqz_ties_release(&fake_quant->ties);
+    sqz_uniform_quantizer_release(&fake_quant->grid);
+    sqz_weight_sharing_release(&fake_quant->ties);
     sqz_free(fake_quant->rounded);
     sqz_free(fake_quant->zeros);
     *fake_quant = (struct sqz_fake_quant){0};
@@ -31,7 +31,7 @@ const float *sqz_fake_quant_weights(struct sqz_fake_quant *fake_quant, const flo
 {
     if (fake_quant->kind != SQZ_QUANT_UNIFORM)
         return weights;
-    sqz_grid_round(&fake_quant->grid, fake_quant->pool, weights, fake_quant->rounded);
+    sqz_uniform_quantizer_round(&fake_quant->grid, fake_quant->pool, weights, fake_quant->rounded);
     return fake_quant->rounded;
 }
 
@@ -76,7 +76,7 @@ void sqz_fake_quant_before_update(struct sqz_fake_quant *fake_quant, const float
                                   float *gradient)
 {
     if (fake_quant->kind == SQZ_QUANT_SHARED)
-        sqz_ties_sum(&fake_quant->ties, fake_quant->pool, weights, gradient);
+        sqz_weight_sharing_sum_gradients(&fake_quant->ties, fake_quant->pool, weights, gradient);
 }
 
 // The optimizer's momentum would move a zero that was pruned a moment ago.
@@ -86,5 +86,5 @@ void sqz_fake_quant_after_update(struct sqz_fake_quant *fake_quant, float *weigh
     if (fake_quant->keeps_zeros)
         sqz_pool_run(fake_quant->pool, fake_quant->grid.net->n_params, restore_zeros, &pass);
     if (fake_quant->kind == SQZ_QUANT_SHARED)
-        sqz_ties_settle(&fake_quant->ties, fake_quant->pool, weights);
+        sqz_weight_sharing_sync(&fake_quant->ties, fake_quant->pool, weights);
 }

@@ -5,8 +5,8 @@
 #ifndef SQZ_TRAIN_FAKE_QUANT_H
 #define SQZ_TRAIN_FAKE_QUANT_H
 
-#include "compress/grid.h"
-#include "compress/ties.h"
+#include "compress/uniform_quantizer.h"
+#include "compress/weight_sharing.h"
 #include <stdbool.h>
 
 enum sqz_quant_kind {
@@ -17,12 +17,12 @@ enum sqz_quant_kind {
 struct sqz_fake_quant {
     struct sqz_pool *pool; // borrowed
     enum sqz_quant_kind kind;
-    enum sqz_quant_kind planned_kind; // `kind` once the quantizer is in the loop
-    bool keeps_zeros;                 // weights of 0 are not trained
-    struct sqz_grid grid;             // UNIFORM
-    struct sqz_ties ties;             // SHARED
-    float *rounded;                   // UNIFORM: what the last forward pass used
-    unsigned char *zeros;             // which weights were 0 before the update
+    enum sqz_quant_kind planned_kind;  // `kind` once the quantizer is in the loop
+    bool keeps_zeros;                  // weights of 0 are not trained
+    struct sqz_uniform_quantizer grid; // UNIFORM
+    struct sqz_weight_sharing ties;    // SHARED
+    float *rounded;                    // UNIFORM: what the last forward pass used
+    unsigned char *zeros;              // which weights were 0 before the update
     size_t n;
     const float *export_weights; // the weights as a file will hold them, which validation uses;
                                  // NULL: not made yet

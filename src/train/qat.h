@@ -44,8 +44,9 @@ bool sqz_qat_is_final(const struct sqz_run *run);
 enum sqz_status sqz_qat_quantize(struct sqz_run *run, size_t size, struct sqz_error *err);
 // Takes steps and old weights from option ckpt_path's file, the base of update_budget.
 enum sqz_status sqz_qat_read_base(struct sqz_run *run, struct sqz_error *err);
-// Raises the grid's reach until the file (with a base: the patch) of `weights` fits into `bytes`,
-// and leaves its values in qat->export_weights. With `keep` the training goes on with that reach.
+// Raises the grid's dead zone until the file (with a base: the patch) of `weights` fits into
+// `bytes`, and leaves its values in qat->export_weights. With `keep` the training goes on with that
+// dead zone.
 enum sqz_status sqz_qat_fit(struct sqz_run *run, const float *weights, size_t bytes, bool keep,
                             struct sqz_error *err);
 

@@ -9,7 +9,7 @@
 
 enum {
     IMAGES = 256, // that the steps are chosen by
-    ROUNDS = 12   // of the search for a reach
+    ROUNDS = 12   // of the search for a dead zone
 };
 
 // --- Bytes ---
@@ -41,12 +41,13 @@ static enum sqz_status measure_patch(const struct sqz_run *run, const float *wei
 }
 
 // One try: what is nearer to its base (without one: to 0) than so many steps stays there.
-static enum sqz_status try_reach(struct sqz_run *run, const float *weights, double reach,
-                                 size_t *bytes, struct sqz_error *err)
+static enum sqz_status try_dead_zone(struct sqz_run *run, const float *weights, double dead_zone,
+                                     size_t *bytes, struct sqz_error *err)
 {
     struct sqz_qat *qat = run->qat;
-    qat->fake_quant.grid.reach = (float)reach;
-    sqz_grid_round(&qat->fake_quant.grid, run->environment->pool, weights, qat->export_weights);
+    qat->fake_quant.grid.dead_zone = (float)dead_zone;
+    sqz_uniform_quantizer_round(&qat->fake_quant.grid, run->environment->pool, weights,
+                                qat->export_weights);
     return qat->budget ? measure_patch(run, qat->export_weights, bytes, err)
                        : measure_size(run, qat->export_weights, bytes, err);
 }
@@ -57,33 +58,33 @@ static enum sqz_status search(struct sqz_run *run, const float *weights, size_t 
 {
     size_t bytes = 0;
     double low = -1, high = 16; // log2: half a step is rounding; beyond that lie no codes
-    enum sqz_status status = try_reach(run, weights, exp2(high), &bytes, err);
+    enum sqz_status status = try_dead_zone(run, weights, exp2(high), &bytes, err);
     if (!status && bytes > bound)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "The %s cannot have %zu bytes: with hardly any code left it has %zu.",
                         run->qat->budget ? "patch" : "file", bound, bytes);
     if (!status)
-        status = try_reach(run, weights, exp2(low), &bytes, err);
+        status = try_dead_zone(run, weights, exp2(low), &bytes, err);
     if (status || bytes <= bound)
         return status;
     for (int i = 0; i < ROUNDS && !status; i++) {
         double middle = (low + high) / 2;
-        status = try_reach(run, weights, exp2(middle), &bytes, err);
+        status = try_dead_zone(run, weights, exp2(middle), &bytes, err);
         if (bytes > bound)
             low = middle;
         else
             high = middle;
     }
-    return status ? status : try_reach(run, weights, exp2(high), &bytes, err);
+    return status ? status : try_dead_zone(run, weights, exp2(high), &bytes, err);
 }
 
 enum sqz_status sqz_qat_fit(struct sqz_run *run, const float *weights, size_t bytes, bool keep,
                             struct sqz_error *err)
 {
-    float *reach = &run->qat->fake_quant.grid.reach, before = *reach;
+    float *dead_zone = &run->qat->fake_quant.grid.dead_zone, before = *dead_zone;
     enum sqz_status status = search(run, weights, bytes, err);
     if (!keep || status)
-        *reach = before;
+        *dead_zone = before;
     return status;
 }
 
@@ -169,10 +170,10 @@ static enum sqz_status choose_steps(struct sqz_run *run, size_t size, struct sqz
         status = sqz_auto_run(&job, qat->export_weights, &result, err);
     if (!status) {
         memcpy(run->stepper.weights, qat->export_weights, net->n_weights * sizeof(float));
-        qat->fake_quant.grid.reach = 0.5F;
+        qat->fake_quant.grid.dead_zone = 0.5F;
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Rounded to fit into %zu bytes, at KL %.4f from what was trained.", size,
-                     result.reading.kl);
+                     result.divergence.kl);
     }
     sqz_free(images.values);
     return status;
@@ -212,7 +213,7 @@ static float step_of(const struct sqz_contents *base, const char *name)
 static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *old,
                                  struct sqz_error *err)
 {
-    struct sqz_grid *grid = &run->qat->fake_quant.grid;
+    struct sqz_uniform_quantizer *grid = &run->qat->fake_quant.grid;
     const struct sqz_net *net = run->setup.model->net;
     if (old->net->n_weights != net->n_weights)
         return sqz_fail(err, SQZ_E_CONFIG,
@@ -233,7 +234,7 @@ static enum sqz_status take_base(struct sqz_run *run, const struct sqz_model *ol
                         "update_budget needs a file of steps, as \"squeezenet compress\" makes it; "
                         "\"%s\" has none.",
                         run->setup.options->ckpt_path);
-    grid->reach = 0.5F;
+    grid->dead_zone = 0.5F;
     run->qat->fake_quant.kind = run->qat->fake_quant.planned_kind = SQZ_QUANT_UNIFORM;
     return SQZ_OK;
 }

@@ -11,7 +11,7 @@
 #include "base/random.h"
 #include "compress/auto.h"
 #include "compress/deep.h"
-#include "compress/pack.h"
+#include "compress/encoder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static enum sqz_status measure_size(void *arg, const float *w, size_t *bytes, st
                          SQZ_OK);
         // What the quantiser made is found again.
         assert_int_equal(coded.coding, SQZ_CODING_STEP);
-        sqz_coded_pack(&coded, &payload, &check);
+        sqz_coded_encode(&coded, &payload, &check);
         *bytes += payload.length;
         sqz_text_release(&payload);
         sqz_coded_release(&coded);
@@ -106,8 +106,8 @@ static void test_size(void **state)
         struct sqz_auto_result result = run(job, 2, out);
         assert_int_equal(measure_size(NULL, out, &bytes, NULL), SQZ_OK);
         assert_true(bytes <= size && bytes > size * 9 / 10);
-        assert_true(result.reading.kl < before && result.reading.kl >= 0);
-        before = result.reading.kl;
+        assert_true(result.divergence.kl < before && result.divergence.kl >= 0);
+        before = result.divergence.kl;
     }
     sqz_free(out);
 }
@@ -137,7 +137,7 @@ static void test_weights_on_a_grid(void **state)
     struct sqz_auto_result result = run(job, 2, out);
     assert_int_equal(measure_size(NULL, out, &bytes, NULL), SQZ_OK);
     assert_true(bytes <= job.size && bytes > job.size * 95 / 100);
-    assert_true(result.reading.kl > 0);
+    assert_true(result.divergence.kl > 0);
     for (int p = 0; p < net->n_params; p++) {
         assert_true(coarser[p] >= steps[p]);
         kept += coarser[p] == steps[p];
@@ -150,14 +150,14 @@ static void test_weights_on_a_grid(void **state)
     sqz_free(coarser);
 }
 
-static void test_loss_bound_and_threads(void **state)
+static void test_divergence_bound_and_threads(void **state)
 {
     float *one = sqz_new_array(net->n_weights, sizeof *one);
     float *other = sqz_new_array(net->n_weights, sizeof *other);
     struct sqz_auto_job job = {.images = images, .n_images = IMAGES, .max_kl = 0.002};
     (void)state;
     struct sqz_auto_result result = run(job, 1, one);
-    assert_true(result.reading.kl <= 0.002 && result.reading.kl > 0.0002);
+    assert_true(result.divergence.kl <= 0.002 && result.divergence.kl > 0.0002);
     run(job, 3, other);
     assert_memory_equal(one, other, net->n_weights * sizeof *one);
     sqz_free(one);
@@ -170,22 +170,22 @@ static void test_images_help(void **state)
     struct sqz_auto_job with = {.images = images, .n_images = IMAGES, .size = 300000};
     struct sqz_auto_job without = {.size = 300000};
     struct sqz_pool *pool = NULL;
-    struct sqz_meter *meter = NULL;
-    struct sqz_reading a, b;
+    struct sqz_divergence_probe *probe = NULL;
+    struct sqz_divergence a, b;
     (void)state;
     assert_int_equal(sqz_pool_new(2, &pool, NULL), SQZ_OK);
-    assert_int_equal(sqz_meter_new(net, weights, sqz_kernels_get(sqz_cpu_level(NULL)), pool, images,
-                                   NULL, IMAGES, &meter, NULL),
+    assert_int_equal(sqz_divergence_probe_new(net, weights, sqz_kernels_get(sqz_cpu_level(NULL)),
+                                              pool, images, NULL, IMAGES, &probe, NULL),
                      SQZ_OK);
     run(with, 2, out);
-    assert_int_equal(sqz_meter_read(meter, out, &a, NULL), SQZ_OK);
-    assert_true(isnan(run(without, 2, out).reading.kl));
-    assert_int_equal(sqz_meter_read(meter, out, &b, NULL), SQZ_OK);
+    assert_int_equal(sqz_divergence_probe_measure(probe, out, &a, NULL), SQZ_OK);
+    assert_true(isnan(run(without, 2, out).divergence.kl));
+    assert_int_equal(sqz_divergence_probe_measure(probe, out, &b, NULL), SQZ_OK);
     assert_true(a.kl < 0.7 * b.kl);
-    // The meter at rest.
-    assert_int_equal(sqz_meter_read(meter, weights, &a, NULL), SQZ_OK);
+    // Nothing changed: no divergence.
+    assert_int_equal(sqz_divergence_probe_measure(probe, weights, &a, NULL), SQZ_OK);
     assert_true(a.kl == 0 && a.agreement == 1 && a.drop == 0);
-    sqz_meter_free(meter);
+    sqz_divergence_probe_free(probe);
     sqz_pool_free(pool);
     sqz_free(out);
 }
@@ -288,7 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_weights_on_a_grid),
-        cmocka_unit_test(test_loss_bound_and_threads),
+        cmocka_unit_test(test_divergence_bound_and_threads),
         cmocka_unit_test(test_images_help),
         cmocka_unit_test(test_deep),
     };

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
-#include "compress/pack.h"
+#include "compress/encoder.h"
 #include "compress/sha256.h"
 
 #include <math.h>
@@ -41,13 +41,13 @@ static size_t round_trip(const float *values, int rank, const size_t *dims, enum
     struct sqz_text payload = {0};
     uint32_t check;
     assert_int_equal(sqz_coded_from_floats(values, rank, dims, coder, &coded, NULL), SQZ_OK);
-    sqz_coded_pack(&coded, &payload, &check);
+    sqz_coded_encode(&coded, &payload, &check);
     assert_false(payload.failed);
     uint8_t *exact = malloc(payload.length);
     assert_non_null(exact);
     memcpy(exact, payload.data, payload.length);
     struct sqz_packed_tensor entry = entry_of(&coded, exact, payload.length, check);
-    assert_int_equal(sqz_coded_unpack(&entry, &back, NULL), SQZ_OK);
+    assert_int_equal(sqz_coded_decode(&entry, &back, NULL), SQZ_OK);
     size_t n = coded.rows * coded.columns;
     assert_true(n / SQZ_PER_BYTE <= payload.length);
     uint32_t *bits = calloc(n, sizeof *bits);
@@ -57,10 +57,10 @@ static size_t round_trip(const float *values, int rank, const size_t *dims, enum
     sqz_coded_release(&back);
     // Any other length is refused, and so is a wrong check.
     entry.payload_size--;
-    assert_int_equal(sqz_coded_unpack(&entry, &back, NULL), SQZ_E_DATA);
+    assert_int_equal(sqz_coded_decode(&entry, &back, NULL), SQZ_E_DATA);
     entry.payload_size++;
     entry.check ^= 1;
-    assert_int_equal(sqz_coded_unpack(&entry, &back, NULL), SQZ_E_DATA);
+    assert_int_equal(sqz_coded_decode(&entry, &back, NULL), SQZ_E_DATA);
     size_t size = payload.length;
     *kept = coded;
     sqz_coded_release(&coded);

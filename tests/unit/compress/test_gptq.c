@@ -1,4 +1,4 @@
-// Second-order rounding against plain rounding, by the definition of the damage.
+// Second-order rounding against plain rounding, by the definition of the distortion.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,15 +13,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS = 24, COLUMNS = 60, STEPS = 3, WAYS = STEPS + 1 };
-static const float steps[WAYS] = {0.1f, 0.3f, 0.6f, 0.6f};
-static const float zero_price = 0.7f; // of the last way
+enum { ROWS = 24, COLUMNS = 60, STEPS = 3, CANDIDATES = STEPS + 1 };
+static const float steps[CANDIDATES] = {0.1f, 0.3f, 0.6f, 0.6f};
+static const float zero_threshold = 0.7f; // of the last candidate
 static float weights[ROWS * COLUMNS];
 static double mean[COLUMNS], covariance[COLUMNS * COLUMNS];
-static struct sqz_moments moments = {
+static struct sqz_input_statistics statistics = {
     .columns = COLUMNS, .count = 1, .mean = mean, .covariance = covariance};
-static int16_t codes[WAYS][ROWS * COLUMNS];
-static double loss[WAYS];
+static int16_t codes[CANDIDATES][ROWS * COLUMNS];
+static double distortion[CANDIDATES];
 
 static void fill(bool correlated, bool sparse)
 {
@@ -50,24 +50,24 @@ static void fill(bool correlated, bool sparse)
 static void run(bool keep_zeros, int threads)
 {
     struct sqz_pool *pool = NULL;
-    int16_t *pointers[WAYS] = {codes[0], codes[1], codes[2], codes[3]};
-    struct sqz_gptq_way ways[WAYS] = {{steps[0], 0}, {steps[1], 0}, {steps[2], 0}};
-    ways[STEPS] = (struct sqz_gptq_way){steps[STEPS], zero_price};
+    int16_t *pointers[CANDIDATES] = {codes[0], codes[1], codes[2], codes[3]};
+    struct sqz_candidate candidates[CANDIDATES] = {{steps[0], 0}, {steps[1], 0}, {steps[2], 0}};
+    candidates[STEPS] = (struct sqz_candidate){steps[STEPS], zero_threshold};
     struct sqz_gptq_job job = {.weights = weights,
                                .rows = ROWS,
-                               .moments = &moments,
+                               .statistics = &statistics,
                                .keep_zeros = keep_zeros,
-                               .ways = ways,
-                               .n_ways = WAYS,
+                               .candidates = candidates,
+                               .n_candidates = CANDIDATES,
                                .codes = pointers,
-                               .loss = loss};
+                               .distortion = distortion};
     assert_int_equal(sqz_pool_new(threads, &pool, NULL), SQZ_OK);
     assert_int_equal(sqz_gptq_run(&job, pool, NULL), SQZ_OK);
     sqz_pool_free(pool);
 }
 
 // The mean squared error of the outputs, in full.
-static double damage(const int16_t *c, float step)
+static double squared_error(const int16_t *c, float step)
 {
     double sum = 0;
     for (int r = 0; r < ROWS; r++)
@@ -88,8 +88,8 @@ static void test_uncorrelated_is_plain_rounding(void **state)
     for (int s = 0; s < STEPS; s++) {
         for (int i = 0; i < ROWS * COLUMNS; i++)
             assert_int_equal(codes[s][i], lrintf(weights[i] / steps[s]));
-        // The damping counts as damage, too: 2 % here.
-        assert_true(fabs(loss[s] / damage(codes[s], steps[s]) - 1.02) < 1e-4);
+        // The damping is part of the distortion: 2 % here.
+        assert_true(fabs(distortion[s] / squared_error(codes[s], steps[s]) - 1.02) < 1e-4);
     }
 }
 
@@ -103,9 +103,9 @@ static void test_correlated_is_far_better(void **state)
         for (int s = 0; s < STEPS; s++) {
             for (int i = 0; i < ROWS * COLUMNS; i++)
                 plain[i] = (int16_t)lrintf(weights[i] / steps[s]);
-            double ours = damage(codes[s], steps[s]);
-            assert_true(ours < 0.6 * damage(plain, steps[s]));
-            assert_true(loss[s] >= ours && loss[s] < 1.3 * ours);
+            double ours = squared_error(codes[s], steps[s]);
+            assert_true(ours < 0.6 * squared_error(plain, steps[s]));
+            assert_true(distortion[s] >= ours && distortion[s] < 1.3 * ours);
         }
     }
 }
@@ -136,14 +136,14 @@ static int count_zeros(const int16_t *c)
     return zeros;
 }
 
-static void test_zeros_for_a_price(void **state)
+static void test_zero_threshold(void **state)
 {
     (void)state;
     fill(false, false);
     run(false, 1);
     for (int i = 0; i < ROWS * COLUMNS; i++) {
         float size = fabsf(weights[i]) / steps[STEPS];
-        bool dropped = size < 0.5f + zero_price / 2;
+        bool dropped = size < 0.5f + zero_threshold / 2;
         assert_int_equal(codes[STEPS][i], dropped ? 0 : lrintf(weights[i] / steps[STEPS]));
     }
     // Where columns differ, the cheap ones go: as many zeros by size alone do more harm.
@@ -158,25 +158,25 @@ static void test_zeros_for_a_price(void **state)
         for (int i = 0; i < ROWS * COLUMNS; i++)
             plain[i] = fabsf(weights[i]) < bound ? 0 : (int16_t)lrintf(weights[i] / steps[STEPS]);
     } while (count_zeros(plain) < zeros);
-    const double ours = damage(codes[STEPS], steps[STEPS]);
-    assert_true(ours < 0.6 * damage(plain, steps[STEPS]));
-    assert_true(loss[STEPS] >= ours && loss[STEPS] < 1.3 * ours);
+    const double ours = squared_error(codes[STEPS], steps[STEPS]);
+    assert_true(ours < 0.6 * squared_error(plain, steps[STEPS]));
+    assert_true(distortion[STEPS] >= ours && distortion[STEPS] < 1.3 * ours);
 }
 
 static void test_threads(void **state)
 {
-    static int16_t first[WAYS][ROWS * COLUMNS];
-    double first_loss[WAYS];
+    static int16_t first[CANDIDATES][ROWS * COLUMNS];
+    double first_distortion[CANDIDATES];
     (void)state;
     fill(true, true);
     run(true, 1);
     memcpy(first, codes, sizeof codes);
-    memcpy(first_loss, loss, sizeof loss);
+    memcpy(first_distortion, distortion, sizeof distortion);
     for (int threads = 2; threads < 5; threads++) {
         memset(codes, 1, sizeof codes);
         run(true, threads);
         assert_memory_equal(first, codes, sizeof codes);
-        assert_memory_equal(first_loss, loss, sizeof loss);
+        assert_memory_equal(first_distortion, distortion, sizeof distortion);
     }
 }
 
@@ -186,7 +186,7 @@ int main(void)
         cmocka_unit_test(test_uncorrelated_is_plain_rounding),
         cmocka_unit_test(test_correlated_is_far_better),
         cmocka_unit_test(test_zeros_stay),
-        cmocka_unit_test(test_zeros_for_a_price),
+        cmocka_unit_test(test_zero_threshold),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

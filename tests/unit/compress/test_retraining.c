@@ -8,9 +8,9 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "compress/grid.h"
+#include "compress/uniform_quantizer.h"
 #include "compress/prune.h"
-#include "compress/ties.h"
+#include "compress/weight_sharing.h"
 
 #include <math.h>
 #include <string.h>
@@ -94,11 +94,11 @@ static void test_prune(void **state)
 static void test_grid(void **state)
 {
     (void)state;
-    struct sqz_grid grid;
-    assert_int_equal(sqz_grid_new(net, &grid, NULL), SQZ_OK);
+    struct sqz_uniform_quantizer grid;
+    assert_int_equal(sqz_uniform_quantizer_new(net, &grid, NULL), SQZ_OK);
     for (int p = 0; p < net->n_params; p++)
         grid.steps[p] = net->params[p].kind == SQZ_PARAM_WEIGHT ? 0.003F + 1e-4F * (float)p : 0;
-    sqz_grid_round(&grid, three, weights, changed);
+    sqz_uniform_quantizer_round(&grid, three, weights, changed);
     for (int p = 0; p < net->n_params; p++) {
         const struct sqz_param *param = &net->params[p];
         float step = grid.steps[p];
@@ -117,17 +117,17 @@ static void test_grid(void **state)
     memcpy(grid.base, changed, net->n_weights * sizeof *moved);
     memcpy(moved, changed, net->n_weights * sizeof *moved);
     size_t at = net->params[0].offset;
-    grid.reach = 2;
+    grid.dead_zone = 2;
     moved[at] += 1.9F * grid.steps[0];
     moved[at + 1] += 2.2F * grid.steps[0];
     float far = rintf(changed[at + 1] / grid.steps[0]) + 2;
-    sqz_grid_round(&grid, one, moved, changed);
+    sqz_uniform_quantizer_round(&grid, one, moved, changed);
     assert_true(changed[at] == grid.base[at]);
     assert_true(changed[at + 1] == far * grid.steps[0]);
     changed[at + 1] = grid.base[at + 1];
     assert_memory_equal(changed, grid.base, net->n_weights * sizeof *changed);
     sqz_free(moved);
-    sqz_grid_release(&grid);
+    sqz_uniform_quantizer_release(&grid);
 }
 
 // Every third weight is 0, the others have one of four values.
@@ -143,27 +143,27 @@ static void share(void)
 static void test_ties(void **state)
 {
     (void)state;
-    struct sqz_ties ties;
+    struct sqz_weight_sharing sharing;
     const struct sqz_param *param = &net->params[0];
     float *gradient = sqz_new_array(net->n_weights, sizeof *gradient);
     float *before = sqz_new_array(net->n_weights, sizeof *before);
     double sum = 0;
     assert_true(gradient && before);
-    assert_int_equal(sqz_ties_new(net, &ties, NULL), SQZ_OK);
+    assert_int_equal(sqz_weight_sharing_new(net, &sharing, NULL), SQZ_OK);
     share();
     memcpy(before, changed, net->n_weights * sizeof *before);
     for (size_t i = 0; i < net->n_weights; i++)
         gradient[i] = (float)(i % 13) - 5;
     for (size_t i = 0; i < param->size; i++)
         sum += changed[param->offset + i] == 0.75F ? (double)gradient[param->offset + i] : 0;
-    sqz_ties_sum(&ties, three, changed, gradient);
+    sqz_weight_sharing_sum_gradients(&sharing, three, changed, gradient);
     for (size_t i = 0; i < param->size; i++)
         if (changed[param->offset + i] == 0.75F)
             assert_true(gradient[param->offset + i] == (float)sum);
     // An update whose rounding is not the same everywhere: the groups stay together.
     for (size_t i = 0; i < net->n_weights; i++)
         changed[i] += changed[i] != 0 ? 0.01F * gradient[i] + 1e-6F * (float)(i % 3) : 0;
-    sqz_ties_settle(&ties, three, changed);
+    sqz_weight_sharing_sync(&sharing, three, changed);
     float now = 0;
     for (size_t i = 0; i < param->size; i++) {
         size_t at = param->offset + i;
@@ -174,7 +174,7 @@ static void test_ties(void **state)
         now = now == 0 ? changed[at] : now;
         assert_true(changed[at] == now && now != 0.75F);
     }
-    sqz_ties_release(&ties);
+    sqz_weight_sharing_release(&sharing);
     sqz_free(gradient);
     sqz_free(before);
 }

@@ -1,5 +1,5 @@
-// Second moments of the inputs of every convolution, from patches laid out as rows of a matrix.
-#include "compress/moments.h"
+// Covariances of the inputs of every convolution, from patches laid out as rows of a matrix.
+#include "compress/input_statistics.h"
 
 #include "base/memory.h"
 #include "net/observe.h"
@@ -13,7 +13,7 @@ struct gather {
     const struct sqz_net *net;
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
-    struct sqz_moments *moments;
+    struct sqz_input_statistics *statistics;
     int n;
     struct sqz_observer *observer;
     float *patches, *products; // one part a worker
@@ -22,26 +22,27 @@ struct gather {
     int first, images; // of the block
 };
 
-void sqz_moments_free(struct sqz_moments *moments, int n)
+void sqz_input_statistics_free(struct sqz_input_statistics *statistics, int n)
 {
-    for (int i = 0; moments && i < n; i++) {
-        sqz_free(moments[i].mean);
-        sqz_free(moments[i].covariance);
+    for (int i = 0; statistics && i < n; i++) {
+        sqz_free(statistics[i].mean);
+        sqz_free(statistics[i].covariance);
     }
-    sqz_free(moments);
+    sqz_free(statistics);
 }
 
-static enum sqz_status new_moments(const struct sqz_net *net, struct sqz_moments **out, int *n_out,
-                                   struct sqz_error *err)
+static enum sqz_status new_statistics(const struct sqz_net *net, struct sqz_input_statistics **out,
+                                      int *n_out, struct sqz_error *err)
 {
-    struct sqz_moments *moments = sqz_new_array((size_t)net->n_layers, sizeof *moments);
+    struct sqz_input_statistics *statistics =
+        sqz_new_array((size_t)net->n_layers, sizeof *statistics);
     int n = 0;
-    bool ok = moments != NULL;
+    bool ok = statistics != NULL;
     for (int i = 0; i < net->n_layers && ok; i++) {
         if (net->layers[i].kind != SQZ_LAYER_CONV)
             continue;
         struct sqz_conv conv = sqz_layer_conv(net, i);
-        struct sqz_moments *m = &moments[n++];
+        struct sqz_input_statistics *m = &statistics[n++];
         m->layer = i;
         m->columns = conv.in_c * conv.kernel * conv.kernel;
         m->mean = sqz_new_array((size_t)m->columns, sizeof *m->mean);
@@ -49,20 +50,21 @@ static enum sqz_status new_moments(const struct sqz_net *net, struct sqz_moments
         ok = m->mean && m->covariance;
     }
     if (!ok) {
-        sqz_moments_free(moments, n);
-        return sqz_fail_memory(err, "the moments of the layers' inputs", 0);
+        sqz_input_statistics_free(statistics, n);
+        return sqz_fail_memory(err, "the statistics of the layers' inputs", 0);
     }
-    *out = moments;
+    *out = statistics;
     *n_out = n;
     return SQZ_OK;
 }
 
-enum sqz_status sqz_moments_plain(const struct sqz_net *net, struct sqz_moments **out, int *n_out,
-                                  struct sqz_error *err)
+enum sqz_status sqz_input_statistics_white(const struct sqz_net *net,
+                                           struct sqz_input_statistics **out, int *n_out,
+                                           struct sqz_error *err)
 {
-    enum sqz_status status = new_moments(net, out, n_out, err);
+    enum sqz_status status = new_statistics(net, out, n_out, err);
     for (int i = 0; !status && i < *n_out; i++) {
-        struct sqz_moments *m = &(*out)[i];
+        struct sqz_input_statistics *m = &(*out)[i];
         m->count = 1;
         for (int c = 0; c < m->columns; c++)
             m->covariance[(size_t)c * (size_t)(m->columns + 1)] = 1;
@@ -92,8 +94,8 @@ static int lay_out_patches(const struct sqz_conv *conv, const float *x, int star
 
 // sum += patches' * patches: a weight gradient of a 1x1 convolution whose input and gradient are
 // both the patches.
-static void add_products(const struct gather *g, struct sqz_moments *m, const float *patches, int n,
-                         float *products, void *scratch)
+static void add_products(const struct gather *g, struct sqz_input_statistics *m,
+                         const float *patches, int n, float *products, void *scratch)
 {
     size_t d = (size_t)m->columns;
     struct sqz_conv conv = {.in_h = 1,
@@ -118,7 +120,8 @@ static void add_products(const struct gather *g, struct sqz_moments *m, const fl
 static void gather_layer(void *arg, int task, int worker)
 {
     struct gather *g = arg;
-    struct sqz_moments *m = &g->moments[g->n - 1 - task]; // the last layers are the longest work
+    struct sqz_input_statistics *m =
+        &g->statistics[g->n - 1 - task]; // the last layers are the longest work
     struct sqz_conv conv = sqz_layer_conv(g->net, m->layer);
     int stride = (conv.out_h * conv.out_w + MOST_PATCHES - 1) / MOST_PATCHES;
     float *patches = g->patches + (size_t)worker * g->patch_floats;
@@ -134,7 +137,7 @@ static enum sqz_status take_memory(struct gather *g, const float *weights, struc
 {
     size_t workers = (size_t)sqz_pool_size(g->pool);
     for (int i = 0; i < g->n; i++) {
-        size_t d = (size_t)g->moments[i].columns;
+        size_t d = (size_t)g->statistics[i].columns;
         struct sqz_conv conv = {1, MOST_PATCHES, (int)d, 1, MOST_PATCHES, (int)d, 1, 1, 0};
         size_t scratch = (sqz_conv_scratch_size(g->kernels, &conv) + 63) / 64 * 64;
         g->patch_floats = d * MOST_PATCHES > g->patch_floats ? d * MOST_PATCHES : g->patch_floats;
@@ -152,7 +155,7 @@ static enum sqz_status take_memory(struct gather *g, const float *weights, struc
 }
 
 // From sums to means; the mean's own share leaves the second moments.
-static void finish(struct sqz_moments *m)
+static void finish(struct sqz_input_statistics *m)
 {
     size_t d = (size_t)m->columns;
     for (size_t c = 0; c < d; c++)
@@ -166,18 +169,19 @@ static void finish(struct sqz_moments *m)
             m->covariance[r * d + c] = m->covariance[c * d + r];
 }
 
-enum sqz_status sqz_moments_new(const struct sqz_net *net, const float *weights,
-                                const struct sqz_kernels *kernels, struct sqz_pool *pool,
-                                sqz_images_fn images, void *images_arg, int n_images,
-                                sqz_progress_fn progress, void *progress_arg,
-                                struct sqz_moments **out, int *n_out, struct sqz_error *err)
+enum sqz_status sqz_input_statistics_new(const struct sqz_net *net, const float *weights,
+                                         const struct sqz_kernels *kernels, struct sqz_pool *pool,
+                                         sqz_images_fn images, void *images_arg, int n_images,
+                                         sqz_progress_fn progress, void *progress_arg,
+                                         struct sqz_input_statistics **out, int *n_out,
+                                         struct sqz_error *err)
 {
     struct gather g = {.net = net, .kernels = kernels, .pool = pool};
     const struct sqz_tensor *in = &net->tensors[0];
     size_t pixels = (size_t)in->h * (size_t)in->w * (size_t)in->c;
     float *block = sqz_new_aligned(BLOCK * pixels, sizeof *block);
-    enum sqz_status status = block ? new_moments(net, &g.moments, &g.n, err)
-                                    : sqz_fail_memory(err, "images", BLOCK * pixels * 4);
+    enum sqz_status status = block ? new_statistics(net, &g.statistics, &g.n, err)
+                                   : sqz_fail_memory(err, "images", BLOCK * pixels * 4);
     if (!status)
         status = take_memory(&g, weights, err);
     for (g.first = 0; !status && g.first < n_images; g.first += BLOCK) {
@@ -191,17 +195,17 @@ enum sqz_status sqz_moments_new(const struct sqz_net *net, const float *weights,
         sqz_pool_run(pool, g.n, gather_layer, &g);
     }
     for (int i = 0; !status && i < g.n; i++)
-        finish(&g.moments[i]);
+        finish(&g.statistics[i]);
     sqz_observer_free(g.observer);
     sqz_free(block);
     sqz_free(g.patches);
     sqz_free(g.products);
     sqz_free(g.scratch);
     if (status) {
-        sqz_moments_free(g.moments, g.n);
+        sqz_input_statistics_free(g.statistics, g.n);
         return status;
     }
-    *out = g.moments;
+    *out = g.statistics;
     *n_out = g.n;
     return SQZ_OK;
 }

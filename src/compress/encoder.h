@@ -1,6 +1,7 @@
-// Writes .sqz files (docs/sqz-format.md): tensors as codes, codes as bytes, bytes as a file.
-#ifndef SQZ_COMPRESS_PACK_H
-#define SQZ_COMPRESS_PACK_H
+// Encodes .sqz files (docs/sqz-format.md): tensors as codes, codes as bytes, bytes as a file. The
+// decoder is unpack.h.
+#ifndef SQZ_COMPRESS_ENCODER_H
+#define SQZ_COMPRESS_ENCODER_H
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -15,14 +16,14 @@ struct sqz_range_encoder {
     uint8_t held;    // the byte that a carry may still reach
     uint64_t n_held; // it, and the 0xff that follow it
     bool first;      // the first byte out is always 0 and is left away
-    struct sqz_chance chances[SQZ_CONTEXTS];
+    struct sqz_bit_model models[SQZ_CONTEXTS];
 };
 void sqz_range_start(struct sqz_range_encoder *encoder, struct sqz_text *out);
-void sqz_range_reset(struct sqz_range_encoder *encoder); // the chances only
+void sqz_range_reset(struct sqz_range_encoder *encoder); // the bit models only
 void sqz_range_bit(struct sqz_range_encoder *encoder, int context, int bit);
 void sqz_range_even(struct sqz_range_encoder *encoder, uint32_t value, int bits);
 void sqz_range_tree(struct sqz_range_encoder *encoder, int context, uint32_t value, int bits);
-void sqz_range_code(struct sqz_range_encoder *encoder, struct sqz_place place, int code);
+void sqz_range_code(struct sqz_range_encoder *encoder, struct sqz_code_context context, int code);
 void sqz_range_end(struct sqz_range_encoder *encoder);
 
 // --- Tensors ---
@@ -50,12 +51,12 @@ enum sqz_status sqz_coded_from_floats(const float *values, int rank, const size_
 void sqz_coded_to_bits(const struct sqz_coded *coded, uint32_t *out);
 float sqz_coded_step(const struct sqz_coded *coded); // STEP only
 // Appends the payload; out->failed tells when memory is out.
-void sqz_coded_pack(const struct sqz_coded *coded, struct sqz_text *out, uint32_t *check);
+void sqz_coded_encode(const struct sqz_coded *coded, struct sqz_text *out, uint32_t *check);
 bool sqz_huffman_fits(const struct sqz_coded *coded);
-void sqz_huffman_pack(const struct sqz_coded *coded, struct sqz_text *out);
+void sqz_huffman_encode(const struct sqz_coded *coded, struct sqz_text *out);
 // Decodes one tensor of a file. Rows and columns are within the file's limits already. SQZ_E_DATA,
 // without the file's name, when the payload is damaged.
-enum sqz_status sqz_coded_unpack(const struct sqz_packed_tensor *tensor, struct sqz_coded *out,
+enum sqz_status sqz_coded_decode(const struct sqz_packed_tensor *tensor, struct sqz_coded *out,
                                  struct sqz_error *err);
 
 // --- Patches ---
@@ -74,12 +75,12 @@ bool sqz_coded_can_differ(const struct sqz_coded *old, const struct sqz_coded *n
 struct sqz_sums {
     uint32_t sum, sum_of_sums;
 };
-void sqz_differences_pack(const struct sqz_coded *old, const struct sqz_coded *new,
-                          struct sqz_range_encoder *encoder, struct sqz_sums *sums);
+void sqz_differences_encode(const struct sqz_coded *old, const struct sqz_coded *new,
+                            struct sqz_range_encoder *encoder, struct sqz_sums *sums);
 uint32_t sqz_sums_check(const struct sqz_sums *sums);
 void sqz_differences_begin(struct sqz_unpacker *unpacker, const uint8_t *stream, size_t size);
 // Takes the next tensor; `out` is a copy of `old`, perhaps with another step.
-enum sqz_status sqz_differences_unpack(struct sqz_unpacker *unpacker, const struct sqz_coded *old,
+enum sqz_status sqz_differences_decode(struct sqz_unpacker *unpacker, const struct sqz_coded *old,
                                        struct sqz_coded *out, struct sqz_error *err);
 bool sqz_differences_end(struct sqz_unpacker *unpacker, uint32_t check);
 
@@ -93,9 +94,9 @@ struct sqz_key_value {
     const char *key, *value;
 };
 // Appends a whole file to the empty `out`. SQZ_E_DATA for what the format cannot hold.
-enum sqz_status sqz_pack_file(const struct sqz_named *tensors, size_t n,
-                              const struct sqz_key_value *texts, size_t n_texts,
-                              struct sqz_text *out, struct sqz_error *err);
+enum sqz_status sqz_encode_file(const struct sqz_named *tensors, size_t n,
+                                const struct sqz_key_value *texts, size_t n_texts,
+                                struct sqz_text *out, struct sqz_error *err);
 // The identity of a model: SHA-256 over names, shapes and float bits, in the file's order.
 struct sqz_sha256;
 void sqz_identity_add(struct sqz_sha256 *hash, const char *name, const struct sqz_coded *coded,

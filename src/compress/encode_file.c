@@ -1,5 +1,5 @@
 // A .sqz file from its parts: header, directory, texts, payloads, trailer.
-#include "compress/pack.h"
+#include "compress/encoder.h"
 #include "compress/sha256.h"
 
 #include <string.h>
@@ -82,7 +82,7 @@ static enum sqz_status make_parts(const struct sqz_named *tensors, size_t n, str
                             "The tensor %.100s does not fit into a .sqz file: names have 1 to 255 "
                             "bytes, all tensors together at most %u elements.",
                             tensor->name, (unsigned)SQZ_PACKED_ELEMENTS);
-        sqz_coded_pack(tensor->coded, &parts->payloads, &check);
+        sqz_coded_encode(tensor->coded, &parts->payloads, &check);
         put_entry(&parts->directory, i ? tensors[i - 1].name : "", tensor,
                   (uint32_t)(parts->payloads.length - before), check);
         if (!hash_tensor(&hash, tensor))
@@ -130,9 +130,9 @@ static enum sqz_status assemble(const struct parts *parts, size_t n, const uint8
     return SQZ_OK;
 }
 
-enum sqz_status sqz_pack_file(const struct sqz_named *tensors, size_t n,
-                              const struct sqz_key_value *texts, size_t n_texts,
-                              struct sqz_text *out, struct sqz_error *err)
+enum sqz_status sqz_encode_file(const struct sqz_named *tensors, size_t n,
+                                const struct sqz_key_value *texts, size_t n_texts,
+                                struct sqz_text *out, struct sqz_error *err)
 {
     struct parts parts = {0};
     uint8_t identity[32];
