@@ -2,7 +2,7 @@
 #include "api/images.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "data/loader.h"
+#include "data/loader/loader.h"
 #include "net/gradient.h"
 #include "net/norm.h"
 #include "train/exchange.h"

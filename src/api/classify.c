@@ -1,8 +1,8 @@
 // Classification of single images, and the thumbnails that are shown beside the answer.
 #include "api/context.h"
 #include "base/memory.h"
-#include "data/dataset.h"
-#include "data/transform.h"
+#include "data/sets/dataset.h"
+#include "data/augment/transform.h"
 #include "train/loss.h"
 #include <stdio.h>
 #include <stdlib.h>

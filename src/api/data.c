@@ -1,8 +1,8 @@
 // Looking after data sets.
 #include "api/context.h"
 #include "base/memory.h"
-#include "data/dataset.h"
-#include "data/imagenet.h"
+#include "data/sets/dataset.h"
+#include "data/sets/imagenet.h"
 #include <squeezenet_tools.h>
 #include <stdio.h>
 

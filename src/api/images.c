@@ -3,7 +3,7 @@
 #include "api/images.h"
 
 #include "base/memory.h"
-#include "data/transform.h"
+#include "data/augment/transform.h"
 
 #include <string.h>
 

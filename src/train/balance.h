@@ -2,7 +2,7 @@
 #ifndef SQZ_TRAIN_BALANCE_H
 #define SQZ_TRAIN_BALANCE_H
 
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "train/options.h"
 
 // The weights that option class_weights means, one for each of `classes` outputs (sqz_free); *out

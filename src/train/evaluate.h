@@ -2,7 +2,7 @@
 #ifndef SQZ_TRAIN_EVALUATE_H
 #define SQZ_TRAIN_EVALUATE_H
 
-#include "data/loader.h"
+#include "data/loader/loader.h"
 #include "formats/formats.h"
 #include "train/loss.h"
 #include "train/trainer.h"

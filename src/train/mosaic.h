@@ -3,7 +3,7 @@
 #define SQZ_TRAIN_MOSAIC_H
 
 #include "base/preprocess.h"
-#include "data/loader.h"
+#include "data/loader/loader.h"
 
 // The first images of the batch (64 at most), with the normalisation undone; small ones enlarged,
 // large ones thinned out. `classes`: the labels' names.

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "train/options.h"
 #include <stdio.h>
 

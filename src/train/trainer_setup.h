@@ -2,7 +2,7 @@
 #ifndef SQZ_TRAIN_TRAINER_SETUP_H
 #define SQZ_TRAIN_TRAINER_SETUP_H
 
-#include "data/loader.h"
+#include "data/loader/loader.h"
 #include "formats/formats.h"
 #include "train/trainer.h"
 #include "train/transforms.h"

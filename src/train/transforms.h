@@ -4,7 +4,7 @@
 #ifndef SQZ_TRAIN_TRANSFORMS_H
 #define SQZ_TRAIN_TRANSFORMS_H
 
-#include "data/loader.h"
+#include "data/loader/loader.h"
 #include "train/options.h"
 
 // MNIST's and CIFAR's preset transforms; nothing for other kinds of data.

@@ -76,7 +76,7 @@ prove() {
         'src/kernels|#include "net/net.h"'
         'src/net|#include "formats/formats.h"' 'src/net|#include <cuda/backend.h>'
         'src/data|#include "kernels/kernels.h"' 'src/dist|  #  include "net/net.h"'
-        'src/compress|#include "train/trainer.h"' 'src/formats|#include "data/image.h"'
+        'src/compress|#include "train/trainer.h"' 'src/formats|#include "data/image/image.h"'
         'src/train|#include "api/context.h"' 'src/api|#include "cli/cli.h"'
         'src/train|#include "cuda/backend.h"' 'src/base|#include "../net/net.h"'
         'cli|#include "base/file.h"' 'cli|#include "api/context.h"'
@@ -91,7 +91,7 @@ prove() {
         'cli|#include "cli/cli.h"' 'cli|#include <squeezenet.h>' 'cli|#include <squeezenet_ranks.h>'
         'src/api|#include <squeezenet_tools.h>' 'src/train|#include <squeezenet_train.h>'
         'src/serve|#include "api/context.h"'
-        'src/base|#include <sys/stat.h>' 'deploy|#include "runtime.h"' 'src/api|#include "data/image.h"'
+        'src/base|#include <sys/stat.h>' 'deploy|#include "runtime.h"' 'src/api|#include "data/image/image.h"'
     )
     for line in "${bad[@]}"; do
         folder=${line%%|*}

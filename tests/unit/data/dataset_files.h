@@ -9,7 +9,7 @@
 #include <cmocka.h>
 // clang-format on
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 
 #include <ftw.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #define SQZ_TESTS_IMAGE_H
 
 #include "base/memory.h"
-#include "data/image.h"
+#include "data/image/image.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 
 #include "dataset_files.h"
 
-#include "data/loader.h"
+#include "data/loader/loader.h"
 
 #define SIDE      16
 #define FLOATS    ((size_t)SIDE * SIDE * 3)

@@ -1,7 +1,7 @@
 // Training augmentation: the operations against MindCV's, the draws against their distributions.
 #include "image.h"
 
-#include "data/transform.h"
+#include "data/augment/transform.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 // caches.
 #include "dataset_files.h"
 
-#include "data/sets.h"
+#include "data/sets/sets.h"
 #include <dirent.h>
 #include <fcntl.h>
 

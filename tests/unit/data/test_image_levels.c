@@ -4,7 +4,7 @@
 
 #include "base/cpu.h"
 #include "base/random.h"
-#include "data/operation_pixels.h"
+#include "data/augment/operation_ops.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 // Mixup and CutMix against MindCV's values, and the distribution of the draws.
 #include "image.h"
 
-#include "data/mix.h"
+#include "data/augment/mix.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -2,8 +2,8 @@
 // result or an error of the right kind, never a smaller data set. Linked with --wrap.
 #include "dataset_files.h"
 
-#include "data/loader.h"
-#include "data/pack.h"
+#include "data/loader/loader.h"
+#include "data/sets/pack.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // The operations of the augmentation policies against MindCV's own images and Pillow's.
 #include "image.h"
 
-#include "data/operation.h"
+#include "data/augment/operation.h"
 
 #include <math.h>
 

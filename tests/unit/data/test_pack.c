@@ -2,9 +2,9 @@
 // index; ImageNet's meta.mat and tar archives, whole and damaged.
 #include "dataset_files.h"
 
-#include "data/imagenet.h"
-#include "data/pack.h"
-#include "data/tar.h"
+#include "data/sets/imagenet.h"
+#include "data/sets/pack.h"
+#include "data/sets/tar.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 // distributions.
 #include "image.h"
 
-#include "data/policy.h"
+#include "data/augment/policy.h"
 
 #include <jansson.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 // The evaluation transform against MindCV's own (../shared/data/mindcv-golden/eval).
 #include "image.h"
 
-#include "data/transform.h"
+#include "data/augment/transform.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 // Resizing against OpenCV and Pillow (resize.bin, made by tests/fixtures/make_images.py).
 #include "image.h"
 
-#include "data/resize.h"
+#include "data/resize/resize.h"
 
 #define METHODS       6
 #define RECORD_HEAD   6

@@ -1,8 +1,8 @@
 // The synthetic data set: the same pixels everywhere, no short cut by colour, nothing half-written.
 #include "dataset_files.h"
 
-#include "data/sets.h"
-#include "data/synth.h"
+#include "data/sets/sets.h"
+#include "data/sets/synth.h"
 #include <math.h>
 
 #define SIZE   32

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "train/checkpoint.h"
 #include "train/trainer.h"
 #include <ftw.h>

@@ -2,7 +2,7 @@
 // against direct convolutions in double. Ordinarily a few images; SQZ_TEST_IMAGES=500 takes
 // them all and prints what docs/performance.md quotes.
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/sets/dataset.h"
 #include "formats/formats.h"
 #include "net/infer.h"
 #include "testdata.h"

@@ -2,7 +2,7 @@
 // saved as plain models, warm starts, frozen parts, and what is refused.
 #include "run_support.h"
 
-#include "data/loader.h"
+#include "data/loader/loader.h"
 #include "net/infer.h"
 #include <math.h>
 

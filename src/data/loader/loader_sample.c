@@ -1,0 +1,58 @@
+// From a data set's index to the network's input, with a substitute for what does not decode.
+#include "data/loader/loader_sample.h"
+
+void sqz_sample_worker_release(struct sqz_sample_worker *worker)
+{
+    sqz_bytes_release(&worker->bytes);
+    sqz_transform_scratch_release(&worker->scratch);
+}
+
+static enum sqz_status load(const struct sqz_sample_job *job, size_t index,
+                            struct sqz_sample_worker *worker, float *out, struct sqz_error *err)
+{
+    const struct sqz_loader_config *config = job->config;
+    struct sqz_source source;
+    struct sqz_image view;
+    struct sqz_random random;
+    enum sqz_status status =
+        sqz_dataset_read(config->dataset, index, &worker->bytes, &view, &source, err);
+    if (status)
+        return status;
+    if (!config->augment)
+        return sqz_preprocess_run(&config->preprocess, &source, out, &worker->scratch, err);
+    // A substitute takes the draws of the sample that it stands for, so it is not seen twice alike.
+    // A repetition counts as another sample, behind those that the set has.
+    uint64_t key = job->index + job->repetition * config->dataset->count;
+    sqz_random_init(&random, config->seed, (uint64_t)job->epoch, key, SQZ_RANDOM_AUGMENT);
+    return sqz_augment_run(config->augment, &config->preprocess, &source, &random, job->view_floats,
+                           out, &worker->scratch, err);
+}
+
+// Trouble that stays with the file; a full memory or a failing disk is nothing to gloss over.
+static bool is_bad_image(enum sqz_status status)
+{
+    return status == SQZ_E_DATA || status == SQZ_E_NOINPUT;
+}
+
+enum sqz_status sqz_sample_load(struct sqz_sample_job *job, struct sqz_sample_worker *worker,
+                                float *out, struct sqz_error *err)
+{
+    const struct sqz_dataset *set = job->config->dataset;
+    int label = set->samples[job->index].label;
+    struct sqz_error error = {0};
+    job->used = job->index;
+    enum sqz_status status = load(job, job->index, worker, out, &error);
+    bool skip = job->config->on_bad == SQZ_BAD_SKIP;
+    for (size_t step = 1; skip && is_bad_image(status) && step < set->count; step++) {
+        size_t index = (job->index + step) % set->count;
+        if (set->samples[index].label != label)
+            continue;
+        status = load(job, index, worker, out, &error);
+        if (!status)
+            job->used = index;
+    }
+    if (skip && is_bad_image(status))
+        return sqz_fail(err, SQZ_E_DATA, "No image of the class \"%s\" in \"%s\" can be decoded.",
+                        set->classes[label], set->name);
+    return status ? sqz_fail(err, status, "%s", error.text) : SQZ_OK;
+}
