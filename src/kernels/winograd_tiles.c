@@ -2,7 +2,7 @@
 // hand, so that a level's bits are the same everywhere.
 #include "kernels/winograd_plan.h"
 
-// Clock cycles, fitted to measurements (docs/performance.md).
+// Clock cycles, fitted to measurements (docs/notebook/kernels.md).
 struct price {
     int kernel, m, side; // side = m + kernel - 1
     int input, output;   // of one vector's transforms

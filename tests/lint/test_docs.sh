@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Fails on links to files or headings that do not exist, and on references to documents that are not
-# in the repository.
+# Fails on links to files or headings that do not exist, on references to documents and places that
+# are not in the repository, on pages that are too long, and on pages that docs/README.md does not list.
 set -eu
 export LC_ALL=C.UTF-8
 source_root=${SQZ_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
+most_lines=250
 
 # The words that name a document which the repository does not have.
 absent='\bspec(ification)?( section)? [0-9]|\(spec (section|formats)|\bsection [0-9]+(\.[0-9]+)* of the spec|\bspec formats\b'
-absent+='|\b(formats|cli|training)\.md\b|\barchitecture\.md [0-9]'
+absent+='|(^|[^-a-z])(formats|cli)\.md\b|\barchitecture\.md [0-9]'
 
 # The sources, or the pages, of ROOT, NUL-separated; build directories and the like are not ours.
 files_of() {
@@ -66,11 +67,26 @@ check_absent() {
     return 1
 }
 
+check_pages() {
+    local root=$1 bad=0 page lines
+    while IFS= read -r -d '' page; do
+        lines=$(wc -l <"$page")
+        ! grep -nH -F '../shared' "$page" || { echo "tests alone know that place: say \$DATA"; bad=1; }
+        [ "$lines" -le $most_lines ] ||
+            { echo "${page#"$root"/}: $lines lines, more than $most_lines"; bad=1; }
+        [ ! -e "$root/docs/README.md" ] || [[ $page != "$root"/docs/* || $page == */docs/README.md ]] ||
+            grep -qF "](${page#"$root"/docs/})" "$root/docs/README.md" ||
+            { echo "${page#"$root"/}: docs/README.md does not list it"; bad=1; }
+    done < <(files_of "$root" -name '*.md')
+    return $bad
+}
+
 check_tree() {
     local bad=0
     check_links "$1" || bad=1
     check_citations "$1" || bad=1
     check_absent "$1" || bad=1
+    check_pages "$1" || bad=1
     return $bad
 }
 
@@ -78,7 +94,7 @@ check_tree() {
 prove() {
     local tree=$1 line
     local bad=('See [it](other.md).' 'See [it](a.md#nowhere).' 'See docs/other.md.' 'As spec 9.5 says.'
-        'As in formats.md 2.2.' 'Look at cli.md.' 'architecture.md 4')
+        'As in formats.md 2.2.' 'Look at cli.md.' 'architecture.md 4' 'Data: ../shared/data')
     for line in "${bad[@]}"; do
         rm -rf "$tree" && mkdir -p "$tree/docs"
         printf '# A page\n\n%s\n' "$line" >"$tree/docs/a.md"
@@ -90,6 +106,12 @@ prove() {
         ! check_tree "$tree" >/dev/null || { echo "the check does not see: $line"; return 1; }
     done
     rm -rf "$tree" && mkdir -p "$tree/docs"
+    yes | head -n $((most_lines + 1)) >"$tree/docs/a.md"
+    ! check_tree "$tree" >/dev/null || { echo "the check does not see a long page"; return 1; }
+    printf '# A page\n' >"$tree/docs/a.md"
+    printf '# Index\n' >"$tree/docs/README.md"
+    ! check_tree "$tree" >/dev/null || { echo "the check does not see an unlisted page"; return 1; }
+    printf '# Index\n\n[a](a.md) [b](b.md)\n' >"$tree/docs/README.md"
     printf '# A page\n\nSee [it](b.md#how-it-works), docs/b.md and [them](https://example.org/x.md).\n' \
         >"$tree/docs/a.md"
     printf '# B\n\n## How it works\n' >"$tree/docs/b.md"

@@ -1,6 +1,6 @@
 // The logits of the published weights on real images, at every SIMD level of this machine,
 // against direct convolutions in double. Ordinarily a few images; SQZ_TEST_IMAGES=500 takes
-// them all and prints what docs/performance.md quotes.
+// them all and prints what docs/notebook/kernels.md quotes.
 #include "base/memory.h"
 #include "data/sets/dataset.h"
 #include "formats/formats.h"
