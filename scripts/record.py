@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs commands in a terminal and writes what they showed as an SVG: the recordings in README and docs.
 
-    scripts/record.py OUT.svg [--columns 100] [--fold FIRST,LAST] COMMAND...
+    scripts/record.py OUT.svg [--columns 100] [--fold FIRST,LAST]... COMMAND...
 
-Each COMMAND is one argument and is run by bash in the current directory. --fold keeps the first FIRST and
-the last LAST lines of each command's output. Needs Python's standard library only.
+Each COMMAND is one argument and is run by bash in the current directory. The n-th --fold keeps the first FIRST
+and the last LAST lines of the n-th command's output. Needs Python's standard library only.
 """
 import argparse
 import html
@@ -161,12 +161,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out")
     parser.add_argument("--columns", type=int, default=100)
-    parser.add_argument("--fold", default="1000,0", help="lines to keep at the beginning and the end")
+    parser.add_argument("--fold", action="append", default=[],
+                        help="lines of a command's output to keep at its beginning and end")
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args()
-    first, last = (int(n) for n in arguments.fold.split(","))
+    folds = arguments.fold + ["1000,0"] * len(arguments.command)
     lines = []
-    for command in arguments.command:
+    for command, fold in zip(arguments.command, folds):
+        first, last = (int(n) for n in fold.split(","))
         prompt = [("$", (PROMPT, None, True)), (" ", (FOREGROUND, None, False))]
         lines.append(prompt + [(c, ("#ffffff", None, True)) for c in command])
         shown = screen(run(command, arguments.columns))
