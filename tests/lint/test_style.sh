@@ -17,7 +17,7 @@ find_lines() {
 check_tree() {
     root=$1
     local bad=0 sources narrow library file
-    mapfile -t sources < <(cd "$root" && find include src cli deploy tests bench fuzz examples \
+    mapfile -t sources < <(cd "$root" && find include src cli tests bench fuzz examples \
         -type f \( -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cu' \) 2>/dev/null |
         sort | sed "s|^|$root/|")
     [ ${#sources[@]} -gt 0 ] || { echo "no sources below $root"; return 1; }
@@ -32,7 +32,7 @@ check_tree() {
     find_lines "invisible or non-breaking character" '[\x{00a0}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{feff}]' \
         "${sources[@]}" || bad=1
     find_lines "structs have no typedef" '^\s*typedef\s+(struct|union)\b(?!.*\(\*)' "${sources[@]}" || bad=1
-    mapfile -t library < <(printf '%s\n' "${sources[@]}" | grep "^$root/\(src\|deploy\)/")
+    mapfile -t library < <(printf '%s\n' "${sources[@]}" | grep "^$root/src/")
     if [ ${#library[@]} -gt 0 ]; then
         find_lines "the library never prints and never exits" \
             '^(?!\s*//).*(?<![\w.>"])(printf|puts|putchar|perror|exit|_exit|abort|assert)\s*\(' \
