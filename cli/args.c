@@ -80,7 +80,7 @@ static bool find_option(const char *name, size_t length, struct sqz_option_info 
 static enum sqz_status unknown_option(const struct cli *cli, const char *typed, size_t length)
 {
     char name[64];
-    struct sqz_option_info info;
+    struct sqz_option_info info = SQZ_INIT(sqz_option_info);
     struct cli_nearest nearest = {.word = name};
     snprintf(name, sizeof name, "%.*s", (int)length, typed);
     for (const struct cli_flag *f = cli->command->flags; f->name; f++)
@@ -174,7 +174,7 @@ static enum sqz_status parse_long(struct cli *cli, int argc, char **argv, int *a
     size_t length = equals ? (size_t)(equals - name) : strlen(name);
     const char *value = equals ? equals + 1 : NULL;
     char typed[64];
-    struct sqz_option_info info;
+    struct sqz_option_info info = SQZ_INIT(sqz_option_info);
     int flag = find_flag(cli->command->flags, name, length);
     int common = find_flag(common_flags, name, length);
     snprintf(typed, sizeof typed, "--%.*s", (int)(length < 48 ? length : 48), name);
@@ -335,7 +335,7 @@ void cli_command_help(const struct cli_command *command)
     if (!command->library_options)
         return;
     printf("\nOptions of training and validation (also keys of a recipe):\n");
-    struct sqz_option_info info;
+    struct sqz_option_info info = SQZ_INIT(sqz_option_info);
     const char *group = "";
     for (int i = 0; sqz_option_info(i, &info); i++) {
         if (strcmp(group, info.group) != 0)

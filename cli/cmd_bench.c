@@ -46,9 +46,11 @@ struct report {
 static enum sqz_status print_report(struct cli *cli, struct sqz_context *context,
                                     const struct report *b)
 {
-    struct sqz_machine_info machine;
+    struct sqz_machine_info machine = SQZ_INIT(sqz_machine_info);
     const struct sqz_bench_result *r = &b->r;
-    sqz_context_machine(context, &machine);
+    struct sqz_error err;
+    if (sqz_context_machine(context, &machine, &err))
+        return cli_fail(&err);
     if (cli->json) {
         json_t *o = json_pack(
             "{s:i,s:s,s:s?,s:i,s:i,s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f}", "schema", 1, "task",
@@ -206,8 +208,9 @@ enum sqz_status cli_bench(struct cli *cli)
     static const char *const tasks[TASKS] = {"infer", "train", "load", "start", "allreduce"};
     const char *dtype = cli_value(cli, "comm_dtype"), *norm = cli_value(cli, "norm");
     const char *task = cli_value(cli, "task");
-    struct sqz_bench_options how = {0};
-    struct report report = {.model = cli->n_positional ? cli->positional[0] : "squeezenet1_1"};
+    struct sqz_bench_options how = SQZ_INIT(sqz_bench_options);
+    struct report report = {.model = cli->n_positional ? cli->positional[0] : "squeezenet1_1",
+                            .r = SQZ_INIT(sqz_bench_result)};
     struct sqz_context *context = NULL;
     struct sqz_error err = {0};
     int which = 0, image_size;

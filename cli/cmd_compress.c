@@ -84,7 +84,6 @@ static enum sqz_status parse(struct cli *cli, struct sqz_compress_options *out)
         status = cli_number(cli, "density", 0, &out->density);
     if (!status)
         status = cli_integer(cli, "threads", 0, 1, 1024, &cli->threads);
-    out->max_drop /= 100; // typed in points
     out->calibrate_dir = cli_value(cli, "calibrate");
     out->huffman = cli_has(cli, "huffman");
     out->force = cli_has(cli, "force");
@@ -107,7 +106,7 @@ static void print_table(const struct sqz_compress_result *r)
     if (!isnan(r->kl))
         printf("on images that it was fitted to: KL %.4f, the same answer for %.1f %%, "
                "estimated top-1 loss %.2f points\n",
-               r->kl, 100 * r->agreement, 100 * r->drop);
+               r->kl, 100 * r->agreement, r->drop);
     printf("model %s\n", r->identity);
 }
 
@@ -127,7 +126,7 @@ static void print_json(const char *path, const struct sqz_compress_result *r)
     if (!isnan(r->kl)) {
         json_object_set_new(o, "kl", json_real(r->kl));
         json_object_set_new(o, "agreement", json_real(r->agreement));
-        json_object_set_new(o, "estimated_drop", json_real(r->drop));
+        json_object_set_new(o, "estimated_drop", json_real(r->drop / 100));
     }
     cli_print_json(o);
 }
@@ -135,7 +134,7 @@ static void print_json(const char *path, const struct sqz_compress_result *r)
 static enum sqz_status make_update(const struct cli *cli, const char *in, const char *out)
 {
     struct sqz_error err = {0};
-    struct sqz_update_result r;
+    struct sqz_update_result r = SQZ_INIT(sqz_update_result);
     const char *base = cli_value(cli, "update_from");
     if (sqz_update_make(base, in, out, cli_has(cli, "force"), &r, &err))
         return cli_fail(&err);
@@ -177,17 +176,19 @@ static enum sqz_status compare(struct sqz_context *context, const struct sqz_mod
     struct sqz_error err = {0};
     struct sqz_options *options = NULL;
     struct sqz_model *file = NULL;
-    struct sqz_compare_result r;
+    struct sqz_compare_result r = SQZ_INIT(sqz_compare_result);
+    struct sqz_validate_result now = SQZ_INIT(sqz_validate_result);
+    struct sqz_validate_result before = SQZ_INIT(sqz_validate_result);
     enum sqz_status status = SQZ_OK;
     if (sqz_options_new(&options, &err) || sqz_options_put(options, "data_dir", data, &err) ||
         sqz_model_open(out, NULL, &file, &err) ||
-        sqz_compare(context, file, original, options, &r, &err))
+        sqz_compare(context, file, original, options, &now, &before, &r, &err))
         status = cli_fail(&err);
     else
         printf("%lld images: top-1 %.2f %% instead of %.2f %%: %+.2f points, standard error "
                "%.2f; KL %.4f\n",
-               (long long)r.model.samples, 100 * r.model.top1, 100 * r.against.top1,
-               100 * r.top1_difference, 100 * r.standard_error, r.kl);
+               (long long)now.samples, 100 * now.top1, 100 * before.top1, 100 * r.top1_difference,
+               100 * r.standard_error, r.kl);
     sqz_model_free(file);
     sqz_options_free(options);
     return status;
@@ -215,9 +216,10 @@ enum sqz_status cli_compress(struct cli *cli)
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
     struct sqz_model *original = NULL, *tuned = NULL;
-    struct sqz_compress_options how = {0};
-    struct sqz_compress_result result = {0};
-    struct sqz_model_options open = {.classes_file = cli_value(cli, "classes"),
+    struct sqz_compress_options how = SQZ_INIT(sqz_compress_options);
+    struct sqz_compress_result result = SQZ_INIT(sqz_compress_result);
+    struct sqz_model_options open = {.struct_size = sizeof open,
+                                     .classes_file = cli_value(cli, "classes"),
                                      .dialect = cli_value(cli, "dialect")};
     const char *in = cli->positional[0], *out = cli_value(cli, "output");
     char *checkpoint = NULL;

@@ -33,8 +33,9 @@ enum sqz_status cli_convert(struct cli *cli)
 {
     struct sqz_error err = {0};
     struct sqz_model *model = NULL;
-    struct sqz_model_info info;
-    struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
+    struct sqz_model_info info = SQZ_INIT(sqz_model_info);
+    struct sqz_model_options how = {.struct_size = sizeof how,
+                                    .classes_file = cli_value(cli, "classes"),
                                     .dialect = cli_value(cli, "dialect")};
     const char *out = cli->positional[1];
     char *fetched = NULL;

@@ -55,7 +55,7 @@ static enum sqz_status check(struct cli *cli, const char *dir)
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    struct sqz_check_result result = {0};
+    struct sqz_check_result result = SQZ_INIT(sqz_check_result);
     enum sqz_status status = cli_context(cli, &context);
     if (status)
         return status;
@@ -103,8 +103,9 @@ static enum sqz_status pack(struct cli *cli, const char *dir, const char *out)
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    struct sqz_pack_options how = {.raw = cli_has(cli, "raw"), .force = cli_has(cli, "force")};
-    struct sqz_pack_result result;
+    struct sqz_pack_options how = {
+        .struct_size = sizeof how, .raw = cli_has(cli, "raw"), .force = cli_has(cli, "force")};
+    struct sqz_pack_result result = SQZ_INIT(sqz_pack_result);
     enum sqz_status status = cli_integer(cli, "shorter", 256, 1, 65500, &how.shorter);
     if (!status)
         status = cli_integer(cli, "quality", 90, 1, 100, &how.quality);
@@ -134,7 +135,7 @@ static enum sqz_status imagenet(struct cli *cli, const char *const *archives, co
 {
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
-    struct sqz_imagenet_result result;
+    struct sqz_imagenet_result result = SQZ_INIT(sqz_imagenet_result);
     enum sqz_status status = cli_context(cli, &context);
     if (status)
         return status;

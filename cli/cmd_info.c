@@ -27,7 +27,8 @@ enum sqz_status cli_open_model(const struct cli *cli, const char *name, const ch
                                int classes, int channels, int image_size, struct sqz_model **out)
 {
     struct sqz_error err = {0};
-    struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
+    struct sqz_model_options how = {.struct_size = sizeof how,
+                                    .classes_file = cli_value(cli, "classes"),
                                     .dialect = cli_value(cli, "dialect"),
                                     .image_size = image_size};
     if (is_variant(name))
@@ -71,19 +72,18 @@ static enum sqz_status machine_info(const struct cli *cli)
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
     int ranks;
-    struct sqz_machine_info machine;
-    struct sqz_published_info published;
+    struct sqz_machine_info machine = SQZ_INIT(sqz_machine_info);
+    struct sqz_published_info published = SQZ_INIT(sqz_published_info);
     const char *name, *text, *suffix;
     bool writable;
     enum sqz_status status = cli_context(cli, &context);
     if (status)
         return status;
-    if (sqz_context_join(context, NULL, &err)) {
+    if (sqz_context_join(context, NULL, &err) || sqz_context_machine(context, &machine, &err)) {
         status = cli_fail(&err);
         sqz_context_free(context);
         return status;
     }
-    sqz_context_machine(context, &machine);
     if (sqz_context_rank(context, &ranks) > 0) {
         sqz_context_free(context);
         return SQZ_OK;
@@ -129,7 +129,7 @@ static void print_kernel(const struct sqz_layer_info *l, char *text, size_t size
 
 static void print_table(const struct sqz_model *model, const struct sqz_model_info *info)
 {
-    struct sqz_layer_info l;
+    struct sqz_layer_info l = SQZ_INIT(sqz_layer_info);
     char kernel[40], shape[40];
     printf("%s: %s dialect, stem %s, %d classes, input %dx%dx%d\n\n", info->variant, info->dialect,
            info->stem, info->classes, info->image_size, info->image_size, info->channels);
@@ -153,7 +153,7 @@ static void print_table(const struct sqz_model *model, const struct sqz_model_in
 
 static void print_json(const struct sqz_model *model, const struct sqz_model_info *info)
 {
-    struct sqz_layer_info l;
+    struct sqz_layer_info l = SQZ_INIT(sqz_layer_info);
     json_t *layers = json_array();
     for (int i = 0; sqz_model_layer(model, i, &l); i++)
         json_array_append_new(layers,
@@ -174,7 +174,7 @@ enum sqz_status cli_info(struct cli *cli)
 {
     struct sqz_error err = {0};
     struct sqz_model *model = NULL;
-    struct sqz_model_info info;
+    struct sqz_model_info info = SQZ_INIT(sqz_model_info);
     int classes, channels, image_size;
     if (!cli->n_positional)
         return machine_info(cli);

@@ -97,13 +97,24 @@ static enum sqz_status predict_one(struct prediction *p, const char *file, size_
     snprintf(title, sizeof title, "sample %zu", sample);
     if (p->samples)
         file = sqz_samples_file(p->samples, sample);
-    enum sqz_status status =
-        p->samples ? sqz_classify_sample(p->classifier, p->samples, sample, p->best, &p->n,
-                                         p->logits, &err)
-                   : sqz_classify_file(p->classifier, file, p->best, &p->n, p->logits, &err);
-    bool image = !status && cli_has(p->cli, "show") &&
-                 !(p->samples ? sqz_thumbnail_sample(p->samples, sample, &w, &h, rgb, NULL)
-                              : sqz_thumbnail_file(file, &w, &h, rgb, NULL));
+    struct sqz_input input = SQZ_INIT(sqz_input);
+    struct sqz_classify_result result = SQZ_INIT(sqz_classify_result);
+    if (p->samples) {
+        input.samples = p->samples;
+        input.sample = sample;
+    } else {
+        input.path = file;
+    }
+    result.best = p->best;
+    result.best_count = wanted;
+    result.logits = p->logits;
+    result.logit_count = p->logits ? (size_t)p->classes : 0;
+    enum sqz_status status = sqz_classify_batch(p->classifier, &input, &result, 1, NULL, &err);
+    p->n = result.best_count;
+    bool image =
+        !status && cli_has(p->cli, "show") &&
+        !(p->samples ? sqz_thumbnail_sample(p->samples, sample, &w, &h, rgb, sizeof rgb, NULL)
+                     : sqz_thumbnail_file(file, &w, &h, rgb, sizeof rgb, NULL));
     if (status) {
         cli_fail(&err);
         if (p->results)
@@ -143,11 +154,12 @@ enum sqz_status cli_predict(struct cli *cli)
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
     struct sqz_samples *samples = NULL;
-    struct sqz_model_info info;
+    struct sqz_model_info info = SQZ_INIT(sqz_model_info);
     struct prediction *p = calloc(1, sizeof *p);
     const char *dir = cli_value(cli, "data_dir");
     int n_samples = 5;
-    struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
+    struct sqz_model_options how = {.struct_size = sizeof how,
+                                    .classes_file = cli_value(cli, "classes"),
                                     .dialect = cli_value(cli, "dialect")};
     enum sqz_status status = SQZ_OK;
     if (!p)

@@ -134,8 +134,10 @@ static enum sqz_status train(struct sqz_context *context, const struct cli *cli)
     enum sqz_status status =
         result ? sqz_context_join(context, cli->options, &err)
                : cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
-    if (!status)
+    if (!status) {
+        result->struct_size = sizeof *result;
         status = sqz_train(context, cli->options, result, &err);
+    }
     cli_events_end();
     if (result && sqz_context_is_reporter(context)) {
         int ranks, rank = sqz_context_rank(context, &ranks);

@@ -73,12 +73,12 @@ static void print_result(const struct sqz_validate_result *r, const char *name)
 
 // `c` NULL: nothing to compare with.
 static void print_all(const struct cli *cli, const struct sqz_validate_result *r,
-                      const struct sqz_compare_result *c)
+                      const struct sqz_validate_result *other, const struct sqz_compare_result *c)
 {
     if (cli->json) {
         json_t *o = result_json(r);
         if (c) {
-            json_t *against = result_json(&c->against);
+            json_t *against = result_json(other);
             json_object_del(against, "schema");
             json_object_set_new(o, "against", against);
             json_object_set_new(o, "kl", json_real(c->kl));
@@ -92,7 +92,7 @@ static void print_all(const struct cli *cli, const struct sqz_validate_result *r
     print_result(r, c ? cli->positional[0] : "");
     if (!c)
         return;
-    print_result(&c->against, cli_value(cli, "against"));
+    print_result(other, cli_value(cli, "against"));
     printf("top-1 difference %+.2f points, standard error %.2f; KL %.5f; the same answer for "
            "%.2f %%\n",
            100 * c->top1_difference, 100 * c->standard_error, c->kl, 100 * c->agreement);
@@ -103,7 +103,9 @@ enum sqz_status cli_validate(struct cli *cli)
     struct sqz_error err = {0};
     struct sqz_context *context = NULL;
     struct sqz_model *model = NULL, *other = NULL;
-    struct sqz_compare_result c = {0};
+    struct sqz_compare_result c = SQZ_INIT(sqz_compare_result);
+    struct sqz_validate_result r = SQZ_INIT(sqz_validate_result);
+    struct sqz_validate_result of_other = SQZ_INIT(sqz_validate_result);
     int ranks;
     char dialect[32] = "";
     const char *recipe = cli_value(cli, "config"), *against = cli_value(cli, "against");
@@ -113,7 +115,8 @@ enum sqz_status cli_validate(struct cli *cli)
     if (recipe && sqz_options_load(cli->options, recipe, &err))
         return cli_fail(&err);
     sqz_options_get(cli->options, "dialect", dialect, sizeof dialect);
-    struct sqz_model_options how = {.classes_file = cli_value(cli, "classes"),
+    struct sqz_model_options how = {.struct_size = sizeof how,
+                                    .classes_file = cli_value(cli, "classes"),
                                     .dialect = strcmp(dialect, "none") ? dialect : NULL};
     struct measured measured[] = {{"top1", 0, true, false},
                                   {"top5", 0, true, false},
@@ -127,15 +130,15 @@ enum sqz_status cli_validate(struct cli *cli)
     if ((!against && sqz_context_join(context, cli->options, &err)) ||
         sqz_model_open(cli->positional[0], &how, &model, &err) ||
         (against && sqz_model_open(against, &how, &other, &err)) ||
-        (against ? sqz_compare(context, model, other, cli->options, &c, &err)
-                 : sqz_validate(context, model, cli->options, recipe != NULL, &c.model, &err))) {
+        (against ? sqz_compare(context, model, other, cli->options, &r, &of_other, &c, &err)
+                 : sqz_validate(context, model, cli->options, recipe != NULL, &r, &err))) {
         status = sqz_context_is_reporter(context) ? cli_fail(&err) : err.status;
     } else if (sqz_context_rank(context, &ranks) == 0) {
-        measured[0].value = c.model.top1;
-        measured[1].value = c.model.top5;
+        measured[0].value = r.top1;
+        measured[1].value = r.top5;
         measured[2].value = c.kl;
         cli_events_end();
-        print_all(cli, &c.model, against ? &c : NULL);
+        print_all(cli, &r, &of_other, against ? &c : NULL);
         status = check_bounds(cli_value(cli, "require"), measured, false);
         cli_next(cli, "squeezenet predict %s --show PICTURE...", cli->positional[0]);
     }

@@ -40,6 +40,7 @@ enum sqz_status cli_finetune(struct cli *cli, struct sqz_context *context, char 
         status = put_all(cli, options, &err);
     if (!status) {
         cli_catch_signals(context);
+        result->struct_size = sizeof *result;
         status = sqz_train(context, options, result, &err);
     }
     cli_events_end();

@@ -20,7 +20,7 @@ static void print_row(const struct sqz_option_info *info)
 
 void cli_options_page(void)
 {
-    struct sqz_option_info info;
+    struct sqz_option_info info = SQZ_INIT(sqz_option_info);
     const char *group = "";
     printf("# Options of training and validation\n\n"
            "Written by `squeezenet help options > docs/options.md` from the table in the code "

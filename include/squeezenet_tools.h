@@ -1,5 +1,7 @@
 // Tools around models and datasets: published weights, compression, small updates, dataset checks
-// and archives, benchmarks.
+// and archives, benchmarks. The rules of squeezenet.h about errors, ownership, struct_size and
+// threads hold here, too. Calls that take a context want it to themselves, call its event function
+// and, unless a comment says otherwise, can be stopped by sqz_context_stop.
 #ifndef SQUEEZENET_TOOLS_H
 #define SQUEEZENET_TOOLS_H
 
@@ -11,57 +13,66 @@ extern "C" {
 
 // --- Published weights ---------------------------------------------------------------------------
 
-// Published weights: the table, and any address. Fetched once into $XDG_CACHE_HOME/squeezenet (else
-// ~/.cache/squeezenet), checked against the SHA-256 that the table or the file's name holds, and
-// continued after an interruption. dir (may be NULL): a directory that holds the files (nothing is
-// fetched then), or the address of a mirror. Progress comes as events; sqz_context_stop stops it.
-struct sqz_published_info {
+struct sqz_published_info { // the strings live for ever
+    size_t struct_size;
     const char *variant, *dialect, *url, *summary;
 };
-SQZ_API bool sqz_published_info(int index, struct sqz_published_info *out); // false behind the last
-SQZ_API bool sqz_is_url(const char *text); // begins with http:// or https://
-// *path: where the file lies; free with sqz_text_free. Needs libcurl at run time.
+// The table of published weights from index 0; false past the last or for a wrong struct_size. Any
+// thread.
+SQZ_API bool sqz_published_info(int index, struct sqz_published_info *out);
+// Whether a text begins with http:// or https://. Any thread.
+SQZ_API bool sqz_is_url(const char *text);
+// Fetches weights once into $XDG_CACHE_HOME/squeezenet (else ~/.cache/squeezenet), checks them
+// against the SHA-256 that the table or the file's name holds, and continues after an interruption.
+// dir (may be NULL): a directory that holds the files (nothing is fetched then), or the address of
+// a mirror. Gives *path, where the file lies, to be freed by sqz_text_free. Needs libcurl at run
+// time. Fails with SQZ_E_IO without a connection, SQZ_E_DATA for a wrong SHA-256.
 SQZ_API enum sqz_status sqz_fetch_weights(struct sqz_context *context, const char *url,
                                           const char *dir, char **path, struct sqz_error *err);
 
 // --- Compression -------------------------------------------------------------------------------
 
 enum sqz_method {
-    SQZ_METHOD_AUTO,    // second-order rounding, steps by measured loss; no retraining
-    SQZ_METHOD_DEEP,    // Deep Compression: pruning by magnitude, shared weights; no retraining
+    SQZ_METHOD_AUTO,    // second-order rounding, steps by measured loss; no training
+    SQZ_METHOD_DEEP,    // Deep Compression: pruning by magnitude, shared weights; no training
     SQZ_METHOD_LOSSLESS // the same weights to the last bit
 };
-struct sqz_compress_options { // zero-initialise
+struct sqz_compress_options { // every member may stay 0 or NULL
+    size_t struct_size;
     enum sqz_method method;
     bool force; // replace an existing file
-    // AUTO. Images (no labels needed) below this directory; NULL: none, then a size has to be
-    // given.
+    // AUTO. Images (no labels needed) below this directory; NULL: none, then `size` must be given.
     const char *calibrate_dir;
     int images; // at most; 0: 500
     // What to reach: bytes of the file without class names, if that is not 0; else both of the
     // others as far as they are not 0. All 0: max_kl 0.05.
     uint64_t size;
     double max_kl;   // nats, of the softmax, mean over images
-    double max_drop; // top-1 accuracy that may be lost, 0.01 = one point, estimated without labels
+    double max_drop; // points of top-1 accuracy that may be lost, estimated without labels
     // DEEP.
     double density; // share of the weights that stay; 0: all that are not zero
     int bits;       // of a shared weight; 0: 6
     bool huffman;   // instead of the range coder
 };
-struct sqz_compress_result {
-    uint64_t bytes, class_name_bytes; // of the file; of them for class names
+struct sqz_compress_layer { // of an array: does not grow
+    char name[48];
+    uint64_t weights, nonzero, bytes;
+};
+struct sqz_compress_result { // sqz_compress_result_release
+    size_t struct_size;
+    uint64_t bytes, class_name_bytes; // of the file; those of them for class names
     uint64_t weights, biases;         // how many
     uint64_t bias_bytes;
-    char identity[65];          // SHA-256 of the decoded tensors
-    int images;                 // looked at
-    double kl, agreement, drop; // on some of the images; NAN without
+    char identity[65];    // SHA-256 of the decoded tensors
+    int images;           // that were looked at
+    double kl, agreement; // on some of the images; NAN without
+    double drop;          // points of top-1 accuracy; NAN without images
     int n_layers;
-    struct sqz_compress_layer {
-        char name[48];
-        uint64_t weights, nonzero, bytes;
-    } * layers;
+    struct sqz_compress_layer *layers;
 };
-// Writes `path` (.sqz), after having read it back from memory and compared.
+// Writes `path` (.sqz), after having read it back from memory and compared. Fails with
+// SQZ_E_CANTWRITE when the file exists and force is not set, SQZ_E_USAGE when AUTO has neither
+// images nor a size.
 SQZ_API enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model *model,
                                      const char *path, const struct sqz_compress_options *options,
                                      struct sqz_compress_result *out, struct sqz_error *err);
@@ -70,68 +81,81 @@ SQZ_API void sqz_compress_result_release(struct sqz_compress_result *result);
 // Small updates. A patch holds what differs between a base (.sqz) and a new model of the same
 // network and classes, whose weights are taken as codes of the base's steps and codebooks.
 struct sqz_update_result {
+    size_t struct_size;
     uint64_t bytes;                    // of the patch
     uint64_t codes, moved;             // of tensors with codes: all, and those that differ
     int same, step, changed, replaced; // tensors: as they were, a new step only, codes, everything
     double deviation;                  // largest distance of a value from what it becomes, in steps
 };
-// new_path: any supported weight file.
+// Writes the patch from base_path (.sqz) to new_path (any supported weight file). SQZ_E_DATA when
+// the two are not of the same network. Cannot be stopped. Any thread.
 SQZ_API enum sqz_status sqz_update_make(const char *base_path, const char *new_path,
                                         const char *patch_path, bool force,
                                         struct sqz_update_result *out, struct sqz_error *err);
 // Writes out_path, byte for byte the file that the patch was made for, or nothing: the wrong base,
 // damage, and a result that is not the promised one are SQZ_E_DATA. out_path may be base_path with
-// `force`.
+// `force`. Cannot be stopped. Any thread.
 SQZ_API enum sqz_status sqz_update_apply(const char *patch_path, const char *base_path,
                                          const char *out_path, bool force, struct sqz_error *err);
 
 // --- Data --------------------------------------------------------------------------------------
 
-struct sqz_check_result {
+struct sqz_check_class { // of an array: does not grow
+    char *name;
+    size_t images;
+};
+struct sqz_check_result { // sqz_check_result_release
+    size_t struct_size;
     size_t images, corrupt, not_images, tiny, empty_classes;
     int n_classes;
-    struct sqz_check_class {
-        char *name;
-        size_t images;
-    } * classes;
+    struct sqz_check_class *classes;
 };
-// Decodes every image below dir; each problem is one SQZ_EVENT_WARNING on the context.
+// Decodes every image below dir; each problem is one SQZ_EVENT_WARNING on the context. Cannot be
+// stopped.
 SQZ_API enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
                                        struct sqz_check_result *out, struct sqz_error *err);
 SQZ_API void sqz_check_result_release(struct sqz_check_result *result);
-// Writes a data set of class directories as one file, which is taken wherever a data set is.
-struct sqz_pack_options {
+
+struct sqz_pack_options { // every member may stay 0
+    size_t struct_size;
     int shorter; // larger images are shrunk until their shorter side has so many pixels; 0: 256
     int quality; // JPEG quality of those that are shrunk, 1 to 100; 0: 90
-    int raw;     // 1: store pixels instead of JPEG files: larger, but nothing to decode
-    int force;   // 1: replace an existing file
+    bool raw;    // store pixels instead of JPEG files: larger, but nothing to decode
+    bool force;  // replace an existing file
 };
 struct sqz_pack_result {
-    size_t images, shrunk, skipped; // skipped: files that are no images; the first is a warning
+    size_t struct_size;
+    size_t images, shrunk;
+    size_t skipped; // files that are no images; the first is a warning
     uint64_t bytes;
 };
-SQZ_API enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, const char *out,
-                                      const struct sqz_pack_options *how,
-                                      struct sqz_pack_result *result, struct sqz_error *err);
-// Lays out ImageNet-1K from its three published archives as out/train and out/val, one directory a
-// class, with out/synset_words.txt. What is there already and whole is kept.
+// Writes a dataset of class directories as one file, which is taken wherever a dataset is. options
+// may be NULL.
+SQZ_API enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir,
+                                      const char *path, const struct sqz_pack_options *options,
+                                      struct sqz_pack_result *out, struct sqz_error *err);
+
 struct sqz_imagenet_result {
+    size_t struct_size;
     size_t train, val; // images written
     int classes;
 };
+// Lays out ImageNet-1K from its three published archives as out_dir/train and out_dir/val, one
+// directory a class, with out_dir/synset_words.txt. What is there already and whole is kept.
 SQZ_API enum sqz_status sqz_lay_out_imagenet(struct sqz_context *context, const char *train_tar,
                                              const char *val_tar, const char *devkit_tar_gz,
-                                             const char *out, struct sqz_imagenet_result *result,
+                                             const char *out_dir, struct sqz_imagenet_result *out,
                                              struct sqz_error *err);
-// Draws the synthetic data set: 10 classes of shapes and textures; 0 = defaults (500 train and 100
-// val a class, 32 pixels).
+// Draws the synthetic dataset into dir: 10 classes of shapes and textures. 0 = defaults: 500
+// training and 100 validation images a class of 32 pixels. Cannot be stopped. Any thread.
 SQZ_API enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class, int val_per_class,
                                             int image_size, uint64_t seed, struct sqz_error *err);
 
 // --- Measuring ---------------------------------------------------------------------------------
 
 enum sqz_bench_task { SQZ_BENCH_INFER, SQZ_BENCH_TRAIN, SQZ_BENCH_LOAD, SQZ_BENCH_ALLREDUCE };
-struct sqz_bench_options {
+struct sqz_bench_options { // every member may stay 0 or NULL
+    size_t struct_size;
     enum sqz_bench_task task;
     int batch;                         // of each rank; 0: 1 (32 for all but INFER)
     double seconds;                    // 0: 5
@@ -141,19 +165,23 @@ struct sqz_bench_options {
     bool norm;                         // TRAIN: batch normalisation, in groups of at most 32
 };
 struct sqz_bench_result {
-    double latency_ms_median, latency_ms_min, latency_ms_p99; // per batch (step)
+    size_t struct_size;
+    double latency_ms_median, latency_ms_min, latency_ms_p99; // of a batch (step)
     double latency_ms_first; // of the first of all, which the others leave out
-    double images_per_second, gflops, peak_gflops, peak_fraction, rss_mb;
+    double images_per_second, gflops, peak_gflops, peak_fraction;
+    double rss_mb; // peak, in 1e6 bytes
     int64_t runs;
     int ranks;
     double bytes_per_run, exposed_ms; // sent by this rank; waited for others
 };
-// model: for all but LOAD; NULL there. With ranks, TRAIN's step and ALLREDUCE, its exchange alone,
-// are theirs together. The FMA peak is measured in the same run, on all the
-// context's threads; TRAIN is a step with label smoothing and SGD momentum. On noise fewer values
-// are zero behind the ReLUs than on photographs, which are faster (kernels/sparse.h).
+// Measures one task beside the machine's FMA peak, which is measured in the same run on all of the
+// context's threads. model: for all tasks but LOAD, where it is NULL. TRAIN is a step with label
+// smoothing and SGD momentum. With ranks, TRAIN's step and ALLREDUCE (its exchange alone) are those
+// of all ranks together. On noise fewer values are zero after the ReLUs than on photographs, which
+// are faster (kernels/sparse.h). A stop ends the measurement early; before the first run it is
+// SQZ_E_STOPPED.
 SQZ_API enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_model *model,
-                                      const struct sqz_bench_options *how,
+                                      const struct sqz_bench_options *options,
                                       struct sqz_bench_result *out, struct sqz_error *err);
 
 #ifdef __cplusplus

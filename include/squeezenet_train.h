@@ -1,4 +1,5 @@
 // Training: options and recipes, training and fine-tuning, validation, comparison of two models.
+// The rules of squeezenet.h about errors, ownership, struct_size and threads hold here, too.
 #ifndef SQUEEZENET_TRAIN_H
 #define SQUEEZENET_TRAIN_H
 
@@ -10,75 +11,94 @@ extern "C" {
 
 // --- Options of train and validate -------------------------------------------------------------
 
+// Values of every option that docs/options.md lists. Used by one thread at a time while it is
+// written; then any number of threads may read it.
 struct sqz_options;
+// All options at their defaults. Gives *out, to be freed by sqz_options_free. Fails without memory.
 SQZ_API enum sqz_status sqz_options_new(struct sqz_options **out, struct sqz_error *err);
 SQZ_API void sqz_options_free(struct sqz_options *options);
-// As typed on a command line; an unknown name is SQZ_E_USAGE with the nearest known one.
+// Sets an option to a value as typed on a command line. SQZ_E_USAGE for an unknown name, with the
+// nearest known one in the sentence, and for a value that cannot be.
 SQZ_API enum sqz_status sqz_options_put(struct sqz_options *options, const char *name,
                                         const char *value, struct sqz_error *err);
-// A recipe. Values put on the command line win, whichever comes first.
+// Reads a recipe. Values that were put win, whichever comes first. Fails with SQZ_E_CONFIG for a
+// bad recipe, SQZ_E_NOINPUT when there is none.
 SQZ_API enum sqz_status sqz_options_load(struct sqz_options *options, const char *yaml_path,
                                          struct sqz_error *err);
-// An option's present value as text, cut to fit; false for an unknown name.
+// Writes an option's present value as text into `size` bytes, cut to fit; false for an unknown
+// name.
 SQZ_API bool sqz_options_get(const struct sqz_options *options, const char *name, char *value,
                              size_t size);
-struct sqz_option_info {
-    const char *name, *type, *fallback, *group,
-        *help;           // type: "bool", "int", "float", "text", "list"
+struct sqz_option_info { // the strings live for ever
+    size_t struct_size;
+    const char *name, *type; // type: "bool", "int", "float", "text", "list"
+    const char *fallback, *group, *help;
     const char *choices; // "a b c" or NULL
 };
-SQZ_API bool sqz_option_info(int index, struct sqz_option_info *out); // false behind the last
+// Options from index 0; false past the last or for a wrong struct_size. Any thread.
+SQZ_API bool sqz_option_info(int index, struct sqz_option_info *out);
 
 // --- Training and validation -------------------------------------------------------------------
 
+// The calls below want the context to themselves, read `options` and the models, call the context's
+// event function and can be stopped by sqz_context_stop.
+
 struct sqz_train_result {
+    size_t struct_size;
     char run_dir[4096];
     int epochs;
     int64_t steps;
     double seconds, ms_per_step, images_per_second, final_loss;
-    int best_epoch; // 0: never validated
-    double best_top1, best_top5;
+    int best_epoch;              // 0: never validated
+    double best_top1, best_top5; // shares, 0 to 1
     char best_checkpoint[4096];
-    // Of ranks; 1 and zeros for one process. Exposed: what a step waited for others, of rank 0.
+    // With ranks; 1 and zeros for one process. exposed_ms: what a step of rank 0 waited for others.
     int ranks, slowest_rank;
     char slowest_host[72];
-    double bytes_per_step, exposed_ms, efficiency; // efficiency: share of the time spent computing
+    double bytes_per_step, exposed_ms;
+    double efficiency; // share of the time that was spent computing
 };
-// Trains (or fine-tunes, or resumes: option `resume`). SQZ_E_STOPPED leaves a resumable run
-// directory.
+// Trains, fine-tunes (option ckpt_path) or resumes (option resume) and writes the run directory,
+// which it names in *out. Fails with SQZ_E_CONFIG for options that contradict each other,
+// SQZ_E_NOINPUT and SQZ_E_DATA for the dataset, SQZ_E_DIVERGED for a loss that is not finite, and
+// SQZ_E_STOPPED, which leaves a run directory that can be resumed.
 SQZ_API enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options *options,
                                   struct sqz_train_result *out, struct sqz_error *err);
-// What sqz_train would do: configuration with origins, network, learning-rate curve, memory, time
-// estimate, as text (free with sqz_text_free). Writes no files but the curve (SVG) and the first
-// batch (PNG) into run_dir, if that option is given. With option `find_lr`: the outcome of a search
-// for a learning rate instead.
+// Tells what sqz_train would do: configuration with origins, network, learning-rate curve, memory
+// and time, as a text to be freed by sqz_text_free. Writes no files but the curve (SVG) and the
+// first batch (PNG) into run_dir, if that option is given. With option find_lr it is the outcome of
+// a search for a learning rate instead.
 SQZ_API enum sqz_status sqz_train_dry_run(struct sqz_context *context,
                                           const struct sqz_options *options, char **text,
                                           struct sqz_error *err);
 
 struct sqz_validate_result {
+    size_t struct_size;
     int64_t samples, substituted;
-    int classes; // of the model
-    double top1, top5, loss;
+    int classes;             // of the model
+    double top1, top5, loss; // shares, 0 to 1; loss in nats
 };
-// On options' data_dir and val_split. use_recipe false: the model's own preprocessing and plain
-// cross-entropy; true: the options' transforms and loss (a recipe was given).
+// Measures the model on the options' data_dir and val_split. use_recipe false: with the model's own
+// preprocessing and plain cross-entropy; true: with the options' transforms and loss.
 SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model *model,
                                      const struct sqz_options *options, bool use_recipe,
                                      struct sqz_validate_result *out, struct sqz_error *err);
 
-// Two models on the same images, each with its own preprocessing and plain cross-entropy.
 struct sqz_compare_result {
-    struct sqz_validate_result model, against;
+    size_t struct_size;
     double kl;              // nats: mean of KL(against || model) of the softmax
     double agreement;       // share of images with the same most probable class
-    double top1_difference; // model's minus against's, of the same images,
+    double top1_difference; // model's minus against's, on the same images,
     double standard_error;  // and the standard error of that mean
 };
-// SQZ_E_USAGE when the models do not have the same classes.
+// Measures two models on the same images, each with its own preprocessing and plain cross-entropy:
+// *of_model and *of_against (each may be NULL) alone, *out beside each other. SQZ_E_USAGE when they
+// do not have the same classes.
 SQZ_API enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model *model,
                                     const struct sqz_model *against,
                                     const struct sqz_options *options,
+                                    struct sqz_validate_result *of_model,
+                                    struct sqz_validate_result *of_against,
                                     struct sqz_compare_result *out, struct sqz_error *err);
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
 // Measuring: inference, training step and loader, beside the machine's FMA peak of the same run.
 #include "api/images.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/loader/loader.h"
@@ -348,7 +349,10 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
         times[n] = sqz_clock_seconds() - before;
         total += times[n++];
     }
-    if (!status && n) {
+    if (!status && !n)
+        status = sqz_fail(err, SQZ_E_STOPPED, "The benchmark was stopped before its first run.");
+    if (!status) {
+        context->stop = 0; // it has ended this measurement
         qsort(times, n, sizeof *times, compare_doubles);
         out->runs = (int64_t)n;
         out->bytes_per_run = (double)work->cost.bytes / (double)n;
@@ -368,37 +372,47 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
 }
 
 enum sqz_status sqz_bench_run(struct sqz_context *context, const struct sqz_model *model,
-                              const struct sqz_bench_options *how, struct sqz_bench_result *out,
-                              struct sqz_error *err)
+                              const struct sqz_bench_options *options,
+                              struct sqz_bench_result *theirs, struct sqz_error *err)
 {
-    if (how->batch < 0 || how->batch > 65536)
+    struct sqz_bench_options how;
+    struct sqz_bench_result out = {0};
+    enum sqz_status status = SQZ_STRUCT_IN(sqz_bench_options, &how, options, err);
+    if (!status)
+        status = SQZ_STRUCT_CHECK(sqz_bench_result, theirs, err);
+    if (status)
+        return status;
+    if (how.batch < 0 || how.batch > 65536)
         return sqz_fail(err, SQZ_E_USAGE, "The batch must be between 1 and 65536, not %d.",
-                        how->batch);
-    struct work work = {.batch = how->batch ? how->batch : how->task == SQZ_BENCH_INFER ? 1 : 32};
-    enum sqz_status status = SQZ_OK;
-    context->stop = 0;
-    *out = (struct sqz_bench_result){.peak_gflops = measure_peak(context)};
-    switch (how->task) {
+                        how.batch);
+    if (how.task == SQZ_BENCH_LOAD ? !how.options : !model)
+        return sqz_fail(err, SQZ_E_USAGE, "This task needs %s.",
+                        how.task == SQZ_BENCH_LOAD ? "options that name a dataset" : "a model");
+    struct work work = {.batch = how.batch ? how.batch : how.task == SQZ_BENCH_INFER ? 1 : 32};
+    out.peak_gflops = measure_peak(context);
+    switch (how.task) {
     case SQZ_BENCH_INFER:
-        status = prepare_infer(&work, context, model, how->images, err);
+        status = prepare_infer(&work, context, model, how.images, err);
         break;
     case SQZ_BENCH_TRAIN:
     case SQZ_BENCH_ALLREDUCE:
-        if (how->task == SQZ_BENCH_ALLREDUCE)
+        if (how.task == SQZ_BENCH_ALLREDUCE)
             work.run = run_allreduce;
-        status = prepare_train(&work, context, model, how, err);
-        work.flops = how->task == SQZ_BENCH_TRAIN ? work.flops : 0;
+        status = prepare_train(&work, context, model, &how, err);
+        work.flops = how.task == SQZ_BENCH_TRAIN ? work.flops : 0;
         break;
     case SQZ_BENCH_LOAD:
-        status = prepare_load(&work, context, how->options, err);
+        status = prepare_load(&work, context, how.options, err);
         break;
     }
     if (!status)
-        status = time_runs(context, &work, how->seconds > 0 ? how->seconds : 5, out, err);
-    out->ranks = sqz_ranks_size(context->ranks);
-    out->peak_gflops = fmax(out->peak_gflops, measure_peak(context));
-    out->peak_fraction = out->gflops / out->peak_gflops;
-    out->rss_mb = (double)sqz_peak_resident_bytes() / 1e6;
+        status = time_runs(context, &work, how.seconds > 0 ? how.seconds : 5, &out, err);
+    out.ranks = sqz_ranks_size(context->ranks);
+    out.peak_gflops = fmax(out.peak_gflops, measure_peak(context));
+    out.peak_fraction = out.gflops / out.peak_gflops;
+    out.rss_mb = (double)sqz_peak_resident_bytes() / 1e6;
     work_release(&work);
-    return status;
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_bench_result, theirs, &out);
+    return sqz_context_end(context, status);
 }

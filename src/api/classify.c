@@ -1,121 +1,138 @@
-// Classification of single images, and the thumbnails that are shown beside the answer.
-#include "api/context.h"
+// Classification: images of every origin become inputs of the network, its logits become answers.
+#include "api/classifier.h"
+#include "api/pixels.h"
+#include "api/samples.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
-#include "data/sets/dataset.h"
-#include "data/augment/transform.h"
 #include "train/loss.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGE_LIMIT = 256 << 20 }; // bytes of one image file
+enum { IMAGES_PER_THREAD = 4 }; // of a batch, that are prepared and run together
 
-struct sqz_classifier {
-    const struct sqz_model *model;
-    struct sqz_model *own; // the same, without weights, where the classifier opened it; else NULL
-    struct sqz_infer *infer;
-    struct sqz_streamed *streamed; // in its place, for the least memory: weights in their file,
-    struct sqz_stream *stream;     // and what runs on them
-    float *input, *logits, *probabilities;
-    int *order;
-    char (*numbers)[32]; // names for classes without any
-    struct sqz_transform_scratch scratch;
+// One call: the caller's images, and what may end it.
+struct call {
+    struct sqz_classifier *classifier;
+    const char *inputs, *results; // structs of the caller, of so many bytes each:
+    size_t input_size, result_size;
+    size_t first; // image of the present run
+    const struct sqz_cancel *cancel;
+    double timeout, deadline; // seconds; 0: none
 };
 
-void sqz_classifier_free(struct sqz_classifier *classifier)
+void sqz_cancel_request(struct sqz_cancel *cancel)
 {
-    if (!classifier)
-        return;
-    sqz_infer_free(classifier->infer);
-    sqz_stream_free(classifier->stream);
-    sqz_streamed_free(classifier->streamed);
-    sqz_free(classifier->input);
-    sqz_free(classifier->logits);
-    sqz_free(classifier->probabilities);
-    sqz_free(classifier->order);
-    sqz_free(classifier->numbers);
-    sqz_transform_scratch_release(&classifier->scratch);
-    sqz_model_free(classifier->own);
-    sqz_free(classifier);
+    __atomic_store_n(&cancel->requested, 1, __ATOMIC_RELEASE);
 }
 
-// `streamed`: where the weights of a model are that has none; the classifier's from now on.
-static enum sqz_status make_classifier(struct sqz_context *context, const struct sqz_model *model,
-                                       struct sqz_streamed *streamed, struct sqz_classifier **out,
-                                       struct sqz_error *err)
+void sqz_cancel_reset(struct sqz_cancel *cancel)
 {
-    size_t classes = (size_t)model->net->spec.classes;
-    const struct sqz_tensor *input = &model->net->tensors[0];
-    size_t pixels = (size_t)input->h * (size_t)input->w * (size_t)input->c;
-    struct sqz_classifier *classifier = sqz_new_array(1, sizeof *classifier);
-    if (!classifier) {
-        sqz_streamed_free(streamed);
-        return sqz_fail_memory(err, "a classifier", sizeof *classifier);
-    }
-    classifier->streamed = streamed;
-    classifier->model = model;
-    classifier->input = sqz_new_aligned(pixels, sizeof(float));
-    classifier->logits = sqz_new_array(classes, sizeof(float));
-    classifier->probabilities = sqz_new_array(classes, sizeof(float));
-    classifier->order = sqz_new_array(classes, sizeof(int));
-    classifier->numbers = sqz_new_array(classes, sizeof *classifier->numbers);
-    enum sqz_status status = SQZ_OK;
-    if (!classifier->input || !classifier->logits || !classifier->probabilities ||
-        !classifier->order || !classifier->numbers)
-        status = sqz_fail_memory(err, "a classifier", pixels * sizeof(float));
-    for (size_t c = 0; !status && c < classes; c++)
-        snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
-    if (!status && streamed)
-        status = sqz_stream_new(model->net, context->kernels, sqz_streamed_source(streamed),
-                                &classifier->stream, err);
-    else if (!status)
-        status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               context->mode != SQZ_MODE_SPEED, &classifier->infer, err);
-    if (status)
-        sqz_classifier_free(classifier);
-    else
-        *out = classifier;
-    return status;
+    __atomic_store_n(&cancel->requested, 0, __ATOMIC_RELEASE);
 }
 
-enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz_model *model,
-                                   struct sqz_classifier **out, struct sqz_error *err)
+static enum sqz_status check_stop(const struct call *call, struct sqz_error *err)
 {
-    return make_classifier(context, model, NULL, out, err);
-}
-
-enum sqz_status sqz_classifier_open(struct sqz_context *context, const char *path,
-                                    const struct sqz_model_options *options,
-                                    struct sqz_classifier **out, struct sqz_error *err)
-{
-    struct sqz_model *model = NULL;
-    struct sqz_streamed *streamed = NULL;
-    const bool stream = context->mode == SQZ_MODE_MEMORY;
-    enum sqz_status status = stream ? sqz_model_open_streamed(path, options, &model, &streamed, err)
-                                    : sqz_model_open(path, options, &model, err);
-    if (!status)
-        status = make_classifier(context, model, streamed, out, err);
-    if (status) {
-        sqz_model_free(model);
-        return status;
-    }
-    sqz_free(model->weights);
-    model->weights = NULL;
-    (*out)->own = model;
+    if (call->cancel && __atomic_load_n(&call->cancel->requested, __ATOMIC_ACQUIRE))
+        return sqz_fail(err, SQZ_E_STOPPED, "The classification was cancelled.");
+    if (call->deadline > 0 && sqz_clock_seconds() >= call->deadline)
+        return sqz_fail(err, SQZ_E_STOPPED, "The classification was not done after %g s.",
+                        call->timeout);
     return SQZ_OK;
 }
 
-enum sqz_status sqz_classifier_describe(const struct sqz_classifier *classifier,
-                                        struct sqz_model_info *out, struct sqz_error *err)
+// --- From images to inputs ---
+
+static enum sqz_status check_input(const struct sqz_input *input, struct sqz_error *err)
 {
-    return sqz_model_describe(classifier->model, out, err);
+    int origins = !!input->path + !!input->data + !!input->pixels + !!input->samples;
+    if (origins == 1)
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_USAGE,
+                    "An input is a path, data, pixels or a sample; this one is %s.",
+                    origins ? "several of them" : "none of them");
 }
 
+static enum sqz_status check_room(size_t room, size_t needed, const void *buffer, const char *what,
+                                  struct sqz_error *err)
+{
+    if (!buffer || room >= needed)
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_USAGE, "There is room for %zu %s, but there are %zu.", room, what,
+                    needed);
+}
+
+static enum sqz_status check_result(const struct call *call, const struct sqz_classify_result *out,
+                                    struct sqz_error *err)
+{
+    size_t classes = (size_t)call->classifier->model->net->spec.classes;
+    if (out->best && out->best_count < 1)
+        return sqz_fail(err, SQZ_E_USAGE, "There is room for %d of the best classes.",
+                        out->best_count);
+    enum sqz_status status = check_room(out->logit_count, classes, out->logits, "logits", err);
+    if (!status)
+        status =
+            check_room(out->probability_count, classes, out->probabilities, "probabilities", err);
+    return status;
+}
+
+// Makes the network's input of one image. The same function for every origin.
+static enum sqz_status prepare(const struct call *call, const struct sqz_input *input,
+                               struct sqz_classify_worker *worker, float *out,
+                               struct sqz_error *err)
+{
+    struct sqz_bytes bytes = {0};
+    struct sqz_image view = {0};
+    const char *name = input->name ? input->name : "The image";
+    struct sqz_source source = {.data = input->data, .size = input->size, .name = name};
+    enum sqz_status status = SQZ_OK;
+    if (input->path) {
+        status = sqz_file_read(input->path, SQZ_IMAGE_FILE_LIMIT, &bytes, err);
+        source = (struct sqz_source){.data = bytes.data, .size = bytes.size, .name = input->path};
+    } else if (input->samples) {
+        status = sqz_samples_read(input->samples, input->sample, &bytes, &view, &source, err);
+    } else if (input->pixels) {
+        status = sqz_pixels_view(input->pixels, name, &worker->converted, &view, err);
+        source.image = &view;
+    }
+    if (!status)
+        status = sqz_preprocess_run(&call->classifier->model->preprocess, &source, out,
+                                    &worker->scratch, err);
+    sqz_bytes_release(&bytes);
+    return status;
+}
+
+static void prepare_slot(void *arg, int task, int worker)
+{
+    const struct call *call = arg;
+    struct sqz_classifier *classifier = call->classifier;
+    struct sqz_classify_slot *slot = &classifier->slots[task];
+    size_t image = call->first + (size_t)task;
+    struct sqz_input input;
+    struct sqz_classify_result result;
+    float *out = classifier->inputs + (size_t)task * sqz_tensor_size(classifier->model->net, 0);
+    enum sqz_status status =
+        SQZ_STRUCT_IN(sqz_input, &input, call->inputs + image * call->input_size, &slot->error);
+    if (!status)
+        status = SQZ_STRUCT_IN(sqz_classify_result, &result,
+                               call->results + image * call->result_size, &slot->error);
+    if (!status)
+        status = check_input(&input, &slot->error);
+    if (!status)
+        status = check_result(call, &result, &slot->error);
+    if (!status)
+        status = check_stop(call, &slot->error);
+    if (!status)
+        status = prepare(call, &input, &classifier->workers[worker], out, &slot->error);
+    slot->status = status;
+}
+
+// --- From logits to answers ---
+
 // The n most probable classes; equal probabilities keep the lower index first.
-static void pick_best(struct sqz_classifier *classifier, struct sqz_class_score *best, int *n)
+static void pick_best(struct sqz_classifier *classifier, const float *p,
+                      struct sqz_class_score *best, int *n)
 {
     int classes = classifier->model->net->spec.classes;
-    const float *p = classifier->probabilities;
     int wanted = *n < classes ? *n : classes, kept = 0;
     int *order = classifier->order;
     for (int c = 0; c < classes; c++) {
@@ -135,168 +152,152 @@ static void pick_best(struct sqz_classifier *classifier, struct sqz_class_score 
     *n = kept;
 }
 
-static enum sqz_status classify(struct sqz_classifier *classifier, const struct sqz_source *source,
-                                struct sqz_class_score *best, int *n, float *logits,
-                                struct sqz_error *err)
+// Writes one image's results, or its failure.
+static void give(const struct call *call, const struct sqz_classify_slot *slot, size_t image)
 {
-    int classes = classifier->model->net->spec.classes;
-    enum sqz_status status = sqz_preprocess_run(&classifier->model->preprocess, source,
-                                                classifier->input, &classifier->scratch, err);
-    if (status)
-        return status;
-    if (classifier->infer)
-        sqz_infer_run(classifier->infer, classifier->input, 1, classifier->logits);
-    else
-        status = sqz_stream_run(classifier->stream, classifier->input, classifier->logits, err);
-    if (status)
-        return status;
-    sqz_softmax(classifier->logits, classes, classifier->probabilities);
-    if (logits)
-        memcpy(logits, classifier->logits, (size_t)classes * sizeof *logits);
-    pick_best(classifier, best, n);
+    struct sqz_classifier *classifier = call->classifier;
+    void *theirs = (char *)call->results + image * call->result_size;
+    struct sqz_classify_result result;
+    if (SQZ_STRUCT_IN(sqz_classify_result, &result, theirs, NULL))
+        return;
+    result.status = slot->status;
+    if (slot->status && result.error)
+        *result.error = slot->error;
+    if (!slot->status) {
+        size_t classes = (size_t)classifier->model->net->spec.classes;
+        const float *logits = classifier->logits + slot->row * classes;
+        if (result.logits)
+            memcpy(result.logits, logits, classes * sizeof *logits);
+        if (result.best || result.probabilities)
+            sqz_softmax(logits, (int)classes, classifier->probabilities);
+        if (result.probabilities)
+            memcpy(result.probabilities, classifier->probabilities, classes * sizeof *logits);
+        if (result.best)
+            pick_best(classifier, classifier->probabilities, result.best, &result.best_count);
+        result.logit_count = result.logits ? classes : result.logit_count;
+        result.probability_count = result.probabilities ? classes : result.probability_count;
+    }
+    SQZ_STRUCT_OUT(sqz_classify_result, theirs, &result);
+}
+
+// --- Runs ---
+
+static enum sqz_status run_network(struct sqz_classifier *classifier, size_t n,
+                                   struct sqz_error *err)
+{
+    if (classifier->stream)
+        return sqz_stream_run(classifier->stream, classifier->inputs, classifier->logits, err);
+    sqz_infer_run(classifier->infer, classifier->inputs, (int)n, classifier->logits);
     return SQZ_OK;
 }
 
-enum sqz_status sqz_classify_file(struct sqz_classifier *classifier, const char *path,
-                                  struct sqz_class_score *best, int *n, float *logits,
-                                  struct sqz_error *err)
+// Images that could be prepared move together. Returns how many they are.
+static size_t close_gaps(struct sqz_classifier *classifier, size_t n)
 {
-    struct sqz_bytes bytes = {0};
-    enum sqz_status status = sqz_file_read(path, IMAGE_LIMIT, &bytes, err);
-    if (!status) {
-        struct sqz_source source = {.data = bytes.data, .size = bytes.size, .name = path};
-        status = classify(classifier, &source, best, n, logits, err);
+    size_t floats = sqz_tensor_size(classifier->model->net, 0), rows = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct sqz_classify_slot *slot = &classifier->slots[i];
+        if (slot->status)
+            continue;
+        if (rows != i)
+            memcpy(classifier->inputs + rows * floats, classifier->inputs + i * floats,
+                   floats * sizeof(float));
+        slot->row = rows++;
     }
-    sqz_bytes_release(&bytes);
-    return status;
+    return rows;
 }
 
-// --- Samples of a data set ---
-
-struct sqz_samples {
-    struct sqz_dataset *set;
-};
-
-enum sqz_status sqz_samples_open(const char *dir, const char *split, struct sqz_samples **out,
-                                 struct sqz_error *err)
+// Classifies images [call->first, call->first + n). Returns the first failure.
+static enum sqz_status run(const struct call *call, size_t n, struct sqz_error *err)
 {
-    struct sqz_dataset_layout layout;
-    enum sqz_status status = sqz_dataset_layout(dir, &layout, err);
-    if (status)
-        return status;
-    struct sqz_samples *samples = sqz_new_array(1, sizeof *samples);
-    if (!samples)
-        return sqz_fail_memory(err, "a list of samples", sizeof *samples);
-    struct sqz_dataset_request request = {.kind = layout.kind,
-                                          .dir = dir,
-                                          .split = split && split[0] ? split : layout.val,
-                                          .threads = 1};
-    status = sqz_dataset_open(&request, &samples->set, err);
-    if (status)
-        sqz_free(samples);
-    else
-        *out = samples;
-    return status;
-}
-
-void sqz_samples_free(struct sqz_samples *samples)
-{
-    if (!samples)
-        return;
-    sqz_dataset_free(samples->set);
-    sqz_free(samples);
-}
-
-size_t sqz_samples_count(const struct sqz_samples *samples)
-{
-    return samples->set->count;
-}
-
-const char *sqz_samples_class(const struct sqz_samples *samples, size_t index)
-{
-    return samples->set->classes[samples->set->samples[index].label];
-}
-
-const char *sqz_samples_file(const struct sqz_samples *samples, size_t index)
-{
-    return samples->set->samples[index].path;
-}
-
-enum sqz_status sqz_classify_sample(struct sqz_classifier *classifier,
-                                    const struct sqz_samples *samples, size_t index,
-                                    struct sqz_class_score *best, int *n, float *logits,
-                                    struct sqz_error *err)
-{
-    struct sqz_bytes bytes = {0};
-    struct sqz_image view = {0};
-    struct sqz_source source = {0};
-    enum sqz_status status = sqz_dataset_read(samples->set, index, &bytes, &view, &source, err);
-    if (!status)
-        status = classify(classifier, &source, best, n, logits, err);
-    sqz_bytes_release(&bytes);
-    return status;
-}
-
-// --- Thumbnails ---
-
-static enum sqz_status thumbnail(const struct sqz_source *source, int *w, int *h, uint8_t *rgb,
-                                 struct sqz_error *err)
-{
-    struct sqz_transform_scratch scratch = {0};
-    struct sqz_image decoded = {0}, small = {0};
-    const struct sqz_image *image = source->image;
-    enum sqz_status status = SQZ_OK;
-    if (!image) {
-        struct sqz_decode how = {.channels = 3, .apply_exif = true, .least_w = *w, .least_h = *h};
-        status = sqz_image_decode(source->data, source->size, source->name, &how, &decoded, err);
-        image = &decoded;
+    struct sqz_classifier *classifier = call->classifier;
+    sqz_pool_run(classifier->context->pool, (int)n, prepare_slot, (void *)call);
+    struct sqz_error why = {0};
+    size_t rows = close_gaps(classifier, n);
+    enum sqz_status status = rows ? check_stop(call, &why) : SQZ_OK, first = SQZ_OK;
+    if (!status && rows)
+        status = run_network(classifier, rows, &why);
+    for (size_t i = 0; i < n; i++) {
+        struct sqz_classify_slot *slot = &classifier->slots[i];
+        if (!slot->status && status) {
+            slot->status = status;
+            slot->error = why;
+        }
+        give(call, slot, call->first + i);
+        if (slot->status && !first)
+            first = sqz_fail(err, slot->status, "%s", slot->error.text);
     }
-    if (!status) {
-        double scale = (double)*w / image->w;
-        if (scale * image->h > *h)
-            scale = (double)*h / image->h;
-        int tw = (int)(scale * image->w + 0.5), th = (int)(scale * image->h + 0.5);
-        tw = tw < 1 ? 1 : tw > *w ? *w : tw;
-        th = th < 1 ? 1 : th > *h ? *h : th;
-        status = sqz_image_resize(image, NULL, tw, th, SQZ_PIL_BILINEAR, &small, &scratch, err);
-    }
-    if (!status) {
-        size_t pixels = (size_t)small.w * (size_t)small.h;
-        for (size_t p = 0; p < pixels; p++)
-            for (int c = 0; c < 3; c++)
-                rgb[p * 3 + (size_t)c] =
-                    small.pixels[p * (size_t)small.c + (size_t)(small.c == 3 ? c : 0)];
-        *w = small.w;
-        *h = small.h;
-    }
-    sqz_image_release(&decoded);
-    sqz_image_release(&small);
-    sqz_transform_scratch_release(&scratch);
-    return status;
+    return first;
 }
 
-enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rgb,
+enum sqz_status sqz_classify_batch(struct sqz_classifier *classifier,
+                                   const struct sqz_input *inputs,
+                                   struct sqz_classify_result *results, size_t n,
+                                   const struct sqz_classify_options *options,
                                    struct sqz_error *err)
 {
-    struct sqz_bytes bytes = {0};
-    enum sqz_status status = sqz_file_read(path, IMAGE_LIMIT, &bytes, err);
-    if (!status) {
-        struct sqz_source source = {.data = bytes.data, .size = bytes.size, .name = path};
-        status = thumbnail(&source, w, h, rgb, err);
+    struct sqz_classify_options how;
+    enum sqz_status status = SQZ_STRUCT_IN(sqz_classify_options, &how, options, err);
+    if (!status && n)
+        status = SQZ_STRUCT_CHECK(sqz_input, inputs, err);
+    if (!status && n)
+        status = SQZ_STRUCT_CHECK(sqz_classify_result, results, err);
+    if (status || !n)
+        return status;
+    if (!(how.timeout >= 0))
+        return sqz_fail(err, SQZ_E_USAGE, "A timeout of %g s cannot be.", how.timeout);
+    struct call call = {.classifier = classifier,
+                        .inputs = (const char *)inputs,
+                        .results = (const char *)results,
+                        .input_size = inputs->struct_size,
+                        .result_size = results->struct_size,
+                        .cancel = how.cancel,
+                        .timeout = how.timeout,
+                        .deadline = how.timeout > 0 ? sqz_clock_seconds() + how.timeout : 0};
+    size_t most = (size_t)sqz_pool_size(classifier->context->pool) * IMAGES_PER_THREAD;
+    size_t together = classifier->stream ? 1 : n < most ? n : most;
+    status = sqz_classifier_reserve(classifier, together, err);
+    if (status)
+        return status;
+    for (; call.first < n; call.first += together) {
+        size_t rest = n - call.first;
+        enum sqz_status now = run(&call, rest < together ? rest : together, status ? NULL : err);
+        status = status ? status : now;
     }
-    sqz_bytes_release(&bytes);
     return status;
 }
 
-enum sqz_status sqz_thumbnail_sample(const struct sqz_samples *samples, size_t index, int *w,
-                                     int *h, uint8_t *rgb, struct sqz_error *err)
+static enum sqz_status classify_one(struct sqz_classifier *classifier,
+                                    const struct sqz_input *input, struct sqz_class_score *best,
+                                    int *n, struct sqz_error *err)
 {
-    struct sqz_bytes bytes = {0};
-    struct sqz_image view = {0};
-    struct sqz_source source = {0};
-    enum sqz_status status = sqz_dataset_read(samples->set, index, &bytes, &view, &source, err);
+    struct sqz_classify_result result = SQZ_INIT(sqz_classify_result);
+    result.best = best;
+    result.best_count = *n;
+    enum sqz_status status = sqz_classify_batch(classifier, input, &result, 1, NULL, err);
     if (!status)
-        status = thumbnail(&source, w, h, rgb, err);
-    sqz_bytes_release(&bytes);
+        *n = result.best_count;
     return status;
+}
+
+enum sqz_status sqz_classify_file(struct sqz_classifier *classifier, const char *path,
+                                  struct sqz_class_score *best, int *n, struct sqz_error *err)
+{
+    struct sqz_input input = {.struct_size = sizeof input, .path = path};
+    return classify_one(classifier, &input, best, n, err);
+}
+
+enum sqz_status sqz_classify_bytes(struct sqz_classifier *classifier, const void *data, size_t size,
+                                   struct sqz_class_score *best, int *n, struct sqz_error *err)
+{
+    struct sqz_input input = {.struct_size = sizeof input, .data = data, .size = size};
+    return classify_one(classifier, &input, best, n, err);
+}
+
+enum sqz_status sqz_classify_pixels(struct sqz_classifier *classifier,
+                                    const struct sqz_pixels *pixels, struct sqz_class_score *best,
+                                    int *n, struct sqz_error *err)
+{
+    struct sqz_input input = {.struct_size = sizeof input, .pixels = pixels};
+    return classify_one(classifier, &input, best, n, err);
 }

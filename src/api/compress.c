@@ -1,5 +1,6 @@
 // Compression: a model's weights made cheap, then written as .sqz.
 #include "api/images.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
 #include "compress/auto.h"
 #include "compress/deep.h"
@@ -164,7 +165,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
                                .progress_arg = run,
                                .size = (size_t)options->size,
                                .max_kl = options->max_kl,
-                               .max_drop = options->max_drop,
+                               .max_drop = options->max_drop / 100,
                                .measure_size = measure_size,
                                .measure_arg = run};
     if (!job.size && job.max_kl <= 0 && job.max_drop <= 0)
@@ -190,7 +191,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
     out->images = job.n_images;
     out->kl = result.divergence.kl;
     out->agreement = result.divergence.agreement;
-    out->drop = result.divergence.drop;
+    out->drop = 100 * result.divergence.drop;
     sqz_images_free(images);
     return status;
 }
@@ -211,9 +212,16 @@ static enum sqz_status run_method(struct run *run, const struct sqz_compress_opt
 }
 
 enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model *model,
-                             const char *path, const struct sqz_compress_options *options,
+                             const char *path, const struct sqz_compress_options *theirs,
                              struct sqz_compress_result *out, struct sqz_error *err)
 {
+    struct sqz_compress_options how;
+    const struct sqz_compress_options *options = &how;
+    enum sqz_status status = SQZ_STRUCT_IN(sqz_compress_options, &how, theirs, err);
+    if (!status)
+        status = SQZ_STRUCT_CHECK(sqz_compress_result, out, err);
+    if (status)
+        return status;
     struct run run = {.context = context, .model = model};
     struct sqz_compress_result result = {.kl = NAN, .agreement = NAN, .drop = NAN};
     struct sqz_bytes file = {0};
@@ -222,14 +230,13 @@ enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model
                                : SQZ_CODER_RANGE;
     enum sqz_overwrite overwrite = options->force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING;
     size_t n = model->net->n_weights;
-    context->stop = 0;
     if (!options->force && sqz_path_exists(path)) // not after minutes
         return sqz_fail(err, SQZ_E_CANTWRITE, "%s exists; --force replaces it.", path);
     float *weights = sqz_new_array(n, sizeof *weights);
     if (!weights)
         return sqz_fail_memory(err, "weights", n * sizeof *weights);
     memcpy(weights, model->weights, n * sizeof *weights);
-    enum sqz_status status = run_method(&run, options, weights, &result, err);
+    status = run_method(&run, options, weights, &result, err);
     if (!status)
         status = make_file(model, weights, coder, &file, &result, err);
     if (!status)
@@ -239,8 +246,8 @@ enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model
     if (status)
         sqz_compress_result_release(&result);
     else
-        *out = result;
-    return status;
+        SQZ_STRUCT_OUT(sqz_compress_result, out, &result);
+    return sqz_context_end(context, status);
 }
 
 void sqz_compress_result_release(struct sqz_compress_result *result)

@@ -1,5 +1,6 @@
 // The context: threads, SIMD level, and where messages go.
 #include "api/context.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +9,34 @@
 const char *sqz_version(void)
 {
     return SQZ_VERSION;
+}
+
+int sqz_version_number(void)
+{
+    return SQZ_VERSION_NUMBER;
+}
+
+const char *sqz_status_name(enum sqz_status status)
+{
+#define NAME(status) \
+    case status: \
+        return #status
+    switch (status) {
+        NAME(SQZ_OK);
+        NAME(SQZ_BELOW_BOUND);
+        NAME(SQZ_E_USAGE);
+        NAME(SQZ_E_DATA);
+        NAME(SQZ_E_NOINPUT);
+        NAME(SQZ_E_INTERNAL);
+        NAME(SQZ_E_NOMEM);
+        NAME(SQZ_E_CANTWRITE);
+        NAME(SQZ_E_IO);
+        NAME(SQZ_E_STOPPED);
+        NAME(SQZ_E_DIVERGED);
+        NAME(SQZ_E_CONFIG);
+    }
+#undef NAME
+    return "unknown status";
 }
 
 // The cores of one rank: those that it is bound to, else its part of all.
@@ -72,12 +101,24 @@ void sqz_context_stop(struct sqz_context *context)
     context->stop = 1;
 }
 
-void sqz_context_machine(const struct sqz_context *context, struct sqz_machine_info *out)
+enum sqz_status sqz_context_end(struct sqz_context *context, enum sqz_status status)
 {
-    out->cpu = sqz_cpu_name();
-    out->simd = sqz_cpu_level_name(context->kernels->level);
-    out->threads = sqz_pool_size(context->pool);
-    out->kernel = context->tile;
+    if (status == SQZ_E_STOPPED)
+        context->stop = 0;
+    return status;
+}
+
+enum sqz_status sqz_context_machine(const struct sqz_context *context, struct sqz_machine_info *out,
+                                    struct sqz_error *err)
+{
+    struct sqz_machine_info info = {.cpu = sqz_cpu_name(),
+                                    .simd = sqz_cpu_level_name(context->kernels->level),
+                                    .threads = sqz_pool_size(context->pool),
+                                    .kernel = context->tile};
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_machine_info, out, err);
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_machine_info, out, &info);
+    return status;
 }
 
 void sqz_context_say(const struct sqz_context *context, enum sqz_event_kind kind, const char *text)

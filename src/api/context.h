@@ -24,6 +24,10 @@ struct sqz_context {
 // Sends one NOTE or WARNING.
 void sqz_context_say(const struct sqz_context *context, enum sqz_event_kind kind, const char *text);
 
+// Ends a long call with `status`: the one that a request to stop has ended takes the request with
+// it.
+enum sqz_status sqz_context_end(struct sqz_context *context, enum sqz_status status);
+
 // sqz_model_open, with the weights left in the file; both results are the caller's.
 enum sqz_status sqz_model_open_streamed(const char *path, const struct sqz_model_options *options,
                                         struct sqz_model **out, struct sqz_streamed **streamed,

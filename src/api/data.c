@@ -1,5 +1,6 @@
 // Looking after data sets.
 #include "api/context.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
 #include "data/sets/dataset.h"
 #include "data/sets/imagenet.h"
@@ -19,8 +20,10 @@ enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
 {
     struct sqz_data_report report = {0};
     struct sqz_check_result result = {0};
-    enum sqz_status status =
-        sqz_data_check(dir, sqz_pool_size(context->pool), report_problem, context, &report, err);
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_check_result, out, err);
+    if (!status)
+        status = sqz_data_check(dir, sqz_pool_size(context->pool), report_problem, context, &report,
+                                err);
     if (status)
         goto done;
     result = (struct sqz_check_result){.images = report.images,
@@ -42,7 +45,7 @@ enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
             goto done;
         }
     }
-    *out = result;
+    SQZ_STRUCT_OUT(sqz_check_result, out, &result);
 done:
     if (status)
         sqz_check_result_release(&result);
@@ -59,28 +62,36 @@ void sqz_check_result_release(struct sqz_check_result *result)
     result->n_classes = 0;
 }
 
-enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, const char *out,
-                              const struct sqz_pack_options *how, struct sqz_pack_result *result,
+enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, const char *path,
+                              const struct sqz_pack_options *options, struct sqz_pack_result *out,
                               struct sqz_error *err)
 {
     struct sqz_pack_report report = {0};
-    if (how->shorter < 0 || how->quality < 0 || how->quality > 100)
-        return sqz_fail(err, SQZ_E_USAGE,
-                        "A shorter side of %d pixels or a quality of %d cannot be.", how->shorter,
-                        how->quality);
-    struct sqz_pack_how packing = {.shorter = how->shorter,
-                                   .quality = how->quality,
-                                   .raw = how->raw != 0,
-                                   .overwrite =
-                                       how->force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING,
-                                   .stop = &context->stop};
-    context->stop = 0;
-    enum sqz_status status = sqz_data_pack(dir, out, &packing, sqz_pool_size(context->pool),
-                                           report_problem, context, &report, err);
+    struct sqz_pack_options how;
+    enum sqz_status status = SQZ_STRUCT_IN(sqz_pack_options, &how, options, err);
     if (!status)
-        *result =
-            (struct sqz_pack_result){report.images, report.shrunk, report.skipped, report.bytes};
-    return status;
+        status = SQZ_STRUCT_CHECK(sqz_pack_result, out, err);
+    if (status)
+        return status;
+    if (how.shorter < 0 || how.quality < 0 || how.quality > 100)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "A shorter side of %d pixels or a quality of %d cannot be.", how.shorter,
+                        how.quality);
+    struct sqz_pack_how packing = {.shorter = how.shorter,
+                                   .quality = how.quality,
+                                   .raw = how.raw,
+                                   .overwrite =
+                                       how.force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING,
+                                   .stop = &context->stop};
+    status = sqz_data_pack(dir, path, &packing, sqz_pool_size(context->pool), report_problem,
+                           context, &report, err);
+    struct sqz_pack_result result = {.images = report.images,
+                                     .shrunk = report.shrunk,
+                                     .skipped = report.skipped,
+                                     .bytes = report.bytes};
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_pack_result, out, &result);
+    return sqz_context_end(context, status);
 }
 
 static void report_note(void *arg, const char *text)
@@ -90,17 +101,20 @@ static void report_note(void *arg, const char *text)
 
 enum sqz_status sqz_lay_out_imagenet(struct sqz_context *context, const char *train_tar,
                                      const char *val_tar, const char *devkit_tar_gz,
-                                     const char *out, struct sqz_imagenet_result *result,
+                                     const char *out_dir, struct sqz_imagenet_result *out,
                                      struct sqz_error *err)
 {
     struct sqz_imagenet_report report = {0};
     struct sqz_imagenet_archives archives = {train_tar,      val_tar,     devkit_tar_gz,
                                              &context->stop, report_note, context};
-    context->stop = 0;
-    enum sqz_status status = sqz_imagenet_lay_out(&archives, out, &report, err);
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_imagenet_result, out, err);
     if (!status)
-        *result = (struct sqz_imagenet_result){report.train, report.val, report.classes};
-    return status;
+        status = sqz_imagenet_lay_out(&archives, out_dir, &report, err);
+    struct sqz_imagenet_result result = {
+        .train = report.train, .val = report.val, .classes = report.classes};
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_imagenet_result, out, &result);
+    return sqz_context_end(context, status);
 }
 
 enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class, int val_per_class,

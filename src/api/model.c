@@ -1,51 +1,74 @@
 // Model handles: open, make, save, describe.
 #include "api/context.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
 #include <stdio.h>
 #include <string.h>
 
-// Weights in the model, or, with `streamed`, left in their file.
-static enum sqz_status open_model(const char *path, const struct sqz_model_options *options,
-                                  struct sqz_model **out, struct sqz_streamed **streamed,
-                                  struct sqz_error *err)
+static enum sqz_status take_options(struct sqz_model_options *ours,
+                                    const struct sqz_model_options *theirs, struct sqz_error *err)
 {
-    static const struct sqz_model_options none;
-    if (!options)
-        options = &none;
-    if (options->dialect && !sqz_dialect_find(options->dialect))
-        return sqz_fail(err, SQZ_E_USAGE,
-                        "Unknown dialect \"%s\": mindcv, torchvision and caffe are known.",
-                        options->dialect);
-    struct sqz_model *model = NULL;
-    enum sqz_status status =
-        streamed
-            ? sqz_streamed_open(path, options->dialect, options->image_size, &model, streamed, err)
-            : sqz_model_read(path, options->dialect, options->image_size, &model, err);
-    if (status)
-        return status;
+    enum sqz_status status = SQZ_STRUCT_IN(sqz_model_options, ours, theirs, err);
+    if (!status && ours->dialect && !sqz_dialect_find(ours->dialect))
+        status = sqz_fail(err, SQZ_E_USAGE,
+                          "Unknown dialect \"%s\": mindcv, torchvision and caffe are known.",
+                          ours->dialect);
+    return status;
+}
+
+// Gives the model with its class names, or frees it.
+static enum sqz_status finish(struct sqz_model *model, const struct sqz_model_options *options,
+                              struct sqz_model **out, struct sqz_error *err)
+{
+    enum sqz_status status = SQZ_OK;
     if (options->classes_file)
         status = sqz_model_read_classes(model, options->classes_file, err);
-    if (!status) {
+    if (status)
+        sqz_model_free(model);
+    else
         *out = model;
-        return SQZ_OK;
-    }
-    sqz_model_free(model);
-    if (streamed)
-        sqz_streamed_free(*streamed);
     return status;
 }
 
 enum sqz_status sqz_model_open(const char *path, const struct sqz_model_options *options,
                                struct sqz_model **out, struct sqz_error *err)
 {
-    return open_model(path, options, out, NULL, err);
+    struct sqz_model_options how;
+    struct sqz_model *model = NULL;
+    enum sqz_status status = take_options(&how, options, err);
+    if (!status)
+        status = sqz_model_read(path, how.dialect, how.image_size, &model, err);
+    return status ? status : finish(model, &how, out, err);
+}
+
+enum sqz_status sqz_model_open_memory(const void *data, size_t size, const char *name,
+                                      const struct sqz_model_options *options,
+                                      struct sqz_model **out, struct sqz_error *err)
+{
+    struct sqz_model_options how;
+    struct sqz_model *model = NULL;
+    enum sqz_status status = take_options(&how, options, err);
+    if (!status)
+        status = sqz_model_parse(data, size, name ? name : "The model in memory", how.dialect,
+                                 how.image_size, &model, err);
+    return status ? status : finish(model, &how, out, err);
 }
 
 enum sqz_status sqz_model_open_streamed(const char *path, const struct sqz_model_options *options,
                                         struct sqz_model **out, struct sqz_streamed **streamed,
                                         struct sqz_error *err)
 {
-    return open_model(path, options, out, streamed, err);
+    struct sqz_model_options how;
+    struct sqz_model *model = NULL;
+    enum sqz_status status = take_options(&how, options, err);
+    if (!status)
+        status = sqz_streamed_open(path, how.dialect, how.image_size, &model, streamed, err);
+    if (status)
+        return status;
+    status = finish(model, &how, out, err);
+    if (status)
+        sqz_streamed_free(*streamed);
+    return status;
 }
 
 enum sqz_status sqz_model_new(const char *variant, const char *dialect, int classes, int channels,
@@ -111,48 +134,51 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
 {
     const struct sqz_net *net = model->net;
     struct sqz_infer_memory memory;
-    enum sqz_status status =
-        sqz_infer_memory(net, sqz_kernels_get(sqz_cpu_level(NULL)), 1, &memory, err);
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_model_info, out, err);
+    if (!status)
+        status = sqz_infer_memory(net, sqz_kernels_get(sqz_cpu_level(NULL)), 1, &memory, err);
     if (status)
         return status;
-    *out = (struct sqz_model_info){.variant = net->spec.variant->name,
-                                   .dialect = net->spec.dialect->name,
-                                   .made_by = model->made_by,
-                                   .stem = sqz_stem_name(net->spec.stem),
-                                   .classes = net->spec.classes,
-                                   .channels = net->spec.channels,
-                                   .image_size = net->spec.image_h,
-                                   .layers = net->n_layers,
-                                   .parameters = net->n_weights,
-                                   .weight_bytes = net->n_weights * sizeof(float),
-                                   .activation_bytes = memory.activations,
-                                   .has_class_names = model->classes != NULL};
+    struct sqz_model_info info = {.variant = net->spec.variant->name,
+                                  .dialect = net->spec.dialect->name,
+                                  .made_by = model->made_by,
+                                  .stem = sqz_stem_name(net->spec.stem),
+                                  .classes = net->spec.classes,
+                                  .channels = net->spec.channels,
+                                  .image_size = net->spec.image_h,
+                                  .layers = net->n_layers,
+                                  .parameters = net->n_weights,
+                                  .weight_bytes = net->n_weights * sizeof(float),
+                                  .activation_bytes = memory.activations,
+                                  .has_class_names = model->classes != NULL};
     for (int i = 0; i < net->n_layers; i++)
-        out->macs += sqz_layer_macs(net, i);
-    describe_preprocess(&model->preprocess, out->preprocess, sizeof out->preprocess);
+        info.macs += sqz_layer_macs(net, i);
+    describe_preprocess(&model->preprocess, info.preprocess, sizeof info.preprocess);
+    SQZ_STRUCT_OUT(sqz_model_info, out, &info);
     return SQZ_OK;
 }
 
 bool sqz_model_layer(const struct sqz_model *model, int layer, struct sqz_layer_info *out)
 {
     const struct sqz_net *net = model->net;
-    if (layer < 0 || layer >= net->n_layers)
+    if (layer < 0 || layer >= net->n_layers || SQZ_STRUCT_CHECK(sqz_layer_info, out, NULL))
         return false;
     const struct sqz_layer *l = &net->layers[layer];
     const struct sqz_tensor *t = &net->tensors[l->output];
-    *out = (struct sqz_layer_info){.name = l->name,
-                                   .kind = sqz_layer_kind_name(l->kind),
-                                   .h = t->h,
-                                   .w = t->w,
-                                   .c = l->channels,
-                                   .kernel = l->kernel,
-                                   .stride = l->stride,
-                                   .pad = l->pad,
-                                   .macs = sqz_layer_macs(net, layer)};
+    struct sqz_layer_info info = {.name = l->name,
+                                  .kind = sqz_layer_kind_name(l->kind),
+                                  .h = t->h,
+                                  .w = t->w,
+                                  .c = l->channels,
+                                  .kernel = l->kernel,
+                                  .stride = l->stride,
+                                  .pad = l->pad,
+                                  .macs = sqz_layer_macs(net, layer)};
     if (l->weight >= 0)
-        out->parameters += net->params[l->weight].size;
+        info.parameters += net->params[l->weight].size;
     if (l->bias >= 0)
-        out->parameters += net->params[l->bias].size;
+        info.parameters += net->params[l->bias].size;
+    SQZ_STRUCT_OUT(sqz_layer_info, out, &info);
     return true;
 }
 

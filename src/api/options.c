@@ -1,4 +1,5 @@
 // The public view of the options table.
+#include "api/struct_size.h"
 #include "train/options.h"
 #include <stdio.h>
 
@@ -21,15 +22,16 @@ bool sqz_option_info(int index, struct sqz_option_info *out)
                                         [SQZ_OPTION_FLOAT] = "float",
                                         [SQZ_OPTION_TEXT] = "text",
                                         [SQZ_OPTION_LIST] = "list"};
-    if (index < 0 || index >= sqz_option_count())
+    if (index < 0 || index >= sqz_option_count() || SQZ_STRUCT_CHECK(sqz_option_info, out, NULL))
         return false;
     const struct sqz_option *option = sqz_option_at(index);
-    *out = (struct sqz_option_info){.name = option->name,
-                                    .type = types[option->type],
-                                    .fallback = option->fallback,
-                                    .group = option->group,
-                                    .help = option->help,
-                                    .choices = option->choices};
+    struct sqz_option_info info = {.name = option->name,
+                                   .type = types[option->type],
+                                   .fallback = option->fallback,
+                                   .group = option->group,
+                                   .help = option->help,
+                                   .choices = option->choices};
+    SQZ_STRUCT_OUT(sqz_option_info, out, &info);
     return true;
 }
 

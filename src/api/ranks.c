@@ -78,7 +78,9 @@ enum sqz_status sqz_context_join(struct sqz_context *context, const struct sqz_o
 
 const struct sqz_rank_info *sqz_context_rank_info(const struct sqz_context *context, int rank)
 {
-    return context->ranks ? &context->places[rank] : NULL;
+    if (!context->ranks || rank < 0 || rank >= sqz_ranks_size(context->ranks))
+        return NULL;
+    return &context->places[rank];
 }
 
 bool sqz_context_is_reporter(const struct sqz_context *context)
@@ -219,5 +221,5 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
                       *run ? "%s; continue with: squeezenet train --resume %s" : "%s.", what, run);
 done:
     sqz_hosts_release(&hosts);
-    return status;
+    return sqz_context_end(context, status);
 }

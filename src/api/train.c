@@ -1,6 +1,7 @@
 // Training, validation and what they start from: the context's threads and listeners handed to
 // train/.
 #include "api/context.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
 #include "formats/published.h"
 #include "train/evaluate.h"
@@ -9,7 +10,6 @@
 
 static struct sqz_environment environment_of(struct sqz_context *context)
 {
-    context->stop = 0;
     return (struct sqz_environment){.kernels = context->kernels,
                                     .pool = context->pool,
                                     .on_event = context->on_event,
@@ -31,7 +31,13 @@ enum sqz_status sqz_train(struct sqz_context *context, const struct sqz_options 
                           struct sqz_train_result *out, struct sqz_error *err)
 {
     struct sqz_environment environment = environment_of_rank(context);
-    return sqz_trainer_run(&environment, options, out, err);
+    struct sqz_train_result result = {0};
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_train_result, out, err);
+    if (!status)
+        status = sqz_trainer_run(&environment, options, &result, err);
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_train_result, out, &result);
+    return sqz_context_end(context, status);
 }
 
 enum sqz_status sqz_train_dry_run(struct sqz_context *context, const struct sqz_options *options,
@@ -46,7 +52,7 @@ enum sqz_status sqz_train_dry_run(struct sqz_context *context, const struct sqz_
         sqz_text_release(&report);
     else
         *text = report.data;
-    return status;
+    return sqz_context_end(context, status);
 }
 
 enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model *model,
@@ -54,26 +60,51 @@ enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model
                              struct sqz_validate_result *out, struct sqz_error *err)
 {
     struct sqz_environment environment = environment_of_rank(context);
-    return sqz_evaluate_model(&environment, model, options, use_recipe, out, err);
+    struct sqz_validate_result result = {0};
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_validate_result, out, err);
+    if (!status)
+        status = sqz_evaluate_model(&environment, model, options, use_recipe, &result, err);
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_validate_result, out, &result);
+    return sqz_context_end(context, status);
 }
 
 enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model *model,
                             const struct sqz_model *against, const struct sqz_options *options,
-                            struct sqz_compare_result *out, struct sqz_error *err)
+                            struct sqz_validate_result *of_model,
+                            struct sqz_validate_result *of_against, struct sqz_compare_result *out,
+                            struct sqz_error *err)
 {
     struct sqz_environment environment = environment_of(context);
-    return sqz_compare_models(&environment, model, against, options, out, err);
+    struct sqz_comparison result = {0};
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_compare_result, out, err);
+    if (!status && of_model)
+        status = SQZ_STRUCT_CHECK(sqz_validate_result, of_model, err);
+    if (!status && of_against)
+        status = SQZ_STRUCT_CHECK(sqz_validate_result, of_against, err);
+    if (!status)
+        status = sqz_compare_models(&environment, model, against, options, &result, err);
+    if (status)
+        return sqz_context_end(context, status);
+    SQZ_STRUCT_OUT(sqz_compare_result, out, &result.difference);
+    if (of_model)
+        SQZ_STRUCT_OUT(sqz_validate_result, of_model, &result.model);
+    if (of_against)
+        SQZ_STRUCT_OUT(sqz_validate_result, of_against, &result.against);
+    return SQZ_OK;
 }
 
 bool sqz_published_info(int index, struct sqz_published_info *out)
 {
     const struct sqz_published *published = sqz_published_at(index);
-    if (published)
-        *out = (struct sqz_published_info){.variant = published->variant,
-                                           .dialect = published->dialect,
-                                           .url = published->url,
-                                           .summary = published->summary};
-    return published != NULL;
+    if (!published || SQZ_STRUCT_CHECK(sqz_published_info, out, NULL))
+        return false;
+    struct sqz_published_info info = {.variant = published->variant,
+                                      .dialect = published->dialect,
+                                      .url = published->url,
+                                      .summary = published->summary};
+    SQZ_STRUCT_OUT(sqz_published_info, out, &info);
+    return true;
 }
 
 bool sqz_is_url(const char *text)
@@ -85,5 +116,5 @@ enum sqz_status sqz_fetch_weights(struct sqz_context *context, const char *url, 
                                   char **path, struct sqz_error *err)
 {
     struct sqz_environment environment = environment_of(context);
-    return sqz_pretrained_fetch(&environment, url, dir, path, err);
+    return sqz_context_end(context, sqz_pretrained_fetch(&environment, url, dir, path, err));
 }

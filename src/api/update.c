@@ -1,5 +1,6 @@
 // Small updates between .sqz files.
 #include "api/context.h"
+#include "api/struct_size.h"
 #include "base/memory.h"
 #include "formats/sqz.h"
 #include <squeezenet_tools.h>
@@ -34,7 +35,9 @@ enum sqz_status sqz_update_make(const char *base_path, const char *new_path, con
     struct sqz_archive new = {0};
     struct sqz_bytes patch = {0};
     struct sqz_patch_report report = {0};
-    enum sqz_status status = sqz_contents_open(base_path, &base, err);
+    enum sqz_status status = SQZ_STRUCT_CHECK(sqz_update_result, out, err);
+    if (!status)
+        status = sqz_contents_open(base_path, &base, err);
     if (!status)
         status = read_new(new_path, &new, err);
     if (!status)
@@ -42,9 +45,7 @@ enum sqz_status sqz_update_make(const char *base_path, const char *new_path, con
     if (!status)
         status = sqz_file_write(patch_path, patch.data, patch.size,
                                 force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, err);
-    if (!status)
-        *out =
-            (struct sqz_update_result){.bytes = patch.size,
+    struct sqz_update_result result = {.bytes = patch.size,
                                        .codes = report.codes,
                                        .moved = report.moved,
                                        .same = (int)report.tensors[SQZ_PATCH_SAME],
@@ -53,6 +54,8 @@ enum sqz_status sqz_update_make(const char *base_path, const char *new_path, con
                                                         report.tensors[SQZ_PATCH_STEP_AND_CODES]),
                                        .replaced = (int)report.tensors[SQZ_PATCH_REPLACED],
                                        .deviation = report.deviation};
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_update_result, out, &result);
     sqz_contents_release(&base);
     sqz_archive_release(&new);
     sqz_bytes_release(&patch);

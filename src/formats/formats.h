@@ -12,7 +12,7 @@ struct sqz_model {
     struct sqz_preprocess preprocess;
     char **classes; // net->spec.classes directory names, or NULL if unknown
     char **labels;  // readable names, or NULL (then the directory names serve)
-    char *made_by;  // what made the file ("squeezenet 0.1.0, converted from ncnn")
+    char *made_by;  // what made the file ("squeezenet 0.2.0, converted from ncnn")
 };
 void sqz_model_free(struct sqz_model *model);
 // *out owns its new net and (zeroed) weights; preprocess from the dialect.
@@ -79,6 +79,7 @@ struct sqz_format {
     const char *suffix;  // ".safetensors"
     const char *dialect; // usual dialect of bare weights
     const char *summary; // for the help
+    bool pair;           // a model is two files, which `read` finds by path
     bool (*probe)(const char *path, const uint8_t *head, size_t size);
     // `path` is for messages and for sibling files (ncnn's pair). Readers check every count against
     // the file's size before they allocate. Arrays may borrow from `data`. Names come out as
@@ -99,6 +100,10 @@ const struct sqz_format *sqz_format_for_path(const char *path); // by suffix
 // Any file by content.
 enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
                                  const struct sqz_format **format, struct sqz_error *err);
+// The same from bytes in memory, which are copied; `name` is for messages.
+enum sqz_status sqz_archive_parse(const void *data, size_t size, const char *name,
+                                  struct sqz_archive *out, const struct sqz_format **format,
+                                  struct sqz_error *err);
 // format NULL: by the path's suffix. SQZ_E_USAGE names the writable suffixes.
 enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *format,
                                   const struct sqz_archive *archive, enum sqz_overwrite overwrite,
@@ -117,6 +122,10 @@ enum sqz_status sqz_model_to_archive(const struct sqz_model *model, struct sqz_a
                                      struct sqz_error *err);
 enum sqz_status sqz_model_read(const char *path, const char *dialect, int image_size,
                                struct sqz_model **out, struct sqz_error *err);
+// The same from bytes in memory, see sqz_archive_parse.
+enum sqz_status sqz_model_parse(const void *data, size_t size, const char *name,
+                                const char *dialect, int image_size, struct sqz_model **out,
+                                struct sqz_error *err);
 enum sqz_status sqz_model_write(const struct sqz_model *model, const char *path,
                                 enum sqz_overwrite overwrite, struct sqz_error *err);
 

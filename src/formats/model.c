@@ -319,17 +319,15 @@ done:
 
 // --- Files ---
 
-enum sqz_status sqz_model_read(const char *path, const char *dialect, int image_size,
-                               struct sqz_model **out, struct sqz_error *err)
+// The model of an archive, which is released.
+static enum sqz_status finish_reading(struct sqz_archive *archive, const char *path,
+                                      const char *dialect, const struct sqz_format *format,
+                                      int image_size, struct sqz_model **out, struct sqz_error *err)
 {
-    struct sqz_archive archive = {0};
-    const struct sqz_format *format;
     struct sqz_text made_by = {0};
     struct sqz_model *model = NULL;
-    enum sqz_status status = sqz_archive_read(path, &archive, &format, err);
-    if (!status)
-        status = sqz_model_from_archive(&archive, path, dialect, format->dialect, image_size,
-                                        &model, err);
+    enum sqz_status status =
+        sqz_model_from_archive(archive, path, dialect, format->dialect, image_size, &model, err);
     if (!status && !model->made_by) {
         sqz_text_add(&made_by, "squeezenet %s, converted from %s", SQZ_VERSION, format->name);
         model->made_by = sqz_copy_string(sqz_text_get(&made_by));
@@ -337,12 +335,31 @@ enum sqz_status sqz_model_read(const char *path, const char *dialect, int image_
         if (!model->made_by)
             status = sqz_fail_memory(err, "a model", 0);
     }
-    sqz_archive_release(&archive);
+    sqz_archive_release(archive);
     if (status)
         sqz_model_free(model);
     else
         *out = model;
     return status;
+}
+
+enum sqz_status sqz_model_read(const char *path, const char *dialect, int image_size,
+                               struct sqz_model **out, struct sqz_error *err)
+{
+    struct sqz_archive archive = {0};
+    const struct sqz_format *format;
+    enum sqz_status status = sqz_archive_read(path, &archive, &format, err);
+    return status ? status : finish_reading(&archive, path, dialect, format, image_size, out, err);
+}
+
+enum sqz_status sqz_model_parse(const void *data, size_t size, const char *name,
+                                const char *dialect, int image_size, struct sqz_model **out,
+                                struct sqz_error *err)
+{
+    struct sqz_archive archive = {0};
+    const struct sqz_format *format;
+    enum sqz_status status = sqz_archive_parse(data, size, name, &archive, &format, err);
+    return status ? status : finish_reading(&archive, name, dialect, format, image_size, out, err);
 }
 
 enum sqz_status sqz_model_write(const struct sqz_model *model, const char *path,

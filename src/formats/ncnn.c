@@ -218,5 +218,6 @@ const struct sqz_format sqz_format_ncnn = {
     .dialect = "torchvision",
     .summary = "ncnn's pair of .param and .bin; either may be given",
     .probe = probe,
+    .pair = true,
     .read = read_file,
 };

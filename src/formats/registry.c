@@ -88,22 +88,31 @@ static enum sqz_status fail_unknown(struct sqz_error *err, const char *path, con
     return status;
 }
 
+static enum sqz_status find_format(const char *path, const uint8_t *head, size_t size,
+                                   const struct sqz_format **out, struct sqz_error *err)
+{
+    if (size > HEAD_SIZE)
+        size = HEAD_SIZE;
+    for (int i = 0; i < N_FORMATS && size; i++) {
+        if (formats[i]->probe(path, head, size)) {
+            *out = formats[i];
+            return SQZ_OK;
+        }
+    }
+    return fail_unknown(err, path, head, size);
+}
+
 enum sqz_status sqz_format_probe(const char *path, const struct sqz_format **out, size_t *front,
                                  struct sqz_error *err)
 {
     uint8_t head[HEAD_SIZE];
     size_t size;
     enum sqz_status status = sqz_file_read_head(path, head, sizeof head, &size, err);
-    if (status)
-        return status;
-    for (int i = 0; i < N_FORMATS && size; i++) {
-        if (!formats[i]->probe(path, head, size))
-            continue;
-        *out = formats[i];
-        *front = formats[i]->front ? formats[i]->front(head) : 0;
-        return SQZ_OK;
-    }
-    return fail_unknown(err, path, head, size);
+    if (!status)
+        status = find_format(path, head, size, out, err);
+    if (!status)
+        *front = (*out)->front ? (*out)->front(head) : 0;
+    return status;
 }
 
 enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
@@ -123,6 +132,33 @@ enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
     if (status)
         sqz_archive_release(out);
     else if (format)
+        *format = found;
+    return status;
+}
+
+enum sqz_status sqz_archive_parse(const void *data, size_t size, const char *name,
+                                  struct sqz_archive *out, const struct sqz_format **format,
+                                  struct sqz_error *err)
+{
+    const struct sqz_format *found;
+    *out = (struct sqz_archive){0};
+    enum sqz_status status = find_format(name, data, size, &found, err);
+    if (status)
+        return status;
+    if (found->pair)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "%s is one of a pair of %s files, which can only be opened by path.", name,
+                        found->name);
+    // Readers want the alignment of their own memory.
+    out->file.data = sqz_new_array(size, 1);
+    if (!out->file.data)
+        return sqz_fail_memory(err, name, size);
+    memcpy(out->file.data, data, size);
+    out->file.size = size;
+    status = found->read(name, out->file.data, size, out, err);
+    if (status)
+        sqz_archive_release(out);
+    else
         *format = found;
     return status;
 }

@@ -138,7 +138,7 @@ static struct sqz_validate_result result_of(const struct side *side)
 enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_model *against,
                                    const struct sqz_options *options,
-                                   struct sqz_compare_result *out, struct sqz_error *err)
+                                   struct sqz_comparison *out, struct sqz_error *err)
 {
     struct side a = {0}, b = {0};
     struct tally tally = {0};
@@ -163,12 +163,13 @@ enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
     if (!status) {
         double n = (double)tally.n, mean = (double)(tally.better - tally.worse) / n;
         double square = (double)(tally.better + tally.worse) / n; // mean square of -1, 0, 1
-        *out = (struct sqz_compare_result){.model = result_of(&a),
-                                           .against = result_of(&b),
-                                           .kl = tally.kl / n,
-                                           .agreement = (double)tally.same / n,
-                                           .top1_difference = mean,
-                                           .standard_error = sqrt((square - mean * mean) / n)};
+        *out = (struct sqz_comparison){
+            .model = result_of(&a),
+            .against = result_of(&b),
+            .difference = {.kl = tally.kl / n,
+                           .agreement = (double)tally.same / n,
+                           .top1_difference = mean,
+                           .standard_error = sqrt((square - mean * mean) / n)}};
     }
     release_side(&a);
     release_side(&b);

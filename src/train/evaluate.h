@@ -59,9 +59,13 @@ enum sqz_status sqz_session_open(const struct sqz_environment *environment,
 void sqz_session_release(struct sqz_session *session);
 
 // What sqz_compare calls: two models, each with its own preprocessing, on the same images.
+struct sqz_comparison {
+    struct sqz_validate_result model, against;
+    struct sqz_compare_result difference;
+};
 enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_model *against,
                                    const struct sqz_options *options,
-                                   struct sqz_compare_result *out, struct sqz_error *err);
+                                   struct sqz_comparison *out, struct sqz_error *err);
 
 #endif

@@ -37,8 +37,9 @@ for each in "$source_root"/include/*.h; do
     echo "$name compiles alone with $cc and $cxx"
 done
 
-# The first comment's indented lines are the example.
-sed '/^[^/]/,$d' "$header" | sed -n 's|^//     ||p' >"$scratch/example"
+# The first indented lines of the first comment are the example.
+awk '!/^\/\//{exit} /^\/\/     /{seen = 1; sub("^//     ", ""); print; next} seen {exit}' "$header" \
+    >"$scratch/example"
 grep -q sqz_classifier_open "$scratch/example" || { echo "the header's example was not found"; exit 1; }
 {
     printf '#include <squeezenet.h>\n#include <stdio.h>\nint main(void)\n{\n'
@@ -55,3 +56,18 @@ if compile_c "$scratch/wrong.c" 2>/dev/null || compile_cxx "$scratch/wrong.c" 2>
     echo "a wrong example compiles, too"
     exit 1
 fi
+
+# How structs are initialised, in both languages.
+printf '%s\n' '#include <squeezenet_ranks.h>' '#include <squeezenet_tools.h>' \
+    'struct sqz_error plain = {0};' 'size_t use(void);' \
+    'size_t use(void)' '{' 'struct sqz_pixels pixels = SQZ_INIT(sqz_pixels);' \
+    'struct sqz_train_result result = SQZ_INIT(sqz_train_result);' \
+    'return pixels.struct_size + result.struct_size;' '}' >"$scratch/init.c"
+compile_c "$scratch/init.c"
+{
+    sed 's/plain = {0}/plain = {}/' "$scratch/init.c"
+    printf '%s\n' '#pragma GCC diagnostic ignored "-Wmissing-field-initializers"' \
+        'struct sqz_error from_c = {0};'
+} >"$scratch/init.cc"
+compile_cxx "$scratch/init.cc"
+echo "structs are initialised alike in C and in C++"

@@ -1,0 +1,142 @@
+// Classifiers: a model made ready to run.
+#include "api/classifier.h"
+#include "base/memory.h"
+#include <stdio.h>
+
+void sqz_classifier_free(struct sqz_classifier *classifier)
+{
+    if (!classifier)
+        return;
+    sqz_infer_free(classifier->infer);
+    sqz_stream_free(classifier->stream);
+    sqz_streamed_free(classifier->streamed);
+    for (int i = 0; classifier->workers && i < sqz_pool_size(classifier->context->pool); i++) {
+        sqz_transform_scratch_release(&classifier->workers[i].scratch);
+        sqz_image_release(&classifier->workers[i].converted);
+    }
+    sqz_free(classifier->workers);
+    sqz_free(classifier->slots);
+    sqz_free(classifier->inputs);
+    sqz_free(classifier->logits);
+    sqz_free(classifier->probabilities);
+    sqz_free(classifier->order);
+    sqz_free(classifier->numbers);
+    sqz_model_free(classifier->own);
+    sqz_free(classifier);
+}
+
+enum sqz_status sqz_classifier_reserve(struct sqz_classifier *classifier, size_t n,
+                                       struct sqz_error *err)
+{
+    if (n <= classifier->capacity)
+        return SQZ_OK;
+    const struct sqz_net *net = classifier->model->net;
+    size_t floats = sqz_tensor_size(net, 0), classes = (size_t)net->spec.classes;
+    struct sqz_classify_slot *slots = sqz_new_array(n, sizeof *slots);
+    float *inputs = sqz_new_aligned(n * floats, sizeof *inputs);
+    float *logits = sqz_new_array(n * classes, sizeof *logits);
+    if (!slots || !inputs || !logits) {
+        sqz_free(slots);
+        sqz_free(inputs);
+        sqz_free(logits);
+        return sqz_fail_memory(err, "images to classify", n * floats * sizeof *inputs);
+    }
+    sqz_free(classifier->slots);
+    sqz_free(classifier->inputs);
+    sqz_free(classifier->logits);
+    classifier->slots = slots;
+    classifier->inputs = inputs;
+    classifier->logits = logits;
+    classifier->capacity = n;
+    return SQZ_OK;
+}
+
+// `streamed`: where the weights of a model are that has none; the classifier's from now on.
+static enum sqz_status make_classifier(struct sqz_context *context, const struct sqz_model *model,
+                                       struct sqz_streamed *streamed, struct sqz_classifier **out,
+                                       struct sqz_error *err)
+{
+    size_t classes = (size_t)model->net->spec.classes;
+    size_t workers = (size_t)sqz_pool_size(context->pool);
+    struct sqz_classifier *classifier = sqz_new_array(1, sizeof *classifier);
+    if (!classifier) {
+        sqz_streamed_free(streamed);
+        return sqz_fail_memory(err, "a classifier", sizeof *classifier);
+    }
+    classifier->streamed = streamed;
+    classifier->model = model;
+    classifier->context = context;
+    classifier->workers = sqz_new_array(workers, sizeof *classifier->workers);
+    classifier->probabilities = sqz_new_array(classes, sizeof(float));
+    classifier->order = sqz_new_array(classes, sizeof(int));
+    classifier->numbers = sqz_new_array(classes, sizeof *classifier->numbers);
+    enum sqz_status status = SQZ_OK;
+    if (!classifier->workers || !classifier->probabilities || !classifier->order ||
+        !classifier->numbers)
+        status = sqz_fail_memory(err, "a classifier", classes * sizeof *classifier->numbers);
+    for (size_t c = 0; !status && c < classes; c++)
+        snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
+    if (!status)
+        status = sqz_classifier_reserve(classifier, 1, err);
+    if (!status && streamed)
+        status = sqz_stream_new(model->net, context->kernels, sqz_streamed_source(streamed),
+                                &classifier->stream, err);
+    else if (!status)
+        status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
+                               context->mode != SQZ_MODE_SPEED, &classifier->infer, err);
+    if (status)
+        sqz_classifier_free(classifier);
+    else
+        *out = classifier;
+    return status;
+}
+
+enum sqz_status sqz_classifier_new(struct sqz_context *context, const struct sqz_model *model,
+                                   struct sqz_classifier **out, struct sqz_error *err)
+{
+    return make_classifier(context, model, NULL, out, err);
+}
+
+// Takes over the model and `streamed`, where the weights of a model are that has none.
+static enum sqz_status make_owner(struct sqz_context *context, struct sqz_model *model,
+                                  struct sqz_streamed *streamed, struct sqz_classifier **out,
+                                  struct sqz_error *err)
+{
+    enum sqz_status status = make_classifier(context, model, streamed, out, err);
+    if (status) {
+        sqz_model_free(model);
+        return status;
+    }
+    sqz_free(model->weights);
+    model->weights = NULL;
+    (*out)->own = model;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_classifier_open(struct sqz_context *context, const char *path,
+                                    const struct sqz_model_options *options,
+                                    struct sqz_classifier **out, struct sqz_error *err)
+{
+    struct sqz_model *model = NULL;
+    struct sqz_streamed *streamed = NULL;
+    enum sqz_status status = context->mode == SQZ_MODE_MEMORY
+                                 ? sqz_model_open_streamed(path, options, &model, &streamed, err)
+                                 : sqz_model_open(path, options, &model, err);
+    return status ? status : make_owner(context, model, streamed, out, err);
+}
+
+enum sqz_status sqz_classifier_open_memory(struct sqz_context *context, const void *data,
+                                           size_t size, const char *name,
+                                           const struct sqz_model_options *options,
+                                           struct sqz_classifier **out, struct sqz_error *err)
+{
+    struct sqz_model *model = NULL;
+    enum sqz_status status = sqz_model_open_memory(data, size, name, options, &model, err);
+    return status ? status : make_owner(context, model, NULL, out, err);
+}
+
+enum sqz_status sqz_classifier_describe(const struct sqz_classifier *classifier,
+                                        struct sqz_model_info *out, struct sqz_error *err)
+{
+    return sqz_model_describe(classifier->model, out, err);
+}

@@ -1,0 +1,41 @@
+// What a classifier is made of.
+#ifndef SQZ_API_CLASSIFIER_H
+#define SQZ_API_CLASSIFIER_H
+
+#include "api/context.h"
+#include "data/augment/transform.h"
+
+// Buffers of one worker thread.
+struct sqz_classify_worker {
+    struct sqz_transform_scratch scratch;
+    struct sqz_image converted; // pixels of a caller
+};
+
+// One image of a run.
+struct sqz_classify_slot {
+    enum sqz_status status;
+    struct sqz_error error;
+    size_t row; // of inputs and logits
+};
+
+struct sqz_classifier {
+    struct sqz_context *context;
+    const struct sqz_model *model;
+    struct sqz_model *own; // the same, without weights, where the classifier opened it; else NULL
+    struct sqz_infer *infer;
+    struct sqz_streamed *streamed; // in its place, for the least memory: weights in their file,
+    struct sqz_stream *stream;     // and what runs on them
+    struct sqz_classify_worker *workers; // one a thread of the context
+    size_t capacity;                     // images that slots, inputs and logits hold
+    struct sqz_classify_slot *slots;
+    float *inputs, *logits;
+    float *probabilities; // of one image
+    int *order;
+    char (*numbers)[32]; // names for classes without any
+};
+
+// Memory for runs of n images.
+enum sqz_status sqz_classifier_reserve(struct sqz_classifier *classifier, size_t n,
+                                       struct sqz_error *err);
+
+#endif
