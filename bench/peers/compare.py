@@ -45,7 +45,7 @@ def parse_arguments():
     parser.add_argument("--cpu", choices=CAPS, help="our path for this SIMD level; caps those "
                         "peers that can be (PyTorch and OpenVINO, not ONNX Runtime and ncnn)")
     parser.add_argument("--quick", action="store_true",
-                        help="one picture only, without the slowest engines; below 3 minutes")
+                        help="one image only, without the slowest engines; below 3 minutes")
     parser.add_argument("--json", metavar="FILE", help="also writes all figures there")
     args = parser.parse_args()
     if args.quick:

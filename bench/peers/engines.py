@@ -51,7 +51,7 @@ def openvino_infer(folder, variant, batch, threads):
 
 
 def openvino_throughput_infer(folder, variant, batch, threads):
-    """Pictures one by one over parallel streams, as the THROUGHPUT hint is meant."""
+    """Images one by one over parallel streams, as the THROUGHPUT hint is meant."""
     import numpy
     import openvino
     queue = openvino.AsyncInferQueue(
@@ -72,7 +72,7 @@ def openvino_throughput_infer(folder, variant, batch, threads):
 
 
 def ncnn_infer(folder, variant, batch, threads):
-    """ncnn takes one picture at a time: a batch is a loop."""
+    """ncnn takes one image at a time: a batch is a loop."""
     import ncnn
     import numpy
     net = ncnn.Net()

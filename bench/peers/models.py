@@ -2,7 +2,7 @@
 
     models.py FOLDER SQUEEZENET VARIANT,... BATCH,... [DATA]
 
-Published weights from DATA/weights where they are, else torchvision's fresh ones. Pictures are
+Published weights from DATA/weights where they are, else torchvision's fresh ones. Images are
 256 x 256 PNG files, so that preprocessing is a centre crop without any resizing and all engines get
 the same numbers. The folder then holds, for each VARIANT, .safetensors, -BATCH.onnx, .ncnn.param
 and .ncnn.bin, -reference.npy and .json (logits in double precision); and for all input.npy,

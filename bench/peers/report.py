@@ -68,7 +68,7 @@ def infer_table(records, batch):
     if not records:
         return ""
     if batch == 1:
-        title = "Inference, one picture: ms (share of the FMA peak)"
+        title = "Inference, one image: ms (share of the FMA peak)"
         rows = rows_of(records,
                        lambda r, f: f"{f['latency_ms_median']:.2f} ({peak_share(r, f)})")
         rows.append(ratio_row(f"time, {BEST}", records, time_ratio))
@@ -102,7 +102,7 @@ def steadiness_table(records):
             if most > 1 and name in single:
                 ratios.append(1 / time_ratio(figure, single[name]))
             rows.setdefault(name, []).append(", ".join(f"{ratio:.2f}x" for ratio in ratios))
-    return one and grid(f"Steadiness with {most} threads, one picture: p99 / median, against 1 thread",
+    return one and grid(f"Steadiness with {most} threads, one image: p99 / median, against 1 thread",
                         "engine", map_short(variants), rows.items()) + own_table(one, variants)
 
 
@@ -116,7 +116,7 @@ def own_table(one, variants):
         for label, value in zip(rows, (four and time_ratio(four, ours),
                                        ours["latency_ms_first"] / ours["latency_ms_median"])):
             rows[label].append(f"{value:.2f}x" if value else "–")
-    return "\n" + grid("This program, one picture", "", map_short(variants), rows.items())
+    return "\n" + grid("This program, one image", "", map_short(variants), rows.items())
 
 
 def map_short(variants):

@@ -9,7 +9,7 @@ def preprocess(path):
     import numpy
     from PIL import Image
     image = Image.open(path)
-    image.draft("RGB", (256, 256))  # lets the decoder halve the picture, as ours does
+    image.draft("RGB", (256, 256))  # lets the decoder halve the image, as ours does
     image = image.convert("RGB")
     scale = 256 / min(image.size)
     width, height = (max(256, int(side * scale)) for side in image.size)

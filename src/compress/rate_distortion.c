@@ -52,7 +52,7 @@ static void measure_bytes(void *arg, int task, int worker)
     sqz_text_release(&payload);
 }
 
-// Of the weights that are not 0, which are *used of all.
+// The deviation of the weights that are not 0; *used says how many these are.
 static double find_deviation(const struct sqz_rate_distortion *curve, size_t *used)
 {
     double squares = 0;

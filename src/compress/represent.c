@@ -21,7 +21,7 @@ static int compare_values(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-// Of a table of 2^size slots that is never full.
+// The slot of `bits` in a table of 2^size slots that is never full.
 static uint32_t slot_of(const uint32_t *table, int size, uint32_t bits)
 {
     uint32_t slot = bits * 2654435761u >> (32 - size);

@@ -106,7 +106,7 @@ bool sqz_packed_next(struct sqz_packed *packed, struct sqz_packed_tensor *out)
     packed->at += 15 + 2 * (uint32_t)out->rank;
     out->payload = packed->data + packed->payload;
     packed->payload += out->payload_size;
-    // Nothing is left over behind the last one.
+    // Nothing is left over after the last one.
     return ++packed->next < packed->n_tensors ||
            (packed->at == packed->directory_end && out->payload_size == left);
 }

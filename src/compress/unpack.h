@@ -61,7 +61,7 @@ bool sqz_packed_next(struct sqz_packed *packed, struct sqz_packed_tensor *out);
 #define SQZ_LOW_CONTEXT   (SQZ_ORDER_CONTEXT + 15 * SQZ_LEVELS)
 #define SQZ_HIGH_CONTEXT  (SQZ_LOW_CONTEXT + 4 * SQZ_LEVELS)
 #define SQZ_CONTEXTS      (SQZ_HIGH_CONTEXT + 8 + 16 + 32 + 64)
-// Of a float: sign and exponent; then three bits of the mantissa.
+// Contexts of a float: sign and exponent; then three bits of the mantissa.
 #define SQZ_EXPONENT_CONTEXT 16
 #define SQZ_MANTISSA_CONTEXT (SQZ_EXPONENT_CONTEXT + 256)
 

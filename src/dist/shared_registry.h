@@ -21,11 +21,11 @@ struct sqz_registry { // as it lies in the file
     struct sqz_registry_entry entries[];
 };
 
-// Of the launcher: a fresh one, whose path goes into the environment. Unmap with close, which also
+// For the launcher: a fresh one, whose path goes into the environment. Unmap with close, which also
 // removes the file.
 enum sqz_status sqz_registry_create(int ranks, struct sqz_registry **out, struct sqz_error *err);
 void sqz_registry_close(struct sqz_registry *registry);
-// Of a rank: the launcher's, NULL when there is none or it is on another machine (which may share
+// For a rank: the launcher's; NULL when there is none or it is on another machine (which may share
 // its /tmp).
 struct sqz_registry *sqz_registry_find(int ranks);
 

@@ -50,7 +50,7 @@ static bool probe(const char *path, const uint8_t *head, size_t size)
 static bool decode(const uint8_t *codebook, const uint8_t *codes, const uint8_t *runs, size_t n,
                    float *weights, size_t n_weights)
 {
-    size_t next = 0; // position behind the last entry
+    size_t next = 0; // position after the last entry
     for (size_t i = 0; i < n; i++) {
         size_t at = next + (runs[i / 2] >> (i % 2 * 4) & 15);
         if (at >= n_weights)
@@ -107,7 +107,7 @@ static enum sqz_status read_file(const char *path, const uint8_t *data, size_t s
             return status;
     }
     if (sqz_cursor_left(&cursor))
-        return sqz_fail(err, SQZ_E_DATA, "%s has %zu unused bytes behind its last convolution.",
+        return sqz_fail(err, SQZ_E_DATA, "%s has %zu unused bytes after its last convolution.",
                         path, sqz_cursor_left(&cursor));
     return SQZ_OK;
 }

@@ -65,7 +65,7 @@ static bool start_over(struct transfer *t)
     return ftruncate(t->file, 0) == 0 && lseek(t->file, 0, SEEK_SET) == 0;
 }
 
-// Whether the answer continues the file; one that is whole in spite of the question starts it anew.
+// Whether the answer continues the file; a whole file instead of the rest starts it again.
 static bool accept_answer(struct transfer *t)
 {
     long code = 0;

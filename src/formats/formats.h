@@ -87,13 +87,13 @@ struct sqz_format {
     enum sqz_status (*read)(const char *path, const uint8_t *data, size_t size,
                             struct sqz_archive *out, struct sqz_error *err);
     // Bytes at the front of a file, which begins with head, without which `read` cannot do; the
-    // arrays that borrow lie behind them. NULL: all.
+    // arrays that borrow lie after them. NULL: all.
     size_t (*front)(const uint8_t *head);
     // NULL: cannot be written.
     enum sqz_status (*write)(const struct sqz_archive *archive, struct sqz_bytes *out,
                              struct sqz_error *err);
 };
-const struct sqz_format *sqz_format_at(int index); // NULL behind the last
+const struct sqz_format *sqz_format_at(int index); // NULL past the end
 const struct sqz_format *sqz_format_find(const char *name);
 const struct sqz_format *sqz_format_for_path(const char *path); // by suffix
 

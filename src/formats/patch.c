@@ -132,7 +132,7 @@ static void put_text(struct sqz_text *out, const char *key, const char *value)
     sqz_text_add_bytes(out, value, strlen(value));
 }
 
-// The base's texts, those that the new model has otherwise, and new ones behind them.
+// The base's texts, those that the new model has otherwise, and new ones after them.
 static enum sqz_status make_texts(struct maker *maker, struct sqz_error *err)
 {
     const struct sqz_contents *old = maker->old;

@@ -28,10 +28,10 @@ enum sqz_status sqz_pth_member(struct sqz_pth *r, const char *name, uint64_t lim
     if (!out->data)
         return sqz_fail_memory(err, name, out->size);
     zip_file_t *file = r->libzip->fopen_index(r->zip, info.index, 0);
-    uint8_t behind;
+    uint8_t extra;
     // The read past the end is what makes libzip compare the checksum.
     bool ok = file && r->libzip->fread(file, out->data, info.size) == (zip_int64_t)info.size &&
-              r->libzip->fread(file, &behind, 1) == 0;
+              r->libzip->fread(file, &extra, 1) == 0;
     if (file)
         r->libzip->fclose(file);
     if (!ok)

@@ -12,7 +12,7 @@ struct sqz_published {
 };
 extern const struct sqz_published sqz_published_table[]; // published_table.c; tests bring their own
 extern const int sqz_published_count;
-const struct sqz_published *sqz_published_at(int index); // NULL behind the last
+const struct sqz_published *sqz_published_at(int index); // NULL past the end
 // The one that stands for "pretrained" in a dialect; NULL when nobody published any.
 const struct sqz_published *sqz_published_find(const char *variant, const char *dialect);
 

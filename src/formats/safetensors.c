@@ -151,7 +151,7 @@ static enum sqz_status read_arrays(const char *path, const struct entry *entries
         at = entry->end;
     }
     if (at != buffer_size)
-        return sqz_fail(err, SQZ_E_DATA, "%s has %" PRIu64 " unused bytes behind its last array.",
+        return sqz_fail(err, SQZ_E_DATA, "%s has %" PRIu64 " unused bytes after its last array.",
                         path, buffer_size - at);
     return SQZ_OK;
 }

@@ -95,7 +95,7 @@ static enum sqz_status read_texts(const char *path, const struct sqz_packed *pac
         sqz_free(value);
     }
     if (!status && at != size)
-        status = sqz_fail(err, SQZ_E_DATA, "The texts of %s are damaged behind byte %zu.", path,
+        status = sqz_fail(err, SQZ_E_DATA, "The texts of %s are damaged after byte %zu.", path,
                           packed->directory_end + at);
     return status;
 }

@@ -42,7 +42,7 @@ enum sqz_status sqz_contents_write(const struct sqz_contents *contents, struct s
 
 // --- Patches (docs/sqz-format.md, "Patches"; patch.c, patch_apply.c) ---
 
-// Of a tensor: nothing changes; its step; some codes; both; all of it.
+// What changes in a tensor: nothing; its step; some codes; both; all of it.
 enum sqz_patch_mode {
     SQZ_PATCH_SAME,
     SQZ_PATCH_STEP,

@@ -13,7 +13,7 @@
 
 extern bool check_reduced; // under the sanitizers: smaller shapes, fewer sizes
 
-// Buffers that end at an inaccessible page and start behind one, so that a read or write out of
+// Buffers that end at an inaccessible page and start after one, so that a read or write out of
 // bounds is a fault. Freed all at once.
 float *guarded_floats(size_t n);
 uint8_t *guarded_bytes(size_t n);

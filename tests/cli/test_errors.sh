@@ -1,7 +1,7 @@
 # Bad input: one sentence that names the thing, the right exit status, nothing half-written.
 . "$(dirname "$0")/lib.sh"
 make_shapes 4 2
-picture=shapes/val/$(ls shapes/val | head -1)/$(ls shapes/val/* | grep png | head -1)
+image=shapes/val/$(ls shapes/val | head -1)/$(ls shapes/val/* | grep png | head -1)
 run info squeezenet1_1 --json
 expect 0 train shapes $tiny --epoch_size 1 --max_steps 1 --run_dir run -q
 model=run/best.safetensors
@@ -26,7 +26,7 @@ expect_error 65 'empty.safetensors' info empty.safetensors
 head -c 100000 $model >cut.safetensors
 expect_error 65 'cut.safetensors' info cut.safetensors
 head -c 20 $model >stub.safetensors
-expect_error 65 'stub.safetensors' predict stub.safetensors "$picture"
+expect_error 65 'stub.safetensors' predict stub.safetensors "$image"
 printf 'hello, this is no model' >text.ckpt
 expect_error 65 'text.ckpt' info text.ckpt
 expect_error 66 'nowhere' train nowhere
@@ -37,10 +37,10 @@ expect_error 2 'resume|nowhere|no' info --resume nowhere
 
 # images
 printf 'no image' >text.jpg
-expect 65 predict $model text.jpg "$picture"
+expect 65 predict $model text.jpg "$image"
 contains "$err" 'text.jpg' "the sentence on text.jpg"
 contains "$out" '%' "the other image's classes"
-expect 65 predict $model text.jpg "$picture" missing.jpg --json
+expect 65 predict $model text.jpg "$image" missing.jpg --json
 contains "$out" '"error":' "the JSON of text.jpg"
 contains "$out" '"probability":' "the JSON of the other image"
 expect_error 2 'No image' predict $model
@@ -51,7 +51,7 @@ first=$(ls shapes/val | head -1)
 mv "strange/val/$first" strange/val/zebra_crossing
 expect_error 65 'zebra_crossing' validate $model --data_dir strange
 printf 'one\ntwo\n' >two.txt
-expect_error 65 'two.txt' predict $model "$picture" --classes two.txt
+expect_error 65 'two.txt' predict $model "$image" --classes two.txt
 
 # writing
 cp $model copy.safetensors

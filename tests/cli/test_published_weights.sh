@@ -15,15 +15,15 @@ expect 0 convert "$weights/squeezenet_v1.1.ncnn.param" v11.safetensors --classes
 expect 0 convert "$weights/compressed_SqueezeNet.net" v10.safetensors --classes "$images/synset_words.txt"
 expect 0 convert "$weights/squeezenet_v1.1.ncnn.bin" again.safetensors --classes "$images/synset_words.txt"
 same_file v11.safetensors again.safetensors
-picture=$(ls "$images"/val/*/*.JPEG | head -1)
-expect 0 predict v11.safetensors "$picture" --json
+image=$(ls "$images"/val/*/*.JPEG | head -1)
+expect 0 predict v11.safetensors "$image" --json
 cp out.txt resident.txt
-expect 0 predict v11.safetensors "$picture" --json --low_memory
+expect 0 predict v11.safetensors "$image" --json --low_memory
 same_file out.txt resident.txt
-expect 0 predict v10.safetensors "$picture"
+expect 0 predict v10.safetensors "$image"
 [ -z "$sanitized" ] || finish
 # The weights stay in the file: 10 MB of memory, all libraries included, where they alone take 5.
-expect 0 bench v11.safetensors --task start --image "$picture" --low_memory --seconds 1 --json
+expect 0 bench v11.safetensors --task start --image "$image" --low_memory --seconds 1 --json
 bounds rss_mb 4 10
 # 500 images: one more or less is 0.002.
 expect 0 validate v11.safetensors --data_dir "$images" --json

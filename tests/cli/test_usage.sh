@@ -19,7 +19,7 @@ contains "$out" '^squeezenet [0-9]+\.[0-9]+\.[0-9]+$' "the version"
 expect 2
 expect 0 help options
 diff -u "$SQZ_SOURCE/docs/options.md" out.txt ||
-    fail "docs/options.md is not what \"squeezenet help options\" prints; write it anew"
+    fail "docs/options.md is not what \"squeezenet help options\" prints; write it again"
 expect_error 2 'did you mean "train"' trian
 expect_error 2 'did you mean --batch_size' train --batch_sise 3 .
 expect_error 2 'did you mean --classes' predict m --clases x y

@@ -18,22 +18,22 @@ contains "$out" '^\{"schema":1,"samples":80,"Top_1_Accuracy":[0-9.]+' "validate 
 expect 0 validate run/best.safetensors --data_dir shapes --require top1=0
 expect 1 validate run/best.safetensors --data_dir shapes --require top1=1.01
 
-picture=$(ls shapes/val/*/*.png | head -1)
-expect 0 predict run/best.safetensors "$picture" -k 3
+image=$(ls shapes/val/*/*.png | head -1)
+expect 0 predict run/best.safetensors "$image" -k 3
 [ "$(grep -c '%' out.txt)" -eq 3 ] || fail "not three classes: $out"
-expect 0 infer run/best.safetensors "$picture" --json -k 2 --logits
+expect 0 infer run/best.safetensors "$image" --json -k 2 --logits
 contains "$out" '"logits":\[' "predict --logits"
-expect 0 predict run/best.safetensors "$picture" --low_memory
-expect 0 predict run/best.safetensors --show "$picture"
+expect 0 predict run/best.safetensors "$image" --low_memory
+expect 0 predict run/best.safetensors --show "$image"
 expect 0 predict run/best.safetensors --data_dir shapes --samples 4 --show
 [ "$(grep -c '^sample\|val/' out.txt)" -ge 4 ] || fail "not four samples: $out"
 
 # Conversions keep the bits: the same logits from both native formats.
-"$SQUEEZENET" predict run/best.safetensors "$picture" --json --logits >a.json
+"$SQUEEZENET" predict run/best.safetensors "$image" --json --logits >a.json
 expect 0 convert run/best.safetensors m.ckpt
 expect 0 convert m.ckpt m.safetensors
-"$SQUEEZENET" predict m.safetensors "$picture" --json --logits >b.json
-"$SQUEEZENET" predict m.ckpt "$picture" --json --logits >c.json
+"$SQUEEZENET" predict m.safetensors "$image" --json --logits >b.json
+"$SQUEEZENET" predict m.ckpt "$image" --json --logits >c.json
 same_file a.json b.json
 same_file a.json c.json
 expect 0 info m.safetensors
@@ -56,7 +56,7 @@ for stem in small small_nopool; do
     contains "$out" "stem $stem,.*" "info of $stem.ckpt"
     contains "$out" 'features.0 +conv +3x3 /1 pad 1 +32x32x64' "conv1 of $stem"
     expect 0 validate $stem.ckpt --data_dir shapes
-    expect 0 predict $stem.ckpt "$picture"
+    expect 0 predict $stem.ckpt "$image"
     expect 0 train shapes $tiny --epoch_size 1 --max_steps 1 --ckpt_path $stem.ckpt --run_dir $stem-on -q
     grep -q "^stem: $stem" $stem-on/recipe.yaml || fail "fine-tuning forgets $stem"
 done
@@ -74,6 +74,6 @@ expect 0 bench squeezenet1_1 --task train --image_size 64 --batch 4 --seconds 0.
 expect 0 bench squeezenet1_1 --task train --norm batch --image_size 64 --batch 4 --seconds 0.1 --json
 contains "$out" '"images_per_second":' "bench --norm batch"
 expect 0 bench --task load --data_dir shapes --image_size 32 --batch 8 --seconds 0.1 --json
-expect 0 bench m.safetensors --task start --image "$picture" --seconds 0.1 --json
+expect 0 bench m.safetensors --task start --image "$image" --seconds 0.1 --json
 contains "$out" '"latency_ms_median":' "bench --task start"
 finish

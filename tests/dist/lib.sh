@@ -21,7 +21,7 @@ mpis() {
 exec 3>&2
 found_mpis=$(mpis)
 [ -n "$found_mpis" ] || { echo "SKIPPED, NOT TESTED: ranks, for want of an MPI"; exit 77; }
-# Address and leak sanitizers find what MPI itself leaves behind; ours are looked for all the same.
+# Address and leak sanitizers find what MPI itself leaves allocated; ours are still looked for.
 [ -z "$sanitized" ] || export ASAN_OPTIONS=detect_leaks=0
 
 # mpirun_of MPI RANKS ARGS...: the program as so many ranks, started by hand.

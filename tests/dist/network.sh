@@ -1,5 +1,5 @@
 # Hosts as network namespaces on a switch, with shaped links; for the tests and for bench/scaling.
-# Sourced behind lib.sh. Needs root (CAP_NET_ADMIN, CAP_SYS_ADMIN).
+# Sourced after lib.sh. Needs root (CAP_NET_ADMIN, CAP_SYS_ADMIN).
 net=sqz$$
 
 can_make_hosts() {

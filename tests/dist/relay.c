@@ -19,7 +19,7 @@ enum { LARGEST = 66000, WAITING = 4096 };
 struct frame {
     double due;
     ssize_t size;
-    char data[LARGEST]; // behind a header that keeps what the kernel leaves to network cards
+    char data[LARGEST]; // follows a header with what the kernel leaves to network cards
 };
 struct direction {
     int from, to;

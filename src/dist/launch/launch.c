@@ -107,7 +107,7 @@ enum sqz_status sqz_launch_run(const struct sqz_launch *launch, struct sqz_launc
         fds[r] = -1;
     if (!status)
         status =
-            sqz_launch_build(launch, &command, err); // behind the registry, whose path it hands on
+            sqz_launch_build(launch, &command, err); // after the registry, whose path it hands on
     if (!status)
         status = sqz_launch_start(&command, false, &child, err);
     if (!status)

@@ -30,7 +30,7 @@ static bool start(int *rank, int *size, char *error, size_t error_size)
     // Ranks exchange a few megabytes, so copies through shared memory do.
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
     setenv("UCX_RNDV_THRESH", "inf", 0);
-    // Over TCP its way to put long messages waits for acknowledgements, which queue up behind what
+    // Over TCP its way to put long messages waits for acknowledgements, which queue up after what
     // goes in the other direction: an exchange at 1 Gbit/s takes 79 ms that way and 41 by sending.
     setenv("OMPI_MCA_btl_tcp_flags", "1", 0);
     // What is longer than its limit of 64 kB it asks for first, which takes a look of both sides,

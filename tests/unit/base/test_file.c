@@ -97,7 +97,7 @@ static void overwrite(void **state)
     assert_int_equal(files_here(), 2);
 }
 
-// Of many writers that must not replace exactly one wins, and its file is whole.
+// Exactly one of many writers that must not replace wins, and its file is whole.
 static int winners;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *race(void *arg)

@@ -90,7 +90,7 @@ static inline void mutate_word(struct mutation *m, uint8_t *copy, size_t at)
     memcpy(copy + at, saved, 4);
 }
 
-// 2,000 positions behind the headers: one byte each.
+// 2,000 positions after the headers: one byte each.
 static inline void mutate_payload(struct mutation *m, uint8_t *copy)
 {
     struct sqz_random random;

@@ -1,5 +1,5 @@
-// What the tests of .sqz files share: small files, and damaged ones signed anew so that the damage
-// reaches what lies behind the trailer's check.
+// What the tests of .sqz files share: small files, and damaged ones signed again so that the damage
+// passes the trailer's check.
 #ifndef SQZ_TESTS_FORMATS_SQZ_FILES_H
 #define SQZ_TESTS_FORMATS_SQZ_FILES_H
 

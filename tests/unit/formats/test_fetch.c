@@ -102,7 +102,7 @@ static void test_good(void **state)
     fetch_well("good", hash, 1);
     // It is there: nobody is asked.
     fetch_well("good", hash, 1);
-    // What is there is damaged: fetched anew.
+    // What is there is damaged: fetched again.
     assert_int_equal(truncate(target, 1000), 0);
     fetch_well("good", hash, 2);
 }

@@ -68,7 +68,7 @@ static void test_golden(void **state)
         skip();
     struct sqz_bytes bytes = read_bytes(path);
     mutate_bytes(&bytes);
-    bytes.size -= 17; // without the trailer nothing hides behind its check
+    bytes.size -= 17; // without the trailer its check hides nothing
     mutate_bytes(&bytes);
     sqz_bytes_release(&bytes);
 }

@@ -1,7 +1,7 @@
-// Damaged .sqz files, as they come and signed anew.
+// Damaged .sqz files, as they are and signed again.
 #include "sqz_files.h"
 
-// The damage gets a right trailer, or the check would hide every reader behind it.
+// The damage gets a right trailer, or the check would hide every reader after it.
 static void decode_signed(const uint8_t *data, size_t size, void *arg)
 {
     uint8_t *copy = malloc(size ? size : 1);

@@ -111,7 +111,7 @@ static void test_refuses(void **state)
         {"{" ENTRY("a", "F32", "[1]", 0, 4) "," ENTRY("b", "F32", "[1]", 8, 12) "}", 12, "unused"},
         {"{" ENTRY("a", "F32", "[1]", 4, 8) "}", 8, "unused bytes before"},
         {"{" ENTRY("a", "F32", "[2]", 0, 8) "," ENTRY("b", "F32", "[2]", 4, 12) "}", 12, "overlap"},
-        {"{" ENTRY("a", "F32", "[1]", 0, 4) "}", 5, "1 unused bytes behind"},
+        {"{" ENTRY("a", "F32", "[1]", 0, 4) "}", 5, "1 unused bytes after"},
         {"{" ENTRY("a", "F32", "[2]", 0, 8) "}", 4, "outside the file"},
         {"{" ENTRY("a", "F32", "[1]", 4, 0) "}", 4, "outside the file"},
         {"{" ENTRY("a", "F32", "[1]", -4, 0) "}", 4, "outside the file"},
