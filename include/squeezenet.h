@@ -22,7 +22,13 @@
 // Errors. A fallible function returns a status and takes `err` last, which may be NULL. On failure
 // *err holds the status and one sentence that names the file, option or value; on success it is
 // untouched. Results are written on success only. Pointers must not be NULL unless a comment says
-// "may be NULL". The library never prints, never exits and keeps no global state.
+// "may be NULL".
+//
+// Side effects. The library never prints. It never ends the process, but for one case: after a rank
+// is lost, sqz_context_free ends the job (squeezenet_ranks.h). Its global state are tables that are
+// written once. It reads the environment variables SQUEEZENET_CPU, SQUEEZENET_THREADS,
+// SQUEEZENET_OVERSUBSCRIBE, XDG_CACHE_HOME and HOME; with ranks also SQUEEZENET_MODULES,
+// SQUEEZENET_HOST, PATH and those of the launcher.
 //
 // Ownership. What a _new or _open function hands out is freed by the _free function of that type,
 // which also takes NULL; structs of the caller that own memory after a call are emptied by their

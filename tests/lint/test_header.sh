@@ -37,18 +37,24 @@ for each in "$source_root"/include/*.h; do
     echo "$name compiles alone with $cc and $cxx"
 done
 
-# The first indented lines of the first comment are the example.
+# compile_example FILE: statements that end with `status` known.
+compile_example() {
+    {
+        printf '#include <squeezenet.h>\n#include <stdio.h>\nint main(void)\n{\n'
+        cat "$1"
+        printf 'return status;\n}\n'
+    } >"$1.c"
+    grep -q sqz_classifier_open "$1" || { echo "the example $1 was not found"; exit 1; }
+    compile_c "$1.c"
+    compile_cxx "$1.c"
+}
+# The first indented lines of the first comment are the header's example; README has one as well.
 awk '!/^\/\//{exit} /^\/\/     /{seen = 1; sub("^//     ", ""); print; next} seen {exit}' "$header" \
     >"$scratch/example"
-grep -q sqz_classifier_open "$scratch/example" || { echo "the header's example was not found"; exit 1; }
-{
-    printf '#include <squeezenet.h>\n#include <stdio.h>\nint main(void)\n{\n'
-    cat "$scratch/example"
-    printf 'return status;\n}\n'
-} >"$scratch/example.c"
-compile_c "$scratch/example.c"
-compile_cxx "$scratch/example.c"
-echo "the example compiles as C and as C++"
+sed -n '/^```c$/,/^```$/{/^```/!p}' "$source_root/README.md" >"$scratch/readme"
+compile_example "$scratch/example"
+compile_example "$scratch/readme"
+echo "the examples compile as C and as C++"
 
 # The test must be able to fail.
 sed 's/sqz_classifier_open(/sqz_classifier_open(1, /' "$scratch/example.c" >"$scratch/wrong.c"
