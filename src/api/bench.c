@@ -1,8 +1,9 @@
 // Measuring: inference, training step and loader, beside the machine's FMA peak of the same run.
-#include "api/images.h"
 #include "api/struct_size.h"
 #include "base/memory.h"
+#include "api/context.h"
 #include "base/random.h"
+#include "data/sets/image_dir.h"
 #include "data/loader/loader.h"
 #include "net/gradient.h"
 #include "net/norm.h"
@@ -95,14 +96,15 @@ static enum sqz_status read_images(struct sqz_context *context, const struct sqz
                                    const char *dir, int batch, float *out, struct sqz_error *err)
 {
     const size_t n = sqz_tensor_size(model->net, 0);
-    struct sqz_images *images = NULL;
-    enum sqz_status status = sqz_images_open(context, dir, &model->preprocess, batch, &images, err);
+    struct sqz_image_dir *images = NULL;
+    enum sqz_status status =
+        sqz_image_dir_open(context->pool, dir, &model->preprocess, batch, &images, err);
     if (status)
         return status;
-    const int count = sqz_images_count(images);
+    const int count = sqz_image_dir_count(images);
     for (int i = 0; i < batch && !status; i++)
-        status = sqz_images_read(images, i % count, 1, out + (size_t)i * n, err);
-    sqz_images_free(images);
+        status = sqz_image_dir_read(images, i % count, 1, out + (size_t)i * n, err);
+    sqz_image_dir_free(images);
     return status;
 }
 

@@ -1,9 +1,10 @@
 // Compression: a model's weights made cheap, then written as .sqz.
-#include "api/images.h"
 #include "api/struct_size.h"
 #include "base/memory.h"
 #include "compress/auto.h"
+#include "api/context.h"
 #include "compress/deep.h"
+#include "data/sets/image_dir.h"
 #include "formats/sqz.h"
 #include <squeezenet_tools.h>
 #include <math.h>
@@ -155,7 +156,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
                                 struct sqz_error *err)
 {
     const struct sqz_model *model = run->model;
-    struct sqz_images *images = NULL;
+    struct sqz_image_dir *images = NULL;
     struct sqz_auto_result result = {{NAN, NAN, NAN, NAN}, 0};
     struct sqz_auto_job job = {.net = model->net,
                                .weights = model->weights,
@@ -176,11 +177,12 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
                         "--calibrate DIR (no labels needed), or a --size.");
     enum sqz_status status = SQZ_OK;
     if (options->calibrate_dir) {
-        status = sqz_images_open(run->context, options->calibrate_dir, &model->preprocess,
-                                 options->images ? options->images : DEFAULT_IMAGES, &images, err);
-        job.images = sqz_images_read;
+        status =
+            sqz_image_dir_open(run->context->pool, options->calibrate_dir, &model->preprocess,
+                               options->images ? options->images : DEFAULT_IMAGES, &images, err);
+        job.images = sqz_image_dir_read;
         job.images_arg = images;
-        job.n_images = images ? sqz_images_count(images) : 0;
+        job.n_images = images ? sqz_image_dir_count(images) : 0;
     } else {
         sqz_context_say(run->context, SQZ_EVENT_WARNING,
                         "without images (--calibrate DIR) rounding errors are not steered away "
@@ -192,7 +194,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
     out->kl = result.divergence.kl;
     out->agreement = result.divergence.agreement;
     out->drop = 100 * result.divergence.drop;
-    sqz_images_free(images);
+    sqz_image_dir_free(images);
     return status;
 }
 

@@ -1,6 +1,7 @@
 // Samples of a dataset, and thumbnails of images.
 #include "api/samples.h"
 #include "base/memory.h"
+#include "data/resize/resize.h"
 
 struct sqz_samples {
     struct sqz_dataset *set;

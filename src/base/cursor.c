@@ -1,4 +1,5 @@
 // The bounded little-endian cursor.
+#include "base/bytes.h"
 #include "base/file.h"
 
 size_t sqz_cursor_left(const struct sqz_cursor *cursor)
@@ -20,10 +21,7 @@ static bool take_little(struct sqz_cursor *cursor, size_t size, uint64_t *out)
     const uint8_t *bytes;
     if (!sqz_take_span(cursor, size, &bytes))
         return false;
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
-        value |= (uint64_t)bytes[i] << (8 * i);
-    *out = value;
+    *out = sqz_get_le(bytes, (int)size);
     return true;
 }
 

@@ -4,7 +4,8 @@ set -eu
 export LC_ALL=C
 source_root=${SQZ_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 
-# The arrows. Folder: what it may include in addition to itself. PUBLIC stands for all headers of
+# The arrows. Folder: what it may include in addition to itself. A row of a folder inside another
+# one counts instead of the outer row's, which also covers inner folders without a row. PUBLIC stands for all headers of
 # include/, which only their users may see: squeezenet.h says what a status and an error are.
 arrows() {
     cat <<'TABLE'
@@ -14,6 +15,11 @@ src/kernels:  squeezenet.h base
 src/net:      squeezenet.h base kernels
 src/cuda:     squeezenet.h base kernels net
 src/data:     squeezenet.h base
+src/data/image:   squeezenet.h base
+src/data/resize:  squeezenet.h base data/image
+src/data/augment: squeezenet.h base data/image data/resize
+src/data/sets:    squeezenet.h base data/image data/resize data/augment
+src/data/loader:  squeezenet.h base data/image data/resize data/augment data/sets
 src/dist:     squeezenet.h base
 src/compress: squeezenet.h base kernels net
 src/formats:  squeezenet.h base kernels net compress
@@ -32,15 +38,30 @@ public='squeezenet.h squeezenet_train.h squeezenet_tools.h squeezenet_ranks.h'
 
 # may_include FOLDER ALLOWED NAME FORM: FORM is " or <.
 may_include() {
-    local folder=$1 allowed=" $2 " name=$3 form=$4 first
+    local folder=$1 allowed=" $2 " name=$3 form=$4 place
     case $name in *../*) return 1 ;; esac
     if [[ $name =~ $own ]]; then
-        first=${name%%/*}
-        [[ $first == "${folder##*/}" || $allowed == *" $first "* ]]
+        # The name's folder, then the one around it, ...: a file of include/ has only its name.
+        place=$name
+        while [[ $place == */* ]]; do
+            place=${place%/*}
+            [[ $place == "${folder#src/}" || $allowed == *" $place "* ]] && return 0
+        done
+        [[ $name != */* && $allowed == *" $name "* ]]
     else
         # A quoted name without a folder is a file beside the including one.
         [[ $form == '<' || $name != */* ]]
     fi
+}
+
+# row_of FILE: sets `row` to the innermost folder of the table that holds it.
+rows=$(arrows | sed 's/:.*//')
+row_of() {
+    local place=$1
+    while [[ $place == */* ]]; do
+        place=${place%/*}
+        [[ $'\n'$rows$'\n' == *$'\n'"$place"$'\n'* ]] && { row=$place; return; }
+    done
 }
 
 # Prints one line a forbidden include below ROOT; returns 1 if there is any.
@@ -56,6 +77,8 @@ check_tree() {
         allowed=${allowed#"${allowed%%[! ]*}"}
         allowed=${allowed/PUBLIC/$public}
         while IFS=: read -r file number text; do
+            row_of "${file#"$root"/}"
+            [ "$row" = "$folder" ] || continue
             [[ $text =~ ^[[:space:]]*\#[[:space:]]*include[[:space:]]*([\"\<])([^\"\>]+) ]] || continue
             form=${BASH_REMATCH[1]} name=${BASH_REMATCH[2]}
             may_include "$folder" "$allowed" "$name" "$form" && continue
@@ -75,6 +98,9 @@ prove() {
         'src/train|#include <squeezenet_tools.h>' 'include|#include <squeezenet_ranks.h>'
         'src/kernels|#include "net/net.h"'
         'src/net|#include "formats/formats.h"' 'src/net|#include <cuda/backend.h>'
+        'src/data/image|#include "data/resize/resize.h"' 'src/data/resize|#include "data/augment/mix.h"'
+        'src/data/augment|#include "data/sets/dataset.h"' 'src/data/image|#include "kernels/kernels.h"'
+        'src/data/sets|#include "data/loader/loader.h"' 'src/data/sets|#include "dist/ranks.h"'
         'src/data|#include "kernels/kernels.h"' 'src/dist|  #  include "net/net.h"'
         'src/compress|#include "train/trainer.h"' 'src/formats|#include "data/image/image.h"'
         'src/train|#include "api/context.h"' 'src/api|#include "cli/cli.h"'
@@ -91,6 +117,8 @@ prove() {
         'cli|#include "cli/cli.h"' 'cli|#include <squeezenet.h>' 'cli|#include <squeezenet_ranks.h>'
         'src/api|#include <squeezenet_tools.h>' 'src/train|#include <squeezenet_train.h>'
         'src/serve|#include "api/context.h"'
+        'src/data/loader|#include "data/sets/dataset.h"' 'src/train|#include "data/sets/dataset.h"'
+        'src/data/image|#include "data/image/codec.h"' 'src/net/inner|#include "net/net.h"'
         'src/base|#include <sys/stat.h>' 'deploy|#include "runtime.h"' 'src/api|#include "data/image/image.h"'
     )
     for line in "${bad[@]}"; do

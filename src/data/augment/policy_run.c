@@ -1,4 +1,5 @@
 // Carries out what a policy drew for one image.
+#include "data/augment/transform.h"
 #include "data/resize/resize.h"
 
 #include <string.h>

@@ -6,32 +6,7 @@
 #include "base/random.h"
 #include "data/image/image.h"
 #include "data/augment/policy.h"
-
-// Buffers of one worker, reused from image to image. Zero-initialise.
-struct sqz_transform_scratch {
-    struct sqz_image decoded, resized, padded;
-    struct sqz_image view, spare; // of the augmentation policy
-    void *buffer;
-    size_t buffer_size;
-};
-void sqz_transform_scratch_release(struct sqz_transform_scratch *scratch);
-
-// Resizes to w x h with one of the interpolations of base/preprocess.h, on 8 bits. `crop` (w = 0 or
-// NULL: whole image) is the source region, whose edges count as the image's. `out` must not be
-// `in`. Equal bit for bit to OpenCV 4 without IPP (INTER_CUBIC: ties may round the other way, one
-// value in a million) and to Pillow up to 11 (from 12 on, first for images 100 times as tall as
-// wide, Pillow sometimes takes the rows before the columns: a few values then differ by 1).
-enum sqz_status sqz_image_resize(const struct sqz_image *in, const struct sqz_rect *crop, int w,
-                                 int h, enum sqz_interpolation interpolation, struct sqz_image *out,
-                                 struct sqz_transform_scratch *scratch, struct sqz_error *err);
-
-// A sample's source: encoded bytes (data, size), or pixels that are already there.
-struct sqz_source {
-    const uint8_t *data;
-    size_t size, slack;            // as in struct sqz_decode
-    const struct sqz_image *image; // if not NULL, data is ignored
-    const char *name;              // for errors
-};
+#include "data/resize/scratch.h"
 
 // Evaluation: decode, resize, centre crop (zero padding), normalise.
 // out: image_size x image_size x channels floats, NHWC.

@@ -2,6 +2,7 @@
 #ifndef SQZ_DATA_TRANSFORM_SOURCE_H
 #define SQZ_DATA_TRANSFORM_SOURCE_H
 
+#include "data/augment/transform.h"
 #include "data/resize/resize.h"
 
 // The size of the image as shown.

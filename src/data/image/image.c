@@ -1,106 +1,25 @@
-// Images: buffers, what kind of file it is, and decoding with crop, scale and EXIF orientation.
-#include "base/memory.h"
+// Decodes an image of any kind that is read, with crop, scale and EXIF orientation.
 #include "data/image/codec.h"
 
-#include <ctype.h>
 #include <string.h>
 
-void sqz_image_release(struct sqz_image *image)
+bool sqz_image_is_known(const uint8_t *data, size_t size)
 {
-    if (!image)
-        return;
-    sqz_free(image->pixels);
-    *image = (struct sqz_image){0};
-}
-
-void sqz_image_swap(struct sqz_image *a, struct sqz_image *b)
-{
-    struct sqz_image kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, int c,
-                                        struct sqz_error *err)
-{
-    size_t bytes;
-    if (w <= 0 || h <= 0 || c <= 0 || !sqz_size_mul((size_t)w, (size_t)h, &bytes) ||
-        !sqz_size_mul(bytes, (size_t)c, &bytes))
-        return sqz_fail(err, SQZ_E_DATA, "An image of %d x %d pixels cannot be held.", w, h);
-    if (bytes > image->capacity) {
-        uint8_t *pixels = sqz_new_aligned(bytes, 1);
-        if (!pixels)
-            return sqz_fail_memory(err, "an image", bytes);
-        sqz_free(image->pixels);
-        image->pixels = pixels;
-        image->capacity = bytes;
-    }
-    image->w = w;
-    image->h = h;
-    image->c = c;
-    return SQZ_OK;
-}
-
-static bool begins(const uint8_t *data, size_t size, const char *text, size_t length)
-{
-    return size >= length && memcmp(data, text, length) == 0;
-}
-
-static bool is_text(const uint8_t *data, size_t size)
-{
-    size_t n = size < 64 ? size : 64;
-    for (size_t i = 0; i < n; i++)
-        if (data[i] < 128 && !isprint(data[i]) && !isspace(data[i]))
-            return false;
-    return true;
-}
-
-// What people keep beside their images, for an error that helps.
-static const char *foreign_kind(const uint8_t *data, size_t size)
-{
-    static const struct {
-        size_t at, length;
-        const char *magic, *name;
-    } kinds[] = {
-        {0, 4, "GIF8", "a GIF image"},
-        {8, 4, "WEBP", "a WebP image"},
-        {0, 2, "BM", "a BMP image"},
-        {0, 4, "MM\0*", "a TIFF image"},
-        {0, 3, "II*", "a TIFF image"},
-        {4, 8, "ftypheic", "a HEIC image"},
-        {4, 8, "ftypmif1", "a HEIC image"},
-        {4, 8, "ftypavif", "an AVIF image"},
-        {4, 4, "ftyp", "a video"},
-        {4, 4, "jP  ", "a JPEG 2000 image"},
-        {0, 4, "8BPS", "a Photoshop image"},
-        {0, 4, "%PDF", "a PDF document"},
-        {0, 4, "PK\3\4", "a ZIP archive"},
-        {0, 2, "\x1F\x8B", "a gzip file"},
-        {0, 5, "<?xml", "XML text"},
-        {0, 4, "<svg", "an SVG drawing"},
-        {0, 1, "<", "HTML text"},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (size > kinds[i].at &&
-            begins(data + kinds[i].at, size - kinds[i].at, kinds[i].magic, kinds[i].length))
-            return kinds[i].name;
-    return is_text(data, size) ? "text" : "no image of a kind that is known here";
+    return sqz_image_kind_of(data, size)->codec != NULL;
 }
 
 static enum sqz_status probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
-                             struct sqz_error *err)
+                             const struct sqz_image_codec **codec, struct sqz_error *err)
 {
     *out = (struct sqz_image_header){.orientation = 1};
+    *codec = NULL;
     if (size == 0)
         return sqz_fail(err, SQZ_E_DATA, "is empty");
-    enum sqz_status status;
-    struct sqz_jpeg_layout layout;
-    if (begins(data, size, "\xFF\xD8\xFF", 3))
-        status = sqz_jpeg_probe(data, size, out, &layout, err);
-    else if (begins(data, size, "\x89PNG\r\n\x1A\n", 8))
-        status = sqz_png_probe(data, size, out, err);
-    else
-        return sqz_fail(err, SQZ_E_DATA, "is %s: JPEG and PNG are read", foreign_kind(data, size));
+    const struct sqz_image_kind *kind = sqz_image_kind_of(data, size);
+    *codec = kind->codec;
+    if (!kind->codec)
+        return sqz_fail(err, SQZ_E_DATA, "is %s: JPEG and PNG are read", kind->name);
+    enum sqz_status status = kind->codec->probe(data, size, out, err);
     if (status)
         return status;
     if (out->w > SQZ_IMAGE_SIDE_MAX || out->h > SQZ_IMAGE_SIDE_MAX ||
@@ -115,7 +34,8 @@ enum sqz_status sqz_image_probe(const uint8_t *data, size_t size, struct sqz_ima
                                 struct sqz_error *err)
 {
     struct sqz_image_header header;
-    enum sqz_status status = probe(data, size, &header, err);
+    const struct sqz_image_codec *codec;
+    enum sqz_status status = probe(data, size, &header, &codec, err);
     if (status == SQZ_OK)
         *out = header;
     return status;
@@ -171,11 +91,11 @@ static int divide_up(int a, int b)
     return a / b + (a % b != 0);
 }
 
-static int choose_denominator(const struct sqz_rect *crop, int least_w, int least_h)
+static int choose_denominator(const struct sqz_rect *crop, int least_w, int least_h, int most)
 {
     int denominator = 1;
     if (least_w > 0 && least_h > 0)
-        while (denominator < 8 && crop->w / (2 * denominator) >= least_w &&
+        while (denominator < most && crop->w / (2 * denominator) >= least_w &&
                crop->h / (2 * denominator) >= least_h)
             denominator *= 2;
     return denominator;
@@ -203,7 +123,8 @@ void sqz_image_shown_size(const struct sqz_image_header *header, bool apply_exif
 }
 
 // Turns the request, which is about the image as shown, into one about the stored image.
-static enum sqz_status plan_job(const struct sqz_image_header *header, int orientation,
+static enum sqz_status plan_job(const struct sqz_image_codec *codec,
+                                const struct sqz_image_header *header, int orientation,
                                 const struct sqz_decode *how, struct sqz_decode_job *job,
                                 struct sqz_error *err)
 {
@@ -222,8 +143,7 @@ static enum sqz_status plan_job(const struct sqz_image_header *header, int orien
     job->denominator = 1;
     job->channels = how->channels;
     job->verify = how->verify;
-    if (header->type == SQZ_IMAGE_JPEG)
-        scale_job(job, choose_denominator(&crop, how->least_w, how->least_h));
+    scale_job(job, choose_denominator(&crop, how->least_w, how->least_h, codec->most_denominator));
     return SQZ_OK;
 }
 
@@ -232,23 +152,23 @@ enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *n
                                  struct sqz_error *err)
 {
     struct sqz_image_header header;
+    const struct sqz_image_codec *codec;
     struct sqz_error why = {0};
     if (!name)
         name = "The image";
-    enum sqz_status status = probe(data, size, &header, &why);
+    enum sqz_status status = probe(data, size, &header, &codec, &why);
     if (status)
         return sqz_fail(err, status, "%s %s.", name, why.text);
     int orientation = how->apply_exif ? header.orientation : 1;
     struct sqz_decode_job job = {.data = data, .size = size, .slack = how->slack, .name = name};
-    bool wide = how->part && orientation == 1 && header.type == SQZ_IMAGE_JPEG;
+    bool wide = how->part && orientation == 1 && codec->keeps_columns;
     job.part = wide ? how->part : NULL;
-    status = plan_job(&header, orientation, how, &job, err);
+    status = plan_job(codec, &header, orientation, how, &job, err);
     if (status)
         return status;
     struct sqz_image stored = {0};
     struct sqz_image *target = orientation == 1 ? out : &stored;
-    status = header.type == SQZ_IMAGE_JPEG ? sqz_jpeg_decode(&job, target, err)
-                                           : sqz_png_decode(&job, target, err);
+    status = codec->decode(&job, target, err);
     if (status == SQZ_OK && orientation != 1)
         status = turn(&stored, orientation, out, err);
     if (status == SQZ_OK && how->part && !wide)

@@ -17,12 +17,20 @@ void sqz_image_swap(struct sqz_image *a, struct sqz_image *b); // with their buf
 enum sqz_status sqz_image_resize_buffer(struct sqz_image *image, int w, int h, int c,
                                         struct sqz_error *err);
 
-enum sqz_image_type { SQZ_IMAGE_UNKNOWN, SQZ_IMAGE_JPEG, SQZ_IMAGE_PNG };
+// A sample's source: encoded bytes (data, size), or pixels that are already there.
+struct sqz_source {
+    const uint8_t *data;
+    size_t size, slack;            // as in struct sqz_decode
+    const struct sqz_image *image; // if not NULL, data is ignored
+    const char *name;              // for errors
+};
+
 struct sqz_image_header {
-    enum sqz_image_type type;
     int w, h;        // as stored, before EXIF orientation
     int orientation; // EXIF 1..8; 1 if absent
 };
+// Whether the data begin as an image of a kind that is read, if only a damaged one.
+bool sqz_image_is_known(const uint8_t *data, size_t size);
 // Signature and header only; the first 64 KiB of a file mostly suffice. SQZ_E_DATA with the reason
 // as what follows the file's name ("is a GIF image: JPEG and PNG are read").
 enum sqz_status sqz_image_probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
@@ -48,10 +56,13 @@ struct sqz_decode {
     size_t slack;
 };
 #define SQZ_IMAGE_SLACK 4096
+// The largest image has room for a photo of 108 megapixels (12000 x 9000); its pixels take 403 MB.
+#define SQZ_IMAGE_SIDE_MAX   65500
+#define SQZ_IMAGE_PIXELS_MAX (1 << 27)
 // Decodes into *out (its buffer is reused). `name` is for the error text. A crop is cut from the
 // decoded image; with scaling, from the scaled one (rounded outward). Pixels equal
-// libjpeg-turbo's default decoder (Pillow, OpenCV) when not scaled. Limits: 65,500 pixels a side,
-// 100 M pixels, 100 progressive scans. Truncated data is an error (SQZ_E_DATA).
+// libjpeg-turbo's default decoder (Pillow, OpenCV) when not scaled. Truncated data is an error
+// (SQZ_E_DATA), and so is what exceeds the limits: a few bytes can describe a very large image.
 enum sqz_status sqz_image_decode(const uint8_t *data, size_t size, const char *name,
                                  const struct sqz_decode *how, struct sqz_image *out,
                                  struct sqz_error *err);
@@ -60,6 +71,11 @@ static inline uint8_t sqz_luma(unsigned r, unsigned g, unsigned b)
 {
     return (uint8_t)((4899 * r + 9617 * g + 1868 * b + 8192) >> 14);
 }
+
+// JPEG bytes of an RGB or gray image (sqz_bytes_release); `orientation` other than 1 is written
+// as EXIF.
+enum sqz_status sqz_jpeg_write(const struct sqz_image *image, int quality, int orientation,
+                               struct sqz_bytes *out, struct sqz_error *err);
 
 // 8-bit PNG of an image (atomic write), for mosaics and synthetic data.
 enum sqz_status sqz_image_write_png(const char *path, const struct sqz_image *image,

@@ -10,6 +10,7 @@
 #include <jpeglib.h>
 
 #define ROWS_AT_ONCE 16
+#define SCANS_MAX    100 // of a progressive image
 
 enum {
     MARKER_SOF0 = 0xC0,
@@ -71,13 +72,15 @@ static enum sqz_status read_frame(const uint8_t *body, size_t size, struct sqz_i
     return SQZ_OK;
 }
 
-enum sqz_status sqz_jpeg_probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
-                               struct sqz_jpeg_layout *layout, struct sqz_error *err)
+// *scan_data: where the first scan's data begin, after its header; 0 when that is not within `size`
+// bytes.
+static enum sqz_status read_header(const uint8_t *data, size_t size, struct sqz_image_header *out,
+                                   size_t *scan_data, struct sqz_error *err)
 {
     static const uint8_t exif[6] = {'E', 'x', 'i', 'f', 0, 0};
     size_t at = 2; // behind the start-of-image marker
-    *out = (struct sqz_image_header){.type = SQZ_IMAGE_JPEG, .orientation = 1};
-    layout->scan_data = 0;
+    out->orientation = 1;
+    *scan_data = 0;
     bool framed = false, turned = false;
     for (;;) {
         int marker = next_marker(data, size, &at);
@@ -88,7 +91,7 @@ enum sqz_status sqz_jpeg_probe(const uint8_t *data, size_t size, struct sqz_imag
         size_t left = size - at;
         size_t length = marker >= 0 && left >= 2 ? (size_t)(data[at] << 8 | data[at + 1]) : 0;
         if (marker == MARKER_SOS) {
-            layout->scan_data = length >= 2 && length <= left ? at + length : 0;
+            *scan_data = length >= 2 && length <= left ? at + length : 0;
             return SQZ_OK;
         }
         // A head of a file may end inside the tables that follow the frame header.
@@ -114,6 +117,13 @@ enum sqz_status sqz_jpeg_probe(const uint8_t *data, size_t size, struct sqz_imag
         }
         at += length;
     }
+}
+
+static enum sqz_status probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
+                             struct sqz_error *err)
+{
+    size_t scan_data;
+    return read_header(data, size, out, &scan_data, err);
 }
 
 struct reader {
@@ -173,10 +183,10 @@ static void discard_text(j_common_ptr jpeg)
 static void count_scans(j_common_ptr jpeg)
 {
     struct reader *reader = reader_of(jpeg);
-    if (reader->jpeg.input_scan_number <= SQZ_JPEG_SCANS_MAX)
+    if (reader->jpeg.input_scan_number <= SCANS_MAX)
         return;
     reader->status = sqz_fail(reader->err, SQZ_E_DATA, "%s is a JPEG image with more than %d scans",
-                              reader->job->name, SQZ_JPEG_SCANS_MAX);
+                              reader->job->name, SCANS_MAX);
     longjmp(reader->escape, 1);
 }
 
@@ -348,15 +358,15 @@ static enum sqz_status refuse_cut_off(const struct sqz_decode_job *job, struct s
                     job->name);
 }
 
-enum sqz_status sqz_jpeg_decode(const struct sqz_decode_job *job, struct sqz_image *out,
-                                struct sqz_error *err)
+static enum sqz_status decode_jpeg(const struct sqz_decode_job *job, struct sqz_image *out,
+                                   struct sqz_error *err)
 {
     struct sqz_image_header header;
-    struct sqz_jpeg_layout layout;
-    enum sqz_status status = sqz_jpeg_probe(job->data, job->size, &header, &layout, err);
+    size_t scan_data;
+    enum sqz_status status = read_header(job->data, job->size, &header, &scan_data, err);
     if (status)
         return status;
-    if (layout.scan_data == 0 || is_cut_off(job->data, job->size, layout.scan_data))
+    if (scan_data == 0 || is_cut_off(job->data, job->size, scan_data))
         return refuse_cut_off(job, err);
     struct reader reader = {.job = job, .out = out, .err = err};
     reader.jpeg.err = jpeg_std_error(&reader.errors);
@@ -373,3 +383,6 @@ enum sqz_status sqz_jpeg_decode(const struct sqz_decode_job *job, struct sqz_ima
     jpeg_destroy_decompress(&reader.jpeg);
     return reader.status;
 }
+
+const struct sqz_image_codec sqz_jpeg_codec = {
+    .probe = probe, .decode = decode_jpeg, .most_denominator = 8, .keeps_columns = true};

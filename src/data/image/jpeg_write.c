@@ -1,7 +1,7 @@
 // Encodes an image as JPEG, with chroma at half the resolution as cameras do.
 #include "base/memory.h"
+#include "data/image/image.h"
 #include "data/image/jpeg_codes.h"
-#include "data/sets/pack.h"
 
 #include <setjmp.h>
 #include <stdio.h>

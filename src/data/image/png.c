@@ -1,4 +1,5 @@
 // PNG: header, decoding through libpng to 8-bit gray or RGB, and writing.
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "data/image/codec.h"
 
@@ -11,29 +12,28 @@
 #define SIGNATURE_BYTES   8
 #define CHUNK_FRAME_BYTES 12 // length, type and checksum around a chunk's body
 #define CHUNK_MEMORY_MAX  8000000
+#define BEST_DEFLATE      1032
 
-static uint32_t read32(const uint8_t *at)
+static enum sqz_status probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
+                             struct sqz_error *err)
 {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-enum sqz_status sqz_png_probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
-                              struct sqz_error *err)
-{
-    *out = (struct sqz_image_header){.type = SQZ_IMAGE_PNG, .orientation = 1};
     if (size < SIGNATURE_BYTES + CHUNK_FRAME_BYTES + 13)
         return sqz_fail(err, SQZ_E_DATA, "is a PNG image that ends within its header");
+    if (png_sig_cmp(data, 0, SIGNATURE_BYTES))
+        return sqz_fail(err, SQZ_E_DATA,
+                        "is a damaged PNG image: its first bytes were changed, as by a transfer "
+                        "that takes it for text");
     const uint8_t *body = data + SIGNATURE_BYTES + 8;
-    if (read32(data + SIGNATURE_BYTES) != 13 || memcmp(body - 4, "IHDR", 4) != 0)
+    if (sqz_get_be(data + SIGNATURE_BYTES, 4) != 13 || memcmp(body - 4, "IHDR", 4) != 0)
         return sqz_fail(err, SQZ_E_DATA, "is a damaged PNG image: it does not begin with a header");
-    uint32_t w = read32(body), h = read32(body + 4);
+    uint32_t w = (uint32_t)sqz_get_be(body, 4), h = (uint32_t)sqz_get_be(body + 4, 4);
     if (w == 0 || h == 0 || w > INT32_MAX || h > INT32_MAX)
         return sqz_fail(err, SQZ_E_DATA, "is a PNG image whose header says %u x %u pixels", w, h);
     out->w = (int)w;
     out->h = (int)h;
     size_t at = SIGNATURE_BYTES;
     while (size - at >= CHUNK_FRAME_BYTES) {
-        size_t length = read32(data + at);
+        size_t length = (size_t)sqz_get_be(data + at, 4);
         if (length > size - at - CHUNK_FRAME_BYTES || memcmp(data + at + 4, "IDAT", 4) == 0)
             break;
         if (memcmp(data + at + 4, "eXIf", 4) == 0)
@@ -175,14 +175,17 @@ static void decode(struct reader *reader)
         png_get_image_width(png, reader->info) != (png_uint_32)job->w ||
         png_get_image_height(png, reader->info) != (png_uint_32)job->h)
         png_error(png, "its header contradicts itself");
+    // Deflate cannot make its data smaller than this part: an image that needs more is not there.
+    if (png_get_rowbytes(png, reader->info) / BEST_DEFLATE * (size_t)job->h > job->size)
+        png_error(png, "its header promises more than the file can hold");
     reader->status =
         sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels, reader->err);
     if (reader->status == SQZ_OK)
         read_image(reader, interlaced, have);
 }
 
-enum sqz_status sqz_png_decode(const struct sqz_decode_job *job, struct sqz_image *out,
-                               struct sqz_error *err)
+static enum sqz_status decode_png(const struct sqz_decode_job *job, struct sqz_image *out,
+                                  struct sqz_error *err)
 {
     struct reader reader = {.job = job, .out = out, .err = err};
     reader.png =
@@ -201,6 +204,9 @@ enum sqz_status sqz_png_decode(const struct sqz_decode_job *job, struct sqz_imag
     sqz_free(reader.row_pointers);
     return reader.status;
 }
+
+const struct sqz_image_codec sqz_png_codec = {
+    .probe = probe, .decode = decode_png, .most_denominator = 1};
 
 struct writer {
     struct sqz_text bytes;

@@ -4,6 +4,7 @@
 
 #include "data/sets/dataset.h"
 #include "data/augment/mix.h"
+#include "data/augment/transform.h"
 
 struct sqz_loader;
 

@@ -91,7 +91,7 @@ static void decode_file(const char *path, struct check_worker *worker, struct fi
     finding->w = worker->image.w;
     finding->h = worker->image.h;
     strip_path(finding->error.text, path);
-    if (finding->status == SQZ_E_DATA && !sqz_has_image_signature(data, size))
+    if (finding->status == SQZ_E_DATA && !sqz_image_is_known(data, size))
         finding->status = NOT_AN_IMAGE;
 }
 

@@ -3,7 +3,6 @@
 #define SQZ_DATA_DATASET_H
 
 #include "data/image/image.h"
-#include "data/augment/transform.h"
 
 struct sqz_pack;
 struct sqz_path_block;

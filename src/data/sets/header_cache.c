@@ -1,5 +1,6 @@
 // Remembers which files had good image headers, so that a big data set is looked through only once.
 // The file: magic, u64 count, `count` ascending u64 keys, u64 hash of the keys; little-endian.
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sets/sets.h"
@@ -87,12 +88,6 @@ bool sqz_header_cache_has(const struct sqz_header_cache *cache, uint64_t key)
     return cache->count && bsearch(&key, cache->keys, cache->count, sizeof key, compare_keys);
 }
 
-static void put_u64(uint8_t *at, uint64_t value)
-{
-    for (int i = 0; i < 8; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
-}
-
 void sqz_header_cache_write(const struct sqz_header_cache *cache, uint64_t *keys, size_t count)
 {
     char *dir = cache->path ? sqz_cache_dir() : NULL;
@@ -106,10 +101,10 @@ void sqz_header_cache_write(const struct sqz_header_cache *cache, uint64_t *keys
     if (!(data = sqz_new_array(size, 1)) || sqz_dir_make(dir, NULL))
         goto done;
     memcpy(data, MAGIC, strlen(MAGIC));
-    put_u64(data + strlen(MAGIC), count);
+    sqz_put_le(data + strlen(MAGIC), count, 8);
     for (size_t i = 0; i < count; i++)
-        put_u64(data + strlen(MAGIC) + 8 + 8 * i, keys[i]);
-    put_u64(data + size - 8, hash_keys(keys, count));
+        sqz_put_le(data + strlen(MAGIC) + 8 + 8 * i, keys[i], 8);
+    sqz_put_le(data + size - 8, hash_keys(keys, count), 8);
     // A cache that cannot be written costs time, nothing else.
     (void)sqz_file_write(cache->path, data, size, SQZ_REPLACE_EXISTING, NULL);
 done:

@@ -23,11 +23,6 @@ struct headers_check {
     struct sqz_error error;
 };
 
-bool sqz_has_image_signature(const uint8_t *data, size_t size)
-{
-    return size >= 4 && (!memcmp(data, "\xff\xd8\xff", 3) || !memcmp(data, "\x89PNG", 4));
-}
-
 static enum sqz_status probe_long(const char *path, struct sqz_error *err)
 {
     struct sqz_image_header header;
@@ -49,7 +44,7 @@ static enum sqz_status probe_file(const char *path, uint8_t *head, struct sqz_er
     enum sqz_status status = sqz_file_read_head(path, head, HEAD, &got, err);
     if (status)
         return status;
-    if (got == HEAD && sqz_has_image_signature(head, got) &&
+    if (got == HEAD && sqz_image_is_known(head, got) &&
         sqz_image_probe(head, got, &header, NULL) == SQZ_E_DATA)
         return probe_long(path, err);
     return sqz_image_probe(head, got, &header, err);

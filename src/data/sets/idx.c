@@ -1,4 +1,5 @@
 // The idx files of the MNIST family, plain or compressed by gzip.
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "data/sets/sets.h"
 #include <ctype.h>
@@ -133,8 +134,7 @@ static enum sqz_status read_header(struct idx_file *file, uint32_t magic, uint32
         return status;
     for (int i = -1; i < n_dims; i++) {
         const uint8_t *at = bytes + 4 * (i + 1);
-        uint32_t value =
-            (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+        uint32_t value = (uint32_t)sqz_get_be(at, 4);
         if (i >= 0)
             dims[i] = value;
         else if (value != magic)

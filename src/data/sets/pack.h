@@ -41,9 +41,4 @@ bool sqz_pack_is_intact(const struct sqz_pack *pack, size_t index, const uint8_t
 enum sqz_status sqz_pack_check(const char *path, struct sqz_pool *pool, sqz_data_problem_fn problem,
                                void *arg, struct sqz_data_report *report, struct sqz_error *err);
 
-// JPEG bytes of an RGB or gray image (sqz_bytes_release); `orientation` other than 1 is written
-// as EXIF.
-enum sqz_status sqz_jpeg_write(const struct sqz_image *image, int quality, int orientation,
-                               struct sqz_bytes *out, struct sqz_error *err);
-
 #endif

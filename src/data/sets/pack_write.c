@@ -1,9 +1,10 @@
 // data pack: shrinks, encodes and writes every image of a data set, the index behind them.
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/sets/pack.h"
 #include "data/sets/sets.h"
-#include "data/augment/transform.h"
+#include "data/resize/resize.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +43,7 @@ struct packing {
 static void put(struct sqz_text *index, uint64_t value, int bytes)
 {
     uint8_t little[8];
-    for (int i = 0; i < bytes; i++)
-        little[i] = (uint8_t)(value >> 8 * i);
+    sqz_put_le(little, value, bytes);
     sqz_text_add_bytes(index, little, (size_t)bytes);
 }
 

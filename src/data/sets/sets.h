@@ -32,10 +32,12 @@ void sqz_file_list_release(struct sqz_file_list *list);
 // A directory inside a class directory goes to `problem`, or is an error when `problem` is NULL.
 enum sqz_status sqz_file_list_read(const char *dir, struct sqz_file_list *list,
                                    sqz_data_problem_fn problem, void *arg, struct sqz_error *err);
+// Lists the files of `dir` and of the directories in it, with meaningless labels.
+enum sqz_status sqz_file_list_read_flat(const char *dir, struct sqz_file_list *list,
+                                        struct sqz_error *err);
 // Fills in `problem` of files whose signature or header is not that of an image we read.
 enum sqz_status sqz_headers_check(const char *dir, struct sqz_file_list *list, int threads,
                                   struct sqz_error *err);
-bool sqz_has_image_signature(const uint8_t *data, size_t size); // of an image we read
 
 // The set of files whose headers were found good before; keys are made of name, size and time.
 struct sqz_header_cache {

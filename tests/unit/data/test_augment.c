@@ -2,6 +2,7 @@
 #include "image.h"
 
 #include "data/augment/transform.h"
+#include "data/resize/resize.h"
 
 #include <math.h>
 

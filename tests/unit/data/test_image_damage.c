@@ -3,6 +3,8 @@
 
 #include "base/random.h"
 
+#include <zlib.h>
+
 static const char *const small[] = {"420.jpg",           "420-progressive.jpg", "exif-6.jpg",
                                     "cmyk.jpg",          "440-restarts.jpg",    "interlaced.png",
                                     "palette4-trns.png", "gray16-trns.png",     "exif-6.png"};
@@ -128,6 +130,8 @@ static void test_foreign_files(void **state)
     expect_kind("\1\2\3\4", 4, "no image");
     expect_kind("\xFF\xD8\xFF", 3, "ends within its header");
     expect_kind("\x89PNG\r\n\x1A\n", 8, "ends within its header");
+    expect_kind("\x89PNG\n\x1A\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\10\2\0\0\0\0\0\0\0", 33,
+                "as by a transfer");
     expect_kind("\xFF\xD8\xFF\xD9", 4, "without an image");
 }
 
@@ -139,7 +143,7 @@ static void test_limits(void **state)
         int w, h;
         const char *words;
     } cases[] = {{65501, 1, "the limits are"},
-                 {10001, 10000, "the limits are"},
+                 {11586, 11585, "the limits are"},
                  {0, 5, "0 x 5 pixels"},
                  {5, 0, "5 x 0 pixels"}};
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -149,9 +153,34 @@ static void test_limits(void **state)
         frame[10] = (uint8_t)cases[i].w;
         expect_kind(frame, sizeof frame, cases[i].words);
     }
+    struct sqz_image_header header;
+    frame[7] = 9000 >> 8, frame[8] = 9000 & 255; // a photo of 108 megapixels
+    frame[9] = 12000 >> 8, frame[10] = 12000 & 255;
+    assert_int_equal(sqz_image_probe(frame, sizeof frame, &header, NULL), SQZ_OK);
+    assert_int_equal(header.w, 12000);
     frame[6] = 12;
     frame[8] = 5;
     expect_kind(frame, sizeof frame, "12 bits");
+}
+
+// A small PNG whose header promises a large image is refused before memory is taken for it.
+static void test_png_amplification(void **state)
+{
+    (void)state;
+    struct sqz_bytes bytes = read_bytes(fixture("gray16-trns.png"));
+    static const uint8_t large[] = {0, 0, 0x27, 0x10, 0, 0, 0x27, 0x10}; // 10,000 x 10,000
+    memcpy(bytes.data + 16, large, sizeof large);
+    uint32_t crc = (uint32_t)crc32(0, bytes.data + 12, 17);
+    for (int i = 0; i < 4; i++)
+        bytes.data[29 + i] = (uint8_t)(crc >> (24 - 8 * i));
+    struct sqz_decode how = {.channels = 3};
+    struct sqz_image image = {0};
+    struct sqz_error err = {0};
+    assert_int_equal(sqz_image_decode(bytes.data, bytes.size, "it", &how, &image, &err),
+                     SQZ_E_DATA);
+    assert_non_null(strstr(err.text, "more than the file can hold"));
+    assert_int_equal(image.capacity, 0);
+    sqz_bytes_release(&bytes);
 }
 
 // Repeats the first scan of a progressive file: legal, useless work.
@@ -269,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_foreign_files),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_png_amplification),
         cmocka_unit_test(test_scan_limit),
         cmocka_unit_test(test_slack_is_not_read),
         cmocka_unit_test(test_harmless_oddities),

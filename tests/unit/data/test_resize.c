@@ -1,6 +1,7 @@
 // Resizing against OpenCV and Pillow (resize.bin, made by tests/fixtures/make_images.py).
 #include "image.h"
 
+#include "data/augment/transform.h"
 #include "data/resize/resize.h"
 
 #define METHODS       6
