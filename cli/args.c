@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-static const struct cli_flag common_flags[] = {
+const struct cli_flag cli_common_flags[] = {
     {"json", 0, NULL, "print one JSON object instead of text"},
     {"quiet", 'q', NULL, "only results and errors"},
     {"verbose", 'v', NULL, "say more"},
@@ -85,7 +85,7 @@ static enum sqz_status unknown_option(const struct cli *cli, const char *typed, 
     snprintf(name, sizeof name, "%.*s", (int)length, typed);
     for (const struct cli_flag *f = cli->command->flags; f->name; f++)
         cli_nearest_try(&nearest, f->name);
-    for (const struct cli_flag *f = common_flags; f->name; f++)
+    for (const struct cli_flag *f = cli_common_flags; f->name; f++)
         cli_nearest_try(&nearest, f->name);
     for (int i = 0; cli->command->library_options && sqz_option_info(i, &info); i++)
         cli_nearest_try(&nearest, info.name);
@@ -152,7 +152,8 @@ static void set_common(struct cli *cli, int flag, bool *help)
 static enum sqz_status set_flag(struct cli *cli, int flag, int common, const char *typed,
                                 const char *value, int argc, char **argv, int *at, bool *help)
 {
-    const struct cli_flag *found = flag >= 0 ? &cli->command->flags[flag] : &common_flags[common];
+    const struct cli_flag *found =
+        flag >= 0 ? &cli->command->flags[flag] : &cli_common_flags[common];
     if (!found->value && value)
         return cli_complain(SQZ_E_USAGE, "%s takes no value.", typed);
     if (found->value && !value) {
@@ -176,7 +177,7 @@ static enum sqz_status parse_long(struct cli *cli, int argc, char **argv, int *a
     char typed[64];
     struct sqz_option_info info = SQZ_INIT(sqz_option_info);
     int flag = find_flag(cli->command->flags, name, length);
-    int common = find_flag(common_flags, name, length);
+    int common = find_flag(cli_common_flags, name, length);
     snprintf(typed, sizeof typed, "--%.*s", (int)(length < 48 ? length : 48), name);
     if (flag >= 0 || common >= 0)
         return set_flag(cli, flag, common, typed, value, argc, argv, at, help);
@@ -200,7 +201,7 @@ static enum sqz_status parse_letter(struct cli *cli, int argc, char **argv, int 
     const char *word = argv[*at];
     const char typed[] = {'-', word[1], 0};
     int flag = find_letter(cli->command->flags, word[1]);
-    int common = find_letter(common_flags, word[1]);
+    int common = find_letter(cli_common_flags, word[1]);
     if (flag < 0 && common < 0)
         return cli_complain(SQZ_E_USAGE,
                             "There is no option %s; \"squeezenet %s --help\" lists them.",
@@ -331,7 +332,7 @@ void cli_command_help(const struct cli_command *command)
 {
     printf("squeezenet %s %s\n\n%s\n\n", command->name, command->usage, command->details);
     print_flags(command->flags);
-    print_flags(common_flags);
+    print_flags(cli_common_flags);
     if (!command->library_options)
         return;
     printf("\nOptions of training and validation (also keys of a recipe):\n");

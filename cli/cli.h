@@ -46,6 +46,8 @@ struct cli_command {
 
 // commands.c: the one table of subcommands, ended by a NULL name.
 extern const struct cli_command cli_commands[];
+// args.c: the flags that every command has.
+extern const struct cli_flag cli_common_flags[];
 
 // --- args.c ---
 

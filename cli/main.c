@@ -1,5 +1,5 @@
 // squeezenet: finds the subcommand and runs it.
-#include "cli/cli.h"
+#include "cli/help.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,20 +24,34 @@ static enum sqz_status unknown_command(const char *name)
                         cli_clean(name));
 }
 
+static void list_commands(void)
+{
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        puts(c->name);
+}
+
+// Explains a command. The build asks for more: a list of the commands, manual pages,
+// completions, and docs/options.md.
 static enum sqz_status help(int argc, char **argv)
 {
-    if (argc < 3) {
-        cli_help();
-        return SQZ_OK;
-    }
-    if (strcmp(argv[2], "options") == 0) {
+    const char *topic = argc > 2 ? argv[2] : "", *about = argc > 3 ? argv[3] : "";
+    bool man = strcmp(topic, "man") == 0;
+    const char *name = man ? about : topic;
+    const struct cli_command *command = find_command(name);
+    if (strcmp(topic, "commands") == 0)
+        list_commands();
+    else if (strcmp(topic, "options") == 0)
         cli_options_page();
-        return SQZ_OK;
-    }
-    const struct cli_command *command = find_command(argv[2]);
-    if (!command)
-        return unknown_command(argv[2]);
-    cli_command_help(command);
+    else if (strcmp(topic, "completion") == 0)
+        return cli_completion(about);
+    else if (*name && !command)
+        return unknown_command(name);
+    else if (man)
+        cli_man_page(command);
+    else if (command)
+        cli_command_help(command);
+    else
+        cli_help();
     return SQZ_OK;
 }
 

@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 set(SQZ_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/squeezenet)
 
 # `cmake --build DIR --target installable` builds all of it and no test.
-add_custom_target(installable DEPENDS squeezenet squeezenet_static squeezenet_shared)
+add_custom_target(installable DEPENDS squeezenet help_files squeezenet_static squeezenet_shared)
 
 install(TARGETS squeezenet RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 install(TARGETS squeezenet_static squeezenet_shared EXPORT squeezenetTargets
@@ -21,6 +21,15 @@ install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/squeezenet/confi
 file(GLOB pages CONFIGURE_DEPENDS README.md CHANGELOG.md SECURITY.md)
 install(FILES LICENSE ${pages} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+
+# What cmake/help_files.cmake has written.
+install(DIRECTORY ${SQZ_HELP_DIR}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT program)
+install(FILES ${SQZ_HELP_DIR}/completion/squeezenet
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
+install(FILES ${SQZ_HELP_DIR}/completion/_squeezenet
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT program)
+install(FILES ${SQZ_HELP_DIR}/completion/squeezenet.fish
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT program)
 
 # find_package(squeezenet) gives squeezenet::squeezenet (shared) and squeezenet::static.
 install(EXPORT squeezenetTargets NAMESPACE squeezenet:: DESTINATION ${SQZ_CMAKE_DIR} COMPONENT development)

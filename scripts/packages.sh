@@ -14,6 +14,15 @@ mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
 test_packages=(libcmocka-dev clang jq iproute2 "${mpi_packages[@]}")
 # Real images to begin with; without them ./quickstart draws its own.
 data_packages=(dataset-fashion-mnist)
+# scripts/cross_aarch64: the compiler and emulator, and the arm64 libraries that it unpacks.
+cross_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+cross_libraries=(
+    libc6 libc6-dev linux-libc-dev libcrypt1 libcrypt-dev libgcc-s1 libgcc-12-dev
+    libjpeg62-turbo libjpeg62-turbo-dev libpng16-16 libpng-dev zlib1g zlib1g-dev
+    libyaml-0-2 libyaml-dev libjansson4 libjansson-dev libprotobuf-c1 libprotobuf-c-dev
+    libzip4 libzip-dev libcurl4-openssl-dev libcmocka0 libcmocka-dev
+    libbz2-1.0 liblzma5 libzstd1 libssl3
+)
 
 is_debian() {
     command -v dpkg-query >/dev/null && command -v apt-get >/dev/null

@@ -19,6 +19,7 @@ static void fill_tables(void)
         sqz_gemm_fill_ref(k);
         sqz_ops_fill_ref(k);
         sqz_winograd_fill_ref(k);
+#ifdef __x86_64__
         if (level >= SQZ_CPU_AVX2) {
             sqz_gemm_fill_avx2(k);
             sqz_ops_fill_avx2(k);
@@ -29,6 +30,7 @@ static void fill_tables(void)
             sqz_ops_fill_avx512(k);
             sqz_winograd_fill_avx512(k);
         }
+#endif
     }
 }
 

@@ -23,14 +23,17 @@ diff <(ls "$SQZ_SOURCE/include") <(ls "$prefix/include") ||
     fail "the repository's include/ (<) and the installed one (>) differ"
 doc=$prefix/share/doc/squeezenet
 [ -s "$doc/LICENSE" ] && [ -s "$doc/architecture.md" ] || fail "licence or documents are missing"
+[ -s "$prefix/share/man/man1/squeezenet-train.1" ] || fail "no manual pages were installed"
+[ -s "$prefix/share/bash-completion/completions/squeezenet" ] || fail "no completion was installed"
 
 # ./quickstart builds the target "installable": its commands have to make every file that the above
 # took from the build tree (squeezenet.pc and its like are made when CMake configures).
 if [ -f "$SQZ_BUILD/build.ninja" ]; then
     ninja -C "$SQZ_BUILD" -t commands installable >"$scratch/commands"
     grep -ho "\"$SQZ_BUILD/[^\"]*\"" "$SQZ_BUILD"/{,src/,cli/}cmake_install.cmake | tr -d '"' |
-        sed "s|^$SQZ_BUILD/||" | grep -vE '\.(cmake|pc|txt)$|^CMakeFiles/|MANIFEST' | sort -u >"$scratch/wanted"
+        sed "s|^$SQZ_BUILD/||" | grep -vE '\.(cmake|pc|txt)$|^CMakeFiles/|MANIFEST|^cli/help/' | sort -u >"$scratch/wanted"
     grep -qx cli/squeezenet "$scratch/wanted" || fail "cmake_install.cmake is not understood"
+    grep -q help_files.cmake "$scratch/commands" || fail "\"installable\" does not make the manual pages"
     while read -r file; do
         grep -qE "[ /]$file( |\$)" "$scratch/commands" || fail "\"installable\" does not build $file"
     done <"$scratch/wanted"

@@ -1,0 +1,15 @@
+# Toolchain for Debian's gcc-aarch64-linux-gnu and a directory of arm64 libraries (SQZ_SYSROOT);
+# scripts/cross_aarch64 makes both and runs the tests under qemu-user.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES SQZ_SYSROOT)
+set(CMAKE_SYSROOT ${SQZ_SYSROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${SQZ_SYSROOT})
+set(ENV{PKG_CONFIG_LIBDIR} ${SQZ_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${SQZ_SYSROOT}/usr/share/pkgconfig)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64;-L;${SQZ_SYSROOT})
