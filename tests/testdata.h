@@ -1,4 +1,4 @@
-// Where the shared real data is, for the tests that need it; they skip loudly without it.
+// Where the real test data is (docs/data.md), for tests that need it; they skip loudly without it.
 #ifndef SQZ_TESTS_TESTDATA_H
 #define SQZ_TESTS_TESTDATA_H
 

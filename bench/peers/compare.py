@@ -34,7 +34,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--squeezenet", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--data", default="../shared/data",
-                        help="published weights and photos; made up where absent")
+                        help="published weights and photos (docs/data.md); made up where absent")
     parser.add_argument("--only", default=",".join(TASKS), help="some of %(default)s")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--variants", default="squeezenet1_0,squeezenet1_1")

@@ -1,4 +1,4 @@
-# The accuracy of published weights on real ImageNet images (../shared/data).
+# The accuracy of published weights on real ImageNet images (docs/data.md).
 . "$(dirname "$0")/lib.sh"
 weights=$(test_data weights) || exit 77
 images=$(test_data imagenet-samples) || exit 77
