@@ -78,10 +78,10 @@ static void factor_columns(const struct work *work, const int *columns, size_t n
     factor(a, matrices + (size_t)m->columns * (size_t)m->columns, n, packed);
 }
 
-static int nearest_code(float value, float step)
+static int nearest_code(float value, float step, int most)
 {
     float code = rintf(value / step);
-    return code > SQZ_MAX_CODE ? SQZ_MAX_CODE : code < -SQZ_MAX_CODE ? -SQZ_MAX_CODE : (int)code;
+    return code > (float)most ? most : code < -(float)most ? -most : (int)code;
 }
 
 // What a unit of squared error costs at the average column.
@@ -105,10 +105,11 @@ static double round_row(const struct sqz_gptq_job *job, const float *weights, co
                         size_t n, const float *u, float *row, float step, double threshold,
                         int16_t *codes)
 {
+    const int most = job->max_code ? job->max_code : SQZ_MAX_CODE;
     double distortion = 0;
     for (size_t j = 0; j < n; j++, u += n - j + 1) {
         bool forced = job->keep_zeros && weights[columns[j]] == 0;
-        int code = forced ? 0 : nearest_code(row[j], step);
+        int code = forced ? 0 : nearest_code(row[j], step, most);
         if (threshold > 0 && abs(code) == 1 &&
             gain_of_one(row[j], step) < threshold * (double)u[0] * (double)u[0])
             code = 0;

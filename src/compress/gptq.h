@@ -19,6 +19,7 @@ struct sqz_gptq_job {
     int rows;
     const struct sqz_input_statistics *statistics;
     bool keep_zeros; // weights that are 0 stay 0
+    int max_code;    // largest magnitude of a code; 0: SQZ_MAX_CODE
     const struct sqz_candidate *candidates;
     int n_candidates;
     // Out, for each candidate: codes[c] has rows x columns; distortion[c] is the sum over the rows

@@ -85,7 +85,7 @@ const struct sqz_array *sqz_find_surplus(const struct sqz_archive *archive,
 {
     for (size_t i = 0; i < archive->n_arrays; i++) {
         const struct sqz_array *array = &archive->arrays[i];
-        bool used = is_training_state(array->name, net);
+        bool used = is_training_state(array->name, net) || strstr(array->name, ".int8.");
         for (int k = 0; k < net->n_params && !used; k++)
             used = sqz_find_parameter(archive, &net->params[k], naming, version) == array;
         if (!used)

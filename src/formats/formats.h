@@ -3,6 +3,7 @@
 #define SQZ_FORMATS_FORMATS_H
 
 #include "base/file.h"
+#include "net/integer.h"
 #include "net/net.h"
 
 // A network, its weights, and everything needed to use it on an image.
@@ -12,9 +13,13 @@ struct sqz_model {
     struct sqz_preprocess preprocess;
     char **classes; // net->spec.classes directory names, or NULL if unknown
     char **labels;  // readable names, or NULL (then the directory names serve)
-    char *made_by;  // what made the file ("squeezenet 0.2.0, converted from ncnn")
+    // What an integer engine runs; NULL: the model has none. The weights above are what it stands
+    // for: whoever changes them drops it with sqz_model_drop_integers.
+    struct sqz_integer_net *integer;
+    char *made_by; // what made the file ("squeezenet 0.2.0, converted from ncnn")
 };
 void sqz_model_free(struct sqz_model *model);
+void sqz_model_drop_integers(struct sqz_model *model);
 // *out owns its new net and (zeroed) weights; preprocess from the dialect.
 enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_model **out,
                                  struct sqz_error *err);

@@ -1,5 +1,6 @@
 // Models: a network with its weights and all that using it takes; to and from archives and files.
 #include "formats/common.h"
+#include "formats/integer.h"
 #include "formats/sqz.h"
 
 #include <math.h>
@@ -11,10 +12,17 @@ void sqz_model_free(struct sqz_model *model)
         return;
     if (model->net)
         sqz_model_set_classes(model, NULL, NULL, NULL);
+    sqz_integer_net_free(model->integer);
     sqz_net_free(model->net);
     sqz_free(model->weights);
     sqz_free(model->made_by);
     sqz_free(model);
+}
+
+void sqz_model_drop_integers(struct sqz_model *model)
+{
+    sqz_integer_net_free(model->integer);
+    model->integer = NULL;
 }
 
 // Keeps the proportion of `resize` to the crop.
@@ -276,6 +284,8 @@ enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const 
         sqz_model_outline(archive, path, dialect, format_dialect, image_size, &model, &arrays, err);
     if (!status)
         status = read_weights(path, arrays, model, err);
+    if (!status && sqz_archive_has_integers(archive))
+        status = sqz_integers_from_archive(archive, path, model, err);
     sqz_free(arrays);
     if (status)
         sqz_model_free(model);
@@ -284,34 +294,32 @@ enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const 
     return status;
 }
 
+static enum sqz_status add_parameter(const struct sqz_model *model, const struct sqz_param *param,
+                                     struct sqz_archive *out, struct sqz_error *err)
+{
+    size_t shape[4] = {(size_t)param->out, (size_t)param->in, (size_t)param->kh, (size_t)param->kw};
+    if (sqz_find_not_finite(model->weights + param->offset, param->size) < param->size)
+        return sqz_fail(err, SQZ_E_DIVERGED,
+                        "%s holds a value that is not finite; such a model is not saved.",
+                        param->name);
+    struct sqz_array *array = sqz_archive_add(out, param->name, SQZ_F32,
+                                              param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
+    if (!array)
+        return sqz_fail_memory(err, param->name, param->size * sizeof(float));
+    sqz_param_to_oihw(param, model->weights, array->data);
+    return SQZ_OK;
+}
+
 enum sqz_status sqz_model_to_archive(const struct sqz_model *model, struct sqz_archive *out,
                                      struct sqz_error *err)
 {
     const struct sqz_net *net = model->net;
-    enum sqz_status status = SQZ_OK;
     *out = (struct sqz_archive){0};
-    for (int i = 0; i < net->n_params; i++) {
-        const struct sqz_param *param = &net->params[i];
-        const float *weights = model->weights + param->offset;
-        size_t shape[4] = {(size_t)param->out, (size_t)param->in, (size_t)param->kh,
-                           (size_t)param->kw};
-        for (size_t k = 0; k < param->size; k++)
-            if (!isfinite(weights[k])) {
-                status = sqz_fail(err, SQZ_E_DIVERGED,
-                                  "%s holds a value that is not finite; such a model is not saved.",
-                                  param->name);
-                goto done;
-            }
-        struct sqz_array *array = sqz_archive_add(
-            out, param->name, SQZ_F32, param->kind == SQZ_PARAM_BIAS ? 1 : 4, shape, NULL);
-        if (!array) {
-            status = sqz_fail_memory(err, param->name, param->size * sizeof(float));
-            goto done;
-        }
-        sqz_param_to_oihw(param, model->weights, array->data);
-    }
-    status = sqz_metadata_add(model, out, err);
-done:
+    enum sqz_status status = model->integer ? sqz_integers_to_archive(model, out, err) : SQZ_OK;
+    for (int i = 0; i < net->n_params && !status && !model->integer; i++)
+        status = add_parameter(model, &net->params[i], out, err);
+    if (!status)
+        status = sqz_metadata_add(model, out, err);
     if (status)
         sqz_archive_release(out);
     return status;

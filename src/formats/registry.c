@@ -1,5 +1,6 @@
 // The one table of weight formats: found by content when reading, by suffix when writing.
 #include "formats/common.h"
+#include "formats/integer.h"
 
 #include <string.h>
 
@@ -128,6 +129,8 @@ enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
     status = sqz_file_read(path, SQZ_FILE_LIMIT, &bytes, err);
     if (!status)
         status = found->read(path, bytes.data, bytes.size, out, err);
+    if (!status)
+        status = sqz_integers_expand(out, path, err);
     out->file = bytes;
     if (status)
         sqz_archive_release(out);
@@ -156,6 +159,8 @@ enum sqz_status sqz_archive_parse(const void *data, size_t size, const char *nam
     memcpy(out->file.data, data, size);
     out->file.size = size;
     status = found->read(name, out->file.data, size, out, err);
+    if (!status)
+        status = sqz_integers_expand(out, name, err);
     if (status)
         sqz_archive_release(out);
     else

@@ -2,6 +2,7 @@
 #include "formats/streamed.h"
 
 #include "formats/common.h"
+#include "formats/integer.h"
 #include "formats/sqz.h"
 
 #include <string.h>
@@ -138,16 +139,21 @@ static enum sqz_status read_outline(struct sqz_streamed *s, const struct sqz_for
         s->tensors = sqz_new_array(SQZ_PACKED_TENSORS, sizeof *s->tensors);
         if (!status && !s->tensors)
             status = sqz_fail_memory(err, "the directory", SQZ_PACKED_TENSORS * sizeof *s->tensors);
-        return status
-                   ? status
-                   : sqz_packed_list(s->path, file->data, file->size, &s->archive, s->tensors, err);
+        if (!status)
+            status = sqz_packed_list(s->path, file->data, file->size, &s->archive, s->tensors, err);
+        if (status || !sqz_archive_has_integers(&s->archive))
+            return status;
+        sqz_archive_release(&s->archive); // its weights in floating point have to be made
+        sqz_free(s->tensors);
+        s->tensors = NULL;
+        return sqz_archive_read(s->path, &s->archive, NULL, err);
     }
     if (!front)
         return sqz_archive_read(s->path, &s->archive, NULL, err);
     status = sqz_file_read_front(s->path, SQZ_FILE_LIMIT, front, file, &s->file, err);
     if (!status)
         status = (*format)->read(s->path, file->data, file->size, &s->archive, err);
-    bool in_place = true;
+    bool in_place = !sqz_archive_has_integers(&s->archive);
     for (size_t i = 0; i < s->archive.n_arrays; i++)
         in_place &= s->archive.arrays[i].borrowed || s->archive.arrays[i].size == 0;
     if (status || in_place)
