@@ -118,7 +118,7 @@ SQZ_API void sqz_check_result_release(struct sqz_check_result *result);
 
 struct sqz_pack_options { // every member may stay 0
     size_t struct_size;
-    int shorter; // larger images are shrunk until their shorter side has so many pixels; 0: 256
+    int shorter; // larger images are shrunk until their shorter side has this many pixels; 0: 256
     int quality; // JPEG quality of those that are shrunk, 1 to 100; 0: 90
     bool raw;    // store pixels instead of JPEG files: larger, but nothing to decode
     bool force;  // replace an existing file

@@ -171,7 +171,7 @@ def torch_compile_train(*work):
 # --- Loading: JPEG file to RandomResizedCrop, flip, normalised floats; the work is one batch ---
 
 class Photos:
-    """A data set of JPEG files; `decode` makes of a path what the transforms take."""
+    """A dataset of JPEG files; `decode` makes of a path what the transforms take."""
 
     def __init__(self, folder, decode, to_float):
         from torchvision.transforms import v2

@@ -13,7 +13,7 @@ enum { IMAGES_PER_THREAD = 4 }; // of a batch, that are prepared and run togethe
 // One call: the caller's images, and what may end it.
 struct call {
     struct sqz_classifier *classifier;
-    const char *inputs, *results; // structs of the caller, of so many bytes each:
+    const char *inputs, *results; // structs of the caller, of this many bytes each:
     size_t input_size, result_size;
     size_t first; // image of the present run
     const struct sqz_cancel *cancel;

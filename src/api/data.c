@@ -1,4 +1,4 @@
-// Looking after data sets.
+// Checking, packing and drawing datasets.
 #include "api/context.h"
 #include "api/struct_size.h"
 #include "base/memory.h"

@@ -13,7 +13,7 @@ static uint8_t clamp(int value)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-// BT.601, video range, with OpenCV's constants of 20 bits behind the point.
+// BT.601, video range, with OpenCV's constants of 20 bits after the point.
 static void put_yuv(int y, int u, int v, uint8_t *out)
 {
     enum { SHIFT = 20, HALF = 1 << (SHIFT - 1) };
