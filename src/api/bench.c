@@ -6,7 +6,7 @@
 #include "data/sets/image_dir.h"
 #include "data/loader/loader.h"
 #include "net/gradient.h"
-#include "net/norm.h"
+#include "net/bn.h"
 #include "train/exchange.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -200,7 +200,7 @@ static enum sqz_status run_train(struct work *work, struct sqz_error *err)
     return SQZ_OK;
 }
 
-// The model's weights, for the normalised network if there is one.
+// The model's weights, for the network with BN if there is one.
 static enum sqz_status make_weights(struct work *work, const struct sqz_model *model,
                                     const struct sqz_net *net, struct sqz_error *err)
 {
@@ -209,7 +209,7 @@ static enum sqz_status make_weights(struct work *work, const struct sqz_model *m
     if (!work->weights || !work->gradients)
         return sqz_fail_memory(err, "weights and gradients", net->n_weights * sizeof(float));
     if (work->normalised)
-        sqz_norm_unfold(model->net, model->weights, net, work->weights);
+        sqz_bn_insert(model->net, model->weights, net, work->weights);
     else
         memcpy(work->weights, model->weights, net->n_weights * sizeof(float));
     return SQZ_OK;

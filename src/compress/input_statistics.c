@@ -2,11 +2,11 @@
 #include "compress/input_statistics.h"
 
 #include "base/memory.h"
-#include "net/observe.h"
+#include "net/activations.h"
 
 #include <string.h>
 
-#define BLOCK        4    // images observed at once
+#define BLOCK        4    // images at once
 #define MOST_PATCHES 1024 // of one image and layer; neighbouring patches tell much the same
 
 struct gather {
@@ -15,7 +15,7 @@ struct gather {
     struct sqz_pool *pool;
     struct sqz_input_statistics *statistics;
     int n;
-    struct sqz_observer *observer;
+    struct sqz_activations *activations;
     float *patches, *products; // one part a worker
     char *scratch;
     size_t patch_floats, product_floats, scratch_bytes;
@@ -126,7 +126,7 @@ static void gather_layer(void *arg, int task, int worker)
     int stride = (conv.out_h * conv.out_w + MOST_PATCHES - 1) / MOST_PATCHES;
     float *patches = g->patches + (size_t)worker * g->patch_floats;
     for (int i = 0; i < g->images; i++) {
-        const float *x = sqz_observer_tensor(g->observer, i, g->net->layers[m->layer].input);
+        const float *x = sqz_activations_tensor(g->activations, i, g->net->layers[m->layer].input);
         int n = lay_out_patches(&conv, x, (g->first + i) % stride, stride, patches);
         add_products(g, m, patches, n, g->products + (size_t)worker * g->product_floats,
                      g->scratch + (size_t)worker * g->scratch_bytes);
@@ -151,7 +151,7 @@ static enum sqz_status take_memory(struct gather *g, const float *weights, struc
     g->scratch = sqz_new_aligned(workers, g->scratch_bytes);
     if (!g->patches || !g->products || !g->scratch)
         return sqz_fail_memory(err, "patches", workers * g->patch_floats * sizeof(float));
-    return sqz_observer_new(g->net, weights, g->kernels, g->pool, BLOCK, &g->observer, err);
+    return sqz_activations_new(g->net, weights, g->kernels, g->pool, BLOCK, &g->activations, err);
 }
 
 // From sums to means; the mean's own share leaves the second moments.
@@ -191,12 +191,12 @@ enum sqz_status sqz_input_statistics_new(const struct sqz_net *net, const float 
             status = images(images_arg, g.first, g.images, block, err);
         if (status)
             break;
-        sqz_observer_run(g.observer, block, g.images);
+        sqz_forward_all(g.activations, block, g.images);
         sqz_pool_run(pool, g.n, gather_layer, &g);
     }
     for (int i = 0; !status && i < g.n; i++)
         finish(&g.statistics[i]);
-    sqz_observer_free(g.observer);
+    sqz_activations_free(g.activations);
     sqz_free(block);
     sqz_free(g.patches);
     sqz_free(g.products);

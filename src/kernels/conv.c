@@ -194,8 +194,8 @@ static void run_block(const struct sqz_kernels *k, const struct sqz_conv_task *t
 
 void sqz_conv_run(const struct sqz_kernels *k, const struct sqz_conv_task *task, void *scratch)
 {
-    struct sqz_scratch pieces = {scratch, 0};
-    struct block_scratch block = take_scratch(k, task->conv, &pieces);
+    struct sqz_scratch allocator = {scratch, 0};
+    struct block_scratch block = take_scratch(k, task->conv, &allocator);
     memset(block.zeros, 0, (size_t)conv_depth(task->conv) * sizeof *block.zeros);
     int pixels = task->pixel1 - task->pixel0;
     int n_tiles = sqz_ceil_div(pixels, k->mr);

@@ -258,8 +258,8 @@ void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_con
         return;
     struct work work = {
         .k = k, .conv = flatten(conv), .x = x, .ldx = ldx, .dy = dy, .lddy = lddy, .dw = dw};
-    struct sqz_scratch pieces = {scratch, 0};
-    take_scratch(&work, &pieces);
+    struct sqz_scratch allocator = {scratch, 0};
+    take_scratch(&work, &allocator);
     const int height = block_height(&work.conv), width = block_width(&work.conv);
     for (int y0 = 0; y0 < work.conv.out_h; y0 += height)
         for (int x0 = 0; x0 < work.conv.out_w; x0 += width) {

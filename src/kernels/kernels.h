@@ -73,8 +73,9 @@ struct sqz_outer_tile {
     int rows, columns;
 };
 
-// Winograd's transforms of one tile of m x m outputs from side x side pixels (winograd.h has the
-// pairs). In: channels of the pixels x[], row by row, give as many values v[f * ldv + channel].
+// Winograd's transforms of one tile of m x m outputs from side x side pixels (winograd/winograd.h
+// has the pairs). In: channels of the pixels x[], row by row, give as many values v[f * ldv +
+// channel].
 struct sqz_winograd_input {
     const float *const *x;
     float *v;
@@ -120,10 +121,10 @@ struct sqz_winograd_gather {
     int kernel, columns;
 };
 
-// Batch normalisation of one image, whose pixels lie one behind the other: y = x * scale + shift,
+// Batch normalisation of one image, whose pixels are contiguous: y = x * scale + shift,
 // each channel with its own, then the ReLU if there is one. (kernels.h knows nothing of where scale
-// and shift come from; net/norm_group.c does.)
-struct sqz_norm {
+// and shift come from; net/bn_group.c does.)
+struct sqz_bn {
     const float *x;
     const float *scale, *shift;
     int n, channels; // pixels
@@ -164,14 +165,14 @@ struct sqz_kernels {
     void (*channel_sum)(const float *x, ptrdiff_t ldx, int n, int channels, float *out);
     double (*sum_of_squares)(const float *x, size_t n); // fixed order
     // Over n pixels, each channel: sum += x, squares += x^2.
-    void (*norm_sums)(const float *x, int n, int channels, double *sum, double *squares);
-    void (*norm_forward)(const struct sqz_norm *norm, float *y);
+    void (*bn_sums)(const float *x, int n, int channels, double *sum, double *squares);
+    void (*bn_forward)(const struct sqz_bn *norm, float *y);
     // The same of g, which is dy where the ReLU is open and else 0: sum += g, products += g * x.
-    void (*norm_backward_sums)(const struct sqz_norm *norm, const float *dy, double *sum,
-                               double *products);
+    void (*bn_backward_sums)(const struct sqz_bn *norm, const float *dy, double *sum,
+                             double *products);
     // dx = a * g + (b * x + c), each channel with its own; dx may be dy. b and c NULL: dx = a * g.
-    void (*norm_backward)(const struct sqz_norm *norm, const float *dy, const float *a,
-                          const float *b, const float *c, float *dx);
+    void (*bn_backward)(const struct sqz_bn *norm, const float *dy, const float *a, const float *b,
+                        const float *c, float *dx);
     // Runs `iterations` rounds of independent multiply-adds in registers, as wide as the level has
     // them, and returns the floating-point operations done. The caller takes the time.
     double (*fma_burst)(long iterations);
@@ -184,7 +185,7 @@ const struct sqz_kernels *sqz_kernels_get(enum sqz_cpu_level level);
 // The calling thread's multiply-add peak at that level, measured for about 20 ms.
 double sqz_kernels_peak_gflops(const struct sqz_kernels *k);
 
-// --- Convolutions: drivers over the micro-kernels (conv*.c, pack.c) ---
+// --- Convolutions: drivers over the micro-kernels (conv*.c, weight_layout.c) ---
 
 // Floats needed by the packed weights of the forward pass and of the data gradient.
 size_t sqz_conv_forward_pack_size(const struct sqz_kernels *k, const struct sqz_conv *conv);

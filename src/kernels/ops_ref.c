@@ -5,7 +5,7 @@
 #define SQZ_REF(name) name##_ref
 #include "kernels/ref_tmpl.h"
 
-static void norm_sums_ref(const float *x, int n, int channels, double *sum, double *squares)
+static void bn_sums_ref(const float *x, int n, int channels, double *sum, double *squares)
 {
     for (int p = 0; p < n; p++, x += channels)
         for (int c = 0; c < channels; c++) {
@@ -14,12 +14,12 @@ static void norm_sums_ref(const float *x, int n, int channels, double *sum, doub
         }
 }
 
-static bool is_open(const struct sqz_norm *norm, const float *x, int c)
+static bool is_open(const struct sqz_bn *norm, const float *x, int c)
 {
     return !norm->relu || x[c] * norm->scale[c] + norm->shift[c] > 0;
 }
 
-static void norm_forward_ref(const struct sqz_norm *norm, float *y)
+static void bn_forward_ref(const struct sqz_bn *norm, float *y)
 {
     const float *x = norm->x;
     for (int p = 0; p < norm->n; p++, x += norm->channels, y += norm->channels)
@@ -29,8 +29,8 @@ static void norm_forward_ref(const struct sqz_norm *norm, float *y)
         }
 }
 
-static void norm_backward_sums_ref(const struct sqz_norm *norm, const float *dy, double *sum,
-                                   double *products)
+static void bn_backward_sums_ref(const struct sqz_bn *norm, const float *dy, double *sum,
+                                 double *products)
 {
     const float *x = norm->x;
     for (int p = 0; p < norm->n; p++, x += norm->channels, dy += norm->channels)
@@ -41,8 +41,8 @@ static void norm_backward_sums_ref(const struct sqz_norm *norm, const float *dy,
         }
 }
 
-static void norm_backward_ref(const struct sqz_norm *norm, const float *dy, const float *a,
-                              const float *b, const float *c0, float *dx)
+static void bn_backward_ref(const struct sqz_bn *norm, const float *dy, const float *a,
+                            const float *b, const float *c0, float *dx)
 {
     const int channels = norm->channels;
     const float *x = norm->x;
@@ -60,8 +60,8 @@ void sqz_ops_fill_ref(struct sqz_kernels *k)
     k->channel_mean = channel_mean_ref;
     k->channel_sum = channel_sum_ref;
     k->sum_of_squares = sum_of_squares_ref;
-    k->norm_sums = norm_sums_ref;
-    k->norm_forward = norm_forward_ref;
-    k->norm_backward_sums = norm_backward_sums_ref;
-    k->norm_backward = norm_backward_ref;
+    k->bn_sums = bn_sums_ref;
+    k->bn_forward = bn_forward_ref;
+    k->bn_backward_sums = bn_backward_sums_ref;
+    k->bn_backward = bn_backward_ref;
 }

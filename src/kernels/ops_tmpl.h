@@ -217,7 +217,7 @@ static double sum_of_squares(const float *x, size_t n)
     return sum;
 }
 
-#include "kernels/norm_tmpl.h"
+#include "kernels/bn_tmpl.h"
 
 static void fill_ops(struct sqz_kernels *k)
 {
@@ -228,8 +228,8 @@ static void fill_ops(struct sqz_kernels *k)
     k->channel_mean = channel_mean;
     k->channel_sum = channel_sum;
     k->sum_of_squares = sum_of_squares;
-    k->norm_sums = norm_sums;
-    k->norm_forward = norm_forward;
-    k->norm_backward_sums = norm_backward_sums;
-    k->norm_backward = norm_backward;
+    k->bn_sums = bn_sums;
+    k->bn_forward = bn_forward;
+    k->bn_backward_sums = bn_backward_sums;
+    k->bn_backward = bn_backward;
 }

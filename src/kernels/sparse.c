@@ -56,8 +56,8 @@ size_t sqz_nonzeros_both_size(const struct sqz_conv *conv)
 bool sqz_nonzeros_find(const struct sqz_kernels *k, const struct sqz_conv *conv, const float *x,
                        ptrdiff_t ldx, void *memory, struct sqz_nonzeros *out)
 {
-    struct sqz_scratch pieces = {memory, 0};
-    struct sqz_nonzeros lists = take_lists(conv, n_pixels(conv), &pieces);
+    struct sqz_scratch allocator = {memory, 0};
+    struct sqz_nonzeros lists = take_lists(conv, n_pixels(conv), &allocator);
     const int most = conv->out_h * conv->out_w * conv->in_c / SHARE;
     int32_t n = 0, *first = lists.first;
     for (int y = -conv->pad; y < conv->in_h + conv->pad; y++)
@@ -153,12 +153,12 @@ bool sqz_nonzeros_backward_weights(const struct sqz_kernels *k, const struct sqz
                                    const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
                                    float *dw, void *memory)
 {
-    struct sqz_scratch pieces = {memory, 0};
+    struct sqz_scratch allocator = {memory, 0};
     struct sqz_nonzeros lists;
     if (!sqz_nonzeros_find(k, conv, x, ldx, memory, &lists))
         return false;
-    take_lists(conv, n_pixels(conv), &pieces); // what was just filled
-    struct sqz_nonzeros by_channel = take_lists(conv, (size_t)conv->in_c, &pieces);
+    take_lists(conv, n_pixels(conv), &allocator); // what was just filled
+    struct sqz_nonzeros by_channel = take_lists(conv, (size_t)conv->in_c, &allocator);
     turn(&lists, (int)n_pixels(conv), conv->in_c, &by_channel);
     struct sqz_sparse_row row = {.ldb = lddy};
     for (int c = 0; c < conv->out_c; c += row.columns) {

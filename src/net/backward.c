@@ -2,7 +2,7 @@
 #include "net/backward.h"
 
 #include "base/random.h"
-#include "kernels/winograd.h"
+#include "kernels/winograd/winograd.h"
 
 #include <string.h>
 
@@ -59,7 +59,7 @@ static void weights_backward(const struct sqz_backward *backward, int index,
     const float *x = images->tensors[layer->input];
     const float *dy = images->grads[layer->output] + layer->channel;
     float *dw = images->params + net->params[layer->weight].offset;
-    // beta's gradient comes from the sums over a group (net/norm_statistics.c).
+    // beta's gradient comes from the sums over a group (net/bn_statistics.c).
     float *db = layer->gamma < 0 ? images->params + net->params[layer->bias].offset : NULL;
     if (backward->weights_tile[index] > 0) {
         sqz_winograd_backward_weights(k, &conv, backward->weights_tile[index], images->n, x, ldx,

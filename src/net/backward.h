@@ -8,7 +8,7 @@ struct sqz_backward { // borrows everything
     const struct sqz_net *net;
     const struct sqz_kernels *kernels;
     const float *const *packed; // per layer: the data gradient's weights
-    const int *tile;            // per layer: Winograd's (kernels/winograd.h), or 0
+    const int *tile;            // per layer: Winograd's (kernels/winograd/winograd.h), or 0
     const int *weights_tile;    // the same for the weight gradient
     // per layer: an earlier step of the backward pass has already put a gradient into the input
     // (the addend), which is then added to instead of overwritten

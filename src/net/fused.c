@@ -39,7 +39,7 @@ static size_t map_floats(const struct sqz_conv *conv)
     return (size_t)conv->out_h * conv->out_w * MEAN_CHANNELS;
 }
 
-size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_packing *packing, int index,
+size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_weight_layout *layout, int index,
                        int images)
 {
     const struct sqz_layer *layer = &net->layers[index];
@@ -52,7 +52,7 @@ size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_packing *pack
         return map_floats(&geometry) +
                (size_t)images * sqz_nonzeros_size(&geometry) / sizeof(float);
     }
-    size_t rows = (size_t)(2 * granule(packing->forward_tile, conv) + layer->kernel);
+    size_t rows = (size_t)(2 * granule(layout->forward_tile, conv) + layer->kernel);
     return rows * in->w * in->c;
 }
 
@@ -65,18 +65,18 @@ static float *rebase(float *strip, int row, ptrdiff_t row_floats)
 
 // The convolution's rows, a granule at a time from a multiple of it; behind each as many rows of
 // the pooling as are complete. Rows that the next ones need again move to the strip's front.
-static void conv_and_pool(const struct sqz_forward *forward, const struct sqz_piece *piece,
+static void conv_and_pool(const struct sqz_forward *forward, const struct sqz_work_item *item,
                           float *const *tensors, float *strip, void *scratch)
 {
     const struct sqz_net *net = forward->net;
-    const int conv = sqz_fused_conv(net, piece->layer);
-    const struct sqz_layer *pool = &net->layers[piece->layer];
+    const int conv = sqz_fused_conv(net, item->layer);
+    const struct sqz_layer *pool = &net->layers[item->layer];
     const struct sqz_tensor *in = &net->tensors[pool->input];
     const ptrdiff_t row_floats = (ptrdiff_t)in->w * in->c;
     const int step = granule(forward->tile, conv);
-    int have0 = piece->begin * pool->stride / step * step, have1 = have0;
-    struct sqz_piece rows = sqz_piece_whole(net, conv), pooled = *piece;
-    for (pooled.end = piece->begin; pooled.end < piece->end;) {
+    int have0 = item->begin * pool->stride / step * step, have1 = have0;
+    struct sqz_work_item rows = sqz_work_item_whole(net, conv), pooled = *item;
+    for (pooled.end = item->begin; pooled.end < item->end;) {
         pooled.begin = pooled.end;
         int first = pooled.begin * pool->stride;
         if (first > have0) {
@@ -89,23 +89,23 @@ static void conv_and_pool(const struct sqz_forward *forward, const struct sqz_pi
         float *map = rebase(strip, have0, row_floats);
         rows.begin = have1 * in->w;
         rows.end = end * in->w;
-        sqz_piece_conv(forward, &rows, tensors[0], map, scratch);
+        sqz_work_item_conv(forward, &rows, tensors[0], map, scratch);
         have1 = end;
-        while (pooled.end < piece->end &&
+        while (pooled.end < item->end &&
                (pooled.end * pool->stride + pool->kernel <= have1 || have1 == in->h))
             pooled.end++;
-        sqz_piece_maxpool(forward, &pooled, map, tensors[pool->output], NULL);
+        sqz_work_item_maxpool(forward, &pooled, map, tensors[pool->output], NULL);
     }
 }
 
 // Some channels as a convolution of their own, whose panels, weights and sums are the whole one's.
 // Images whose input is mostly zero are computed without the zeros.
-static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_piece *piece,
+static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_work_item *item,
                           int images, float *const *tensors, float *strip, void *scratch)
 {
     const struct sqz_net *net = forward->net;
     const struct sqz_kernels *k = forward->kernels;
-    const int index = sqz_fused_conv(net, piece->layer);
+    const int index = sqz_fused_conv(net, item->layer);
     const struct sqz_layer *layer = &net->layers[index];
     const float *packed = forward->packed[index];
     struct sqz_conv conv = sqz_layer_conv(net, index);
@@ -117,11 +117,11 @@ static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_pi
     char *lists = (char *)(strip + map_floats(&conv));
     for (int i = 0; i < images && sqz_nonzeros_fit(&conv); i++, lists += sqz_nonzeros_size(&conv))
         sparse[i] = sqz_nonzeros_find(k, &conv, x + i * n_in, conv.in_c, lists, &nonzeros[i]);
-    for (int c = piece->channel0; c < piece->channel1; c += conv.out_c) {
-        conv.out_c = piece->channel1 - c < MEAN_CHANNELS ? piece->channel1 - c : MEAN_CHANNELS;
+    for (int c = item->channel0; c < item->channel1; c += conv.out_c) {
+        conv.out_c = item->channel1 - c < MEAN_CHANNELS ? item->channel1 - c : MEAN_CHANNELS;
         for (int i = 0; i < images; i++) { // while the weights are near
             const float *w = packed + (ptrdiff_t)depth * c, *bias = forward->bias[index] + c;
-            float *mean = tensors[net->layers[piece->layer].output] + i * net->spec.classes;
+            float *mean = tensors[net->layers[item->layer].output] + i * net->spec.classes;
             if (sparse[i])
                 sqz_nonzeros_forward(k, &conv, &nonzeros[i], w, bias, layer->relu, strip,
                                      conv.out_c);
@@ -133,18 +133,18 @@ static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_pi
     }
 }
 
-void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
+void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_work_item *item,
                        float *const *tensors, float *strip, void *scratch)
 {
-    if (forward->net->layers[piece->layer].kind == SQZ_LAYER_MEAN)
-        conv_and_mean(forward, piece, 1, tensors, strip, scratch);
+    if (forward->net->layers[item->layer].kind == SQZ_LAYER_MEAN)
+        conv_and_mean(forward, item, 1, tensors, strip, scratch);
     else
-        conv_and_pool(forward, piece, tensors, strip, scratch);
+        conv_and_pool(forward, item, tensors, strip, scratch);
 }
 
 void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images, float *const *tensors,
                     float *strip, void *scratch)
 {
-    const struct sqz_piece whole = sqz_piece_whole(forward->net, layer);
+    const struct sqz_work_item whole = sqz_work_item_whole(forward->net, layer);
     conv_and_mean(forward, &whole, images, tensors, strip, scratch);
 }

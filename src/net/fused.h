@@ -12,12 +12,12 @@
 int sqz_fused_conv(const struct sqz_net *net, int index);
 // Images that sqz_fused_mean takes at a time, at most.
 enum { SQZ_FUSED_IMAGES = 2 };
-// Floats of the strip that layer `index` needs, whatever the piece; 0 if it takes none in.
-size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_packing *packing, int index,
+// Floats of the strip that layer `index` needs, whatever the work item; 0 if it takes none in.
+size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_weight_layout *layout, int index,
                        int images);
-// Computes a piece of the layer from the convolution's input. A MAXPOOL's piece is output rows, a
-// MEAN's channels [channel0, channel1), channel0 a multiple of the kernels' nr.
-void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_piece *piece,
+// Computes a work item of the layer from the convolution's input. A MAXPOOL's work item is output
+// rows, a MEAN's channels [channel0, channel1), channel0 a multiple of the kernels' nr.
+void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_work_item *item,
                        float *const *tensors, float *strip, void *scratch);
 // The whole of a MEAN for several images, one behind the other in each tensor.
 void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images, float *const *tensors,

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "net/backward.h"
 #include "net/gradient_plan.h"
-#include "net/norm_group.h"
+#include "net/bn_group.h"
 #include "net/reduce.h"
 
 struct worker {
@@ -28,7 +28,7 @@ struct sqz_gradient {
     const float **backward_packed;
     char *arenas, *scratch; // one part a worker
     struct worker *workers;
-    struct sqz_norm_group *groups;  // normalised networks only: one a crew
+    struct sqz_bn_group *groups;    // networks with BN only: one per crew
     struct sqz_gradient_step *step; // the one that runs
     int first;                      // sample of this rank's share
 };
@@ -78,7 +78,7 @@ static bool take_memory(struct sqz_gradient *gradient)
 {
     const struct sqz_gradient_plan *plan = &gradient->plan;
     size_t layers = (size_t)gradient->net->n_layers, workers = plan->memory.workers;
-    gradient->packed = sqz_new_aligned(plan->packing.size, sizeof(float));
+    gradient->packed = sqz_new_aligned(plan->layout.size, sizeof(float));
     gradient->forward_packed = sqz_new_array(layers, sizeof *gradient->forward_packed);
     gradient->backward_packed = sqz_new_array(layers, sizeof *gradient->backward_packed);
     gradient->bias = sqz_new_array(layers, sizeof *gradient->bias);
@@ -93,10 +93,10 @@ static bool take_memory(struct sqz_gradient *gradient)
             return false;
     }
     for (size_t i = 0; i < layers; i++) {
-        if (plan->packing.forward[i] != SIZE_MAX)
-            gradient->forward_packed[i] = gradient->packed + plan->packing.forward[i];
-        if (plan->packing.backward[i] != SIZE_MAX)
-            gradient->backward_packed[i] = gradient->packed + plan->packing.backward[i];
+        if (plan->layout.forward[i] != SIZE_MAX)
+            gradient->forward_packed[i] = gradient->packed + plan->layout.forward[i];
+        if (plan->layout.backward[i] != SIZE_MAX)
+            gradient->backward_packed[i] = gradient->packed + plan->layout.backward[i];
     }
     return true;
 }
@@ -111,19 +111,19 @@ static enum sqz_status make_groups(struct sqz_gradient *gradient, struct sqz_err
         return sqz_fail_memory(err, "training", (size_t)plan->crews * sizeof *gradient->groups);
     enum sqz_status status = SQZ_OK;
     for (int c = 0; !status && c < plan->crews; c++) {
-        struct sqz_norm_group *group = &gradient->groups[c];
-        *group = (struct sqz_norm_group){.net = gradient->net,
-                                         .kernels = gradient->kernels,
-                                         .pool = gradient->pool,
-                                         .plan = &plan->norm,
-                                         .forward = &gradient->forward,
-                                         .backward = &gradient->backward,
-                                         .scratch = gradient->scratch + (size_t)c * plan->scratch,
-                                         .scratch_size = plan->scratch};
+        struct sqz_bn_group *group = &gradient->groups[c];
+        *group = (struct sqz_bn_group){.net = gradient->net,
+                                       .kernels = gradient->kernels,
+                                       .pool = gradient->pool,
+                                       .plan = &plan->norm,
+                                       .forward = &gradient->forward,
+                                       .backward = &gradient->backward,
+                                       .scratch = gradient->scratch + (size_t)c * plan->scratch,
+                                       .scratch_size = plan->scratch};
         if (plan->crews > 1)
             status = sqz_pool_new(1, &group->pool, err);
         if (!status)
-            status = sqz_norm_group_init(group, err);
+            status = sqz_bn_group_init(group, err);
     }
     return status;
 }
@@ -133,7 +133,7 @@ static void free_groups(struct sqz_gradient *gradient)
     for (int c = 0; gradient->groups && c < gradient->plan.crews; c++) {
         if (gradient->groups[c].pool != gradient->pool)
             sqz_pool_free(gradient->groups[c].pool);
-        sqz_norm_group_release(&gradient->groups[c]);
+        sqz_bn_group_release(&gradient->groups[c]);
     }
     sqz_free(gradient->groups);
 }
@@ -162,12 +162,12 @@ enum sqz_status sqz_gradient_new(const struct sqz_net *net, const struct sqz_ker
         return status;
     }
     gradient->forward = (struct sqz_forward){net, kernels, gradient->forward_packed, gradient->bias,
-                                             plan->packing.forward_tile};
+                                             plan->layout.forward_tile};
     gradient->backward = (struct sqz_backward){net,
                                                kernels,
                                                gradient->backward_packed,
-                                               plan->packing.backward_tile,
-                                               plan->packing.weights_tile,
+                                               plan->layout.backward_tile,
+                                               plan->layout.weights_tile,
                                                plan->add_input,
                                                plan->add_addend,
                                                plan->pool_masks};
@@ -211,8 +211,8 @@ static void pack_layer(void *arg, int task, int worker)
     const float *weights = gradient->step->weights;
     if (net->layers[index].kind != SQZ_LAYER_CONV)
         return;
-    sqz_packing_fill(&gradient->plan.packing, net, gradient->kernels, index, weights,
-                     gradient->packed);
+    sqz_weight_layout_pack(&gradient->plan.layout, net, gradient->kernels, index, weights,
+                           gradient->packed);
     // beta comes behind the normalisation, whose kernels add it.
     if (net->layers[index].gamma < 0)
         gradient->bias[index] = weights + net->params[net->layers[index].bias].offset;
@@ -315,7 +315,7 @@ static void layers_backward(struct pass *pass, int first, int end, int sample, i
     }
 }
 
-// The samples of a pass lie one behind the other in each tensor, so the first one's logits begin
+// The samples of a pass are contiguous in each tensor, so the first one's logits begin
 // the array that the loss wants.
 static void run_pass(struct pass *pass)
 {
@@ -382,7 +382,7 @@ static void run_group(void *arg, int task, int worker)
     (void)task;
     struct sqz_gradient *gradient = arg;
     struct sqz_gradient_step *step = gradient->step;
-    struct sqz_norm_group *group = &gradient->groups[worker];
+    struct sqz_bn_group *group = &gradient->groups[worker];
     struct sqz_leaf leaf;
     int n_buckets;
     sqz_reduce_buckets(gradient->reduce, &n_buckets);
@@ -390,7 +390,7 @@ static void run_group(void *arg, int task, int worker)
     const int first = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index);
     const int end = sqz_gradient_leaf_start(gradient->net, step->n, leaf.index + 1);
     group->share = gradient->first;
-    double loss = sqz_norm_group_run(group, step, first, end - first, leaf.gradient);
+    double loss = sqz_bn_group_run(group, step, first, end - first, leaf.gradient);
     for (int b = 0; b < n_buckets; b++)
         sqz_reduce_put(gradient->reduce, &leaf, b, loss);
     if (worker == 0 && step->poll)

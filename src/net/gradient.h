@@ -24,7 +24,7 @@ void sqz_gradient_free(struct sqz_gradient *gradient);
 struct sqz_gradient_memory {
     size_t activations; // one worker's arena: activations and their gradients
     size_t workers;     // arenas (threads)
-    size_t shared;      // normalised networks: the activations of a group instead, and its sums
+    size_t shared;      // networks with BN: the activations of a group instead, and its sums
     size_t gradients;   // all parameter gradients of leaves in flight
     size_t packed_weights, scratch;
     size_t total;
@@ -46,22 +46,22 @@ struct sqz_gradient_step {
     // Of several ranks: called between the layers of the backward pass, from the calling thread.
     void (*poll)(void *arg);
     void *poll_arg;
-    sqz_loss_fn loss; // NULL, normalised networks only: see below
+    sqz_loss_fn loss; // NULL, networks with BN only: see below
     // NULL, or added to the loss, from one thread a leaf as well: the same of the classes' maps
-    // (sqz_net_maps; n x h x w x classes), to whose gradient it adds. Not of normalised networks.
+    // (sqz_net_maps; n x h x w x classes), to whose gradient it adds. Not with BN.
     sqz_loss_fn maps;
     void *loss_arg;
     uint64_t seed, micro_step; // key of the dropout masks
     float *gradient;           // out: n_weights, overwritten
     double loss_value;         // out: leaves' shares added by the same tree
     double *zero_fraction;     // out, may be NULL: share of zeros among the ReLU outputs of leaf 0
-    const bool *fixed;         // per layer, may be NULL: normalised by its moving statistics
+    const bool *fixed;         // per layer, may be NULL: normalised by its running statistics
 };
-// A normalised network (net.h, norm_group) takes the batch in groups of consecutive samples, all of
+// A network with BN (net.h, norm_group) takes the batch in groups of consecutive samples, all of
 // a group layer by layer; a short batch is cut into equal groups as far as possible. A group is a
-// leaf. The gradient holds the batch's statistics (the groups' mean) where the moving ones have
-// their places: sqz_norm_take (norm.h). Without a loss there is no backward pass, every layer is
-// fixed, and variances are those of the batch itself: what sqz_norm_calibrate wants.
+// leaf. The gradient holds the batch's statistics (the groups' mean) where the running ones have
+// their places: sqz_bn_extract_batch_stats (bn.h). Without a loss there is no backward pass, every
+// layer is fixed, and variances are those of the batch itself: what sqz_bn_calibrate wants.
 // gradient and loss_value are the same bits for every number of threads. Of several ranks each
 // computes its leaves only; gradient and loss_value then stay as they are, and the nodes of the sum
 // are in sqz_gradient_reduce's.

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "net/backward.h"
-#include "net/norm_group.h"
+#include "net/bn_group.h"
 #include "net/reduce.h"
 
 #include <string.h>
@@ -47,7 +47,7 @@ int sqz_gradient_net_leaf(const struct sqz_net *net, int batch)
 int sqz_gradient_leaves(const struct sqz_net *net, int batch)
 {
     if (net->spec.norm_group > 0)
-        return sqz_norm_groups(net, batch);
+        return sqz_bn_groups(net, batch);
     const int leaf = sqz_gradient_net_leaf(net, batch);
     return (batch + leaf - 1) / leaf;
 }
@@ -152,10 +152,10 @@ static void plan_arena(const struct sqz_net *net, struct sqz_gradient_plan *plan
 }
 
 // Nobody idles: the threads share a rank's full batch evenly.
-static int plan_crews(const struct sqz_net *net, const struct sqz_norm_plan *norm, int threads,
+static int plan_crews(const struct sqz_net *net, const struct sqz_bn_plan *norm, int threads,
                       int max_batch, int ranks)
 {
-    const int groups = sqz_norm_groups(net, max_batch) / (ranks > 1 ? ranks : 1);
+    const int groups = sqz_bn_groups(net, max_batch) / (ranks > 1 ? ranks : 1);
     return groups > 0 && groups % threads == 0 && norm->arena <= CREW_BYTES ? threads : 1;
 }
 
@@ -168,8 +168,8 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
     memory->workers = n;
     if (net->spec.norm_group > 0)
         memory->shared =
-            (size_t)plan->crews * sqz_norm_group_bytes(&plan->norm, threads / plan->crews);
-    memory->packed_weights = plan->packing.size * sizeof(float);
+            (size_t)plan->crews * sqz_bn_group_bytes(&plan->norm, threads / plan->crews);
+    memory->packed_weights = plan->layout.size * sizeof(float);
     if (!sqz_size_mul(plan->arena + plan->scratch, n, &workers) ||
         !sqz_size_mul(sqz_reduce_buffer_size(net->n_weights), (size_t)plan->buffers, &gradients) ||
         !sqz_size_add(workers, gradients, &memory->total) ||
@@ -198,9 +198,9 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         status = sqz_fail_memory(err, "the plan of training",
                                  (size_t)plan->n_blocks * sizeof *plan->blocks);
     if (!status)
-        status = sqz_packing_new(net, kernels, true, SIDE_MOST, &plan->packing, err);
+        status = sqz_weight_layout_new(net, kernels, true, SIDE_MOST, &plan->layout, err);
     if (!status && net->spec.norm_group > 0)
-        status = sqz_norm_plan_new(net, max_batch, &plan->norm, err);
+        status = sqz_bn_plan_new(net, max_batch, &plan->norm, err);
     if (!status) {
         plan->tensors = plan->blocks;
         plan->grads = plan->blocks + tensors;
@@ -210,7 +210,7 @@ enum sqz_status sqz_gradient_plan_new(const struct sqz_net *net, const struct sq
         if (net->spec.norm_group > 0)
             plan->crews = plan_crews(net, &plan->norm, threads, max_batch, ranks);
         plan->buffers = sqz_reduce_buffers(plan->crews, plan->max_leaves, ranks > 1);
-        plan->scratch = plan->packing.scratch;
+        plan->scratch = plan->layout.scratch;
         sqz_backward_order(net, plan->add_input, plan->add_addend, plan->pool_masks);
         if (net->spec.norm_group == 0)
             plan_arena(net, plan);
@@ -227,8 +227,8 @@ void sqz_gradient_plan_release(struct sqz_gradient_plan *plan)
     sqz_free(plan->add_input);
     sqz_free(plan->add_addend);
     sqz_free(plan->pool_masks);
-    sqz_packing_release(&plan->packing);
-    sqz_norm_plan_release(&plan->norm);
+    sqz_weight_layout_release(&plan->layout);
+    sqz_bn_plan_release(&plan->norm);
     memset(plan, 0, sizeof *plan);
 }
 

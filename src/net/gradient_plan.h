@@ -4,7 +4,7 @@
 
 #include "net/forward.h"
 #include "net/gradient.h"
-#include "net/norm_plan.h"
+#include "net/bn_plan.h"
 #include "net/plan.h"
 
 struct sqz_gradient_plan {
@@ -17,10 +17,10 @@ struct sqz_gradient_plan {
     struct sqz_block *indices;         // per layer; empty but for MAXPOOL
     struct sqz_block *blocks;          // the three above
     int n_blocks;
-    struct sqz_packing packing;
+    struct sqz_weight_layout layout;
     bool *add_input, *add_addend, *pool_masks; // see sqz_backward
-    size_t arena, scratch;     // bytes per worker; no arenas where `norm` has its own
-    struct sqz_norm_plan norm; // normalised networks only
+    size_t arena, scratch;   // bytes per worker; no arenas where `norm` has its own
+    struct sqz_bn_plan norm; // networks with BN only
     // Leaves that are worked on at once, each by threads / crews threads: groups by all or by one.
     int crews;
     struct sqz_gradient_memory memory;

@@ -2,7 +2,7 @@
 #include "net/infer_plan.h"
 
 #include "base/memory.h"
-#include "kernels/winograd.h"
+#include "kernels/winograd/winograd.h"
 #include "net/fused.h"
 
 #include <string.h>
@@ -13,12 +13,12 @@ static void plan_fused(const struct sqz_net *net, struct sqz_infer_plan *plan)
     for (int i = 0; i < net->n_layers; i++) {
         if (net->layers[i].kind == SQZ_LAYER_MAXPOOL)
             plan->late = i + 1;
-        plan->strip[i] = sqz_fused_strip(net, &plan->packing, i, plan->group);
+        plan->strip[i] = sqz_fused_strip(net, &plan->layout, i, plan->task_images);
         if (plan->strip[i])
             plan->taken[sqz_fused_conv(net, i)] = true;
         most = plan->strip[i] > most ? plan->strip[i] : most;
     }
-    plan->scratch = plan->packing.scratch + most * sizeof(float);
+    plan->scratch = plan->layout.scratch + most * sizeof(float);
 }
 
 static bool reads(const struct sqz_infer_plan *plan, const struct sqz_layer *layer, int writer,
@@ -50,8 +50,8 @@ static void plan_tensors(const struct sqz_net *net, bool halved, struct sqz_infe
     for (int t = 0; t < net->n_tensors; t++) {
         plan->blocks[t] = (struct sqz_block){.first = plan->n_stages, .last = -1};
         if (t > 0 && t < net->n_tensors - 1)
-            plan->blocks[t].size =
-                sqz_tensor_size(net, t) * sizeof(float) * (size_t)(t >= meeting ? plan->group : 1);
+            plan->blocks[t].size = sqz_tensor_size(net, t) * sizeof(float) *
+                                   (size_t)(t >= meeting ? plan->task_images : 1);
     }
     for (int i = 0; i < net->n_layers; i++)
         if (plan->taken[i])
@@ -69,9 +69,9 @@ static void plan_tensors(const struct sqz_net *net, bool halved, struct sqz_infe
                 block->last = plan->stage[i];
         }
     }
-    // The images of a group pass the early layers one after the other, and meet behind them.
+    // The images of a task run through the early layers one by one, and together from then on.
     plan->blocks[meeting].first = 0;
-    plan->arena = halved ? sqz_plan_halves(plan->blocks, net->n_tensors)
+    plan->arena = halved ? sqz_plan_split_blocks(plan->blocks, net->n_tensors)
                          : sqz_plan_blocks(plan->blocks, net->n_tensors);
 }
 
@@ -85,7 +85,7 @@ static enum sqz_status plan_memory(const struct sqz_net *net, int threads,
     struct sqz_infer_memory *memory = &plan->memory;
     memory->activations = plan->arena;
     memory->workers = (size_t)threads;
-    memory->packed_weights = (plan->packing.size + plan->n_bias) * sizeof(float);
+    memory->packed_weights = (plan->layout.size + plan->n_bias) * sizeof(float);
     size_t all;
     if (!sqz_size_mul(plan->arena + plan->scratch, (size_t)threads, &all) ||
         !sqz_size_add(all, memory->packed_weights, &memory->total))
@@ -99,7 +99,7 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
                                    struct sqz_error *err)
 {
     memset(plan, 0, sizeof *plan);
-    plan->group = low_memory ? 1 : SQZ_INFER_GROUP;
+    plan->task_images = low_memory ? 1 : SQZ_INFER_TASK_IMAGES;
     plan->stage = sqz_new_array((size_t)net->n_layers, sizeof *plan->stage);
     plan->taken = sqz_new_array((size_t)net->n_layers, sizeof *plan->taken);
     plan->strip = sqz_new_array((size_t)net->n_layers, sizeof *plan->strip);
@@ -109,8 +109,8 @@ enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_k
         status = sqz_fail_memory(err, "the plan of inference",
                                  (size_t)net->n_tensors * sizeof *plan->blocks);
     if (!status)
-        status = sqz_packing_new(net, kernels, false, low_memory ? 0 : SQZ_WINOGRAD_SIDE_MOST,
-                                 &plan->packing, err);
+        status = sqz_weight_layout_new(net, kernels, false, low_memory ? 0 : SQZ_WINOGRAD_SIDE_MOST,
+                                       &plan->layout, err);
     if (!status) {
         plan_fused(net, plan);
         plan_stages(net, plan);
@@ -128,7 +128,7 @@ void sqz_infer_plan_release(struct sqz_infer_plan *plan)
     sqz_free(plan->taken);
     sqz_free(plan->strip);
     sqz_free(plan->blocks);
-    sqz_packing_release(&plan->packing);
+    sqz_weight_layout_release(&plan->layout);
     memset(plan, 0, sizeof *plan);
 }
 

@@ -34,7 +34,7 @@ struct sqz_variant {
     enum sqz_bypass bypass;
 };
 const struct sqz_dialect *sqz_dialect_find(const char *name); // NULL if unknown
-const struct sqz_dialect *sqz_dialect_at(int index);          // NULL behind the last
+const struct sqz_dialect *sqz_dialect_at(int index);          // NULL past the end
 const struct sqz_variant *sqz_variant_find(const char *name);
 const struct sqz_variant *sqz_variant_at(int index);
 
@@ -47,7 +47,7 @@ struct sqz_net_spec {
     int image_h, image_w;
     double drop_rate; // [0, 1); before the last convolution, in training only
     // Samples that share the statistics of batch normalisation, which follows every convolution but
-    // the last one: a network for training only (net/norm.h makes a plain one of it). 0: none.
+    // the last one: a network for training only (net/bn.h makes a plain one of it). 0: none.
     int norm_group;
 };
 
@@ -70,8 +70,8 @@ struct sqz_layer {
     int channel, channels; // the slice of the output tensor that it writes
     int kernel, stride, pad;
     bool relu;        // CONV: fused
-    int weight, bias; // parameters, -1 if none; beta is the bias of a normalised convolution
-    int gamma;        // parameter, -1: not normalised; moving mean and variance are the next two
+    int weight, bias; // parameters, -1 if none; beta is the bias of a convolution with BN
+    int gamma;        // parameter, -1: no BN; running mean and variance are the next two
 };
 struct sqz_tensor {
     int h, w, c; // per sample; tensor 0 is the image, the last one the logits (1 x 1)
@@ -79,9 +79,9 @@ struct sqz_tensor {
 enum sqz_param_kind {
     SQZ_PARAM_WEIGHT,
     SQZ_PARAM_BIAS,
-    SQZ_PARAM_BETA, // these three of normalised networks only, shaped as a bias
+    SQZ_PARAM_BETA, // these three of networks with BN only, shaped as a bias
     SQZ_PARAM_GAMMA,
-    SQZ_PARAM_STATISTIC // moving mean or variance: follows the batches, not the gradient
+    SQZ_PARAM_STATISTIC // running mean or variance: follows the batches, not the gradient
 };
 struct sqz_param {
     char name[64];

@@ -124,7 +124,7 @@ static bool is_free(const struct sqz_block *blocks, int n, size_t at, const stru
 }
 
 // The largest first: around the centre of a larger one there is room.
-size_t sqz_plan_halves(struct sqz_block *blocks, int n)
+size_t sqz_plan_split_blocks(struct sqz_block *blocks, int n)
 {
     size_t arena = 0;
     forget_places(blocks, n);

@@ -13,9 +13,9 @@ struct sqz_block {
 
 // Fills the offsets and returns the size of the arena. n is small (one block a tensor).
 size_t sqz_plan_blocks(struct sqz_block *blocks, int n);
-// The same for blocks whose first half one thread writes and whose second half another: each half
-// lies where that thread had its halves before, so that the lines need not change their core.
-// Takes a little more.
-size_t sqz_plan_halves(struct sqz_block *blocks, int n);
+// The same for blocks whose first half is written by one thread and whose second half by another:
+// each half lies where the same thread wrote before, so that cache lines stay with their core.
+// Takes a little more memory.
+size_t sqz_plan_split_blocks(struct sqz_block *blocks, int n);
 
 #endif

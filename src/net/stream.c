@@ -149,7 +149,7 @@ static void run_strip(struct sqz_stream *stream, int index, const struct sqz_con
     float *y = stream->tensors[layer->output] + layer->channel + first;
     ptrdiff_t ldy = net->tensors[layer->output].c;
     if (of != index) { // a mean
-        y = (float *)(stream->scratch + stream->plan.packing.scratch);
+        y = (float *)(stream->scratch + stream->plan.layout.scratch);
         ldy = conv->out_c;
     }
     sqz_conv_forward(stream->kernels, conv, x, net->tensors[layer->input].c, stream->packed,
@@ -162,14 +162,14 @@ static void run_strip(struct sqz_stream *stream, int index, const struct sqz_con
 
 static void run_whole(struct sqz_stream *stream, int index)
 {
-    const struct sqz_piece whole = sqz_piece_whole(stream->net, index);
+    const struct sqz_work_item whole = sqz_work_item_whole(stream->net, index);
     const struct sqz_forward forward = {stream->net, stream->kernels, stream->packed_of,
-                                        stream->bias_of, stream->plan.packing.forward_tile};
-    char *strip = stream->scratch + stream->plan.packing.scratch;
+                                        stream->bias_of, stream->plan.layout.forward_tile};
+    char *strip = stream->scratch + stream->plan.layout.scratch;
     if (stream->plan.strip[index])
         sqz_fused_forward(&forward, &whole, stream->tensors, (float *)strip, stream->scratch);
     else
-        sqz_piece_forward(&forward, &whole, stream->tensors, NULL, stream->scratch);
+        sqz_work_item_forward(&forward, &whole, stream->tensors, NULL, stream->scratch);
 }
 
 static enum sqz_status run_layer(struct sqz_stream *stream, int index, struct sqz_error *err)

@@ -33,7 +33,7 @@ enum sqz_status sqz_stepper_memory(const struct sqz_stepper_config *config,
     buffers += config->ranks ? 2 : 0;
     *total = engine->total + buffers * config->net->n_weights * sizeof(float);
     if (config->plain)
-        *total += (config->net->n_weights + sqz_norm_statistics(config->net) +
+        *total += (config->net->n_weights + sqz_bn_stats_size(config->net) +
                    (config->ema_decay > 0) * config->plain->n_weights) *
                   sizeof(float);
     if (needs_logits(config))
@@ -58,14 +58,14 @@ static bool make_bn(struct sqz_stepper *stepper)
     const struct sqz_net *net = config->net;
     stepper->model = stepper->weights;
     stepper->weights = sqz_new_aligned(net->n_weights, sizeof(float));
-    stepper->statistics = sqz_new_aligned(sqz_norm_statistics(net), sizeof(float));
+    stepper->statistics = sqz_new_aligned(sqz_bn_stats_size(net), sizeof(float));
     stepper->fixed = sqz_new_array((size_t)net->n_layers, sizeof *stepper->fixed);
     if (config->ema_decay > 0)
         stepper->folded = sqz_new_aligned(config->plain->n_weights, sizeof(float));
     if (!stepper->weights || !stepper->statistics || !stepper->fixed ||
         (config->ema_decay > 0 && !stepper->folded))
         return false;
-    sqz_norm_unfold(config->plain, stepper->model, net, stepper->weights);
+    sqz_bn_insert(config->plain, stepper->model, net, stepper->weights);
     find_fixed(stepper);
     return true;
 }
@@ -133,7 +133,7 @@ void sqz_stepper_release(struct sqz_stepper *stepper)
 void sqz_stepper_fold(const struct sqz_stepper *stepper)
 {
     if (stepper->model)
-        sqz_norm_fold(stepper->config.net, stepper->weights, stepper->config.plain, stepper->model);
+        sqz_bn_fold(stepper->config.net, stepper->weights, stepper->config.plain, stepper->model);
 }
 
 const float *sqz_stepper_eval_weights(const struct sqz_stepper *stepper)
@@ -143,7 +143,7 @@ const float *sqz_stepper_eval_weights(const struct sqz_stepper *stepper)
     if (!stepper->model)
         return stepper->ema ? stepper->ema : stepper->weights;
     if (stepper->ema)
-        sqz_norm_fold(stepper->config.net, stepper->ema, stepper->config.plain, stepper->folded);
+        sqz_bn_fold(stepper->config.net, stepper->ema, stepper->config.plain, stepper->folded);
     else
         sqz_stepper_fold(stepper);
     return stepper->ema ? stepper->folded : stepper->model;
@@ -226,8 +226,8 @@ static enum sqz_status calibrate(struct sqz_stepper *stepper, const struct sqz_s
     enum sqz_status status = sqz_step_pass(stepper, batch, &none, &step, out);
     if (status)
         return status;
-    sqz_norm_take(net, stepper->gradient, stepper->statistics);
-    sqz_norm_calibrate(net, stepper->statistics, stepper->weights);
+    sqz_bn_extract_batch_stats(net, stepper->gradient, stepper->statistics);
+    sqz_bn_calibrate(net, stepper->statistics, stepper->weights);
     if (stepper->ema)
         memcpy(stepper->ema, stepper->weights, net->n_weights * sizeof(float));
     stepper->calibrated = true;
@@ -240,11 +240,11 @@ static void follow(struct sqz_stepper *stepper, int n)
     const struct sqz_stepper_config *config = &stepper->config;
     if (!config->plain)
         return;
-    double share = SQZ_NORM_MOMENTUM, mean = 1 / (double)(stepper->counters.counted + 1);
+    double share = SQZ_BN_MOMENTUM, mean = 1 / (double)(stepper->counters.counted + 1);
     if (!config->warm && mean > share)
         share = mean;
-    sqz_norm_follow(config->net, stepper->statistics, share * n / config->max_batch, stepper->fixed,
-                    stepper->weights);
+    sqz_bn_update_running_stats(config->net, stepper->statistics, share * n / config->max_batch,
+                                stepper->fixed, stepper->weights);
 }
 
 void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *batch, double rate,
@@ -279,7 +279,7 @@ void sqz_stepper_run(struct sqz_stepper *stepper, const struct sqz_step_batch *b
     if (out->status)
         return;
     if (config->plain)
-        sqz_norm_take(config->net, stepper->gradient, stepper->statistics);
+        sqz_bn_extract_batch_stats(config->net, stepper->gradient, stepper->statistics);
     out->zero_logits = (double)job.zeros / ((double)batch->n * config->net->spec.classes);
     if (job.scale != 1)
         sqz_scale_all(config->pool, stepper->gradient, config->net->n_weights,

@@ -4,7 +4,7 @@
 #define SQZ_TRAIN_STEPS_H
 
 #include "net/gradient.h"
-#include "net/norm.h"
+#include "net/bn.h"
 #include "train/exchange.h"
 #include "train/loss.h"
 #include "train/loss_scale.h"

@@ -3,17 +3,17 @@
 
 #include "formats/formats.h"
 #include "net/infer.h"
-#include "net/observe.h"
+#include "net/activations.h"
 
 #include <string.h>
 
 struct sqz_teacher {
     struct sqz_model *model;
-    struct sqz_infer *infer;       // or, where maps are wanted,
-    struct sqz_observer *observer; // this, which takes
-    int at_once;                   // images; the other one is NULL
-    float *logits, *targets;       // rows x classes
-    float *maps;                   // rows x the maps' size
+    struct sqz_infer *infer;             // or, where maps are wanted,
+    struct sqz_activations *activations; // this, which takes
+    int at_once;                         // images; the other one is NULL
+    float *logits, *targets;             // rows x classes
+    float *maps;                         // rows x the maps' size
     struct sqz_teaching teaching;
 };
 
@@ -28,7 +28,7 @@ void sqz_teacher_close(struct sqz_teacher *teacher)
     if (!teacher)
         return;
     sqz_infer_free(teacher->infer);
-    sqz_observer_free(teacher->observer);
+    sqz_activations_free(teacher->activations);
     sqz_model_free(teacher->model);
     sqz_free(teacher->logits);
     sqz_free(teacher->targets);
@@ -81,8 +81,8 @@ static enum sqz_status take_network(struct sqz_teacher *teacher,
         return sqz_infer_new(model->net, model->weights, environment->kernels, environment->pool,
                              false, &teacher->infer, err);
     teacher->at_once = sqz_pool_size(environment->pool);
-    return sqz_observer_new(model->net, model->weights, environment->kernels, environment->pool,
-                            teacher->at_once, &teacher->observer, err);
+    return sqz_activations_new(model->net, model->weights, environment->kernels, environment->pool,
+                               teacher->at_once, &teacher->activations, err);
 }
 
 enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, const char *path,
@@ -113,20 +113,21 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
 }
 
 // The logits of n images, and their maps, one behind the other.
-static void observe(struct sqz_teacher *teacher, const float *images, int n, float *maps)
+static void forward_images(struct sqz_teacher *teacher, const float *images, int n, float *maps)
 {
     const struct sqz_net *net = teacher->model->net;
     const int tensor = sqz_net_maps(net);
     const size_t classes = (size_t)net->spec.classes, size = sqz_tensor_size(net, tensor);
     for (int first = 0; first < n; first += teacher->at_once) {
         const int some = n - first < teacher->at_once ? n - first : teacher->at_once;
-        sqz_observer_run(teacher->observer, images + (size_t)first * sqz_tensor_size(net, 0), some);
+        sqz_forward_all(teacher->activations, images + (size_t)first * sqz_tensor_size(net, 0),
+                        some);
         for (int i = 0; i < some; i++) {
             const size_t row = (size_t)(first + i);
             memcpy(teacher->logits + row * classes,
-                   sqz_observer_tensor(teacher->observer, i, net->n_tensors - 1),
+                   sqz_activations_tensor(teacher->activations, i, net->n_tensors - 1),
                    classes * sizeof(float));
-            memcpy(maps + row * size, sqz_observer_tensor(teacher->observer, i, tensor),
+            memcpy(maps + row * size, sqz_activations_tensor(teacher->activations, i, tensor),
                    size * sizeof(float));
         }
     }
@@ -138,9 +139,9 @@ void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch
     const struct sqz_net *net = teacher->model->net;
     const int classes = net->spec.classes;
     const float share = (float)teacher->teaching.share;
-    if (teacher->observer)
-        observe(teacher, batch->images, end - first,
-                teacher->maps + (size_t)first * sqz_tensor_size(net, sqz_net_maps(net)));
+    if (teacher->activations)
+        forward_images(teacher, batch->images, end - first,
+                       teacher->maps + (size_t)first * sqz_tensor_size(net, sqz_net_maps(net)));
     else
         sqz_infer_run(teacher->infer, batch->images, end - first, teacher->logits);
     for (int row = first; row < end; row++) {

@@ -2,7 +2,7 @@
 // The contestants take turns, so that a busy machine is equally unfair to all; the best rounds
 // count.
 #include "check/check.h"
-#include "kernels/winograd.h"
+#include "kernels/winograd/winograd.h"
 
 #include <stdio.h>
 #include <stdlib.h>

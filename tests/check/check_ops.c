@@ -76,19 +76,19 @@ static void run_flat(const struct sqz_kernels *k, size_t n)
 }
 
 // The numbers of each channel that normalisation works with.
-struct norm_numbers {
+struct bn_numbers {
     float *scale, *shift, *a, *b, *c;
 };
 
-static struct norm_numbers norm_numbers(size_t channels)
+static struct bn_numbers bn_numbers(size_t channels)
 {
-    return (struct norm_numbers){random_floats(channels), random_floats(channels),
-                                 random_floats(channels), random_floats(channels),
-                                 random_floats(channels)};
+    return (struct bn_numbers){random_floats(channels), random_floats(channels),
+                               random_floats(channels), random_floats(channels),
+                               random_floats(channels)};
 }
 
 // y as the definition has it, and whether rounding could open or close its ReLU.
-static double norm_truth(const struct sqz_norm *norm, size_t i, bool *unsure)
+static double bn_truth(const struct sqz_bn *norm, size_t i, bool *unsure)
 {
     size_t c = i % (size_t)norm->channels;
     double y = (double)norm->x[i] * (double)norm->scale[c] + (double)norm->shift[c];
@@ -96,18 +96,18 @@ static double norm_truth(const struct sqz_norm *norm, size_t i, bool *unsure)
     return y;
 }
 
-static void run_norm_forward(const struct sqz_kernels *k, const struct sqz_norm *norm,
-                             const struct norm_numbers *by, const float *dy)
+static void run_norm_forward(const struct sqz_kernels *k, const struct sqz_bn *norm,
+                             const struct bn_numbers *by, const float *dy)
 {
     size_t size = (size_t)norm->n * (size_t)norm->channels;
     float *y = guarded_floats(size), *dx = guarded_floats(size), *scaled = guarded_floats(size);
     bool unsure;
-    k->norm_forward(norm, y);
-    k->norm_backward(norm, dy, by->a, NULL, NULL, scaled);
-    k->norm_backward(norm, dy, by->a, by->b, by->c, dx);
+    k->bn_forward(norm, y);
+    k->bn_backward(norm, dy, by->a, NULL, NULL, scaled);
+    k->bn_backward(norm, dy, by->a, by->b, by->c, dx);
     for (size_t i = 0; i < size; i++) {
         size_t c = i % (size_t)norm->channels;
-        double want = norm_truth(norm, i, &unsure);
+        double want = bn_truth(norm, i, &unsure);
         double g = norm->relu && want <= 0 ? 0 : (double)dy[i];
         check_close(y[i], norm->relu && want < 0 ? 0 : want, 3, sum_factor(2), "value", i);
         if (unsure)
@@ -118,20 +118,20 @@ static void run_norm_forward(const struct sqz_kernels *k, const struct sqz_norm 
     }
 }
 
-static void run_norm_sums(const struct sqz_kernels *k, const struct sqz_norm *norm, const float *dy)
+static void run_norm_sums(const struct sqz_kernels *k, const struct sqz_bn *norm, const float *dy)
 {
     const size_t channels = (size_t)norm->channels;
     double *got = calloc(4 * channels, sizeof *got);
     for (size_t i = 0; i < 4 * channels; i++)
         got[i] = (double)i; // is added to
-    k->norm_sums(norm->x, norm->n, norm->channels, got, got + channels);
-    k->norm_backward_sums(norm, dy, got + 2 * channels, got + 3 * channels);
+    k->bn_sums(norm->x, norm->n, norm->channels, got, got + channels);
+    k->bn_backward_sums(norm, dy, got + 2 * channels, got + 3 * channels);
     for (size_t c = 0; c < channels; c++) {
         double want[4] = {(double)c, (double)(channels + c), (double)(2 * channels + c),
                           (double)(3 * channels + c)};
         bool unsure, any = false;
         for (size_t i = c; i < (size_t)norm->n * channels; i += channels) {
-            double x = (double)norm->x[i], y = norm_truth(norm, i, &unsure);
+            double x = (double)norm->x[i], y = bn_truth(norm, i, &unsure);
             double g = norm->relu && y <= 0 ? 0 : (double)dy[i];
             any = any || unsure;
             want[0] += x;
@@ -151,8 +151,8 @@ static void run_norm(const struct sqz_kernels *k, int n, int channels, bool relu
     check_begin("%s norm: %d pixels of %d channels%s", sqz_cpu_level_name(k->level), n, channels,
                 relu ? ", ReLU" : "");
     size_t size = (size_t)n * (size_t)channels;
-    struct norm_numbers by = norm_numbers((size_t)channels);
-    struct sqz_norm norm = {random_floats(size), by.scale, by.shift, n, channels, relu};
+    struct bn_numbers by = bn_numbers((size_t)channels);
+    struct sqz_bn norm = {random_floats(size), by.scale, by.shift, n, channels, relu};
     float *dy = random_floats(size);
     run_norm_forward(k, &norm, &by, dy);
     run_norm_sums(k, &norm, dy);
@@ -168,10 +168,10 @@ void check_ops(const struct sqz_kernels *k, const struct sqz_kernels *below)
             run_relu_backward(k, n, channels, channels % 4);
         if (!below || below->channel_sum != k->channel_sum)
             run_channel_sums(k, n, channels, channels % 3);
-        if (!below || below->norm_sums != k->norm_sums)
+        if (!below || below->bn_sums != k->bn_sums)
             run_norm(k, n, channels, channels % 5 != 0);
     }
-    if (!below || below->norm_sums != k->norm_sums)
+    if (!below || below->bn_sums != k->bn_sums)
         run_norm(k, 3025, 128, true);
     if (!below || below->channel_sum != k->channel_sum) {
         run_channel_sums(k, 169, 1000, 0);

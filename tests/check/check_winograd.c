@@ -1,7 +1,7 @@
 // Winograd's convolutions against the direct one in double: every tile, every remainder, slices,
 // pieces; and the sizes of their errors.
 #include "check/check.h"
-#include "kernels/winograd.h"
+#include "kernels/winograd/winograd.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -94,14 +94,14 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
 {
     const struct sqz_net *net = &one->net;
     struct sqz_error err = {0};
-    struct sqz_packing packing;
-    assert_int_equal(sqz_packing_new(net, kernels, true, 6, &packing, &err), SQZ_OK);
+    struct sqz_weight_layout layout;
+    assert_int_equal(sqz_weight_layout_new(net, kernels, true, 6, &layout, &err), SQZ_OK);
     float *weights = make_floats(net->n_weights, 1), *params = make_floats(net->n_weights, 1);
-    float *packed = make_floats(packing.size, 1);
-    sqz_packing_fill(&packing, net, kernels, 0, weights, packed);
+    float *packed = make_floats(layout.size, 1);
+    sqz_weight_layout_pack(&layout, net, kernels, 0, weights, packed);
     const float *forward_packed = packed, *bias = weights + one->params[1].offset;
     const float *backward_packed =
-        packing.backward[0] == SIZE_MAX ? NULL : packed + packing.backward[0];
+        layout.backward[0] == SIZE_MAX ? NULL : packed + layout.backward[0];
     float *tensors[4], *grads[4];
     struct refnet ref = refnet_new(net, weights);
     for (int t = 0; t < 4; t++) {
@@ -114,17 +114,17 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
             fill(grads[t], n, add ? 0.5f : 123.0f); // must not show when it is to be overwritten
     }
     uint8_t *index = sqz_new_array(tensor_floats(&net->tensors[3]), 1);
-    void *scratch = sqz_new_aligned(packing.scratch, 1);
-    struct sqz_forward forward = {net, kernels, &forward_packed, &bias, packing.forward_tile};
-    struct sqz_piece whole = sqz_piece_whole(net, 0);
-    sqz_piece_forward(&forward, &whole, tensors, index, scratch);
+    void *scratch = sqz_new_aligned(layout.scratch, 1);
+    struct sqz_forward forward = {net, kernels, &forward_packed, &bias, layout.forward_tile};
+    struct sqz_work_item whole = sqz_work_item_whole(net, 0);
+    sqz_work_item_forward(&forward, &whole, tensors, index, scratch);
     size_t n_out = tensor_floats(&net->tensors[3]);
     float *dy = make_floats(n_out, 23); // = grads[3], which the backward step spends
     fill(params, net->n_weights, 0.25f);
 
     const bool unmasked[4] = {false};
     struct sqz_backward backward = {
-        net,  kernels, &backward_packed, packing.backward_tile, packing.weights_tile,
+        net,  kernels, &backward_packed, layout.backward_tile, layout.weights_tile,
         &add, &add,    unmasked};
     struct sqz_backward_images image = {tensors, grads, &index, params, scratch, 1};
     sqz_layer_backward(&backward, 0, &image);
@@ -145,7 +145,7 @@ static void check_one(struct one_layer *one, const struct sqz_kernels *kernels, 
     sqz_free(params);
     sqz_free(packed);
     refnet_free(&ref);
-    sqz_packing_release(&packing);
+    sqz_weight_layout_release(&layout);
 }
 
 static void test_layer_kinds(void **state)

@@ -53,7 +53,7 @@ static void test_random_blocks(void **state)
         size_t arena = sqz_plan_blocks(blocks, n);
         size_t least = check_blocks(blocks, n, arena);
         assert_true(arena >= least && arena <= sum);
-        size_t halved = sqz_plan_halves(blocks, n);
+        size_t halved = sqz_plan_split_blocks(blocks, n);
         least = check_blocks(blocks, n, halved);
         assert_true(halved >= least && halved <= sum + (size_t)n * 64); // two rounded halves each
     }
@@ -68,7 +68,7 @@ static void test_known_cases(void **state)
     assert_int_equal(sqz_plan_blocks(apart, 3), 128);
     assert_int_equal(sqz_plan_blocks(apart, 0), 0);
     struct sqz_block halved[] = {{256, 0, 1, 0}, {128, 1, 2, 0}, {128, 2, 3, 0}, {0, 0, 3, 0}};
-    assert_int_equal(sqz_plan_halves(halved, 4), 256 + 128);
+    assert_int_equal(sqz_plan_split_blocks(halved, 4), 256 + 128);
     assert_int_equal(halved[1].offset, 256);
     assert_int_equal(halved[2].offset, 64); // in the middle of the first one's place
 }

@@ -105,7 +105,7 @@ static void test_learns(void **state)
     assert_true(result.final_loss < 1.5); // ln(10) is 2.3
 }
 
-// --- The folded model against the normalised network in evaluation mode ---
+// --- The folded model against the network with BN in evaluation mode ---
 
 // The network that a state's "norm" arrays belong to, which never drops anything.
 struct eval {

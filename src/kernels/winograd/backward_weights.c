@@ -3,7 +3,7 @@
 // V * M is the gradient of the transformed weights. It is summed one frequency at a time, for a
 // group of output channels whose sums stay in the second-level cache, and transformed back at the
 // end.
-#include "kernels/winograd_plan.h"
+#include "kernels/winograd/plan.h"
 
 #include <string.h>
 
@@ -179,8 +179,8 @@ void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz
                                    ptrdiff_t lddy, float *dw, float *db, void *scratch)
 {
     struct work work = make_work(k, conv, m);
-    struct sqz_scratch pieces = {scratch, 0};
-    take_scratch(&work, &pieces);
+    struct sqz_scratch allocator = {scratch, 0};
+    take_scratch(&work, &allocator);
     work.x = x;
     work.ldx = ldx;
     work.dy = dy;

@@ -3,7 +3,7 @@
 #define SQZ_KERNELS_WINOGRAD_PLAN_H
 
 #include "kernels/conv_plan.h"
-#include "kernels/winograd.h"
+#include "kernels/winograd/winograd.h"
 
 // A convolution of stride 2 on an image is one of stride 1 on its four phases: pixel (y, x) has the
 // channels of the image's pixels (2y, 2x), (2y, 2x + 1), (2y + 1, 2x) and (2y + 1, 2x + 1).

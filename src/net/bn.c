@@ -1,10 +1,10 @@
-// Plain parameters from normalised ones and back, and the moving statistics.
-#include "net/norm.h"
+// Inserts batch normalisation into a network's parameters, folds it, updates running statistics.
+#include "net/bn.h"
 
 #include <math.h>
 #include <string.h>
 
-// One convolution's parameters in the buffer of a normalised network.
+// One convolution's parameters in the buffer of a network with BN.
 struct places {
     float *weight, *beta, *gamma, *mean, *variance;
 };
@@ -23,8 +23,8 @@ static struct places places_of(const struct sqz_net *net, const struct sqz_layer
     return at;
 }
 
-void sqz_norm_unfold(const struct sqz_net *plain, const float *weights, const struct sqz_net *net,
-                     float *out)
+void sqz_bn_insert(const struct sqz_net *plain, const float *weights, const struct sqz_net *net,
+                   float *out)
 {
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
@@ -37,7 +37,7 @@ void sqz_norm_unfold(const struct sqz_net *plain, const float *weights, const st
         for (int c = 0; to.gamma && c < layer->channels; c++) {
             to.gamma[c] = 1;
             to.mean[c] = 0;
-            to.variance[c] = (float)(1 - SQZ_NORM_EPSILON);
+            to.variance[c] = (float)(1 - SQZ_BN_EPSILON);
         }
     }
 }
@@ -45,15 +45,15 @@ void sqz_norm_unfold(const struct sqz_net *plain, const float *weights, const st
 static void fold_channel(const struct places *from, int channel, size_t stride, size_t rows,
                          const struct places *to)
 {
-    double scale = from->gamma[channel] / sqrt((double)from->variance[channel] + SQZ_NORM_EPSILON);
+    double scale = from->gamma[channel] / sqrt((double)from->variance[channel] + SQZ_BN_EPSILON);
     for (size_t r = 0; r < rows; r++)
         to->weight[r * stride + (size_t)channel] =
             (float)(from->weight[r * stride + (size_t)channel] * scale);
     to->beta[channel] = (float)(from->beta[channel] - from->mean[channel] * scale);
 }
 
-void sqz_norm_fold(const struct sqz_net *net, const float *weights, const struct sqz_net *plain,
-                   float *out)
+void sqz_bn_fold(const struct sqz_net *net, const float *weights, const struct sqz_net *plain,
+                 float *out)
 {
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
@@ -72,7 +72,7 @@ void sqz_norm_fold(const struct sqz_net *net, const float *weights, const struct
     }
 }
 
-size_t sqz_norm_statistics(const struct sqz_net *net)
+size_t sqz_bn_stats_size(const struct sqz_net *net)
 {
     size_t n = 0;
     for (int p = 0; p < net->n_params; p++)
@@ -81,7 +81,7 @@ size_t sqz_norm_statistics(const struct sqz_net *net)
     return n;
 }
 
-void sqz_norm_take(const struct sqz_net *net, float *gradient, float *statistics)
+void sqz_bn_extract_batch_stats(const struct sqz_net *net, float *gradient, float *statistics)
 {
     for (int p = 0; p < net->n_params; p++) {
         const struct sqz_param *param = &net->params[p];
@@ -93,8 +93,8 @@ void sqz_norm_take(const struct sqz_net *net, float *gradient, float *statistics
     }
 }
 
-void sqz_norm_follow(const struct sqz_net *net, const float *statistics, double share,
-                     const bool *fixed, float *weights)
+void sqz_bn_update_running_stats(const struct sqz_net *net, const float *statistics, double share,
+                                 const bool *fixed, float *weights)
 {
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
@@ -107,7 +107,7 @@ void sqz_norm_follow(const struct sqz_net *net, const float *statistics, double 
     }
 }
 
-void sqz_norm_calibrate(const struct sqz_net *net, const float *statistics, float *weights)
+void sqz_bn_calibrate(const struct sqz_net *net, const float *statistics, float *weights)
 {
     for (int i = 0; i < net->n_layers; i++) {
         const struct sqz_layer *layer = &net->layers[i];
@@ -117,7 +117,7 @@ void sqz_norm_calibrate(const struct sqz_net *net, const float *statistics, floa
         for (int c = 0; c < layer->channels; c++) {
             at.mean[c] = statistics[c];
             at.variance[c] = statistics[layer->channels + c];
-            at.gamma[c] = (float)sqrt((double)at.variance[c] + SQZ_NORM_EPSILON);
+            at.gamma[c] = (float)sqrt((double)at.variance[c] + SQZ_BN_EPSILON);
             at.beta[c] += at.mean[c];
         }
         statistics += 2 * layer->channels;

@@ -44,7 +44,7 @@ static inline vec vec_max(vec a, vec b)
     return a > b ? a : b;
 }
 
-#include "kernels/winograd_tmpl.h"
+#include "kernels/winograd/transforms_tmpl.h"
 
 void sqz_winograd_fill_ref(struct sqz_kernels *k)
 {

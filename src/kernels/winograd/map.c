@@ -1,5 +1,5 @@
 // What Winograd's tiles read: windows of the input, or of the four phases of an image.
-#include "kernels/winograd_plan.h"
+#include "kernels/winograd/plan.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 // Which Winograd tile a convolution takes: a price list for each SIMD level, never the machine at
 // hand, so that a level's bits are the same everywhere.
-#include "kernels/winograd_plan.h"
+#include "kernels/winograd/plan.h"
 
 // Clock cycles, fitted to measurements (docs/notebook/kernels.md).
 struct price {

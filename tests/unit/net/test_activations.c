@@ -1,9 +1,9 @@
-// The observer sees what inference computes, on any number of threads.
+// sqz_forward_all keeps what inference computes, on any number of threads.
 #include "support.h"
 
 #include "base/random.h"
 #include "net/infer.h"
-#include "net/observe.h"
+#include "net/activations.h"
 
 enum { SIDE = 48, IMAGES = 3, CLASSES = 7 };
 
@@ -29,23 +29,25 @@ static void test_same_as_inference(void **state)
         for (int threads = 1; threads < 4; threads++) {
             float logits[IMAGES * CLASSES];
             struct sqz_pool *pool = NULL;
-            struct sqz_observer *observer = NULL;
+            struct sqz_activations *activations = NULL;
             struct sqz_infer *infer = NULL;
             const struct sqz_kernels *kernels = sqz_kernels_get(sqz_cpu_level(NULL));
             assert_int_equal(sqz_pool_new(threads, &pool, NULL), SQZ_OK);
-            assert_int_equal(sqz_observer_new(net, weights, kernels, pool, IMAGES, &observer, NULL),
-                             SQZ_OK);
+            assert_int_equal(
+                sqz_activations_new(net, weights, kernels, pool, IMAGES, &activations, NULL),
+                SQZ_OK);
             assert_int_equal(sqz_infer_new(net, weights, kernels, pool, false, &infer, NULL),
                              SQZ_OK);
             sqz_infer_run(infer, images, IMAGES, logits);
-            sqz_observer_run(observer, images, IMAGES);
+            sqz_forward_all(activations, images, IMAGES);
             for (int i = 0; i < IMAGES; i++) {
-                assert_memory_equal(sqz_observer_tensor(observer, i, net->n_tensors - 1),
+                assert_memory_equal(sqz_activations_tensor(activations, i, net->n_tensors - 1),
                                     logits + i * CLASSES, CLASSES * sizeof(float));
-                assert_ptr_equal(sqz_observer_tensor(observer, i, 0), images + i * SIDE * SIDE * 3);
+                assert_ptr_equal(sqz_activations_tensor(activations, i, 0),
+                                 images + i * SIDE * SIDE * 3);
             }
             sqz_infer_free(infer);
-            sqz_observer_free(observer);
+            sqz_activations_free(activations);
             sqz_pool_free(pool);
         }
         sqz_free(weights);

@@ -1,7 +1,7 @@
 // Winograd's convolution: per block of tiles, transform the windows of the input, multiply them by
 // the transformed weights (one GEMM a frequency, by the micro-kernel of the direct convolution with
 // one tap), transform the products into outputs. A block's values stay in the second-level cache.
-#include "kernels/winograd_plan.h"
+#include "kernels/winograd/plan.h"
 
 enum {
     DEPTH_MOST = 64,          // input channels that are transformed together
@@ -170,8 +170,8 @@ static void run_block(const struct sqz_kernels *k, struct task *task, int tile0,
 static void run(const struct sqz_kernels *k, struct task *task, int tile0, int tile1, void *scratch)
 {
     const struct sqz_winograd_plan *plan = &task->plan;
-    struct sqz_scratch pieces = {scratch, 0};
-    task->block = take_scratch(k, plan, &pieces);
+    struct sqz_scratch allocator = {scratch, 0};
+    task->block = take_scratch(k, plan, &allocator);
     int n_blocks = sqz_ceil_div(tile1 - tile0, plan->block);
     struct sqz_split blocks = sqz_split(tile1 - tile0, n_blocks);
     for (int b = 0; b < n_blocks; b++)

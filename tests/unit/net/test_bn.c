@@ -1,11 +1,11 @@
 // Batch normalisation in training: gradients against central differences of a network in double,
-// the folded network against the normalised one, calibration, threads and memory.
+// the folded network against the one with BN, calibration, threads and memory.
 #include "heap.h"
 #include "support.h"
 
 #include "net/gradient.h"
 #include "net/infer.h"
-#include "net/norm.h"
+#include "net/bn.h"
 
 static const struct sqz_kernels *kernels;
 
@@ -48,7 +48,7 @@ static float *make_normalised(const struct bench *bench)
 {
     float *weights = make_floats(bench->net->n_weights, 21);
     float *unfolded = make_floats(bench->net->n_weights, 22);
-    sqz_norm_unfold(bench->plain, bench->plain_weights, bench->net, unfolded);
+    sqz_bn_insert(bench->plain, bench->plain_weights, bench->net, unfolded);
     for (int p = 0; p < bench->net->n_params; p++) {
         const struct sqz_param *param = &bench->net->params[p];
         for (size_t i = param->offset; i < param->offset + param->size; i++) {
@@ -160,7 +160,7 @@ static void normalise(const struct bench *bench, int index, int first, int end, 
         for (int s = first; s < end; s++)
             for (int p = 0; p < pixels; p++) {
                 double *y = &bench->ref[s].tensors[layer->output][p * out->c + at];
-                *y = gamma[c] * (*y - mean) / sqrt(variance + SQZ_NORM_EPSILON) + beta[c];
+                *y = gamma[c] * (*y - mean) / sqrt(variance + SQZ_BN_EPSILON) + beta[c];
                 *y = layer->relu && *y < 0 ? 0 : *y;
             }
     }
@@ -323,17 +323,17 @@ static void test_statistics(void **state)
         assert_true(fabs(got[c] - mean) < 1e-5 * sqrt(variance));
         assert_true(fabs(got[out->c + c] - variance) < 1e-5 * variance);
     }
-    float *statistics = make_floats(sqz_norm_statistics(net), 1);
+    float *statistics = make_floats(sqz_bn_stats_size(net), 1);
     float *moving = bench.weights + net->params[layer->gamma + 1].offset;
     float before = moving[3], batch = bench.gradient[net->params[layer->gamma + 1].offset + 3];
-    sqz_norm_take(net, bench.gradient, statistics);
+    sqz_bn_extract_batch_stats(net, bench.gradient, statistics);
     assert_true(statistics[3] == batch);
     assert_true(bench.gradient[net->params[layer->gamma + 1].offset + 3] == 0);
-    sqz_norm_follow(net, statistics, 0.25, NULL, bench.weights);
+    sqz_bn_update_running_stats(net, statistics, 0.25, NULL, bench.weights);
     assert_true(fabsf(moving[3] - (0.75f * before + 0.25f * batch)) < 1e-6f);
     bool fixed[64] = {true};
     before = moving[3];
-    sqz_norm_follow(net, statistics, 0.25, fixed, bench.weights);
+    sqz_bn_update_running_stats(net, statistics, 0.25, fixed, bench.weights);
     assert_true(moving[3] == before);
     sqz_free(statistics);
     bench_close(&bench);
@@ -362,7 +362,7 @@ static void check_folded(const char *variant)
     float logits[MOST * CLASSES];
     bench_open(&bench, variant, 65, 8, 8, 0);
     float *folded = make_floats(bench.plain->n_weights, 1);
-    sqz_norm_fold(bench.net, bench.weights, bench.plain, folded);
+    sqz_bn_fold(bench.net, bench.weights, bench.plain, folded);
     infer(&bench, folded, logits);
     double_loss(&bench, 0, true);
     double largest = 0;
@@ -390,8 +390,8 @@ static void test_unfold_and_fold(void **state)
     struct bench bench;
     bench_open(&bench, "squeezenet1_1_complex", 33, 2, 2, 0);
     float *back = make_floats(bench.plain->n_weights, 1);
-    sqz_norm_unfold(bench.plain, bench.plain_weights, bench.net, bench.weights);
-    sqz_norm_fold(bench.net, bench.weights, bench.plain, back);
+    sqz_bn_insert(bench.plain, bench.plain_weights, bench.net, bench.weights);
+    sqz_bn_fold(bench.net, bench.weights, bench.plain, back);
     for (size_t i = 0; i < bench.plain->n_weights; i++)
         assert_true(fabsf(back[i] - bench.plain_weights[i]) <=
                     1e-6f * fabsf(bench.plain_weights[i]));
@@ -421,21 +421,21 @@ static void check_calibration(const char *variant)
     float plain[MOST * CLASSES], folded_logits[MOST * CLASSES];
     bench_open(&bench, variant, 65, 16, 16, 0);
     struct kept_logits kept = {.loss = &bench.loss};
-    float *statistics = make_floats(sqz_norm_statistics(bench.net), 1);
+    float *statistics = make_floats(sqz_bn_stats_size(bench.net), 1);
     float *folded = make_floats(bench.plain->n_weights, 1);
     infer(&bench, bench.plain_weights, plain);
-    sqz_norm_unfold(bench.plain, bench.plain_weights, bench.net, bench.weights);
+    sqz_bn_insert(bench.plain, bench.plain_weights, bench.net, bench.weights);
     struct sqz_pool *pool = make_pool(2);
     assert_int_equal(sqz_gradient_new(bench.net, kernels, pool, 16, 1, &engine, &err), SQZ_OK);
     struct sqz_gradient_step step = {
         .weights = bench.weights, .images = bench.images, .n = 16, .gradient = bench.gradient};
     sqz_gradient_run(engine, &step);
-    sqz_norm_take(bench.net, bench.gradient, statistics);
-    sqz_norm_calibrate(bench.net, statistics, bench.weights);
+    sqz_bn_extract_batch_stats(bench.net, bench.gradient, statistics);
+    sqz_bn_calibrate(bench.net, statistics, bench.weights);
     step.loss = keep_logits;
     step.loss_arg = &kept;
     sqz_gradient_run(engine, &step);
-    sqz_norm_fold(bench.net, bench.weights, bench.plain, folded);
+    sqz_bn_fold(bench.net, bench.weights, bench.plain, folded);
     infer(&bench, folded, folded_logits);
     float largest = 0;
     for (int i = 0; i < 16 * CLASSES; i++)

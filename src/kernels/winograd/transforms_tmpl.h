@@ -1,6 +1,6 @@
 // Winograd's input and output transforms over the vector operations of vec_<level>.h.
 //
-// With points a[0..] and infinity last (winograd_pack.c), input value i is the sum over k of p[k] *
+// With points a[0..] and infinity last (weight_layout.c), input value i is the sum over k of p[k] *
 // d[k], p being the coefficients of the product of all (x - a[j]) but the i-th, and output j is the
 // sum over i of a[i]^j * m[i]. Shared factors are computed once: for a pair of points +-a, `odd`
 // and `even` are the common polynomial at two neighbouring places.

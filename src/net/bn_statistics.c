@@ -3,23 +3,23 @@
 // With mean m and 1 / standard deviation r of a channel, h = (x - m) r is normalised and
 // y = gamma h + beta. Backwards, with g the gradient of y and averages over the group's pixels,
 // dx = gamma r (g - average(g) - h average(g h)), which is a g + b x + c.
-#include "net/norm_statistics.h"
+#include "net/bn_statistics.h"
 
-#include "net/norm.h"
+#include "net/bn.h"
 
 #include <math.h>
 
-float *sqz_norm_numbers(const struct sqz_norm_group *group, enum sqz_norm_number which, int tensor)
+float *sqz_bn_numbers(const struct sqz_bn_group *group, enum sqz_bn_number which, int tensor)
 {
-    const struct sqz_norm_plan *plan = group->plan;
+    const struct sqz_bn_plan *plan = group->plan;
     return group->channels + (size_t)which * plan->n_channels + plan->tensors[tensor].channel;
 }
 
-// The parts' sums of one channel: (0+1), (2+3), then pairs of those.
-static double add_parts(double *sums, size_t stride, int parts)
+// The tasks' sums of one channel: (0+1), (2+3), then pairs of those.
+static double add_tasks(double *sums, size_t stride, int tasks)
 {
-    for (int step = 1; step < parts; step *= 2)
-        for (int i = 0; i + step < parts; i += 2 * step)
+    for (int step = 1; step < tasks; step *= 2)
+        for (int i = 0; i + step < tasks; i += 2 * step)
             sums[(size_t)i * stride] += sums[(size_t)(i + step) * stride];
     return sums[0];
 }
@@ -32,13 +32,13 @@ struct slice {
     float *gamma, *beta, *mean, *variance; // parameters
     float *scale, *shift, *a, *b, *c;
     double *moment, *inverse; // mean, 1 / standard deviation
-    bool fixed;               // normalised by the moving statistics
+    bool fixed;               // normalised by the running statistics
 };
 
-static struct slice slice_of(const struct sqz_norm_group *group, int index)
+static struct slice slice_of(const struct sqz_bn_group *group, int index)
 {
     const struct sqz_net *net = group->net;
-    const struct sqz_norm_plan *plan = group->plan;
+    const struct sqz_bn_plan *plan = group->plan;
     const struct sqz_layer *layer = &net->layers[index];
     const struct sqz_tensor *out = &net->tensors[layer->output];
     float *weights = (float *)group->step->weights; // only read
@@ -51,28 +51,27 @@ static struct slice slice_of(const struct sqz_norm_group *group, int index)
                           .beta = weights + net->params[layer->bias].offset,
                           .mean = weights + net->params[layer->gamma + 1].offset,
                           .variance = weights + net->params[layer->gamma + 2].offset,
-                          .scale = numbers + SQZ_NORM_SCALE * plan->n_channels,
-                          .shift = numbers + SQZ_NORM_SHIFT * plan->n_channels,
-                          .a = numbers + SQZ_NORM_A * plan->n_channels,
-                          .b = numbers + SQZ_NORM_B * plan->n_channels,
-                          .c = numbers + SQZ_NORM_C * plan->n_channels,
+                          .scale = numbers + SQZ_BN_SCALE * plan->n_channels,
+                          .shift = numbers + SQZ_BN_SHIFT * plan->n_channels,
+                          .a = numbers + SQZ_BN_A * plan->n_channels,
+                          .b = numbers + SQZ_BN_B * plan->n_channels,
+                          .c = numbers + SQZ_BN_C * plan->n_channels,
                           .moment = group->moments + channel,
                           .inverse = group->moments + plan->n_channels + channel,
                           .fixed = !group->step->loss ||
                                    (group->step->fixed && group->step->fixed[index])};
 }
 
-static void forward_channel(struct sqz_norm_group *group, const struct slice *slice, int c,
-                            int parts)
+static void forward_channel(struct sqz_bn_group *group, const struct slice *slice, int c, int tasks)
 {
     const struct sqz_net *net = group->net;
     const size_t n = group->plan->n_channels, channel = slice->channel + (size_t)c;
     const double share = (double)group->n / group->step->n;
-    double mean = add_parts(group->sums + channel, 2 * n, parts) / slice->pixels;
-    double squares = add_parts(group->sums + n + channel, 2 * n, parts) / slice->pixels;
+    double mean = add_tasks(group->sums + channel, 2 * n, tasks) / slice->pixels;
+    double squares = add_tasks(group->sums + n + channel, 2 * n, tasks) / slice->pixels;
     double variance = squares - mean * mean;
     variance = variance > 0 ? variance : 0;
-    // What the moving variance follows is the estimate for all images; a calibration wants that
+    // What the running variance follows is the estimate for all images; a calibration wants that
     // of these.
     double unbiased = group->step->loss && slice->pixels > 1
                           ? variance * slice->pixels / (slice->pixels - 1)
@@ -85,20 +84,20 @@ static void forward_channel(struct sqz_norm_group *group, const struct slice *sl
         variance = slice->variance[c];
     }
     slice->moment[c] = mean;
-    slice->inverse[c] = 1 / sqrt(variance + SQZ_NORM_EPSILON);
+    slice->inverse[c] = 1 / sqrt(variance + SQZ_BN_EPSILON);
     double scale = slice->gamma[c] * slice->inverse[c];
     slice->scale[c] = (float)scale;
     slice->shift[c] = (float)(slice->beta[c] - mean * scale);
 }
 
-static void backward_channel(struct sqz_norm_group *group, const struct slice *slice, int c,
-                             int parts)
+static void backward_channel(struct sqz_bn_group *group, const struct slice *slice, int c,
+                             int tasks)
 {
     const struct sqz_net *net = group->net;
     const size_t n = group->plan->n_channels, channel = slice->channel + (size_t)c;
     const double mean = slice->moment[c], inverse = slice->inverse[c];
-    double sum = add_parts(group->sums + channel, 2 * n, parts);
-    double product = add_parts(group->sums + n + channel, 2 * n, parts);
+    double sum = add_tasks(group->sums + channel, 2 * n, tasks);
+    double product = add_tasks(group->sums + n + channel, 2 * n, tasks);
     double along = inverse * (product - mean * sum); // sum of g h
     group->gradient[net->params[slice->layer->bias].offset + (size_t)c] = (float)sum;
     group->gradient[net->params[slice->layer->gamma].offset + (size_t)c] = (float)along;
@@ -113,21 +112,21 @@ static void backward_channel(struct sqz_norm_group *group, const struct slice *s
 }
 
 // Every channel that the stage normalises.
-static void each_channel(struct sqz_norm_group *group, int parts,
-                         void (*finish)(struct sqz_norm_group *group, const struct slice *slice,
-                                        int c, int parts))
+static void each_channel(struct sqz_bn_group *group, int tasks,
+                         void (*finish)(struct sqz_bn_group *group, const struct slice *slice,
+                                        int c, int tasks))
 {
-    const struct sqz_norm_stage *stage = &group->plan->stages[group->stage];
+    const struct sqz_bn_stage *stage = &group->plan->stages[group->stage];
     for (int i = stage->first; i < stage->end; i++) {
         if (group->net->layers[i].gamma < 0)
             continue;
         struct slice slice = slice_of(group, i);
         for (int c = 0; c < slice.layer->channels; c++)
-            finish(group, &slice, c, parts);
+            finish(group, &slice, c, tasks);
     }
 }
 
-void sqz_norm_begin(struct sqz_norm_group *group)
+void sqz_bn_begin(struct sqz_bn_group *group)
 {
     const struct sqz_net *net = group->net;
     for (int i = 0; i < net->n_layers; i++) {
@@ -135,18 +134,18 @@ void sqz_norm_begin(struct sqz_norm_group *group)
         if (layer->gamma < 0)
             continue;
         const float *gamma = group->step->weights + net->params[layer->gamma].offset;
-        float *sign = sqz_norm_numbers(group, SQZ_NORM_SIGN, layer->output) + layer->channel;
+        float *sign = sqz_bn_numbers(group, SQZ_BN_SIGN, layer->output) + layer->channel;
         for (int c = 0; c < layer->channels; c++)
             sign[c] = gamma[c] < 0 ? -1 : 1;
     }
 }
 
-void sqz_norm_finish_forward(struct sqz_norm_group *group, int parts)
+void sqz_bn_finish_forward(struct sqz_bn_group *group, int tasks)
 {
-    each_channel(group, parts, forward_channel);
+    each_channel(group, tasks, forward_channel);
 }
 
-void sqz_norm_finish_backward(struct sqz_norm_group *group, int parts)
+void sqz_bn_finish_backward(struct sqz_bn_group *group, int tasks)
 {
-    each_channel(group, parts, backward_channel);
+    each_channel(group, tasks, backward_channel);
 }

@@ -1,5 +1,5 @@
 // Winograd's weights: [panel][frequency][input channel][width].
-#include "kernels/winograd_plan.h"
+#include "kernels/winograd/plan.h"
 
 #include <string.h>
 
