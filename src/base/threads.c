@@ -5,6 +5,10 @@
 // with compare-and-swap. A thread that read a ticket, then fell asleep, then read the fields of a
 // later run cannot use them: those are written only after every task of its run was taken, so its
 // compare-and-swap fails. Therefore nobody has to wait for sleepers, only for tasks.
+//
+// The workers serve one run at a time. A run that begins while another one is under way (of another
+// thread, or of a task of this one) takes no place in a queue, where it could wait for itself: the
+// thread that calls runs all of its tasks.
 #include "base/threads.h"
 #include "base/cpu.h"
 #include "base/memory.h"
@@ -15,7 +19,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define SPIN_SECONDS 300e-6 // longer than a stage's last piece, for which the others wait
+#define SPIN_SECONDS 300e-6 // longer than a stage's last work item, for which the others wait
 #define STACK_BYTES  ((size_t)8 << 20)
 
 struct worker {
@@ -32,6 +36,7 @@ struct sqz_pool {
     alignas(SQZ_ALIGNMENT) _Atomic uint32_t unfinished; // on its own line: every task's end hits it
     alignas(SQZ_ALIGNMENT) _Atomic int sleepers;
     _Atomic bool caller_sleeps, quit;
+    _Atomic bool busy; // the workers belong to a run
     pthread_mutex_t lock;
     pthread_cond_t work, finished;
     struct worker *workers; // size - 1
@@ -137,15 +142,14 @@ static void wake(struct sqz_pool *pool, int n)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void sqz_pool_run(struct sqz_pool *pool, int n, sqz_task_fn fn, void *arg)
+static void run_alone(int n, sqz_task_fn fn, void *arg)
 {
-    if (n == 1 || pool->size == 1) {
-        for (int task = 0; task < n; task++)
-            fn(arg, task, 0);
-        return;
-    }
-    if (n < 1)
-        return;
+    for (int task = 0; task < n; task++)
+        fn(arg, task, 0);
+}
+
+static void run_with_workers(struct sqz_pool *pool, int n, sqz_task_fn fn, void *arg)
+{
     atomic_store(&pool->fn, fn);
     atomic_store(&pool->arg, arg);
     atomic_store(&pool->tasks, (uint32_t)n);
@@ -163,6 +167,18 @@ void sqz_pool_run(struct sqz_pool *pool, int n, sqz_task_fn fn, void *arg)
         pthread_cond_wait(&pool->finished, &pool->lock);
     atomic_store(&pool->caller_sleeps, false);
     pthread_mutex_unlock(&pool->lock);
+}
+
+void sqz_pool_run(struct sqz_pool *pool, int n, sqz_task_fn fn, void *arg)
+{
+    if (n < 1)
+        return;
+    if (n == 1 || pool->size == 1 || atomic_exchange(&pool->busy, true)) {
+        run_alone(n, fn, arg);
+        return;
+    }
+    run_with_workers(pool, n, fn, arg);
+    atomic_store(&pool->busy, false);
 }
 
 // Signals stay with the program's own threads: a worker must not be the one that handles SIGINT.

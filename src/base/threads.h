@@ -12,11 +12,16 @@ enum sqz_status sqz_pool_new(int threads, struct sqz_pool **out, struct sqz_erro
 void sqz_pool_free(struct sqz_pool *pool);
 int sqz_pool_size(const struct sqz_pool *pool);
 
-// worker is 0..size-1 (0 = the caller), and no two tasks run on one worker at once.
+// worker is 0..size-1 (0 = the caller). No two tasks of one run are on one worker at once.
 typedef void (*sqz_task_fn)(void *arg, int task, int worker);
 // Runs tasks 0..n-1, handed out in ascending order, and returns when all are done. The caller takes
-// part. Waiting threads spin briefly, then sleep. Not to be called from inside a task, nor from two
-// threads at once.
+// part. Waiting threads spin briefly, then sleep.
+//
+// Thread safety: legal from several threads at once and from inside a task. The workers help one
+// run at a time; a run that finds them taken does all its tasks on the calling thread, as worker 0,
+// and neither waits for the other run nor delays it. Two runs that overlap both have a worker 0:
+// memory that tasks choose by their worker has to belong to one run. A task must not wait for
+// another task of its run.
 void sqz_pool_run(struct sqz_pool *pool, int n, sqz_task_fn fn, void *arg);
 
 #endif

@@ -186,6 +186,130 @@ static void signals_stay_with_the_caller(void **state)
     assert_false(sigismember(&mask, SIGINT));
 }
 
+struct caller {
+    struct sqz_pool *pool;
+    pthread_barrier_t *start;
+    uint64_t done[11]; // plain: the pool alone orders the tasks of a run and their caller
+    int bad;
+};
+
+static void *run_often(void *arg)
+{
+    struct caller *caller = arg;
+    pthread_barrier_wait(caller->start);
+    for (uint64_t run = 1; run <= 2000; run++) {
+        sqz_pool_run(caller->pool, 11, add_up, caller->done);
+        for (int i = 0; i < 11; i++)
+            caller->bad += caller->done[i] != run;
+    }
+    return NULL;
+}
+
+// Without the pool's own order this hangs or loses tasks within a few hundred runs.
+static void threads_share_a_pool(void **state)
+{
+    (void)state;
+    enum { CALLERS = 3 };
+    for (int size = 2; size <= 4; size++) {
+        struct sqz_pool *pool = new_pool(size);
+        struct caller callers[CALLERS];
+        pthread_t threads[CALLERS];
+        pthread_barrier_t start;
+        pthread_barrier_init(&start, NULL, CALLERS);
+        for (int i = 0; i < CALLERS; i++) {
+            callers[i] = (struct caller){.pool = pool, .start = &start};
+            assert_int_equal(pthread_create(&threads[i], NULL, run_often, &callers[i]), 0);
+        }
+        for (int i = 0; i < CALLERS; i++) {
+            pthread_join(threads[i], NULL);
+            assert_int_equal(callers[i].bad, 0);
+        }
+        pthread_barrier_destroy(&start);
+        sqz_pool_free(pool);
+    }
+}
+
+struct held {
+    struct sqz_pool *pool;
+    pthread_barrier_t begun, release;
+    struct job *job;
+};
+
+static void hold(void *arg, int task, int worker)
+{
+    struct held *held = arg;
+    (void)worker;
+    if (task == 0) {
+        pthread_barrier_wait(&held->begun);
+        pthread_barrier_wait(&held->release);
+    }
+}
+
+static void *hold_pool(void *arg)
+{
+    struct held *held = arg;
+    sqz_pool_run(held->pool, 2, hold, held);
+    return NULL;
+}
+
+// A run that finds the workers taken does not wait for the other run: all of its tasks are done
+// while that one still lasts, in order, by the thread that calls.
+static void a_taken_pool_delays_nobody(void **state)
+{
+    (void)state;
+    struct held held = {.pool = new_pool(3), .job = sqz_new_array(1, sizeof *held.job)};
+    pthread_t thread;
+    pthread_barrier_init(&held.begun, NULL, 2);
+    pthread_barrier_init(&held.release, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, hold_pool, &held), 0);
+    pthread_barrier_wait(&held.begun);
+    held.job->size = 1; // worker 0 alone
+    sqz_pool_run(held.pool, MAX_TASKS, count_task, held.job);
+    for (int task = 0; task < MAX_TASKS; task++) {
+        assert_int_equal(held.job->runs[task], 1);
+        assert_int_equal(held.job->started[task], task);
+    }
+    assert_int_equal(held.job->bad, 0);
+    pthread_barrier_wait(&held.release);
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&held.begun);
+    pthread_barrier_destroy(&held.release);
+    sqz_pool_free(held.pool);
+    sqz_free(held.job);
+}
+
+struct outer {
+    struct sqz_pool *pool;
+    uint64_t done[5][7];
+};
+
+static void run_inside(void *arg, int task, int worker)
+{
+    struct outer *outer = arg;
+    (void)worker;
+    sqz_pool_run(outer->pool, 7, add_up, outer->done[task]);
+}
+
+static void tasks_may_run_tasks(void **state)
+{
+    (void)state;
+    for (int size = 1; size <= 4; size++) {
+        struct outer outer = {.pool = new_pool(size)};
+        for (int run = 0; run < 300; run++)
+            sqz_pool_run(outer.pool, 5, run_inside, &outer);
+        for (int i = 0; i < 5 * 7; i++)
+            assert_true(outer.done[i / 7][i % 7] == 300);
+        // The workers are free again: two tasks of one run meet.
+        if (size == 2) {
+            pthread_barrier_t barrier;
+            pthread_barrier_init(&barrier, NULL, 2);
+            sqz_pool_run(outer.pool, 2, wait_for_partner, &barrier);
+            pthread_barrier_destroy(&barrier);
+        }
+        sqz_pool_free(outer.pool);
+    }
+}
+
 static void bad_sizes(void **state)
 {
     (void)state;
@@ -215,6 +339,9 @@ int main(void)
         cmocka_unit_test(tasks_run_side_by_side),
         cmocka_unit_test(workers_have_a_big_stack),
         cmocka_unit_test(signals_stay_with_the_caller),
+        cmocka_unit_test(threads_share_a_pool),
+        cmocka_unit_test(a_taken_pool_delays_nobody),
+        cmocka_unit_test(tasks_may_run_tasks),
         cmocka_unit_test(bad_sizes),
         cmocka_unit_test(unused_pools_end),
     };
