@@ -1,6 +1,7 @@
 // The training state through a file and back; damaged, foreign and older files.
 #include "run_support.h"
 
+#include "base/random.h"
 #include <math.h>
 
 enum { BATCH = 4, SIDE = 32 };
