@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "compress/gptq.h"
 #include "kernels/requantize.h"
-#include "net/observe.h"
+#include "net/activations.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,11 +49,12 @@ static float largest(const float *values, size_t n)
 static enum sqz_status find_maxima(const struct work *w, float *maxima, struct sqz_error *err)
 {
     const struct sqz_calibration *c = w->c;
-    struct sqz_observer *observer = NULL;
+    struct sqz_activations *activations = NULL;
     float *images = sqz_new_aligned(BLOCK * sqz_tensor_size(c->net, 0), sizeof *images);
     enum sqz_status status =
-        images ? sqz_observer_new(c->net, c->weights, c->kernels, c->pool, BLOCK, &observer, err)
-               : sqz_fail_memory(err, "images", BLOCK * sqz_tensor_size(c->net, 0) * sizeof(float));
+        images
+            ? sqz_activations_new(c->net, c->weights, c->kernels, c->pool, BLOCK, &activations, err)
+            : sqz_fail_memory(err, "images", BLOCK * sqz_tensor_size(c->net, 0) * sizeof(float));
     for (int first = 0; first < c->n_images && !status; first += BLOCK) {
         int n = c->n_images - first < BLOCK ? c->n_images - first : BLOCK;
         status = c->progress(c->progress_arg, "ranges", first, c->n_images, err);
@@ -61,13 +62,13 @@ static enum sqz_status find_maxima(const struct work *w, float *maxima, struct s
             status = c->images(c->images_arg, first, n, images, err);
         if (status)
             break;
-        sqz_observer_run(observer, images, n);
+        sqz_forward_all(activations, images, n);
         for (int i = 0; i < n; i++)
             for (int t = 1; t < c->net->n_tensors; t++)
                 maxima[t * c->n_images + first + i] =
-                    largest(sqz_observer_tensor(observer, i, t), sqz_tensor_size(c->net, t));
+                    largest(sqz_activations_tensor(activations, i, t), sqz_tensor_size(c->net, t));
     }
-    sqz_observer_free(observer);
+    sqz_activations_free(activations);
     sqz_free(images);
     return status;
 }
