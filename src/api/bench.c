@@ -58,7 +58,7 @@ struct work {
     int batch;
     double flops; // of one run; 0: not an arithmetic task
     // whichever the task needs:
-    struct sqz_infer *infer;
+    struct sqz_engine *engine;
     struct sqz_gradient *gradient;
     struct sqz_optimizer *optimizer;
     struct sqz_options *options;
@@ -76,7 +76,7 @@ struct work {
 
 static void work_release(struct work *work)
 {
-    sqz_infer_free(work->infer);
+    sqz_engine_free(work->engine);
     sqz_exchange_free(work->exchange);
     sqz_gradient_free(work->gradient);
     sqz_optimizer_free(work->optimizer);
@@ -134,9 +134,9 @@ static enum sqz_status make_images(struct work *work, struct sqz_context *contex
 
 static enum sqz_status run_infer(struct work *work, struct sqz_error *err)
 {
-    (void)err;
-    sqz_infer_run(work->infer, work->images, work->batch, work->logits);
-    return SQZ_OK;
+    const struct sqz_engine_job job = {
+        .images = work->images, .n = work->batch, .logits = work->logits};
+    return sqz_engine_run(work->engine, &job, err);
 }
 
 static enum sqz_status prepare_infer(struct work *work, struct sqz_context *context,
@@ -144,9 +144,13 @@ static enum sqz_status prepare_infer(struct work *work, struct sqz_context *cont
                                      struct sqz_error *err)
 {
     enum sqz_status status = make_images(work, context, model, images, err);
+    const struct sqz_engine_config config = {.net = model->net,
+                                             .weights = model->weights,
+                                             .kernels = context->kernels,
+                                             .pool = context->pool,
+                                             .low_memory = context->mode != SQZ_MODE_SPEED};
     if (!status)
-        status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               context->mode != SQZ_MODE_SPEED, &work->infer, err);
+        status = sqz_engine_new(&config, &work->engine, err);
     for (int i = 0; i < model->net->n_layers; i++)
         work->flops += 2.0 * (double)sqz_layer_macs(model->net, i) * work->batch;
     work->run = run_infer;

@@ -7,8 +7,7 @@ void sqz_classifier_free(struct sqz_classifier *classifier)
 {
     if (!classifier)
         return;
-    sqz_infer_free(classifier->infer);
-    sqz_stream_free(classifier->stream);
+    sqz_engine_free(classifier->engine);
     sqz_streamed_free(classifier->streamed);
     for (int i = 0; classifier->workers && i < sqz_pool_size(classifier->context->pool); i++) {
         sqz_transform_scratch_release(&classifier->workers[i].scratch);
@@ -78,12 +77,17 @@ static enum sqz_status make_classifier(struct sqz_context *context, const struct
         snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
     if (!status)
         status = sqz_classifier_reserve(classifier, 1, err);
-    if (!status && streamed)
-        status = sqz_stream_new(model->net, context->kernels, sqz_streamed_source(streamed),
-                                &classifier->stream, err);
-    else if (!status)
-        status = sqz_infer_new(model->net, model->weights, context->kernels, context->pool,
-                               context->mode != SQZ_MODE_SPEED, &classifier->infer, err);
+    const struct sqz_engine_config config = {.net = model->net,
+                                             .weights = model->weights,
+                                             .source =
+                                                 streamed ? sqz_streamed_source(streamed) : NULL,
+                                             .kernels = context->kernels,
+                                             .pool = context->pool,
+                                             .low_memory = context->mode != SQZ_MODE_SPEED,
+                                             .preprocess = &model->preprocess,
+                                             .cache = model->engines};
+    if (!status)
+        status = sqz_engine_new(&config, &classifier->engine, err);
     if (status)
         sqz_classifier_free(classifier);
     else

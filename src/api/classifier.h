@@ -22,9 +22,8 @@ struct sqz_classifier {
     struct sqz_context *context;
     const struct sqz_model *model;
     struct sqz_model *own; // the same, without weights, where the classifier opened it; else NULL
-    struct sqz_infer *infer;
-    struct sqz_streamed *streamed; // in its place, for the least memory: weights in their file,
-    struct sqz_stream *stream;     // and what runs on them
+    struct sqz_engine *engine;
+    struct sqz_streamed *streamed;       // where the engine's weights are; NULL: it has them
     struct sqz_classify_worker *workers; // one a thread of the context
     size_t capacity;                     // images that slots, inputs and logits hold
     struct sqz_classify_slot *slots;

@@ -185,10 +185,9 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
 static enum sqz_status run_network(struct sqz_classifier *classifier, size_t n,
                                    struct sqz_error *err)
 {
-    if (classifier->stream)
-        return sqz_stream_run(classifier->stream, classifier->inputs, classifier->logits, err);
-    sqz_infer_run(classifier->infer, classifier->inputs, (int)n, classifier->logits);
-    return SQZ_OK;
+    const struct sqz_engine_job job = {
+        .images = classifier->inputs, .n = (int)n, .logits = classifier->logits};
+    return sqz_engine_run(classifier->engine, &job, err);
 }
 
 // Images that could be prepared move together. Returns how many they are.
@@ -255,7 +254,7 @@ enum sqz_status sqz_classify_batch(struct sqz_classifier *classifier,
                         .timeout = how.timeout,
                         .deadline = how.timeout > 0 ? sqz_clock_seconds() + how.timeout : 0};
     size_t most = (size_t)sqz_pool_size(classifier->context->pool) * IMAGES_PER_THREAD;
-    size_t together = classifier->stream ? 1 : n < most ? n : most;
+    size_t together = classifier->streamed ? 1 : n < most ? n : most;
     status = sqz_classifier_reserve(classifier, together, err);
     if (status)
         return status;

@@ -5,7 +5,7 @@
 #include "base/threads.h"
 #include "dist/ranks.h"
 #include "formats/streamed.h"
-#include "net/infer.h"
+#include "net/engine.h"
 #include <signal.h>
 #include <squeezenet_ranks.h>
 

@@ -133,10 +133,12 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
                                    struct sqz_error *err)
 {
     const struct sqz_net *net = model->net;
-    struct sqz_infer_memory memory;
+    const struct sqz_engine_config config = {.net = net,
+                                             .kernels = sqz_kernels_get(sqz_cpu_level(NULL))};
+    struct sqz_engine_memory memory;
     enum sqz_status status = SQZ_STRUCT_CHECK(sqz_model_info, out, err);
     if (!status)
-        status = sqz_infer_memory(net, sqz_kernels_get(sqz_cpu_level(NULL)), 1, &memory, err);
+        status = sqz_engine_memory(&config, 1, &memory, err);
     if (status)
         return status;
     struct sqz_model_info info = {.variant = net->spec.variant->name,

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "compress/predictions.h"
-#include "net/infer.h"
+#include "net/engine.h"
 
 // Mean probability of the original's choice above which the temperature rises.
 #define SURE            0.85
@@ -31,12 +31,14 @@ void sqz_divergence_probe_free(struct sqz_divergence_probe *probe)
 static enum sqz_status predict(const struct sqz_divergence_probe *probe, const float *weights,
                                float *logits, struct sqz_error *err)
 {
-    struct sqz_infer *infer = NULL;
-    enum sqz_status status =
-        sqz_infer_new(probe->net, weights, probe->kernels, probe->pool, false, &infer, err);
+    struct sqz_engine *engine = NULL;
+    const struct sqz_engine_config config = {
+        .net = probe->net, .weights = weights, .kernels = probe->kernels, .pool = probe->pool};
+    const struct sqz_engine_job job = {.images = probe->images, .n = probe->n, .logits = logits};
+    enum sqz_status status = sqz_engine_new(&config, &engine, err);
     if (!status)
-        sqz_infer_run(infer, probe->images, probe->n, logits);
-    sqz_infer_free(infer);
+        status = sqz_engine_run(engine, &job, err);
+    sqz_engine_free(engine);
     return status;
 }
 

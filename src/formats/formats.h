@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "net/integer.h"
+#include "net/engine.h"
 #include "net/net.h"
 
 // A network, its weights, and everything needed to use it on an image.
@@ -16,6 +17,7 @@ struct sqz_model {
     // What an integer engine runs; NULL: the model has none. The weights above are what it stands
     // for: whoever changes them drops it with sqz_model_drop_integers.
     struct sqz_integer_net *integer;
+    struct sqz_engine_cache *engines; // what the engines that run this model share
     char *made_by; // what made the file ("squeezenet 0.2.0, converted from ncnn")
 };
 void sqz_model_free(struct sqz_model *model);

@@ -14,6 +14,7 @@ void sqz_model_free(struct sqz_model *model)
         sqz_model_set_classes(model, NULL, NULL, NULL);
     sqz_integer_net_free(model->integer);
     sqz_net_free(model->net);
+    sqz_engine_cache_free(model->engines);
     sqz_free(model->weights);
     sqz_free(model->made_by);
     sqz_free(model);
@@ -54,6 +55,8 @@ static enum sqz_status create_outline(const struct sqz_net_spec *spec, struct sq
     if (!model)
         return sqz_fail_memory(err, "a model", sizeof *model);
     enum sqz_status status = sqz_net_new(spec, &model->net, err);
+    if (!status)
+        status = sqz_engine_cache_new(&model->engines, err);
     if (status) {
         sqz_model_free(model);
         return status;

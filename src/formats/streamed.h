@@ -1,9 +1,9 @@
-// Models whose weights stay in their file: for inference in the least memory (net/stream.h).
+// Models whose weights stay in their file: for inference in the least memory (net/engine.h).
 #ifndef SQZ_FORMATS_STREAMED_H
 #define SQZ_FORMATS_STREAMED_H
 
 #include "formats/formats.h"
-#include "net/stream.h"
+#include "net/weight_source.h"
 
 struct sqz_streamed;
 // The model of any file as sqz_model_read gives it, but with weights NULL. They stay where they

@@ -133,10 +133,11 @@ void sqz_infer_plan_release(struct sqz_infer_plan *plan)
 }
 
 enum sqz_status sqz_infer_memory(const struct sqz_net *net, const struct sqz_kernels *kernels,
-                                 int threads, struct sqz_infer_memory *out, struct sqz_error *err)
+                                 int threads, bool low_memory, struct sqz_infer_memory *out,
+                                 struct sqz_error *err)
 {
     struct sqz_infer_plan plan;
-    enum sqz_status status = sqz_infer_plan_new(net, kernels, threads, false, &plan, err);
+    enum sqz_status status = sqz_infer_plan_new(net, kernels, threads, low_memory, &plan, err);
     if (status)
         return status;
     *out = plan.memory;

@@ -18,12 +18,19 @@ struct sqz_stream {
     const float **packed_of, **bias_of;    // per layer: always these two
     char *arena, *scratch;
     float **tensors;
+    int kept; // the tensor of a feature that is wanted, or -1
 };
+
+// Whether the convolution that writes layer `index`'s input is computed along with that layer.
+static bool is_fused(const struct sqz_stream *stream, int index)
+{
+    return stream->plan.strip[index] && stream->net->layers[index].input != stream->kept;
+}
 
 // The convolution that layer `index` runs: its own, or one that it takes in; -1: none.
 static int conv_of(const struct sqz_stream *stream, int index)
 {
-    if (stream->plan.strip[index])
+    if (is_fused(stream, index))
         return sqz_fused_conv(stream->net, index);
     return stream->net->layers[index].kind == SQZ_LAYER_CONV ? index : -1;
 }
@@ -46,26 +53,37 @@ static int strip_channels(const struct sqz_stream *stream, int index)
     return whole ? conv.out_c : channels;
 }
 
+struct strip { // the largest one, in floats
+    size_t weights, packed, bias;
+};
+
+static struct strip largest_strip(const struct sqz_stream *stream)
+{
+    const struct sqz_net *net = stream->net;
+    struct strip most = {0};
+    for (int i = 0; i < net->n_layers; i++) { // also those that are fused, each by itself
+        if (conv_of(stream, i) < 0)
+            continue;
+        struct sqz_conv conv = sqz_layer_conv(net, conv_of(stream, i));
+        most.bias = (size_t)conv.out_c > most.bias ? (size_t)conv.out_c : most.bias;
+        conv.out_c = strip_channels(stream, i);
+        size_t n = (size_t)conv.kernel * conv.kernel * conv.in_c * conv.out_c;
+        size_t panels = sqz_conv_forward_pack_size(stream->kernels, &conv);
+        most.weights = n > most.weights ? n : most.weights;
+        most.packed = panels > most.packed ? panels : most.packed;
+    }
+    return most;
+}
+
 static enum sqz_status take_memory(struct sqz_stream *stream, struct sqz_error *err)
 {
     const struct sqz_net *net = stream->net;
     const struct sqz_infer_plan *plan = &stream->plan;
-    size_t weights = 0, packed = 0, bias = 0;
-    for (int i = 0; i < net->n_layers; i++) {
-        if (plan->taken[i] || conv_of(stream, i) < 0)
-            continue;
-        struct sqz_conv conv = sqz_layer_conv(net, conv_of(stream, i));
-        bias = (size_t)conv.out_c > bias ? (size_t)conv.out_c : bias;
-        conv.out_c = strip_channels(stream, i);
-        size_t n = (size_t)conv.kernel * conv.kernel * conv.in_c * conv.out_c;
-        size_t panels = sqz_conv_forward_pack_size(stream->kernels, &conv);
-        weights = n > weights ? n : weights;
-        packed = panels > packed ? panels : packed;
-    }
-    stream->rows = sqz_new_array(weights, sizeof(float));
-    stream->weights = sqz_new_array(weights, sizeof(float));
-    stream->packed = sqz_new_aligned(packed, sizeof(float));
-    stream->bias = sqz_new_array(bias, sizeof(float));
+    const struct strip strip = largest_strip(stream);
+    stream->rows = sqz_new_array(strip.weights, sizeof(float));
+    stream->weights = sqz_new_array(strip.weights, sizeof(float));
+    stream->packed = sqz_new_aligned(strip.packed, sizeof(float));
+    stream->bias = sqz_new_array(strip.bias, sizeof(float));
     stream->arena = sqz_new_aligned(1, plan->arena);
     stream->scratch = sqz_new_aligned(1, plan->scratch);
     stream->tensors = sqz_new_array((size_t)net->n_tensors, sizeof *stream->tensors);
@@ -93,6 +111,7 @@ enum sqz_status sqz_stream_new(const struct sqz_net *net, const struct sqz_kerne
     stream->net = net;
     stream->kernels = kernels;
     stream->source = source;
+    stream->kept = -1;
     enum sqz_status status = sqz_infer_plan_new(net, kernels, 1, true, &stream->plan, err);
     if (!status)
         status = take_memory(stream, err);
@@ -101,6 +120,21 @@ enum sqz_status sqz_stream_new(const struct sqz_net *net, const struct sqz_kerne
     else
         *out = stream;
     return status;
+}
+
+enum sqz_status sqz_stream_memory(const struct sqz_net *net, const struct sqz_kernels *kernels,
+                                  size_t *activations, size_t *scratch, struct sqz_error *err)
+{
+    struct sqz_stream stream = {.net = net, .kernels = kernels, .kept = -1};
+    enum sqz_status status = sqz_infer_plan_new(net, kernels, 1, true, &stream.plan, err);
+    if (status)
+        return status;
+    const struct strip strip = largest_strip(&stream);
+    *activations = stream.plan.arena;
+    *scratch =
+        stream.plan.scratch + (2 * strip.weights + strip.packed + strip.bias) * sizeof(float);
+    sqz_infer_plan_release(&stream.plan);
+    return SQZ_OK;
 }
 
 void sqz_stream_free(struct sqz_stream *stream)
@@ -166,7 +200,7 @@ static void run_whole(struct sqz_stream *stream, int index)
     const struct sqz_forward forward = {stream->net, stream->kernels, stream->packed_of,
                                         stream->bias_of, stream->plan.layout.forward_tile};
     char *strip = stream->scratch + stream->plan.layout.scratch;
-    if (stream->plan.strip[index])
+    if (is_fused(stream, index))
         sqz_fused_forward(&forward, &whole, stream->tensors, (float *)strip, stream->scratch);
     else
         sqz_work_item_forward(&forward, &whole, stream->tensors, NULL, stream->scratch);
@@ -205,7 +239,35 @@ enum sqz_status sqz_stream_run(struct sqz_stream *stream, const float *image, fl
     stream->tensors[0] = (float *)image;
     stream->tensors[net->n_tensors - 1] = logits;
     for (int i = 0; i < net->n_layers && !status; i++)
-        if (!stream->plan.taken[i])
+        if (!stream->plan.taken[i] || net->layers[i].output == stream->kept)
             status = run_layer(stream, i, err);
+    return status;
+}
+
+// The tensor of a feature lies in a place of its own, where no later one overwrites it.
+enum sqz_status sqz_stream_run_feature(struct sqz_stream *stream, const float *image, float *logits,
+                                       const struct sqz_feature *feature, float *out,
+                                       struct sqz_error *err)
+{
+    const struct sqz_net *net = stream->net;
+    const int tensor = feature->tensor;
+    if (tensor == net->n_tensors - 1) {
+        enum sqz_status status = sqz_stream_run(stream, image, logits, err);
+        if (!status)
+            sqz_feature_extract(feature, net, stream->kernels, logits, out);
+        return status;
+    }
+    float *place = stream->tensors[tensor];
+    float *kept = sqz_new_aligned(sqz_tensor_size(net, tensor), sizeof *kept);
+    if (!kept)
+        return sqz_fail_memory(err, "a feature map", sqz_tensor_size(net, tensor) * sizeof *kept);
+    stream->kept = tensor;
+    stream->tensors[tensor] = kept;
+    enum sqz_status status = sqz_stream_run(stream, image, logits, err);
+    if (!status)
+        sqz_feature_extract(feature, net, stream->kernels, kept, out);
+    stream->tensors[tensor] = place;
+    stream->kept = -1;
+    sqz_free(kept);
     return status;
 }

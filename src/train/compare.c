@@ -1,6 +1,6 @@
 // Two models side by side on the same images: `validate A --against B`.
 #include "compress/predictions.h"
-#include "net/infer.h"
+#include "net/engine.h"
 #include "train/evaluate.h"
 #include "train/loss.h"
 #include "train/trainer_setup.h"
@@ -11,7 +11,7 @@
 // One of the two: its pass over the split.
 struct side {
     struct sqz_session session;
-    struct sqz_infer *infer;
+    struct sqz_engine *engine;
     struct sqz_batch batch;
     float *logits;
     int room; // images that `logits` holds
@@ -25,7 +25,7 @@ struct tally {
 
 static void release_side(struct side *side)
 {
-    sqz_infer_free(side->infer);
+    sqz_engine_free(side->engine);
     sqz_free(side->logits);
     sqz_session_release(&side->session);
 }
@@ -36,9 +36,13 @@ static enum sqz_status open_side(const struct sqz_environment *environment,
 {
     enum sqz_status status =
         sqz_session_open(environment, model, options, false, &side->session, err);
-    if (!status)
-        status = sqz_infer_new(side->session.model->net, side->session.model->weights,
-                               environment->kernels, environment->pool, false, &side->infer, err);
+    if (!status) {
+        const struct sqz_engine_config config = {.net = side->session.model->net,
+                                                 .weights = side->session.model->weights,
+                                                 .kernels = environment->kernels,
+                                                 .pool = environment->pool};
+        status = sqz_engine_new(&config, &side->engine, err);
+    }
     if (!status)
         status = sqz_loader_start(side->session.loader, 0, 0, err);
     return status;
@@ -58,8 +62,9 @@ static enum sqz_status advance(struct side *side, struct sqz_error *err)
         if (!side->logits)
             return sqz_fail_memory(err, "logits", (size_t)side->room * classes * sizeof(float));
     }
-    sqz_infer_run(side->infer, side->batch.images, side->batch.n, side->logits);
-    return SQZ_OK;
+    const struct sqz_engine_job job = {
+        .images = side->batch.images, .n = side->batch.n, .logits = side->logits};
+    return sqz_engine_run(side->engine, &job, err);
 }
 
 // Adds image i to a side's sums; true when it is right.
@@ -137,8 +142,8 @@ static struct sqz_validate_result result_of(const struct side *side)
 
 enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_model *against,
-                                   const struct sqz_options *options,
-                                   struct sqz_comparison *out, struct sqz_error *err)
+                                   const struct sqz_options *options, struct sqz_comparison *out,
+                                   struct sqz_error *err)
 {
     struct side a = {0}, b = {0};
     struct tally tally = {0};

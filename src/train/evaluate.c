@@ -1,7 +1,7 @@
 // A pass over a split, and the whole of `validate` (but for --against: compare.c).
 #include "train/evaluate.h"
 
-#include "net/infer.h"
+#include "net/engine.h"
 #include "train/loss.h"
 #include "train/trainer_setup.h"
 #include <math.h>
@@ -146,7 +146,7 @@ static void report(const struct sqz_environment *environment, const struct sqz_l
 
 // All batches, this rank's share of each.
 static enum sqz_status predict_all(const struct sqz_environment *environment,
-                                   struct sqz_infer *infer, struct sqz_loader *loader,
+                                   struct sqz_engine *engine, struct sqz_loader *loader,
                                    const struct sqz_loss *loss, float *logits, size_t room,
                                    struct predictions *predictions, struct sqz_error *err)
 {
@@ -162,7 +162,11 @@ static enum sqz_status predict_all(const struct sqz_environment *environment,
         if ((size_t)batch.n > room)
             return sqz_fail(err, SQZ_E_INTERNAL, "A batch to validate has %d images, not %zu.",
                             batch.n, room);
-        sqz_infer_run(infer, batch.images, batch.own, logits);
+        const struct sqz_engine_job job = {
+            .images = batch.images, .n = batch.own, .logits = logits};
+        status = sqz_engine_run(engine, &job, err);
+        if (status)
+            return status;
         predict_batch(&batch, logits, loss, predictions);
         double now = sqz_clock_seconds();
         if (environment->on_event && now - told >= 0.1) {
@@ -178,18 +182,19 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
                              struct sqz_error *err)
 {
     size_t batch = sqz_loader_batch(loader), samples = sqz_loader_samples(loader);
-    struct sqz_infer *infer = NULL;
+    struct sqz_engine *engine = NULL;
+    const struct sqz_engine_config config = {
+        .net = net, .weights = weights, .kernels = environment->kernels, .pool = environment->pool};
     struct predictions predictions = {.list = sqz_new_array(samples, sizeof *predictions.list)};
     float *logits = sqz_new_array(batch * (size_t)net->spec.classes, sizeof *logits);
     *out = (struct sqz_evaluation){.confusion = out->confusion};
-    enum sqz_status status =
-        sqz_infer_new(net, weights, environment->kernels, environment->pool, false, &infer, err);
+    enum sqz_status status = sqz_engine_new(&config, &engine, err);
     if (!status && (!logits || !predictions.list))
         status = sqz_fail_memory(err, "the validation", samples * sizeof *predictions.list);
     if (!status)
         status = sqz_loader_start(loader, 0, 0, err);
     if (!status)
-        status = predict_all(environment, infer, loader, loss, logits, batch, &predictions, err);
+        status = predict_all(environment, engine, loader, loss, logits, batch, &predictions, err);
     if (!status && environment->ranks && environment->stop && *environment->stop)
         status = sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
     status = sqz_ranks_agree(environment->ranks, status, err);
@@ -199,7 +204,7 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const st
         count(&predictions, net->spec.classes, out);
     sqz_free(predictions.list);
     sqz_free(logits);
-    sqz_infer_free(infer);
+    sqz_engine_free(engine);
     return status;
 }
 

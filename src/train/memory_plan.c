@@ -1,7 +1,7 @@
 // The memory of a run, and batches that fit into a given one.
 #include "train/memory_plan.h"
 
-#include "net/infer.h"
+#include "net/engine.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,10 +38,11 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
     *out = (struct sqz_memory_plan){.weights = net->n_weights * sizeof(float)};
     enum sqz_status status = sqz_stepper_memory(&config, &out->engine, &out->step, err);
     if (!status && setup->val) {
-        struct sqz_infer_memory infer;
+        struct sqz_engine_memory infer;
+        const struct sqz_engine_config engine = {.net = net, .kernels = run->environment->kernels};
         struct sqz_loader_config val = sqz_setup_val_loader_config(
             setup->options, setup->val, &setup->model->preprocess, run->environment);
-        status = sqz_infer_memory(net, run->environment->kernels, threads, &infer, err);
+        status = sqz_engine_memory(&engine, threads, &infer, err);
         if (!status)
             out->validation = infer.total + sqz_loader_memory(&val);
     }

@@ -189,8 +189,7 @@ enum sqz_status sqz_qat_step(struct sqz_run *run, struct sqz_step_batch *batch,
     int first, end;
     sqz_gradient_share(run->stepper.config.net, batch->n, sqz_ranks_rank(ranks),
                        sqz_ranks_size(ranks), &first, &end);
-    sqz_teacher_teach(qat->teacher, batch, first, end);
-    return SQZ_OK;
+    return sqz_teacher_teach(qat->teacher, batch, first, end, err);
 }
 
 enum sqz_status sqz_qat_export(struct sqz_run *run, struct sqz_error *err)

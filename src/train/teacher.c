@@ -2,18 +2,16 @@
 #include "train/teacher.h"
 
 #include "formats/formats.h"
-#include "net/infer.h"
-#include "net/activations.h"
+#include "net/engine.h"
 
 #include <string.h>
 
 struct sqz_teacher {
     struct sqz_model *model;
-    struct sqz_infer *infer;             // or, where maps are wanted,
-    struct sqz_activations *activations; // this, which takes
-    int at_once;                         // images; the other one is NULL
-    float *logits, *targets;             // rows x classes
-    float *maps;                         // rows x the maps' size
+    struct sqz_engine *engine;
+    struct sqz_feature class_maps;
+    float *logits, *targets; // rows x classes
+    float *maps;             // rows x the maps' size; NULL: they are not wanted
     struct sqz_teaching teaching;
 };
 
@@ -27,8 +25,7 @@ void sqz_teacher_close(struct sqz_teacher *teacher)
 {
     if (!teacher)
         return;
-    sqz_infer_free(teacher->infer);
-    sqz_activations_free(teacher->activations);
+    sqz_engine_free(teacher->engine);
     sqz_model_free(teacher->model);
     sqz_free(teacher->logits);
     sqz_free(teacher->targets);
@@ -77,12 +74,13 @@ static enum sqz_status take_network(struct sqz_teacher *teacher,
                                     struct sqz_error *err)
 {
     const struct sqz_model *model = teacher->model;
-    if (!teacher->maps)
-        return sqz_infer_new(model->net, model->weights, environment->kernels, environment->pool,
-                             false, &teacher->infer, err);
-    teacher->at_once = sqz_pool_size(environment->pool);
-    return sqz_activations_new(model->net, model->weights, environment->kernels, environment->pool,
-                               teacher->at_once, &teacher->activations, err);
+    const struct sqz_engine_config config = {.net = model->net,
+                                             .weights = model->weights,
+                                             .kernels = environment->kernels,
+                                             .pool = environment->pool};
+    enum sqz_status status =
+        sqz_feature_find(model->net, SQZ_FEATURE_CLASS_MAPS, &teacher->class_maps, err);
+    return status ? status : sqz_engine_new(&config, &teacher->engine, err);
 }
 
 enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, const char *path,
@@ -112,38 +110,21 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
     return status;
 }
 
-// The logits of n images, and their maps, one behind the other.
-static void forward_images(struct sqz_teacher *teacher, const float *images, int n, float *maps)
-{
-    const struct sqz_net *net = teacher->model->net;
-    const int tensor = sqz_net_maps(net);
-    const size_t classes = (size_t)net->spec.classes, size = sqz_tensor_size(net, tensor);
-    for (int first = 0; first < n; first += teacher->at_once) {
-        const int some = n - first < teacher->at_once ? n - first : teacher->at_once;
-        sqz_forward_all(teacher->activations, images + (size_t)first * sqz_tensor_size(net, 0),
-                        some);
-        for (int i = 0; i < some; i++) {
-            const size_t row = (size_t)(first + i);
-            memcpy(teacher->logits + row * classes,
-                   sqz_activations_tensor(teacher->activations, i, net->n_tensors - 1),
-                   classes * sizeof(float));
-            memcpy(maps + row * size, sqz_activations_tensor(teacher->activations, i, tensor),
-                   size * sizeof(float));
-        }
-    }
-}
-
-void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch, int first,
-                       int end)
+enum sqz_status sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch,
+                                  int first, int end, struct sqz_error *err)
 {
     const struct sqz_net *net = teacher->model->net;
     const int classes = net->spec.classes;
     const float share = (float)teacher->teaching.share;
-    if (teacher->activations)
-        forward_images(teacher, batch->images, end - first,
-                       teacher->maps + (size_t)first * sqz_tensor_size(net, sqz_net_maps(net)));
-    else
-        sqz_infer_run(teacher->infer, batch->images, end - first, teacher->logits);
+    struct sqz_engine_job job = {
+        .images = batch->images, .n = end - first, .logits = teacher->logits};
+    if (teacher->maps) {
+        job.feature = &teacher->class_maps;
+        job.features = teacher->maps + (size_t)first * sqz_feature_size(&teacher->class_maps);
+    }
+    enum sqz_status status = sqz_engine_run(teacher->engine, &job, err);
+    if (status)
+        return status;
     for (int row = first; row < end; row++) {
         size_t at = (size_t)row * (size_t)classes;
         float *target = teacher->targets + at;
@@ -156,4 +137,5 @@ void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch
     batch->targets = teacher->targets;
     batch->maps = teacher->maps;
     batch->map_weight = teacher->teaching.maps;
+    return SQZ_OK;
 }

@@ -21,8 +21,8 @@ enum sqz_status sqz_teacher_open(const struct sqz_environment *environment, cons
 void sqz_teacher_close(struct sqz_teacher *teacher);
 // Replaces batch->targets of the rows first .. end-1, whose images the batch holds, and gives their
 // maps if they are wanted; valid until the next call.
-void sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch, int first,
-                       int end);
+enum sqz_status sqz_teacher_teach(struct sqz_teacher *teacher, struct sqz_step_batch *batch,
+                                  int first, int end, struct sqz_error *err);
 const float *sqz_teacher_weights(const struct sqz_teacher *teacher, size_t *n);
 
 #endif

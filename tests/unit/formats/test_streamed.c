@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "formats/streamed.h"
 #include "net/infer.h"
+#include "net/stream.h"
 
 #include <math.h>
 #include <unistd.h>

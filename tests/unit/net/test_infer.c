@@ -178,7 +178,7 @@ static void test_memory_is_as_promised(void **state)
     for (int threads = 1; threads <= 4; threads += 3) {
         struct sqz_infer_memory memory;
         struct sqz_error err = {0};
-        assert_int_equal(sqz_infer_memory(net, kernels, threads, &memory, &err), SQZ_OK);
+        assert_int_equal(sqz_infer_memory(net, kernels, threads, false, &memory, &err), SQZ_OK);
         assert_int_equal(memory.workers, threads);
         assert_int_equal(memory.total, memory.activations * memory.workers + memory.scratch +
                                            memory.packed_weights);
