@@ -24,8 +24,8 @@ void cli_options_page(void)
     const char *group = "";
     printf("# Options of training and validation\n\n"
            "Written by `squeezenet help options > docs/options.md` from the table in the code "
-           "(`src/train/options.def`);\na test compares the two. Every option is a key of a "
-           "recipe and, with `--` before it, an option of `train` and\n`validate`: default < "
+           "(`src/train/options/options.def`);\na test compares the two. Every option is a key of "
+           "a recipe and, with `--` before it, an option of `train` and\n`validate`: default < "
            "recipe (`-c FILE`) < command line. Lists are typed `0.08,1.0`; booleans take "
            "true/false/yes/no/1/0.\nNames and defaults are MindCV's where MindCV has the option "
            "(but for `model`); what differs on purpose is in\n[mindcv.md](mindcv.md).\n");

@@ -7,10 +7,10 @@
 #include "data/loader/loader.h"
 #include "net/gradient.h"
 #include "net/bn.h"
-#include "train/exchange.h"
-#include "train/loss.h"
-#include "train/optimizer.h"
-#include "train/trainer_setup.h"
+#include "train/step/exchange.h"
+#include "train/step/loss.h"
+#include "train/step/optimizer.h"
+#include "train/setup/setup.h"
 #include <squeezenet_tools.h>
 #include <limits.h>
 #include <math.h>

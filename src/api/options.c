@@ -1,6 +1,6 @@
 // The public view of the options table.
 #include "api/struct_size.h"
-#include "train/options.h"
+#include "train/options/options.h"
 #include <stdio.h>
 
 enum sqz_status sqz_options_put(struct sqz_options *options, const char *name, const char *value,

@@ -3,7 +3,7 @@
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "dist/launch/hosts.h"
-#include "train/transforms.h"
+#include "train/options/transforms.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
 #include "api/struct_size.h"
 #include "base/memory.h"
 #include "formats/published.h"
-#include "train/evaluate.h"
-#include "train/trainer_setup.h"
+#include "train/eval/evaluate.h"
+#include "train/setup/setup.h"
 #include <squeezenet_tools.h>
 
 static struct sqz_environment environment_of(struct sqz_context *context)

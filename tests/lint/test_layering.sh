@@ -102,7 +102,7 @@ prove() {
         'src/data/augment|#include "data/sets/dataset.h"' 'src/data/image|#include "kernels/kernels.h"'
         'src/data/sets|#include "data/loader/loader.h"' 'src/data/sets|#include "dist/ranks.h"'
         'src/data|#include "kernels/kernels.h"' 'src/dist|  #  include "net/net.h"'
-        'src/compress|#include "train/trainer.h"' 'src/formats|#include "data/image/image.h"'
+        'src/compress|#include "train/run/trainer.h"' 'src/formats|#include "data/image/image.h"'
         'src/train|#include "api/context.h"' 'src/api|#include "cli/cli.h"'
         'src/train|#include "cuda/backend.h"' 'src/base|#include "../net/net.h"'
         'cli|#include "base/file.h"' 'cli|#include "api/context.h"'

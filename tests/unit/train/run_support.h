@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/sets/dataset.h"
-#include "train/checkpoint.h"
-#include "train/trainer.h"
+#include "train/run/checkpoint.h"
+#include "train/run/trainer.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // Class weights, balanced views, and the curves.
 #include "run_support.h"
-#include "train/balance.h"
-#include "train/plot.h"
+#include "train/setup/balance.h"
+#include "train/run/plot.h"
 #include <math.h>
 
 enum { N = 7 };

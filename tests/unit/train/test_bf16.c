@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "train/bf16.h"
+#include "train/step/bf16.h"
 
 #include <math.h>
 #include <string.h>

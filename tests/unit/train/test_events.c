@@ -1,7 +1,7 @@
 // TensorBoard's event files, byte for byte; that the real reader takes them was checked with
 // tensorboard 2.21 (docs/mindcv.md says how).
 #include "run_support.h"
-#include "train/events.h"
+#include "train/run/events.h"
 
 #include <math.h>
 

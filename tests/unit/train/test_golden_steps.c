@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "formats/formats.h"
-#include "train/steps.h"
-#include "train/trainer_run.h"
+#include "train/step/steps.h"
+#include "train/run/run.h"
 #include <math.h>
 #include <string.h>
 #include <zip.h>
@@ -301,7 +301,7 @@ static void test_accumulation_adamw(void **state)
 {
     (void)state;
     // MindSpore's own error is above the README's 1e-6 here, and the README has no float64 figures
-    // for this run. Repeated in float64 with PyTorch, in the order of train/steps.h, its values
+    // for this run. Repeated in float64 with PyTorch, in the order of train/step/steps.h, its values
     // part from float64 by up to 2.18e-6 (features.0.bias[2]; it may be one ReLU within rounding of
     // zero, and AdamW divides gradients by their size). Ours equal float64 there with ref and AVX2
     // (3.337e-5 for its 3.119e-5), and MindSpore with SSE2 and AVX-512, which round like it.

@@ -1,7 +1,7 @@
 // The losses against MindCV's values and gradients, finite differences, and what must not
 // matter.
 #include "golden.h"
-#include "train/loss.h"
+#include "train/step/loss.h"
 
 #include <math.h>
 #include <string.h>

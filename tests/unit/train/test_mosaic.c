@@ -1,6 +1,6 @@
 // The mosaic shows a batch's pixels as they were before normalisation, and a name below each.
 #include "run_support.h"
-#include "train/mosaic.h"
+#include "train/run/mosaic.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 // The eleven update rules against the real MindCV: six steps, weight decay filters, end states.
 #include "golden.h"
-#include "train/optimizer.h"
+#include "train/step/optimizer.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // The table of options has every option of MindCV, with MindCV's default, and is well formed.
-#include "train/option_value.h"
+#include "train/options/option_value.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

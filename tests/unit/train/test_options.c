@@ -1,5 +1,5 @@
 // The table of options: defaults, limits, origins, suggestions, refusals.
-#include "train/options.h"
+#include "train/options/options.h"
 
 #include <math.h>
 #include <setjmp.h>

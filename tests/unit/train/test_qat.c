@@ -5,7 +5,7 @@
 #include "compress/prune.h"
 #include "formats/sqz.h"
 #include "net/infer.h"
-#include "train/teacher.h"
+#include "train/qat/teacher.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 // The global batch of a recipe on fewer devices, strictness, and the warnings about recipes.
-#include "train/recipe_tools.h"
+#include "train/options/recipe_tools.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

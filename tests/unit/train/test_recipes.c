@@ -1,5 +1,5 @@
 // The recipes that are shipped and built in.
-#include "train/options.h"
+#include "train/options/options.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 // Learning-rate tables against the 57 configurations of the real MindCV, and against values that
 // were computed from the formulas in double.
 #include "golden.h"
-#include "train/schedule.h"
+#include "train/step/schedule.h"
 
 #include <math.h>
 #include <string.h>

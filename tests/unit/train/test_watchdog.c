@@ -1,7 +1,7 @@
 // The watch over dead starts and runs without progress: made-up traces, and a whole run.
 #include "run_support.h"
 
-#include "train/watchdog.h"
+#include "train/run/watchdog.h"
 #include <math.h>
 
 enum { STEPS = 1240 }; // of the made-up schedules

@@ -1,6 +1,6 @@
 // Recipes: YAML 1.1's rules, what is refused and with which line, the round trip, the shipped
 // files.
-#include "train/options.h"
+#include "train/options/options.h"
 
 #include <math.h>
 #include <setjmp.h>

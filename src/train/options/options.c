@@ -1,0 +1,251 @@
+// The table of options, and the struct that holds their values with where each came from.
+#include "train/options/option_value.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct sqz_option options_table[] = {
+#define ROW(type_, name_, fallback_, group_, limits_, support_, help_) \
+    {.name = #name_, \
+     .group = group_, \
+     .help = help_, \
+     .fallback = fallback_, \
+     .type = type_, \
+     .choices = type_ == SQZ_OPTION_TEXT && sizeof(limits_) > 1 ? limits_ : NULL, \
+     .limits = limits_, \
+     .support = support_, \
+     .offset = offsetof(struct sqz_options, name_)},
+#define SQZ_BOOL(name_, ...)  ROW(SQZ_OPTION_BOOL, name_, __VA_ARGS__)
+#define SQZ_INT(name_, ...)   ROW(SQZ_OPTION_INT, name_, __VA_ARGS__)
+#define SQZ_FLOAT(name_, ...) ROW(SQZ_OPTION_FLOAT, name_, __VA_ARGS__)
+#define SQZ_TEXT(name_, ...)  ROW(SQZ_OPTION_TEXT, name_, __VA_ARGS__)
+#define SQZ_LIST(name_, ...)  ROW(SQZ_OPTION_LIST, name_, __VA_ARGS__)
+#include "train/options/options.def"
+#undef SQZ_BOOL
+#undef SQZ_INT
+#undef SQZ_FLOAT
+#undef SQZ_TEXT
+#undef SQZ_LIST
+#undef ROW
+};
+
+enum { OPTION_COUNT = sizeof options_table / sizeof options_table[0], NAME_MAX_LENGTH = 40 };
+
+static void *field_of(struct sqz_options *options, const struct sqz_option *option)
+{
+    return (char *)options + option->offset;
+}
+
+static const void *const_field_of(const struct sqz_options *options,
+                                  const struct sqz_option *option)
+{
+    return (const char *)options + option->offset;
+}
+
+int sqz_option_count(void)
+{
+    return OPTION_COUNT;
+}
+
+const struct sqz_option *sqz_option_at(int index)
+{
+    return index >= 0 && index < OPTION_COUNT ? &options_table[index] : NULL;
+}
+
+int sqz_option_find(const char *name)
+{
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (strcmp(options_table[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+// Edit distance with swaps of neighbours. Names of options are short, so three rows are enough.
+static int edit_distance(const char *a, const char *b)
+{
+    int rows[3][NAME_MAX_LENGTH + 1];
+    int n = (int)strlen(a), m = (int)strlen(b);
+
+    if (n > NAME_MAX_LENGTH || m > NAME_MAX_LENGTH)
+        return NAME_MAX_LENGTH;
+    for (int j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (int i = 1; i <= n; i++) {
+        int *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                above2[j - 2] + 1 < best)
+                best = above2[j - 2] + 1;
+            row[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *sqz_option_nearest(const char *name)
+{
+    // What other programs call it.
+    static const char *const synonyms[][2] = {{"epochs", "epoch_size"},
+                                              {"num_epochs", "epoch_size"},
+                                              {"learning_rate", "lr"},
+                                              {"optimizer", "opt"},
+                                              {"image_size", "image_resize"},
+                                              {"dropout", "drop_rate"},
+                                              {"workers", "num_parallel_workers"},
+                                              {"num_workers", "num_parallel_workers"},
+                                              {"weights", "ckpt_path"},
+                                              {"arch", "model"},
+                                              {"data", "data_dir"},
+                                              {"wd", "weight_decay"},
+                                              {"batch", "batch_size"},
+                                              {"output", "run_dir"},
+                                              {"warmup", "warmup_epochs"}};
+    const char *best = NULL;
+    int length = (int)strlen(name);
+    int best_distance = 1 + (length < 6 ? 1 : length / 3);
+
+    for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++)
+        if (strcmp(synonyms[i][0], name) == 0)
+            return synonyms[i][1];
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        int distance = edit_distance(name, options_table[i].name);
+        // Of two equally near ones, that of the same length: modle is model, not mode.
+        if (distance < best_distance ||
+            (best && distance == best_distance && length == (int)strlen(options_table[i].name))) {
+            best_distance = distance;
+            best = options_table[i].name;
+        }
+    }
+    return best;
+}
+
+enum sqz_status sqz_options_new(struct sqz_options **out, struct sqz_error *err)
+{
+    struct sqz_options *options = sqz_new_array(1, sizeof *options);
+    struct sqz_text why = {0};
+    enum sqz_status status = SQZ_OK;
+
+    if (!options)
+        return sqz_fail_memory(err, "options", sizeof *options);
+    options->origins = sqz_new_array(OPTION_COUNT, sizeof *options->origins);
+    if (!options->origins)
+        status = SQZ_E_NOMEM;
+    for (int i = 0; status == SQZ_OK && i < OPTION_COUNT; i++)
+        status = sqz_option_parse(&options_table[i], options_table[i].fallback,
+                                  field_of(options, &options_table[i]), &why);
+    sqz_text_release(&why);
+    if (status != SQZ_OK) {
+        sqz_options_free(options);
+        return sqz_fail_memory(err, "options", sizeof *options);
+    }
+    *out = options;
+    return SQZ_OK;
+}
+
+void sqz_options_free(struct sqz_options *options)
+{
+    if (!options)
+        return;
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (options_table[i].type == SQZ_OPTION_TEXT)
+            sqz_free(*(char **)field_of(options, &options_table[i]));
+    sqz_free(options->origins);
+    sqz_free(options);
+}
+
+enum sqz_status sqz_options_copy(const struct sqz_options *in, struct sqz_options **out,
+                                 struct sqz_error *err)
+{
+    struct sqz_options *copy = sqz_new_array(1, sizeof *copy);
+    bool failed;
+
+    if (!copy)
+        return sqz_fail_memory(err, "options", sizeof *copy);
+    *copy = *in;
+    copy->origins = sqz_new_array(OPTION_COUNT, sizeof *copy->origins);
+    failed = !copy->origins;
+    if (!failed)
+        memcpy(copy->origins, in->origins, OPTION_COUNT * sizeof *copy->origins);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (options_table[i].type == SQZ_OPTION_TEXT) {
+            char **text = field_of(copy, &options_table[i]);
+            *text = sqz_copy_string(*text);
+            failed = failed || !*text;
+        }
+    }
+    if (failed) {
+        sqz_options_free(copy);
+        return sqz_fail_memory(err, "options", sizeof *copy);
+    }
+    *out = copy;
+    return SQZ_OK;
+}
+
+// Parses into a scratch field first, so that a bad value is an error even where a higher origin
+// wins.
+static enum sqz_status set_known(struct sqz_options *options, int index, const char *value,
+                                 enum sqz_option_origin origin, struct sqz_text *why)
+{
+    const struct sqz_option *option = &options_table[index];
+    union {
+        bool yes;
+        int64_t integer;
+        double number;
+        char *text;
+        struct sqz_list list;
+    } scratch = {.list = {0}};
+    enum sqz_status status;
+
+    if (origin >= options->origins[index]) {
+        status = sqz_option_parse(option, value, field_of(options, option), why);
+        if (status == SQZ_OK)
+            options->origins[index] = origin;
+        return status;
+    }
+    scratch.text = NULL;
+    status = sqz_option_parse(option, value, &scratch, why);
+    if (status == SQZ_OK && option->type == SQZ_OPTION_TEXT)
+        sqz_free(scratch.text);
+    return status;
+}
+
+enum sqz_status sqz_options_set(struct sqz_options *options, const char *name, const char *value,
+                                enum sqz_option_origin origin, struct sqz_error *err)
+{
+    enum sqz_status otherwise = origin == SQZ_FROM_COMMAND_LINE ? SQZ_E_USAGE : SQZ_E_CONFIG;
+    int index = sqz_option_find(name);
+    struct sqz_text why = {0};
+    enum sqz_status status;
+
+    if (index < 0) {
+        const char *nearest = sqz_option_nearest(name);
+        if (nearest)
+            return sqz_fail(err, otherwise, "There is no option %.80s; did you mean %s?", name,
+                            nearest);
+        return sqz_fail(err, otherwise,
+                        "There is no option %.80s; \"squeezenet train --help\" lists them all.",
+                        name);
+    }
+    status = set_known(options, index, value, origin, &why);
+    if (status == SQZ_E_CONFIG)
+        status =
+            sqz_fail(err, otherwise, "Option %s is %s%.80s%s, but %s.", name, value ? "\"" : "",
+                     value ? value : "none", value ? "\"" : "", sqz_text_get(&why));
+    else if (status != SQZ_OK)
+        status = sqz_fail_memory(err, name, value ? strlen(value) : 0);
+    sqz_text_release(&why);
+    return status;
+}
+
+void sqz_option_value_text(const struct sqz_options *options, int index, struct sqz_text *out)
+{
+    sqz_option_add_value(&options_table[index], const_field_of(options, &options_table[index]),
+                         out);
+}

@@ -1,0 +1,110 @@
+// Every option of a training run. options.def is the one table: names, types, defaults, groups and
+// help; the struct below, YAML, the command line, `recipe.yaml` and the help all come from it.
+#ifndef SQZ_TRAIN_OPTIONS_OPTIONS_H
+#define SQZ_TRAIN_OPTIONS_OPTIONS_H
+
+#include "base/error.h"
+#include "base/memory.h"
+#include <squeezenet_train.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SQZ_NONE_INT INT64_MIN // an optional integer that is not given
+#define SQZ_LIST_MAX 16
+struct sqz_list {
+    int n; // 0 = none / empty
+    double v[SQZ_LIST_MAX];
+};
+enum sqz_option_type {
+    SQZ_OPTION_BOOL,
+    SQZ_OPTION_INT,
+    SQZ_OPTION_FLOAT,
+    SQZ_OPTION_TEXT,
+    SQZ_OPTION_LIST
+};
+enum sqz_option_origin {
+    SQZ_FROM_DEFAULT,
+    SQZ_FROM_BUILTIN_RECIPE,
+    SQZ_FROM_MODEL,
+    SQZ_FROM_YAML,
+    SQZ_FROM_COMMAND_LINE
+};
+
+// Fields are named like the options: options->batch_size (int64_t), options->lr (double, NAN =
+// none), options->shuffle (bool), options->model (char *, never NULL; "" = none), options->scale
+// (sqz_list).
+struct sqz_options {
+#define SQZ_BOOL(name, ...)  bool name;
+#define SQZ_INT(name, ...)   int64_t name;
+#define SQZ_FLOAT(name, ...) double name;
+#define SQZ_TEXT(name, ...)  char *name;
+#define SQZ_LIST(name, ...)  struct sqz_list name;
+#include "train/options/options.def"
+#undef SQZ_BOOL
+#undef SQZ_INT
+#undef SQZ_FLOAT
+#undef SQZ_TEXT
+#undef SQZ_LIST
+    enum sqz_option_origin *origins; // by index in the table
+    bool
+        recipe_distributes; // a recipe said distribute: true, even if the command line overrides it
+    bool batch_is_global;   // batch_size is that of all ranks: a run that is resumed
+    bool has_recipe;        // one was read from YAML, even if the command line overrides all of it
+};
+
+// See options.c for the rest of this directory's contract on options.
+struct sqz_option {
+    const char *name, *group, *help, *fallback; // fallback: the default as text
+    enum sqz_option_type type;
+    const char *choices;          // "a b c" ('' = the empty text) or NULL
+    const char *limits, *support; // as in options.def
+    size_t offset;                // of the field in struct sqz_options
+};
+int sqz_option_count(void);
+const struct sqz_option *sqz_option_at(int index); // in table order, grouped
+int sqz_option_find(const char *name);             // -1 if unknown
+const char *
+sqz_option_nearest(const char *name); // what was probably meant; NULL if nothing is near
+
+enum sqz_status sqz_options_new(struct sqz_options **out, struct sqz_error *err); // all defaults
+void sqz_options_free(struct sqz_options *options);
+enum sqz_status sqz_options_copy(const struct sqz_options *in, struct sqz_options **out,
+                                 struct sqz_error *err);
+// Parses `value` as typed; unknown names (SQZ_E_USAGE from the command line, SQZ_E_CONFIG from
+// YAML) suggest the nearest one. A value with a lower origin never replaces one with a higher.
+enum sqz_status sqz_options_set(struct sqz_options *options, const char *name, const char *value,
+                                enum sqz_option_origin origin, struct sqz_error *err);
+// A recipe; SQZ_E_CONFIG with file and line. The text form is for built-in recipes.
+enum sqz_status sqz_options_read_yaml(struct sqz_options *options, const char *path,
+                                      enum sqz_option_origin origin, struct sqz_error *err);
+enum sqz_status sqz_options_parse_yaml(struct sqz_options *options, const char *text, size_t size,
+                                       const char *name, enum sqz_option_origin origin,
+                                       struct sqz_error *err);
+// The merged configuration as YAML; `with_origins` adds "# from ..." behind each line.
+void sqz_options_write_yaml(const struct sqz_options *options, bool with_origins,
+                            struct sqz_text *out);
+void sqz_option_value_text(const struct sqz_options *options, int index, struct sqz_text *out);
+// re_value: one number for all channels, three, or random (then value is not set).
+enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float value[3],
+                                        bool *random, struct sqz_error *err);
+// Whether prune was given (its default is NAN); prune, compress or update_budget, which change the
+// weights that a model is saved with; teacher or distill, which change the targets.
+bool sqz_options_prunes(const struct sqz_options *options);
+bool sqz_options_compresses(const struct sqz_options *options);
+bool sqz_options_teaches(const struct sqz_options *options);
+// Checks combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG). Single values
+// were checked when they were set.
+// Appends one grouped note on accepted options without a meaning here to *notes, if any were given.
+enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_text *notes,
+                                  struct sqz_error *err);
+
+// The text of a built-in recipe, NULL if there is none of that name: "photos" (training on a
+// directory of photos), "finetune" (the same from given weights), "small_images". Equal to
+// configs/<name>.yaml.
+const char *sqz_builtin_recipe(const char *name);
+// Merges recipe *name, or if that is NULL "finetune" when ckpt_path is given, else "photos" (and
+// sets *name). Fits warm-up and decay to epoch_size where the user did not set them.
+enum sqz_status sqz_options_use_builtin(struct sqz_options *options, const char **name,
+                                        struct sqz_error *err);
+
+#endif

@@ -1,0 +1,184 @@
+// The global batch on fewer devices, and warnings about a recipe.
+#include "train/options/recipe_tools.h"
+
+#include "train/options/transforms.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum { MINDCV_DEVICES = 8 }; // of its published recipes
+
+static enum sqz_status set_number(struct sqz_options *options, const char *name, double value,
+                                  struct sqz_error *err)
+{
+    return sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, name, "%.17g", value);
+}
+
+static int64_t recipe_devices(const struct sqz_options *options)
+{
+    if (options->recipe_devices != SQZ_NONE_INT)
+        return options->recipe_devices;
+    return options->recipe_distributes ? MINDCV_DEVICES : 1;
+}
+
+static enum sqz_status keep_batch(struct sqz_options *options, int64_t devices, int ranks,
+                                  struct sqz_text *notes, struct sqz_error *err)
+{
+    int64_t group = options->gradient_accumulation_steps * devices;
+    if (group % ranks != 0)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option keep_global_batch: %" PRId64 " batches of %" PRId64
+                        " cannot be shared out evenly among %d ranks.",
+                        group, options->batch_size, ranks);
+    sqz_text_add(notes,
+                 "Global batch %" PRId64 " (%" PRId64 " x %" PRId64
+                 " devices of the recipe) is kept: an update every %" PRId64 " batches.\n",
+                 options->batch_size * group, options->batch_size, devices, group / ranks);
+    return sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "gradient_accumulation_steps",
+                            "%" PRId64, group / ranks);
+}
+
+static enum sqz_status scale_rate(struct sqz_options *options, int64_t devices, int ranks,
+                                  struct sqz_text *notes, struct sqz_error *err)
+{
+    double factor = (double)ranks / (double)devices, old = options->lr;
+    enum sqz_status status = set_number(options, "lr", options->lr * factor, err);
+    if (!status)
+        status = set_number(options, "min_lr", options->min_lr * factor, err);
+    sqz_text_add(notes,
+                 "Global batch %" PRId64 " instead of the recipe's %" PRId64
+                 ": the learning rate is scaled from %g to %g.\n",
+                 options->batch_size * options->gradient_accumulation_steps * ranks,
+                 options->batch_size * options->gradient_accumulation_steps * devices, old,
+                 options->lr);
+    return status;
+}
+
+enum sqz_status sqz_recipe_fit_batch(struct sqz_options *options, int ranks, struct sqz_text *notes,
+                                     struct sqz_error *err)
+{
+    int64_t devices = recipe_devices(options);
+    enum sqz_status status = SQZ_OK;
+    if (devices == ranks)
+        return SQZ_OK;
+    if (!options->keep_global_batch && !options->scale_lr) {
+        int64_t batch = options->batch_size * options->gradient_accumulation_steps;
+        sqz_text_add(notes,
+                     "The recipe is made for %" PRId64 " devices and a global batch of %" PRId64
+                     "; here it is %" PRId64
+                     " with the same learning rate. --keep_global_batch accumulates gradients to "
+                     "keep it, --scale_lr scales the rate.\n",
+                     devices, batch * devices, batch * ranks);
+        return SQZ_OK;
+    }
+    status = options->keep_global_batch ? keep_batch(options, devices, ranks, notes, err)
+                                        : scale_rate(options, devices, ranks, notes, err);
+    // What was done is in the options now; it must not be done again when they are read back.
+    if (!status)
+        status =
+            sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "recipe_devices", "%d", ranks);
+    options->keep_global_batch = false;
+    options->scale_lr = false;
+    return status;
+}
+
+// --- Lint ---
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(word, *words) == 0)
+            return true;
+    return false;
+}
+
+static void lint_rate(const struct sqz_options *options, struct sqz_text *notes)
+{
+    static const char *const plain[] = {"sgd", "momentum", "nesterov", NULL};
+    static const char *const adaptive[] = {"adam", "adamw", "nadam", "adan", "lion", NULL};
+    int64_t batch = options->batch_size * options->gradient_accumulation_steps;
+    double at_256 = options->lr * 256 / (double)batch;
+    if (is_one_of(options->opt, plain) && (at_256 > 0.4 || at_256 < 0.0005))
+        sqz_text_add(notes,
+                     "Learning rate %g with a global batch of %" PRId64
+                     " is out of proportion for %s: SqueezeNet's recipes use 0.01 to 0.1 with 256, "
+                     "which is %.2g to %.2g here.\n",
+                     options->lr, batch, options->opt, 0.01 * (double)batch / 256,
+                     0.1 * (double)batch / 256);
+    if (is_one_of(options->opt, adaptive) && options->lr > 0.005)
+        sqz_text_add(notes,
+                     "Learning rate %g is high for %s, which moves every weight by about that much "
+                     "a step; 0.0005 is usual.\n",
+                     options->lr, options->opt);
+    if (options->warmup_epochs == 0 && is_one_of(options->opt, plain) && at_256 > 0.05 &&
+        at_256 <= 0.4 && !*options->ckpt_path)
+        sqz_text_add(
+            notes,
+            "There is no warm-up before learning rate %g: SqueezeNet without normalisation "
+            "may die in its first steps; --warmup_epochs 1 helps.\n",
+            options->lr);
+}
+
+static void lint_schedule(const struct sqz_options *options, struct sqz_text *notes)
+{
+    bool cosine = strstr(options->scheduler, "cosine_decay") != NULL;
+    int64_t covered = options->warmup_epochs + options->decay_epochs * options->num_cycles;
+    if (cosine && covered < options->epoch_size)
+        sqz_text_add(notes,
+                     "warmup_epochs (%" PRId64 ") + decay_epochs (%" PRId64 ")%s end before "
+                     "epoch_size (%" PRId64 "): the last %" PRId64
+                     " epochs train at min_lr (%g).\n",
+                     options->warmup_epochs, options->decay_epochs * options->num_cycles,
+                     options->num_cycles > 1 ? " of all cycles" : "", options->epoch_size,
+                     options->epoch_size - covered, options->min_lr);
+    if (options->warmup_epochs >= options->epoch_size)
+        sqz_text_add(notes,
+                     "The whole run is warm-up: warmup_epochs is %" PRId64 " of %" PRId64 ".\n",
+                     options->warmup_epochs, options->epoch_size);
+}
+
+void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_facts *facts,
+                     struct sqz_text *notes)
+{
+    int64_t used = facts->steps_per_epoch * options->batch_size;
+    lint_rate(options, notes);
+    lint_schedule(options, notes);
+    if (options->drop_remainder && options->num_samples <= 0 &&
+        (facts->train_images - used) * 10 > facts->train_images)
+        sqz_text_add(notes,
+                     "drop_remainder leaves out %" PRId64 " of %" PRId64
+                     " images each epoch; --drop_remainder false or a smaller batch_size uses "
+                     "them.\n",
+                     facts->train_images - used, facts->train_images);
+    if (options->label_smoothing > 0 && strcmp(options->loss, "asl_multi_label") == 0)
+        sqz_text_add(notes, "label_smoothing has no effect on asl_multi_label, as in MindCV.\n");
+    if (strcmp(options->ckpt_save_policy, "top_k") == 0 &&
+        strcmp(options->ckpt_format, "ckpt") != 0)
+        sqz_text_add(notes, "ckpt_save_policy top_k chooses among files that are written only with "
+                            "--ckpt_format ckpt.\n");
+}
+
+enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text *notes,
+                                    struct sqz_error *err)
+{
+    enum { FEWEST = 8 }; // statistics of fewer images are noise, if there could be more
+    int64_t batch = options->batch_size, group = options->norm_group;
+    bool open = sqz_options_origin(options, "norm_group") <= SQZ_FROM_BUILTIN_RECIPE;
+    if (strcmp(options->norm, "batch") != 0)
+        return SQZ_OK;
+    if (sqz_options_compresses(options) &&
+        sqz_options_origin(options, "norm") <= SQZ_FROM_BUILTIN_RECIPE) {
+        sqz_text_add(notes, "norm is none: prune, compress and update_budget work on a network's "
+                            "final weights.\n");
+        return sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "norm", "none");
+    }
+    if (!open || batch % group == 0)
+        return SQZ_OK;
+    while (batch % group != 0)
+        group--;
+    if (group < FEWEST && group < batch)
+        return SQZ_OK; // sqz_options_check refuses it
+    sqz_text_add(
+        notes, "norm_group is %" PRId64 ": a batch of %" PRId64 " has no groups of %" PRId64 ".\n",
+        group, batch, options->norm_group);
+    return sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "norm_group", "%" PRId64, group);
+}

@@ -1,0 +1,178 @@
+// From options, data and model to everything that a run needs in memory.
+#include "train/run/run.h"
+
+#include "train/setup/balance.h"
+#include "train/run/memory_plan.h"
+#include "train/options/recipe_tools.h"
+
+#include <math.h>
+#include <string.h>
+
+// Rows of a batch: with augmentation splits every image comes three times.
+static int batch_rows(const struct sqz_options *options)
+{
+    return (int)options->batch_size * (options->aug_splits > 1 ? (int)options->aug_splits : 1);
+}
+
+struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
+{
+    const struct sqz_options *options = run->setup.options;
+    const struct sqz_net *plain = run->setup.model->net;
+    return (struct sqz_stepper_config){.net = run->setup.norm_net ? run->setup.norm_net : plain,
+                                       .plain = run->setup.norm_net ? plain : NULL,
+                                       .warm = run->setup.norm_net && *options->ckpt_path,
+                                       .kernels = run->environment->kernels,
+                                       .pool = run->environment->pool,
+                                       .max_batch = batch_rows(options),
+                                       .loss = run->loss,
+                                       .clip_value = options->clip_grad ? options->clip_value : 0,
+                                       .accumulate = (int)options->gradient_accumulation_steps,
+                                       .ema_decay = options->ema ? options->ema_decay : 0,
+                                       .seed = (uint64_t)options->seed,
+                                       .ranks = run->environment->ranks,
+                                       .bf16 = strcmp(options->comm_dtype, "bf16") == 0};
+}
+
+// MindCV's own optimizers read the table's next entry at every batch, MindSpore's at every update.
+static bool counts_batches(const char *opt)
+{
+    static const char *const own[] = {"adamw", "lion", "nadam", "adan"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(opt, own[i]) == 0)
+            return true;
+    return false;
+}
+
+double sqz_rate_at(const struct sqz_options *options, const double *rates, size_t n_rates,
+                   int64_t counted)
+{
+    // The table counts batches. With accumulation an update takes the entry of its group's first
+    // batch, so that the schedule still ends with the run, whether or not groups fill an epoch.
+    int64_t group = options->gradient_accumulation_steps, index = counted / group * group;
+    if (options->mindcv_accumulation)
+        index = counts_batches(options->opt) ? counted : counted / group;
+    return rates[index < (int64_t)n_rates ? index : (int64_t)n_rates - 1];
+}
+
+double sqz_run_rate(const struct sqz_run *run)
+{
+    return sqz_rate_at(run->setup.options, run->rates, run->n_rates, run->stepper.counters.counted);
+}
+
+double sqz_run_last_rate(const struct sqz_run *run)
+{
+    int64_t counted = run->stepper.counters.counted;
+    return sqz_rate_at(run->setup.options, run->rates, run->n_rates, counted > 0 ? counted - 1 : 0);
+}
+
+static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error *err)
+{
+    const struct sqz_options *options = run->setup.options;
+    if (run->setup.model->net->spec.classes < 2)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" has only one class; there is nothing to tell apart.",
+                        options->data_dir);
+    return SQZ_OK;
+}
+
+static enum sqz_status prepare_loss(struct sqz_run *run, struct sqz_error *err)
+{
+    const struct sqz_setup *setup = &run->setup;
+    run->loss = sqz_loss_of(setup->options, setup->model->net->spec.classes);
+    enum sqz_status status = sqz_class_weights(setup->options, setup->train, run->loss.classes,
+                                               &run->class_weights, err);
+    run->loss.class_weights = run->class_weights;
+    return status ? status : sqz_memory_fit(run, err);
+}
+
+static void describe_data(struct sqz_run *run)
+{
+    const struct sqz_setup *setup = &run->setup;
+    struct sqz_train_state *state = &run->state;
+    state->train_images = (int64_t)setup->train->count;
+    state->train_fingerprint = setup->train->fingerprint;
+    state->val_images = setup->val ? (int64_t)setup->val->count : 0;
+    state->val_fingerprint = setup->val ? setup->val->fingerprint : 0;
+}
+
+enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_setup *setup = &run->setup;
+    const struct sqz_options *options = setup->options;
+    int threads = sqz_pool_size(run->environment->pool);
+    struct sqz_loss_scale scale;
+    enum sqz_status status = check_network(run, err);
+    if (!status)
+        status = sqz_loss_scale_init(options, &scale, err);
+    if (!status)
+        status = prepare_loss(run, err);
+    if (!status)
+        status = sqz_setup_train_loader(setup, threads, &run->loader, err);
+    if (status)
+        return status;
+    struct sqz_stepper_config config = sqz_run_stepper_config(run);
+    run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
+    status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
+                              &setup->notes, err);
+    for (int64_t i = 0; !status && i < options->epoch_size * run->steps_per_epoch; i++)
+        run->whole_rate += sqz_rate_at(options, run->rates, run->n_rates, i);
+    if (!status)
+        status = sqz_optimizer_new(options, config.net, &run->optimizer, err);
+    if (!status)
+        status = sqz_stepper_init(&run->stepper, &config, &scale, run->optimizer,
+                                  setup->model->weights, err);
+    if (!status && setup->val)
+        status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess,
+                                      run->environment, &run->val_loader, err);
+    if (status)
+        return status;
+    status = sqz_qat_new(run, err);
+    if (status)
+        return status;
+    describe_data(run);
+    struct sqz_recipe_facts facts = {.train_images = (int64_t)setup->train->count,
+                                     .steps_per_epoch = run->steps_per_epoch};
+    sqz_recipe_lint(options, &facts, &setup->notes);
+    if (options->distribute && !run->environment->ranks)
+        sqz_text_add(&setup->notes, "distribute is on, but the program was not started under MPI: "
+                                    "this is one rank of one.\n");
+    return SQZ_OK;
+}
+
+// Steps that fit into `seconds`, with the validations between and after them. A forward pass is
+// about a third of a step.
+static int64_t steps_within(const struct sqz_run *run, double seconds)
+{
+    const struct sqz_options *options = run->setup.options;
+    double step = run->train_seconds / (double)run->steps_here;
+    double image = run->train_seconds / (double)run->images;
+    double validation = run->val_loader ? (double)run->setup.val->count * image / 3 : 0;
+    double between = options->val_while_train
+                         ? validation / (double)(run->steps_per_epoch * options->val_interval)
+                         : 0;
+    return (int64_t)fmax((seconds - validation) / (step + between), 0);
+}
+
+enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err)
+{
+    enum { MEASURED = 8 };
+    struct sqz_options *options = run->setup.options;
+    double elapsed = sqz_clock_seconds() - run->started;
+    if (options->max_seconds == 0 || run->time_planned)
+        return SQZ_OK;
+    // At least one step, so that every run gets somewhere; with a short budget no more than needed.
+    bool early = run->steps_here == 0 ||
+                 (elapsed < 0.1 * options->max_seconds &&
+                  (run->steps_here < MEASURED || elapsed < 0.03 * options->max_seconds));
+    int64_t limit =
+        early ? -1 : run->state.steps + steps_within(run, options->max_seconds - elapsed);
+    enum sqz_status status = sqz_run_share_plan(run, &limit, err);
+    if (status || limit < 0)
+        return status;
+    if (options->max_steps == 0 || limit < options->max_steps)
+        options->max_steps = limit;
+    run->time_planned = true;
+    sqz_run_note(run, SQZ_EVENT_NOTE, "In %g seconds the run gets to step %lld.",
+                 options->max_seconds, (long long)options->max_steps);
+    return sqz_ranks_agree(run->environment->ranks, sqz_run_write_recipe(run, err), err);
+}

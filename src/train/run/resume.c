@@ -1,0 +1,152 @@
+// Continuing a run: its options come from its own directory, and what would make it another run is
+// refused.
+#include "train/run/run.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum option_role {
+    ROLE_RECIPE,  // decides the result: part of the state, cannot change on resuming
+    ROLE_MACHINE, // where and how: not part of the state, may change
+    ROLE_ORDER    // for one command only: not even part of recipe.yaml
+};
+
+static enum option_role role_of(const char *name)
+{
+    static const char *const machine[] = {"threads",
+                                          "data_dir",
+                                          "unlabelled_dir",
+                                          "num_parallel_workers",
+                                          "ckpt_save_dir",
+                                          "run_dir",
+                                          "max_steps",
+                                          "save_steps",
+                                          "stop_dead_start",
+                                          "on_bad",
+                                          "keep_checkpoint_max",
+                                          "distribute",
+                                          "ckpt_path",
+                                          "ckpt_format",
+                                          "strict_recipe",
+                                          "recipe_devices",
+                                          "tensorboard",
+                                          "pretrained_dir",
+                                          "worker_num",
+                                          "bind_core",
+                                          "hostfile",
+                                          "mpi",
+                                          "comm_timeout",
+                                          "max_restarts",
+                                          "teacher"};
+    static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
+                                        "find_lr", "memory", "confusion", "per_class"};
+    for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
+        if (strcmp(name, machine[i]) == 0)
+            return ROLE_MACHINE;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (strcmp(name, order[i]) == 0)
+            return ROLE_ORDER;
+    return ROLE_RECIPE;
+}
+
+void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out)
+{
+    struct sqz_text whole = {0};
+    sqz_options_write_yaml(options, false, &whole);
+    out->failed = out->failed || whole.failed;
+    for (const char *line = sqz_text_get(&whole); *line;) {
+        size_t length = strcspn(line, "\n"), name_length = strcspn(line, ":\n");
+        char name[64] = "";
+        if (line[0] != '#' && line[name_length] == ':' && name_length < sizeof name)
+            memcpy(name, line, name_length);
+        if (sqz_option_find(name) >= 0 && role_of(name) == ROLE_RECIPE) {
+            sqz_text_add_bytes(out, line, length);
+            sqz_text_add(out, "\n");
+        }
+        line += length + (line[length] == '\n');
+    }
+    sqz_text_release(&whole);
+}
+
+// The directory's recipe.yaml and, above it, what the checkpoint itself says.
+static enum sqz_status read_recipes(const struct sqz_run_dir *dir,
+                                    const struct sqz_train_state *state, bool has_state,
+                                    const char *checkpoint, struct sqz_options *options,
+                                    struct sqz_error *err)
+{
+    enum sqz_status status = SQZ_OK;
+    char *path = sqz_run_dir_file(dir, "recipe.yaml");
+    if (!path)
+        return sqz_fail_memory(err, "a path", strlen(dir->path));
+    if (sqz_path_exists(path))
+        status = sqz_options_read_yaml(options, path, SQZ_FROM_YAML, err);
+    else if (!has_state)
+        status =
+            sqz_fail(err, SQZ_E_NOINPUT,
+                     "\"%s\" holds neither a checkpoint nor a recipe.yaml, so there is no run to "
+                     "resume in it.",
+                     dir->path);
+    if (!status && has_state)
+        status = sqz_options_parse_yaml(options, sqz_text_get(&state->recipe), state->recipe.length,
+                                        checkpoint, SQZ_FROM_YAML, err);
+    sqz_free(path);
+    return status;
+}
+
+static enum sqz_status overlay_one(const struct sqz_options *given, int index,
+                                   struct sqz_options *options, struct sqz_error *err)
+{
+    const char *name = sqz_option_at(index)->name;
+    struct sqz_text wanted = {0}, has = {0};
+    enum sqz_status status = SQZ_OK;
+    sqz_option_value_text(given, index, &wanted);
+    sqz_option_value_text(options, index, &has);
+    if (wanted.failed || has.failed)
+        status = sqz_fail_memory(err, "an option", wanted.length);
+    else if (role_of(name) != ROLE_RECIPE)
+        status = sqz_options_set(options, name, sqz_text_get(&wanted), SQZ_FROM_COMMAND_LINE, err);
+    else if (strcmp(sqz_text_get(&wanted), sqz_text_get(&has)) != 0)
+        status =
+            sqz_fail(err, SQZ_E_USAGE,
+                     "Option %s is %s in the run to be resumed and cannot become %s; leave it out, "
+                     "or start a new run from its weights with --ckpt_path.",
+                     name, sqz_text_get(&has), sqz_text_get(&wanted));
+    sqz_text_release(&wanted);
+    sqz_text_release(&has);
+    return status;
+}
+
+// Once past it, the limit of an earlier command has done its work; a new time limit replaces it.
+static enum sqz_status drop_old_limit(struct sqz_options *options, int64_t steps,
+                                      struct sqz_error *err)
+{
+    if ((options->max_seconds == 0 && options->max_steps > steps) ||
+        sqz_options_origin(options, "max_steps") == SQZ_FROM_COMMAND_LINE)
+        return SQZ_OK;
+    return sqz_options_set(options, "max_steps", "0", SQZ_FROM_YAML, err);
+}
+
+enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_dir *dir,
+                                struct sqz_options **options, struct sqz_archive *archive,
+                                struct sqz_model **model, struct sqz_train_state *state,
+                                char **checkpoint, struct sqz_error *err)
+{
+    *options = NULL;
+    *model = NULL;
+    *checkpoint = NULL;
+    enum sqz_status status = sqz_run_dir_find(given->resume, dir, checkpoint, err);
+    if (!status && *checkpoint)
+        status = sqz_checkpoint_read(*checkpoint, archive, model, state, err);
+    if (!status)
+        status = sqz_options_new(options, err);
+    if (!status)
+        status = read_recipes(dir, state, *model != NULL, *checkpoint, *options, err);
+    for (int i = 0; i < sqz_option_count() && !status; i++)
+        if (given->origins[i] >= SQZ_FROM_YAML && strcmp(sqz_option_at(i)->name, "resume") != 0)
+            status = overlay_one(given, i, *options, err);
+    if (!status)
+        status = drop_old_limit(*options, state->steps, err);
+    if (!status)
+        (*options)->batch_is_global = true;
+    return status;
+}

@@ -1,0 +1,271 @@
+// A training run from its options to its end.
+#include "train/run/trainer.h"
+
+#include "train/run/events.h"
+#include "train/run/run.h"
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sqz_run_release(struct sqz_run *run)
+{
+    sqz_loader_free(run->loader);
+    sqz_loader_free(run->val_loader);
+    sqz_stepper_release(&run->stepper);
+    sqz_qat_free(run->qat);
+    sqz_optimizer_free(run->optimizer);
+    sqz_free(run->rates);
+    sqz_free(run->class_weights);
+    sqz_free(run->ranks);
+    sqz_train_state_release(&run->state);
+    sqz_run_dir_release(&run->dir);
+    sqz_setup_release(&run->setup);
+    sqz_free(run->last_path);
+    sqz_free(run->best_path);
+}
+
+// The option's path as it is from any directory. One that does not resolve is reported by whoever
+// opens it.
+static enum sqz_status make_absolute(struct sqz_options *options, const char *name,
+                                     const char *value, struct sqz_error *err)
+{
+    char path[PATH_MAX];
+    if (!*value || !realpath(value, path))
+        return SQZ_OK;
+    return sqz_options_set(options, name, path, sqz_options_origin(options, name), err);
+}
+
+enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_options *options = NULL;
+    struct sqz_text text = {0};
+    enum sqz_status status = sqz_options_copy(run->setup.options, &options, err);
+    const struct sqz_options *own = run->setup.options;
+    const char *const paths[][2] = {{"data_dir", own->data_dir},
+                                    {"unlabelled_dir", own->unlabelled_dir},
+                                    {"ckpt_path", own->ckpt_path},
+                                    {"teacher", own->teacher}};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths && !status; i++)
+        status = make_absolute(options, paths[i][0], paths[i][1], err);
+    // Orders for this one command are none for a later --resume.
+    static const char *const orders[][2] = {
+        {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},
+        {"find_lr", "false"}, {"memory", "none"}, {"confusion", "none"}, {"per_class", "none"}};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders && !status; i++)
+        status = sqz_options_set(options, orders[i][0], orders[i][1], SQZ_FROM_COMMAND_LINE, err);
+    if (!status) {
+        sqz_options_write_yaml(options, false, &text);
+        status = text.failed
+                     ? sqz_fail_memory(err, "recipe.yaml", text.length)
+                     : sqz_run_dir_write(&run->dir, "recipe.yaml", sqz_text_get(&text), err);
+    }
+    sqz_text_release(&text);
+    sqz_options_free(options);
+    return status;
+}
+
+static enum sqz_status check_same_data(const struct sqz_run *run, const struct sqz_train_state *old,
+                                       struct sqz_error *err)
+{
+    const struct sqz_train_state *now = &run->state;
+    bool train = old->train_fingerprint == now->train_fingerprint;
+    if (train && old->val_fingerprint == now->val_fingerprint)
+        return SQZ_OK;
+    return sqz_fail(
+        err, SQZ_E_DATA,
+        "The %s images in \"%s\" are not those that the run began with (%lld then, %lld "
+        "now), so it cannot be continued; restore them, or start a new run with --ckpt_path.",
+        train ? "validation" : "training", run->setup.options->data_dir,
+        (long long)(train ? old->val_images : old->train_images),
+        (long long)(train ? now->val_images : now->train_images));
+}
+
+static enum sqz_status check_position(const struct sqz_run *run, const struct sqz_train_state *old,
+                                      const char *path, struct sqz_error *err)
+{
+    int64_t epochs = run->setup.options->epoch_size, per_epoch = run->steps_per_epoch;
+    if (old->epoch <= epochs && old->batch <= per_epoch &&
+        old->steps == old->epoch * per_epoch + old->batch &&
+        (old->finished ? old->epoch == epochs || run->setup.options->early_stopping > 0
+                       : old->epoch < epochs))
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_DATA,
+                    "\"%s\" stands at step %lld of epoch %lld, which this run does not "
+                    "have; the training state is damaged.",
+                    path, (long long)old->steps, (long long)old->epoch);
+}
+
+static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *given,
+                                 struct sqz_error *err)
+{
+    enum sqz_status status = sqz_setup_open(run->environment, given, NULL, &run->setup, err);
+    if (!status)
+        status = sqz_run_prepare(run, err);
+    if (!status)
+        status = sqz_run_import_ckpt(run, err);
+    if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
+        status = sqz_run_dir_create(run->setup.options, &run->dir, err);
+    return status;
+}
+
+// Takes over the old state when it fits options, data and network.
+static enum sqz_status adopt_checkpoint(struct sqz_run *run, struct sqz_train_state *old,
+                                        const char *path, const struct sqz_archive *archive,
+                                        struct sqz_error *err)
+{
+    const struct sqz_net *net = run->setup.model->net;
+    enum sqz_status status = check_same_data(run, old, err);
+    if (!status)
+        status = check_position(run, old, path, err);
+    if (!status)
+        status = sqz_checkpoint_restore(path, archive, old, &run->stepper, err);
+    if (!status)
+        status = sqz_checkpoint_previous_best(path, archive, net, &old->previous_best, err);
+    if (status)
+        return status;
+    const char *level = sqz_cpu_level_name(run->environment->kernels->level);
+    if (strcmp(old->simd, level) != 0)
+        sqz_text_add(&run->setup.notes,
+                     "The run went on %s so far and goes on on %s: the last bits of "
+                     "the results will differ from an uninterrupted run.\n",
+                     old->simd, level);
+    run->state = *old;
+    *old = (struct sqz_train_state){0};
+    run->saved = true;
+    return SQZ_OK;
+}
+
+static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_options *given,
+                                     struct sqz_error *err)
+{
+    struct sqz_options *options = NULL;
+    struct sqz_archive archive = {0};
+    struct sqz_model *model = NULL;
+    struct sqz_train_state old = {0};
+    char *path = NULL;
+    enum sqz_status status =
+        sqz_resume_open(given, &run->dir, &options, &archive, &model, &old, &path, err);
+    if (!status) {
+        status = sqz_setup_open(run->environment, options, model, &run->setup, err);
+        model = NULL;
+    }
+    if (!status)
+        status = sqz_run_prepare(run, err);
+    if (!status && path)
+        status = adopt_checkpoint(run, &old, path, &archive, err);
+    else if (!status)
+        status = sqz_run_import_ckpt(run, err);
+    if (!status && !path)
+        sqz_text_add(&run->setup.notes,
+                     "There is no checkpoint in \"%s\" yet: the run starts again "
+                     "from its recipe.yaml.\n",
+                     run->dir.path);
+    sqz_model_free(model);
+    sqz_options_free(options);
+    sqz_archive_release(&archive);
+    sqz_train_state_release(&old);
+    sqz_free(path);
+    return status;
+}
+
+static enum sqz_status open_events(struct sqz_run *run, struct sqz_error *err)
+{
+    if (run->dir.mute)
+        return SQZ_OK;
+    char *path = sqz_run_dir_file(&run->dir, SQZ_EVENTS_DIR);
+    if (!path)
+        return sqz_fail_memory(err, "a path", strlen(run->dir.path));
+    enum sqz_status status = sqz_events_open(path, &run->dir.events, err);
+    sqz_free(path);
+    return status;
+}
+
+// The run directory's text files, made to agree with the state.
+static enum sqz_status open_dir(struct sqz_run *run, struct sqz_error *err)
+{
+    struct sqz_train_state *state = &run->state;
+    run->last_path = sqz_run_dir_file(&run->dir, SQZ_LAST_CHECKPOINT);
+    run->best_path = sqz_run_dir_file(&run->dir, SQZ_BEST_CHECKPOINT);
+    sqz_text_release(&state->recipe);
+    sqz_recipe_portable(run->setup.options, &state->recipe);
+    if (!run->last_path || !run->best_path || state->recipe.failed)
+        return sqz_fail_memory(err, "the run directory", state->recipe.length);
+    enum sqz_status status = sqz_run_write_recipe(run, err);
+    if (!status && run->setup.divided)
+        status = sqz_run_dir_write_split(&run->dir, run->setup.train, run->setup.val, err);
+    if (!status)
+        status = sqz_run_dir_start(&run->dir, sqz_text_get(&state->step_rows),
+                                   sqz_text_get(&state->history), err);
+    if (!status && run->setup.options->tensorboard)
+        status = open_events(run, err);
+    if (!status && state->previous_best) {
+        status = sqz_run_save_best(run, state->previous_best, err);
+        sqz_free(state->previous_best);
+        state->previous_best = NULL;
+    }
+    return status;
+}
+
+static void fill_result(const struct sqz_run *run, struct sqz_train_result *out)
+{
+    const struct sqz_train_state *state = &run->state;
+    *out = (struct sqz_train_result){
+        .epochs = (int)state->epoch,
+        .steps = state->steps,
+        .seconds = sqz_clock_seconds() - run->started,
+        .ms_per_step = run->steps_here ? 1e3 * run->train_seconds / (double)run->steps_here : 0,
+        .images_per_second = run->steps_here ? (double)run->images / run->train_seconds : 0,
+        .final_loss =
+            state->loss_samples ? state->loss_sum / (double)state->loss_samples : state->final_loss,
+        .best_epoch = (int)state->best_epoch,
+        .best_top1 = state->best_top1,
+        .best_top5 = state->best_top5};
+    sqz_run_fill_ranks(run, out);
+    if (run->shown_epoch > 0) {
+        out->best_epoch = (int)run->shown_epoch;
+        out->best_top1 = (double)run->shown.correct1 / (double)run->shown.samples;
+        out->best_top5 = (double)run->shown.correct5 / (double)run->shown.samples;
+    }
+    snprintf(out->run_dir, sizeof out->run_dir, "%s", run->dir.path);
+    if (sqz_path_exists(run->best_path))
+        snprintf(out->best_checkpoint, sizeof out->best_checkpoint, "%s", run->best_path);
+}
+
+enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
+                                const struct sqz_options *options, struct sqz_train_result *out,
+                                struct sqz_error *err)
+{
+    struct sqz_run run = {.environment = environment, .state.final_loss = NAN};
+    enum sqz_status status =
+        *options->resume ? begin_resumed(&run, options, err) : begin_new(&run, options, err);
+    status = sqz_run_agree_on_start(&run, status, err);
+    if (!status)
+        status = sqz_ranks_agree(environment->ranks, open_dir(&run, err), err);
+    if (status)
+        goto done;
+    sqz_run_report_start(&run);
+    run.started = sqz_clock_seconds();
+    if (run.state.finished)
+        sqz_run_note(&run, SQZ_EVENT_NOTE,
+                     "The run had already reached its end; nothing is left to do.");
+    else if (run.state.steps > 0)
+        sqz_run_note(&run, SQZ_EVENT_NOTE, "Continuing in epoch %lld after step %lld.",
+                     (long long)run.state.epoch + 1, (long long)run.state.steps);
+    status = sqz_ranks_agree(environment->ranks, sqz_run_loop(&run, err), err);
+    if (status == SQZ_OK)
+        sqz_run_show_history(&run);
+    if (status == SQZ_OK || status == SQZ_E_STOPPED)
+        fill_result(&run, out);
+    else if (err)
+        sqz_run_dir_log(&run.dir, "%s", err->text);
+    size_t substituted = sqz_substituted(environment->ranks, run.loader);
+    if (substituted > 0)
+        sqz_run_note(&run, SQZ_EVENT_WARNING,
+                     "%zu training images could not be decoded; others of "
+                     "their class took their places.",
+                     substituted);
+done:
+    sqz_run_release(&run);
+    return status;
+}

@@ -1,0 +1,345 @@
+// Options, data sets and model brought together before a run.
+#include "train/setup/setup.h"
+
+#include "net/gradient.h"
+#include "train/setup/balance.h"
+#include "train/eval/evaluate.h"
+#include "train/options/recipe_tools.h"
+
+#include <string.h>
+#include <strings.h>
+
+void sqz_setup_release(struct sqz_setup *setup)
+{
+    sqz_options_free(setup->options);
+    sqz_free_view(setup->balanced);
+    sqz_dataset_free(setup->train);
+    sqz_dataset_free(setup->val);
+    sqz_model_free(setup->model);
+    sqz_net_free(setup->norm_net);
+    sqz_text_release(&setup->notes);
+    *setup = (struct sqz_setup){0};
+}
+
+static bool is_class_dirs(const char *kind)
+{
+    return strcmp(kind, "imagenet") == 0;
+}
+
+// Option `dataset` (in any case) as one of the constants.
+static const char *kind_of(const char *dataset)
+{
+    static const char *const kinds[] = {"mnist", "cifar100", "cifar10"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcasecmp(dataset, kinds[i]) == 0)
+            return kinds[i];
+    return "imagenet";
+}
+
+enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *err)
+{
+    struct sqz_options *options = setup->options;
+    struct sqz_dataset_layout layout;
+    enum sqz_status status = sqz_dataset_layout(options->data_dir, &layout, err);
+    if (status)
+        return status;
+    if (sqz_options_origin(options, "dataset") <= SQZ_FROM_BUILTIN_RECIPE)
+        status =
+            sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "dataset", "%s", layout.kind);
+    if (status)
+        return status;
+    setup->kind = kind_of(options->dataset);
+    bool dirs = is_class_dirs(setup->kind);
+    bool train_open = sqz_options_origin(options, "train_split") <= SQZ_FROM_BUILTIN_RECIPE;
+    bool val_open = sqz_options_origin(options, "val_split") <= SQZ_FROM_BUILTIN_RECIPE;
+    // A directory without splits keeps the usual names: they mark it for division below.
+    const char *train = layout.has_splits ? layout.train : "train";
+    const char *val = layout.has_splits ? layout.val : "val";
+    if (*train && train_open)
+        status =
+            sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s", train);
+    if (!status && *val && val_open)
+        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "val_split", "%s", val);
+    // Class directories directly below data_dir, and nobody asked for other directories: divide
+    // them. The names are compared, not the origins, so that a restart from recipe.yaml does the
+    // same.
+    setup->divided = dirs && !layout.has_splits && strcmp(options->train_split, "train") == 0 &&
+                     strcmp(options->val_split, "val") == 0;
+    return status;
+}
+
+static enum sqz_status open_split(const struct sqz_environment *environment,
+                                  const struct sqz_setup *setup, bool val, struct sqz_dataset **out,
+                                  struct sqz_error *err)
+{
+    const struct sqz_options *options = setup->options;
+    struct sqz_dataset_request request = {.kind = setup->kind,
+                                          .dir = options->data_dir,
+                                          .split = val ? options->val_split : options->train_split,
+                                          .divide = setup->divided,
+                                          .held_out = val,
+                                          .seed = (uint64_t)options->seed,
+                                          .check_headers = true,
+                                          .threads = sqz_pool_size(environment->pool)};
+    if (setup->divided)
+        request.split = "";
+    return sqz_dataset_open(&request, out, err);
+}
+
+// Whether there is a split to validate on; asking for one that is not there is open_split's error.
+static enum sqz_status has_val(const struct sqz_setup *setup, bool *out, struct sqz_error *err)
+{
+    const struct sqz_options *options = setup->options;
+    bool asked =
+        options->val_while_train && sqz_options_origin(options, "val_while_train") >= SQZ_FROM_YAML;
+    *out = setup->divided || asked;
+    if (!*out && is_class_dirs(setup->kind) && *options->val_split)
+        return sqz_dataset_has_split(options->data_dir, options->val_split, out, err);
+    if (!*out && !is_class_dirs(setup->kind))
+        *out = strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
+    return SQZ_OK;
+}
+
+static void note_skipped(struct sqz_setup *setup, const struct sqz_dataset *set, const char *split)
+{
+    if (set->skipped == 0)
+        return;
+    sqz_text_add(
+        &setup->notes, "%zu %s left out of the %s images: %s%s.\n", set->skipped,
+        set->skipped == 1 ? "file is" : "files are", split,
+        set->skipped == 1 || !set->skipped_example ? "" : "no images that can be read; the first: ",
+        set->skipped_example ? set->skipped_example : "no images that can be read");
+}
+
+static enum sqz_status add_unlabelled(const struct sqz_environment *environment,
+                                      struct sqz_setup *setup, struct sqz_error *err)
+{
+    const size_t labelled = setup->train->count;
+    enum sqz_status status = sqz_dataset_add_unlabelled(
+        setup->train, setup->options->unlabelled_dir, sqz_pool_size(environment->pool), err);
+    if (!status)
+        sqz_text_add(&setup->notes, "%zu of the training images have no label.\n",
+                     setup->train->count - labelled);
+    return status;
+}
+
+static enum sqz_status open_data(const struct sqz_environment *environment, struct sqz_setup *setup,
+                                 struct sqz_error *err)
+{
+    bool validates = false;
+    enum sqz_status status = sqz_setup_find_data(setup, err);
+    if (!status)
+        status = open_split(environment, setup, false, &setup->train, err);
+    if (!status)
+        status = has_val(setup, &validates, err);
+    if (!status && validates)
+        status = open_split(environment, setup, true, &setup->val, err);
+    if (!status && *setup->options->unlabelled_dir)
+        status = add_unlabelled(environment, setup, err);
+    if (!status)
+        note_skipped(setup, setup->train, "training");
+    if (!status && setup->val)
+        note_skipped(setup, setup->val, "validation");
+    return status;
+}
+
+// Longest side of the largest of some evenly spaced images; 0 when none can be looked at.
+static enum sqz_status find_typical_side(const struct sqz_dataset *set, int *largest,
+                                         struct sqz_error *err)
+{
+    enum { LOOKS = 24 };
+    *largest = 0;
+    for (size_t i = 0; i < LOOKS; i++) {
+        int w, h;
+        enum sqz_status status = sqz_dataset_peek(set, set->count * i / LOOKS, &w, &h, err);
+        if (status == SQZ_E_DATA || status == SQZ_E_NOINPUT)
+            continue;
+        if (status)
+            return status;
+        int side = w > h ? w : h;
+        *largest = side > *largest ? side : *largest;
+    }
+    return SQZ_OK;
+}
+
+static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *err)
+{
+    enum { SMALL_SIDE = 64 }; // images up to this size gain nothing from the recipe for photos
+    int side;
+    struct sqz_options *options = setup->options;
+    enum sqz_status status = find_typical_side(setup->train, &side, err);
+    if (status)
+        return status;
+    if (!*options->ckpt_path && side > 0 && side <= SMALL_SIDE)
+        setup->recipe = "small_images";
+    status = sqz_options_use_builtin(options, &setup->recipe, err);
+    // The recipe speaks of class directories; what was found in the directory is truer.
+    if (!status)
+        status = sqz_setup_find_data(setup, err);
+    return status;
+}
+
+// From here on batch_size means the whole batch of all ranks, also in recipe.yaml, so that a run
+// may be resumed with another number of them.
+static enum sqz_status fit_batch(struct sqz_options *options, int ranks, struct sqz_text *notes,
+                                 struct sqz_error *err)
+{
+    if (options->batch_is_global && ranks > 1)
+        return SQZ_OK;
+    enum sqz_status status = sqz_recipe_fit_batch(options, ranks, notes, err);
+    if (!status)
+        status = sqz_recipe_fit_norm(options, notes, err);
+    if (status || ranks == 1)
+        return status;
+    int64_t batch = options->batch_size * ranks;
+    if (batch > 1 << 20)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "%d ranks with %lld images each make a batch of more than 1048576.", ranks,
+                        (long long)options->batch_size);
+    sqz_text_add(notes, "Batch     %lld images on each of %d ranks: %lld in all.\n",
+                 (long long)options->batch_size, ranks, (long long)batch);
+    status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "recipe_devices", "1");
+    if (!status)
+        status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "batch_size", "%lld",
+                                  (long long)batch);
+    return status;
+}
+
+static enum sqz_status make_trained(struct sqz_setup *setup, struct sqz_error *err)
+{
+    struct sqz_net_spec spec = setup->model->net->spec;
+    if (strcmp(setup->options->norm, "batch") != 0)
+        return SQZ_OK;
+    spec.norm_group = (int)setup->options->norm_group;
+    return sqz_net_new(&spec, &setup->norm_net, err);
+}
+
+enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
+                               const struct sqz_options *given, struct sqz_model *resumed,
+                               struct sqz_setup *out, struct sqz_error *err)
+{
+    *out = (struct sqz_setup){.model = resumed, .ranks = environment->ranks};
+    enum sqz_status status = sqz_options_copy(given, &out->options, err);
+    // Twice: what is not supported should be said before a large directory is read.
+    if (!status)
+        status = sqz_options_check(out->options, NULL, err);
+    if (!status && !resumed)
+        status = sqz_setup_pretrained(environment, out->options, err);
+    if (!status)
+        status = open_data(environment, out, err);
+    if (!status && !given->has_recipe)
+        status = merge_builtin(out, err);
+    if (!status)
+        status = fit_batch(out->options, sqz_ranks_size(environment->ranks), &out->notes, err);
+    if (!status && !out->val)
+        status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
+    if (!status)
+        status = sqz_transforms_preset(out->options, out->kind, err);
+    if (!status)
+        status = sqz_setup_model(out, err);
+    if (!status)
+        status = sqz_options_check(out->options, &out->notes, err);
+    if (!status)
+        status = make_trained(out, err);
+    // Behind the model, for that may renumber the labels.
+    if (!status && out->options->balanced_sampling)
+        status = sqz_balanced_view(out->train, &out->balanced, err);
+    if (!status && out->notes.failed)
+        status = sqz_fail_memory(err, "messages", out->notes.length);
+    if (status)
+        sqz_setup_release(out);
+    return status;
+}
+
+static int loader_workers(const struct sqz_options *options, int threads)
+{
+    // More than the compute threads would only take their cores away.
+    int64_t workers =
+        options->num_parallel_workers < threads ? options->num_parallel_workers : threads;
+    return workers < 1 ? 1 : (int)workers;
+}
+
+static enum sqz_bad_image bad_image(const struct sqz_options *options)
+{
+    return strcmp(options->on_bad, "skip") == 0 ? SQZ_BAD_SKIP : SQZ_BAD_STOP;
+}
+
+static void share_leaves(const struct sqz_share *share, int n, int *first, int *end)
+{
+    sqz_gradient_share(share->arg, n, share->rank, share->ranks, first, end);
+}
+
+static void share_evenly(const struct sqz_share *share, int n, int *first, int *end)
+{
+    sqz_evaluation_share(n, share->rank, share->ranks, first, end);
+}
+
+struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
+{
+    const struct sqz_options *options = setup->options;
+    size_t samples = options->num_samples > 0 ? (size_t)options->num_samples : 0;
+    // A balanced epoch is as long as an ordinary one: so many draws from the longer list.
+    if (setup->balanced && samples == 0)
+        samples = setup->train->count;
+    struct sqz_loader_config config = {.dataset = setup->balanced ? setup->balanced : setup->train,
+                                       .preprocess = setup->model->preprocess,
+                                       .augment = &setup->augment,
+                                       .classes = setup->model->net->spec.classes,
+                                       .batch = (int)options->batch_size,
+                                       .shuffle = options->shuffle,
+                                       .drop_remainder = options->drop_remainder,
+                                       .num_samples = samples,
+                                       .seed = (uint64_t)options->seed,
+                                       .workers = loader_workers(options, threads),
+                                       .on_bad = bad_image(options)};
+    if (setup->ranks)
+        config.share =
+            (struct sqz_share){share_leaves, setup->norm_net ? setup->norm_net : setup->model->net,
+                               sqz_ranks_rank(setup->ranks), sqz_ranks_size(setup->ranks)};
+    sqz_transforms_batches(options, &config);
+    return config;
+}
+
+enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
+                                       struct sqz_loader **out, struct sqz_error *err)
+{
+    struct sqz_loader_config config = sqz_setup_loader_config(setup, threads);
+    return sqz_loader_new(&config, out, err);
+}
+
+struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
+                                                     const struct sqz_dataset *set,
+                                                     const struct sqz_preprocess *preprocess,
+                                                     const struct sqz_environment *environment)
+{
+    struct sqz_ranks *ranks = environment->ranks;
+    int threads = sqz_pool_size(environment->pool);
+    // The batch decides nothing here but memory: enough to keep the threads busy.
+    enum { SMALLEST = 16, LARGEST = 64, A_THREAD = 4 };
+    int batch = threads * A_THREAD;
+    batch = batch < SMALLEST ? SMALLEST : batch > LARGEST ? LARGEST : batch;
+    struct sqz_loader_config config = {
+        .dataset = set,
+        .preprocess = *preprocess,
+        .batch = options->batch_size < batch ? (int)options->batch_size : batch,
+        .seed = (uint64_t)options->seed,
+        .workers = loader_workers(options, threads),
+        .on_bad = bad_image(options)};
+    if (ranks) { // one batch size for all, whatever their threads
+        config.batch = SMALLEST * sqz_ranks_size(ranks);
+        config.share =
+            (struct sqz_share){share_evenly, NULL, sqz_ranks_rank(ranks), sqz_ranks_size(ranks)};
+    }
+    return config;
+}
+
+enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
+                                     const struct sqz_dataset *set,
+                                     const struct sqz_preprocess *preprocess,
+                                     const struct sqz_environment *environment,
+                                     struct sqz_loader **out, struct sqz_error *err)
+{
+    struct sqz_loader_config config =
+        sqz_setup_val_loader_config(options, set, preprocess, environment);
+    return sqz_loader_new(&config, out, err);
+}

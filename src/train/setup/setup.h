@@ -1,0 +1,59 @@
+// Everything that is fixed before the first step: merged options, data sets, model, transforms.
+#ifndef SQZ_TRAIN_SETUP_SETUP_H
+#define SQZ_TRAIN_SETUP_SETUP_H
+
+#include "data/loader/loader.h"
+#include "formats/formats.h"
+#include "train/run/trainer.h"
+#include "train/options/transforms.h"
+
+struct sqz_setup {
+    struct sqz_options *options; // merged and resolved: what recipe.yaml says
+    struct sqz_dataset *train;
+    struct sqz_dataset *balanced; // what the training loader draws from, if not `train` itself
+    struct sqz_dataset *val;      // NULL: nothing to validate on
+    struct sqz_model *model;      // the starting point, with its preprocessing and class names
+    struct sqz_net *norm_net;     // what is trained, with norm batch; else NULL: the model's
+    struct sqz_augment augment;
+    const char *kind;        // of the data set
+    struct sqz_ranks *ranks; // the environment's
+    bool divided;            // train and val are parts of one directory
+    const char *recipe;      // name of the built-in recipe, NULL when one was given
+    struct sqz_text notes;   // sentences for the user, one a line
+};
+void sqz_setup_release(struct sqz_setup *setup);
+// `resumed` (may be NULL) is the model of a checkpoint; it is taken over, also on failure.
+enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
+                               const struct sqz_options *given, struct sqz_model *resumed,
+                               struct sqz_setup *out, struct sqz_error *err);
+// pretrained.c: with option pretrained, sees to it that the published weights lie on this machine
+// (progress and stop through the environment) and makes them the options' ckpt_path.
+enum sqz_status sqz_setup_pretrained(const struct sqz_environment *environment,
+                                     struct sqz_options *options, struct sqz_error *err);
+// The same for one address, as struct sqz_published_request describes.
+enum sqz_status sqz_pretrained_fetch(const struct sqz_environment *environment, const char *url,
+                                     const char *dir, char **path, struct sqz_error *err);
+// Makes the model (or keeps the resumed one) and the transforms; part of sqz_setup_open.
+enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_error *err);
+// Chooses kind and split names of `data_dir` where the options leave them open.
+enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *err);
+
+// A new model with another number of classes, size or dropout: weights copied by name, the
+// classifier fresh from `seed` when the classes differ, conv1 summed when `channels` falls to 1.
+enum sqz_status sqz_model_adapt(const struct sqz_model *from, const struct sqz_net_spec *spec,
+                                uint64_t seed, struct sqz_model **out, struct sqz_error *err);
+// The loader of the training split, or of `set` with the evaluation transform.
+enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
+                                       struct sqz_loader **out, struct sqz_error *err);
+enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
+                                     const struct sqz_dataset *set,
+                                     const struct sqz_preprocess *preprocess,
+                                     const struct sqz_environment *environment,
+                                     struct sqz_loader **out, struct sqz_error *err);
+struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
+                                                     const struct sqz_dataset *set,
+                                                     const struct sqz_preprocess *preprocess,
+                                                     const struct sqz_environment *environment);
+struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads);
+
+#endif

@@ -1,0 +1,20 @@
+// The factor on the loss while gradients are computed: fixed, or dynamic (halved by an overflow).
+#ifndef SQZ_TRAIN_STEP_LOSS_SCALE_H
+#define SQZ_TRAIN_STEP_LOSS_SCALE_H
+
+#include "train/options/options.h"
+
+struct sqz_loss_scale {
+    double scale;
+    bool drops;   // skip the update when a gradient is not finite
+    bool dynamic; // halved on overflow, doubled after a while without one
+    // Of a dynamic scale: steps so far, and the step of the last overflow or doubling.
+    int64_t steps, mark;
+};
+// SQZ_E_CONFIG for combinations that cannot be.
+enum sqz_status sqz_loss_scale_init(const struct sqz_options *options, struct sqz_loss_scale *out,
+                                    struct sqz_error *err);
+// After one step; `overflow`: its gradient was not finite.
+void sqz_loss_scale_step(struct sqz_loss_scale *scale, bool overflow);
+
+#endif

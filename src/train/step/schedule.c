@@ -1,0 +1,214 @@
+// Learning-rate tables, in double; the names and formulas are MindCV's.
+#include "train/step/schedule.h"
+
+#include <math.h>
+#include <string.h>
+
+struct schedule {
+    const struct sqz_options *options;
+    double steps;       // an epoch
+    double warmup;      // epochs
+    double main_epochs; // after the warm-up
+    size_t main_steps;
+};
+
+static const double pi = 3.14159265358979323846;
+
+static double cosine(double start, double stop, double at)
+{
+    return stop + (start - stop) / 2 * (1 + cos(pi * at));
+}
+
+static double whole_epoch(const struct schedule *schedule, size_t i)
+{
+    return floor((double)i / schedule->steps);
+}
+
+static double epoch_of(const struct schedule *schedule, size_t i)
+{
+    return schedule->options->lr_epoch_stair ? whole_epoch(schedule, i)
+                                             : (double)i / schedule->steps;
+}
+
+static double warmup_rate(const struct schedule *schedule, size_t i)
+{
+    double factor = schedule->options->warmup_factor;
+
+    return schedule->options->lr *
+           (factor + (1 - factor) * epoch_of(schedule, i) / schedule->warmup);
+}
+
+static double constant_rate(const struct schedule *schedule, size_t i)
+{
+    (void)i;
+    return schedule->options->lr;
+}
+
+static double cosine_rate(const struct schedule *schedule, size_t i)
+{
+    const struct sqz_options *options = schedule->options;
+    double length = schedule->steps * (double)options->decay_epochs;
+    double cycle = floor((double)i / length);
+    double peak = options->lr * pow(options->cycle_decay, cycle);
+
+    if (cycle >= (double)options->num_cycles)
+        return options->min_lr;
+    return cosine(peak, options->min_lr,
+                  epoch_of(schedule, i - (size_t)(cycle * length)) / (double)options->decay_epochs);
+}
+
+static double exponential_rate(const struct schedule *schedule, size_t i)
+{
+    return schedule->options->lr * pow(schedule->options->decay_rate, epoch_of(schedule, i));
+}
+
+static double polynomial_rate(const struct schedule *schedule, size_t i)
+{
+    double e = fmin(epoch_of(schedule, i), schedule->main_epochs);
+
+    return schedule->options->lr *
+           pow(1 - e / schedule->main_epochs, schedule->options->decay_rate);
+}
+
+static double step_rate(const struct schedule *schedule, size_t i)
+{
+    double drops = floor(whole_epoch(schedule, i) / (double)schedule->options->decay_epochs);
+
+    return schedule->options->lr * pow(schedule->options->decay_rate, drops);
+}
+
+static double multi_step_rate(const struct schedule *schedule, size_t i)
+{
+    const struct sqz_list *milestones = &schedule->options->multi_step_decay_milestones;
+    double drops = 0;
+
+    for (int k = 0; k < milestones->n; k++)
+        drops += milestones->v[k] <= whole_epoch(schedule, i);
+    return schedule->options->lr * pow(schedule->options->decay_rate, drops);
+}
+
+static double one_cycle_rate(const struct schedule *schedule, size_t i)
+{
+    const struct sqz_options *options = schedule->options;
+    double up = 0.3 * (double)schedule->main_steps - 1, end = (double)schedule->main_steps - 1;
+    double at = (double)i;
+
+    if (at <= up)
+        return cosine(options->lr / 25, options->lr, at / up);
+    return cosine(options->lr, options->min_lr, (at - up) / (end - up));
+}
+
+// Steps of half a cycle, which the source cuts to a whole number.
+static double half_cycle(const struct schedule *schedule)
+{
+    return floor((double)schedule->main_steps / (double)schedule->options->num_cycles / 2);
+}
+
+static double cyclic_rate(const struct schedule *schedule, size_t i)
+{
+    const struct sqz_options *options = schedule->options;
+    double cycles = (double)i / (2 * half_cycle(schedule));
+    double x = cycles - floor(cycles);
+
+    return options->min_lr + (options->lr - options->min_lr) * (x <= 0.5 ? x / 0.5 : (1 - x) / 0.5);
+}
+
+static const struct rule {
+    const char *name;
+    double (*rate)(const struct schedule *schedule,
+                   size_t i); // i counts from the end of the warm-up
+    bool needs_decay_epochs;
+    bool whole_run; // neither warm-up nor stair
+} rules[] = {
+    {"constant", constant_rate, false, false},
+    {"cosine_decay", cosine_rate, true, false},
+    {"warmup_cosine_decay", cosine_rate, true, false},
+    {"exponential_decay", exponential_rate, false, false},
+    {"polynomial_decay", polynomial_rate, false, false},
+    {"step_decay", step_rate, true, false},
+    {"multi_step_decay", multi_step_rate, false, false},
+    {"one_cycle", one_cycle_rate, false, true},
+    {"cyclic", cyclic_rate, false, true},
+};
+
+static enum sqz_status check(const struct schedule *schedule, const struct rule *rule,
+                             struct sqz_error *err)
+{
+    const struct sqz_options *options = schedule->options;
+
+    if (rule->needs_decay_epochs && options->decay_epochs < 1)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option decay_epochs is %lld, but scheduler %s needs at "
+                        "least 1.",
+                        (long long)options->decay_epochs, rule->name);
+    if (rule->whole_run && (options->warmup_epochs > 0 || options->lr_epoch_stair))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Scheduler %s shapes the whole run; set warmup_epochs to 0 "
+                        "and lr_epoch_stair to false.",
+                        rule->name);
+    if (rule->rate == cyclic_rate && half_cycle(schedule) < 1)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option num_cycles is %lld, but %zu steps hold at most %zu "
+                        "cycles.",
+                        (long long)options->num_cycles, schedule->main_steps,
+                        schedule->main_steps / 2);
+    return SQZ_OK;
+}
+
+static void add_notes(const struct sqz_options *options, const struct rule *rule,
+                      struct sqz_text *notes)
+{
+    // MindCV warns whatever the scheduler.
+    if (options->warmup_epochs + options->decay_epochs > options->epoch_size)
+        sqz_text_add(
+            notes, "warmup_epochs (%lld) + decay_epochs (%lld) exceed epoch_size (%lld): %s.\n",
+            (long long)options->warmup_epochs, (long long)options->decay_epochs,
+            (long long)options->epoch_size,
+            rule->needs_decay_epochs ? "the run ends before the learning rate's curve does"
+                                     : "harmless, for this scheduler makes no use of decay_epochs");
+    if (options->warmup_epochs > 0 && options->lr_epoch_stair && options->warmup_factor == 0)
+        sqz_text_add(notes,
+                     "The first epoch trains at a learning rate of 0, because lr_epoch_stair "
+                     "is on and warmup_factor is 0; 0.01 would be better.\n");
+}
+
+enum sqz_status sqz_schedule_new(const struct sqz_options *options, size_t steps_per_epoch,
+                                 double **rates, size_t *count, struct sqz_text *notes,
+                                 struct sqz_error *err)
+{
+    struct schedule schedule = {.options = options, .steps = (double)steps_per_epoch};
+    const struct rule *rule = NULL;
+    size_t total, warmup_steps;
+    enum sqz_status status;
+    double *table;
+
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (strcmp(rules[i].name, options->scheduler) == 0)
+            rule = &rules[i];
+    if (!rule)
+        return sqz_fail(err, SQZ_E_CONFIG, "There is no scheduler \"%.80s\".", options->scheduler);
+    if (steps_per_epoch == 0 || options->epoch_size < 1 ||
+        !sqz_size_mul(steps_per_epoch, (size_t)options->epoch_size, &total))
+        return sqz_fail(err, SQZ_E_CONFIG, "A run of %lld epochs with %zu steps each cannot be.",
+                        (long long)options->epoch_size, steps_per_epoch);
+    schedule.warmup = (double)options->warmup_epochs;
+    warmup_steps = options->warmup_epochs >= options->epoch_size
+                       ? total
+                       : (size_t)options->warmup_epochs * steps_per_epoch;
+    schedule.main_steps = total - warmup_steps;
+    schedule.main_epochs = (double)options->epoch_size - schedule.warmup;
+    status = check(&schedule, rule, err);
+    if (status != SQZ_OK)
+        return status;
+    table = sqz_new_array(total, sizeof *table);
+    if (!table)
+        return sqz_fail_memory(err, "the learning-rate table", total * sizeof *table);
+    for (size_t i = 0; i < total; i++)
+        table[i] =
+            i < warmup_steps ? warmup_rate(&schedule, i) : rule->rate(&schedule, i - warmup_steps);
+    if (notes)
+        add_notes(options, rule, notes);
+    *rates = table;
+    *count = total;
+    return SQZ_OK;
+}
