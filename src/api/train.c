@@ -4,7 +4,8 @@
 #include "api/struct_size.h"
 #include "base/memory.h"
 #include "formats/published.h"
-#include "train/eval/evaluate.h"
+#include "train/eval/validate.h"
+#include "train/run/trainer.h"
 #include "train/setup/setup.h"
 #include <squeezenet_tools.h>
 

@@ -1,7 +1,7 @@
 // Two models side by side on the same images: `validate A --against B`.
 #include "compress/predictions.h"
 #include "net/engine.h"
-#include "train/eval/evaluate.h"
+#include "train/eval/validate.h"
 #include "train/step/loss.h"
 #include "train/setup/setup.h"
 

@@ -5,16 +5,13 @@
 #include "data/loader/loader.h"
 #include "formats/formats.h"
 #include "train/step/loss.h"
-#include "train/run/trainer.h"
+#include "train/setup/environment.h"
 
 struct sqz_evaluation {
     int64_t samples, correct1, correct5; // correct5: label among the min(5, classes) largest
     double loss_sum;                     // over samples, in their order
     int64_t *confusion; // set by the caller, classes x classes, [label][most probable]; may be NULL
 };
-
-// Samples *first .. *end-1 of n, which are rank `rank`'s of `ranks` to validate.
-void sqz_evaluation_share(int n, int rank, int ranks, int *first, int *end);
 
 // Everything of *out but `confusion` is set anew; that one is added to.
 // Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. The loss is
@@ -34,38 +31,7 @@ size_t sqz_substituted(struct sqz_ranks *ranks, const struct sqz_loader *loader)
 void sqz_confusion_csv(const int64_t *confusion, int n, char *const *classes, struct sqz_text *out);
 void sqz_per_class_csv(const int64_t *confusion, int n, char *const *classes, struct sqz_text *out);
 
-// What sqz_validate calls: data_dir and val_split of the options (a directory without splits is
-// taken whole). use_recipe false: the model's own preprocessing and plain cross-entropy; true: the
-// options' transforms and loss. Directories are mapped to the model's classes by name. Options
-// confusion and per_class name files that are written, too.
-enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
-                                   const struct sqz_model *model, const struct sqz_options *options,
-                                   bool use_recipe, struct sqz_validate_result *out,
-                                   struct sqz_error *err);
-
 // Logits before the label's, ties resolved by index. A NaN on either side is never "not before".
 int sqz_rank_of(const float *logits, int classes, int label);
-
-// A model and the split that it is to be validated on. Release it also after a failure.
-struct sqz_session {
-    const struct sqz_model *model; // the given one, or `resized`
-    struct sqz_model *resized;
-    struct sqz_dataset *set;
-    struct sqz_loader *loader;
-};
-enum sqz_status sqz_session_open(const struct sqz_environment *environment,
-                                 const struct sqz_model *model, const struct sqz_options *options,
-                                 bool use_recipe, struct sqz_session *out, struct sqz_error *err);
-void sqz_session_release(struct sqz_session *session);
-
-// What sqz_compare calls: two models, each with its own preprocessing, on the same images.
-struct sqz_comparison {
-    struct sqz_validate_result model, against;
-    struct sqz_compare_result difference;
-};
-enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
-                                   const struct sqz_model *model, const struct sqz_model *against,
-                                   const struct sqz_options *options,
-                                   struct sqz_comparison *out, struct sqz_error *err);
 
 #endif

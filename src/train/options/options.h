@@ -74,6 +74,13 @@ enum sqz_status sqz_options_copy(const struct sqz_options *in, struct sqz_option
 // YAML) suggest the nearest one. A value with a lower origin never replaces one with a higher.
 enum sqz_status sqz_options_set(struct sqz_options *options, const char *name, const char *value,
                                 enum sqz_option_origin origin, struct sqz_error *err);
+// Sets one option from a formatted value unless it has a higher origin.
+enum sqz_status sqz_options_fill(struct sqz_options *options, enum sqz_option_origin origin,
+                                 struct sqz_error *err, const char *name, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+enum sqz_option_origin sqz_options_origin(const struct sqz_options *options, const char *name);
+// "2GiB", "500MB", "800000000" as bytes; false for anything else.
+bool sqz_parse_size(const char *text, size_t *out);
 // A recipe; SQZ_E_CONFIG with file and line. The text form is for built-in recipes.
 enum sqz_status sqz_options_read_yaml(struct sqz_options *options, const char *path,
                                       enum sqz_option_origin origin, struct sqz_error *err);
@@ -92,6 +99,15 @@ enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float
 bool sqz_options_prunes(const struct sqz_options *options);
 bool sqz_options_compresses(const struct sqz_options *options);
 bool sqz_options_teaches(const struct sqz_options *options);
+// What becomes of an option when a run is resumed or its recipe is read by somebody else.
+enum sqz_option_role {
+    SQZ_ROLE_RECIPE,  // decides the result: part of the state, cannot change on resuming
+    SQZ_ROLE_MACHINE, // where and how: not part of the state, may change
+    SQZ_ROLE_ORDER    // for one command only: not even part of recipe.yaml
+};
+enum sqz_option_role sqz_option_role(const char *name);
+// The part of the configuration that decides the result, as YAML: no paths, threads or limits.
+void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
 // Checks combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG). Single values
 // were checked when they were set.
 // Appends one grouped note on accepted options without a meaning here to *notes, if any were given.

@@ -1,42 +1,11 @@
 // What single values cannot tell: combinations that cannot be, and what is not supported yet.
 #include "net/net.h"
-#include "train/step/loss_scale.h"
-#include "train/run/memory_plan.h"
 #include "train/options/option_value.h"
 #include "train/options/transforms.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float value[3],
-                                        bool *random, struct sqz_error *err)
-{
-    const char *text = options->re_value;
-    int n = 0, end = 0, v[3] = {0};
-    bool good;
-
-    *random = strcmp(text, "random") == 0;
-    if (*random)
-        return SQZ_OK;
-    if (sscanf(text, " [%d ,%d ,%d ] %n", &v[0], &v[1], &v[2], &end) == 3 && end && !text[end])
-        n = 3;
-    else if (sscanf(text, " %d ,%d ,%d %n", &v[0], &v[1], &v[2], &end) == 3 && end && !text[end])
-        n = 3;
-    else if (sscanf(text, " %d %n", &v[0], &end) == 1 && end && !text[end])
-        n = 1;
-    good = n > 0;
-    for (int i = 0; i < 3; i++) {
-        good = good && v[i] >= 0 && v[i] <= 255;
-        value[i] = (float)v[n == 3 ? i : 0];
-    }
-    if (!good)
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option re_value is \"%.80s\", but it must be a whole number "
-                        "from 0 to 255, three of them separated by commas, or random.",
-                        text);
-    return SQZ_OK;
-}
 
 static enum sqz_status check_support(const struct sqz_options *options, struct sqz_error *err)
 {
@@ -191,6 +160,26 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
     return SQZ_OK;
 }
 
+// MindCV's own training step, instead of MindSpore's; loss_scale_type "auto" does not know it.
+static bool is_custom_path(const struct sqz_options *options)
+{
+    return options->ema || options->clip_grad || options->gradient_accumulation_steps > 1 ||
+           *options->amp_cast_list;
+}
+
+static enum sqz_status check_loss_scale(const struct sqz_options *options, struct sqz_error *err)
+{
+    if (strcmp(options->loss_scale_type, "dynamic") == 0 && !options->drop_overflow_update)
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option loss_scale_type is dynamic, but a dynamic scale has to skip "
+                        "overflowing updates; add \"--drop_overflow_update true\".");
+    if (strcmp(options->loss_scale_type, "auto") == 0 && is_custom_path(options))
+        return sqz_fail(err, SQZ_E_CONFIG,
+                        "Option loss_scale_type auto cannot be combined with ema, clip_grad, "
+                        "gradient_accumulation_steps or amp_cast_list; use fixed or dynamic.");
+    return SQZ_OK;
+}
+
 static enum sqz_status check_bytes(const char *name, const char *value, struct sqz_error *err)
 {
     size_t bytes;
@@ -198,21 +187,6 @@ static enum sqz_status check_bytes(const char *name, const char *value, struct s
         return SQZ_OK;
     return sqz_fail(err, SQZ_E_CONFIG, "Option %s is \"%.40s\", but it must be a size like 60kB.",
                     name, value);
-}
-
-bool sqz_options_prunes(const struct sqz_options *options)
-{
-    return !isnan(options->prune);
-}
-
-bool sqz_options_compresses(const struct sqz_options *options)
-{
-    return sqz_options_prunes(options) || options->compress || *options->update_budget;
-}
-
-bool sqz_options_teaches(const struct sqz_options *options)
-{
-    return *options->teacher || options->distill > 0 || options->distill_maps > 0;
 }
 
 static enum sqz_status check_teaching(const struct sqz_options *options, struct sqz_error *err)
@@ -324,11 +298,10 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
 {
     float value[3];
     bool random;
-    struct sqz_loss_scale unused;
     enum sqz_status status = check_support(options, err);
 
     if (status == SQZ_OK)
-        status = sqz_loss_scale_init(options, &unused, err);
+        status = check_loss_scale(options, err);
     if (status == SQZ_OK)
         status = check_data(options, err);
     if (status == SQZ_OK)

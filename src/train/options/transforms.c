@@ -2,30 +2,10 @@
 #include "train/options/transforms.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-enum sqz_option_origin sqz_options_origin(const struct sqz_options *options, const char *name)
-{
-    int index = sqz_option_find(name);
-    return index < 0 ? SQZ_FROM_DEFAULT : options->origins[index];
-}
-
-enum sqz_status sqz_options_fill(struct sqz_options *options, enum sqz_option_origin origin,
-                                 struct sqz_error *err, const char *name, const char *format, ...)
-{
-    char value[256];
-    va_list args;
-    va_start(args, format);
-    int length = vsnprintf(value, sizeof value, format, args);
-    va_end(args);
-    if (length < 0 || (size_t)length >= sizeof value)
-        return sqz_fail(err, SQZ_E_INTERNAL, "A value for option %s is too long.", name);
-    return sqz_options_set(options, name, value, origin, err);
-}
 
 // Option `interpolation` by name. Pillow's bilinear is called "antialias", MindCV's word for it.
 static const struct {

@@ -25,10 +25,5 @@ enum sqz_status sqz_transforms_build(const struct sqz_options *options,
 enum sqz_status sqz_transforms_check(const struct sqz_options *options, struct sqz_error *err);
 // What happens to whole batches: mixup, cutmix, repeated augmentation.
 void sqz_transforms_batches(const struct sqz_options *options, struct sqz_loader_config *loader);
-// Sets one option from a formatted value unless it has a higher origin.
-enum sqz_status sqz_options_fill(struct sqz_options *options, enum sqz_option_origin origin,
-                                 struct sqz_error *err, const char *name, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-enum sqz_option_origin sqz_options_origin(const struct sqz_options *options, const char *name);
 
 #endif

@@ -6,14 +6,11 @@
 
 #include "compress/deep.h"
 #include "compress/prune.h"
-#include "train/run/memory_plan.h"
-#include "train/run/run.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#define PRUNINGS      40  // of a run, at most
 #define USUAL_DISTILL 0.5 // share of the teacher where the options leave it open
 #define ROOM          2.0 // the quantizer begins with so many times the bytes asked for
 
@@ -46,35 +43,38 @@ static double usual_density(size_t weights, size_t size)
     return fmin(fmax(bits / 3, 0.01), 1);
 }
 
-static void plan(struct sqz_run *run, struct sqz_qat *qat)
+static void plan(struct sqz_qat *qat)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_setup *setup = qat->host.setup;
+    const struct sqz_options *options = setup->options;
     bool prunes = sqz_options_prunes(options);
     qat->size = size_option(options->size);
     qat->budget = size_option(options->update_budget);
-    qat->density = prunes ? options->prune : 1;
+    double density = prunes ? options->prune : 1;
     if (!prunes && qat->size)
-        qat->density = usual_density(run->setup.model->net->n_weights, qat->size);
-    prunes = qat->density < 1;
+        density = usual_density(setup->model->net->n_weights, qat->size);
+    prunes = density < 1;
     qat->fake_quant.planned_kind =
         strcmp(options->compress_method, "deep") == 0 ? SQZ_QUANT_SHARED : SQZ_QUANT_UNIFORM;
     qat->fake_quant.keeps_zeros = prunes || options->compress;
-    int64_t steps = options->epoch_size * run->steps_per_epoch;
+    int64_t per_epoch = qat->host.steps_per_epoch;
+    int64_t prune_steps = prunes ? options->epoch_size * per_epoch / 2 : 0;
     qat->quantize_epoch = -1;
-    qat->prune_steps = prunes ? steps / 2 : 0;
     if (options->compress) {
         qat->quantize_epoch = prunes ? (options->epoch_size * 3 + 2) / 8 : 0;
-        qat->prune_steps = qat->quantize_epoch * run->steps_per_epoch * 3 / 4;
+        prune_steps = qat->quantize_epoch * per_epoch * 3 / 4;
         if (qat->fake_quant.planned_kind == SQZ_QUANT_UNIFORM)
             qat->coarsen_epochs = (options->epoch_size - qat->quantize_epoch) / 4;
     }
-    qat->prune_interval = qat->prune_steps > PRUNINGS ? qat->prune_steps / PRUNINGS : 1;
+    qat->pruning = sqz_prune_schedule(density, prune_steps);
 }
 
 // Without option teacher the starting point teaches, where its classes are those of the data.
-static enum sqz_status find_teacher(struct sqz_run *run, struct sqz_qat *qat, struct sqz_error *err)
+static enum sqz_status find_teacher(struct sqz_qat *qat, struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_qat_host *host = &qat->host;
+    struct sqz_setup *setup = host->setup;
+    const struct sqz_options *options = setup->options;
     bool named = *options->teacher, given = options->distill == options->distill;
     double share = given ? options->distill : named || !qat->budget ? USUAL_DISTILL : 0;
     const struct sqz_teaching teaching = {share, options->distill_maps};
@@ -82,128 +82,121 @@ static enum sqz_status find_teacher(struct sqz_run *run, struct sqz_qat *qat, st
     given = given || teaching.maps > 0;
     if ((share == 0 && teaching.maps == 0) || !*path)
         return SQZ_OK;
-    enum sqz_status status = sqz_teacher_open(run->environment, path, run->setup.model->net,
-                                              run->stepper.config.max_batch, &teaching,
+    enum sqz_status status = sqz_teacher_open(host->environment, path, setup->model->net,
+                                              host->stepper->config.max_batch, &teaching,
                                               named || given, &qat->teacher, err);
     if (!status && qat->teacher)
-        sqz_text_add(&run->setup.notes, "\"%s\" teaches: %g of every target is its answer%s.\n",
+        sqz_text_add(&setup->notes, "\"%s\" teaches: %g of every target is its answer%s.\n",
                      sqz_path_name(path), share,
                      teaching.maps > 0 ? ", and its maps are followed" : "");
     return status;
 }
 
-enum sqz_status sqz_qat_new(struct sqz_run *run, struct sqz_error *err)
+static void announce(const struct sqz_qat *qat)
 {
-    const struct sqz_options *options = run->setup.options;
-    const struct sqz_net *net = run->setup.model->net;
+    struct sqz_text *notes = &qat->host.setup->notes;
+    if (qat->pruning.density < 1)
+        sqz_text_add(notes, "Pruning to %.3g %% of the weights until step %" PRId64 ".\n",
+                     100 * qat->pruning.density, qat->pruning.steps);
+    if (qat->quantize_epoch >= 0)
+        sqz_text_add(notes, "The quantizer is in the loop from epoch %" PRId64 " on.\n",
+                     qat->quantize_epoch + 1);
+}
+
+enum sqz_status sqz_qat_new(const struct sqz_qat_host *host, struct sqz_qat **out,
+                            struct sqz_error *err)
+{
+    const struct sqz_options *options = host->setup->options;
+    const struct sqz_net *net = host->setup->model->net;
+    *out = NULL;
     if (!sqz_options_compresses(options) && !sqz_options_teaches(options))
         return SQZ_OK;
-    struct sqz_qat *qat = run->qat = sqz_new_array(1, sizeof *qat);
+    struct sqz_qat *qat = *out = sqz_new_array(1, sizeof *qat);
     if (!qat)
         return sqz_fail_memory(err, "compression-aware training", sizeof *qat);
+    qat->host = *host;
     enum sqz_status status =
-        sqz_fake_quant_init(net, run->environment->pool, &qat->fake_quant, err);
+        sqz_fake_quant_init(net, host->environment->pool, &qat->fake_quant, err);
     if (!status && !(qat->export_weights = sqz_new_aligned(net->n_weights, sizeof(float))))
         status = sqz_fail_memory(err, "compression-aware training", net->n_weights * sizeof(float));
     if (status)
         return status;
-    plan(run, qat);
-    run->stepper.fake_quant = &qat->fake_quant;
-    if (qat->density < 1)
-        sqz_text_add(&run->setup.notes,
-                     "Pruning to %.3g %% of the weights until step %" PRId64 ".\n",
-                     100 * qat->density, qat->prune_steps);
-    if (qat->quantize_epoch >= 0)
-        sqz_text_add(&run->setup.notes, "The quantizer is in the loop from epoch %" PRId64 " on.\n",
-                     qat->quantize_epoch + 1);
+    plan(qat);
+    host->stepper->fake_quant = &qat->fake_quant;
+    announce(qat);
     if (qat->budget)
-        status = sqz_qat_read_base(run, err);
-    return status ? status : find_teacher(run, qat, err);
+        status = sqz_qat_read_base(qat, err);
+    return status ? status : find_teacher(qat, err);
 }
 
-// --- Pruning ---
-
-static double density_at(const struct sqz_qat *qat, int64_t step)
-{
-    if (step >= qat->prune_steps)
-        return qat->density;
-    double left = 1 - (double)step / (double)qat->prune_steps;
-    return qat->density + (1 - qat->density) * left * left * left;
-}
-
-static enum sqz_status prune(struct sqz_run *run, double density, struct sqz_error *err)
+static enum sqz_status prune(struct sqz_qat *qat, double density, struct sqz_error *err)
 {
     if (density >= 1)
         return SQZ_OK;
-    return sqz_prune(run->setup.model->net, run->environment->pool, density, run->stepper.weights,
-                     err);
+    return sqz_prune(qat->host.setup->model->net, qat->host.environment->pool, density,
+                     qat->host.stepper->weights, err);
 }
 
 // --- The trainer's fixed points ---
 
-// Bytes that the file, or the patch, may have in this epoch.
-static size_t bytes_now(const struct sqz_run *run)
+// Bytes that the file, or the patch, may have in epoch `epoch`.
+static size_t bytes_now(const struct sqz_qat *qat, int64_t epoch)
 {
-    const struct sqz_qat *qat = run->qat;
     if (qat->budget)
         return qat->budget;
-    int64_t left = qat->quantize_epoch + qat->coarsen_epochs - run->state.epoch;
+    int64_t left = qat->quantize_epoch + qat->coarsen_epochs - epoch;
     return left <= 0 ? qat->size
                      : (size_t)((double)qat->size *
                                 pow(ROOM, (double)left / (double)qat->coarsen_epochs));
 }
 
-enum sqz_status sqz_qat_epoch(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_qat_epoch(struct sqz_qat *qat, int64_t epoch, struct sqz_error *err)
 {
-    struct sqz_qat *qat = run->qat;
     if (!qat)
         return SQZ_OK;
-    int64_t since = run->state.epoch - qat->quantize_epoch; // the quantizer is in the loop
+    const struct sqz_stepper *stepper = qat->host.stepper;
+    int64_t since = epoch - qat->quantize_epoch; // the quantizer is in the loop
     bool joins = qat->quantize_epoch >= 0 && since >= 0 && since <= qat->coarsen_epochs;
     if (!joins && qat->fake_quant.kind == SQZ_QUANT_UNIFORM)
-        return sqz_qat_fit(run, run->stepper.weights, bytes_now(run), true, err);
+        return sqz_qat_fit(qat, stepper->weights, bytes_now(qat, epoch), true, err);
     if (!joins)
         return SQZ_OK;
-    enum sqz_status status = prune(run, qat->density, err);
+    enum sqz_status status = prune(qat, qat->pruning.density, err);
     if (!status)
-        status = sqz_qat_quantize(run, bytes_now(run), err);
-    if (!status && run->stepper.ema)
-        memcpy(run->stepper.ema, run->stepper.weights,
-               run->setup.model->net->n_weights * sizeof(float));
+        status = sqz_qat_quantize(qat, bytes_now(qat, epoch), err);
+    if (!status && stepper->ema)
+        memcpy(stepper->ema, stepper->weights,
+               qat->host.setup->model->net->n_weights * sizeof(float));
     return status;
 }
 
-enum sqz_status sqz_qat_step(struct sqz_run *run, struct sqz_step_batch *batch,
+enum sqz_status sqz_qat_step(struct sqz_qat *qat, int64_t step, struct sqz_step_batch *batch,
                              struct sqz_error *err)
 {
-    struct sqz_qat *qat = run->qat;
-    int64_t step = run->state.steps;
     enum sqz_status status = SQZ_OK;
     if (!qat)
         return SQZ_OK;
-    if (step <= qat->prune_steps && (step % qat->prune_interval == 0 || step == qat->prune_steps))
-        status = prune(run, density_at(qat, step), err);
+    if (sqz_prune_is_due(&qat->pruning, step))
+        status = prune(qat, sqz_prune_density(&qat->pruning, step), err);
     if (status || !qat->teacher)
         return status;
-    struct sqz_ranks *ranks = run->environment->ranks;
+    struct sqz_ranks *ranks = qat->host.environment->ranks;
     int first, end;
-    sqz_gradient_share(run->stepper.config.net, batch->n, sqz_ranks_rank(ranks),
+    sqz_gradient_share(qat->host.stepper->config.net, batch->n, sqz_ranks_rank(ranks),
                        sqz_ranks_size(ranks), &first, &end);
     return sqz_teacher_teach(qat->teacher, batch, first, end, err);
 }
 
-enum sqz_status sqz_qat_export(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_qat_export(struct sqz_qat *qat, int64_t epoch, struct sqz_error *err)
 {
-    struct sqz_qat *qat = run->qat;
-    const struct sqz_stepper *stepper = &run->stepper;
     if (!qat || (!qat->fake_quant.keeps_zeros && qat->fake_quant.kind == SQZ_QUANT_NONE))
         return SQZ_OK;
-    const struct sqz_net *net = run->setup.model->net;
+    const struct sqz_stepper *stepper = qat->host.stepper;
+    const struct sqz_net *net = qat->host.setup->model->net;
     const float *weights = stepper->ema ? stepper->ema : stepper->weights;
-    enum sqz_status status = SQZ_OK;
     qat->fake_quant.export_weights = qat->export_weights;
     if (qat->fake_quant.kind == SQZ_QUANT_UNIFORM)
-        return sqz_qat_fit(run, weights, bytes_now(run), false, err);
+        return sqz_qat_fit(qat, weights, bytes_now(qat, epoch), false, err);
     memcpy(qat->export_weights, weights, net->n_weights * sizeof(float));
     // A moving average forgets only slowly what its pruned weights were.
     for (int p = 0; p < net->n_params; p++)
@@ -212,15 +205,14 @@ enum sqz_status sqz_qat_export(struct sqz_run *run, struct sqz_error *err)
                 qat->export_weights[net->params[p].offset + i] = 0;
     if (qat->fake_quant.kind == SQZ_QUANT_SHARED)
         sqz_deep_round_biases(net, qat->export_weights);
-    return status;
+    return SQZ_OK;
 }
 
-bool sqz_qat_is_final(const struct sqz_run *run)
+bool sqz_qat_is_final(const struct sqz_qat *qat, int64_t epochs, int64_t steps)
 {
-    const struct sqz_qat *qat = run->qat;
     if (!qat)
         return true;
     if (qat->quantize_epoch < 0)
-        return run->state.steps > qat->prune_steps;
-    return run->state.epoch > qat->quantize_epoch + qat->coarsen_epochs;
+        return steps > qat->pruning.steps;
+    return epochs > qat->quantize_epoch + qat->coarsen_epochs;
 }

@@ -4,7 +4,7 @@
 #define SQZ_TRAIN_QAT_TEACHER_H
 
 #include "train/step/steps.h"
-#include "train/run/trainer.h"
+#include "train/setup/environment.h"
 
 struct sqz_teacher;
 

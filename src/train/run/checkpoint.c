@@ -3,6 +3,7 @@
 #include "train/run/checkpoint.h"
 
 #include "train/run/kept.h"
+#include "train/setup/param_arrays.h"
 
 #include <errno.h>
 #include <math.h>
@@ -144,50 +145,6 @@ static bool read_field(const struct field *field, const char *text, void *holder
     return false;
 }
 
-// --- Arrays: one per parameter, prefixed ---
-
-static const struct sqz_array *find_prefixed(const struct sqz_archive *archive, const char *prefix,
-                                             const char *name)
-{
-    char full[128];
-    snprintf(full, sizeof full, "%s.%s", prefix, name);
-    return sqz_archive_find(archive, full);
-}
-
-static enum sqz_status add_buffer(struct sqz_archive *archive, const struct sqz_net *net,
-                                  const char *prefix, const float *values, struct sqz_error *err)
-{
-    for (int i = 0; i < net->n_params; i++) {
-        const struct sqz_param *param = &net->params[i];
-        char name[128];
-        size_t shape[4] = {(size_t)param->out, (size_t)param->in, (size_t)param->kh,
-                           (size_t)param->kw};
-        snprintf(name, sizeof name, "%s.%s", prefix, param->name);
-        struct sqz_array *array = sqz_archive_add(
-            archive, name, SQZ_F32, param->kind == SQZ_PARAM_WEIGHT ? 4 : 1, shape, NULL);
-        if (!array)
-            return sqz_fail_memory(err, name, param->size * sizeof(float));
-        sqz_param_to_oihw(param, values, array->data);
-    }
-    return SQZ_OK;
-}
-
-enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *archive,
-                                    const struct sqz_net *net, const char *prefix, float *values,
-                                    struct sqz_error *err)
-{
-    for (int i = 0; i < net->n_params; i++) {
-        const struct sqz_param *param = &net->params[i];
-        const struct sqz_array *array = find_prefixed(archive, prefix, param->name);
-        if (!array || array->dtype != SQZ_F32 || array->size != param->size * sizeof(float))
-            return sqz_fail(err, SQZ_E_DATA,
-                            "\"%s\" holds no usable array %s.%s, which resuming needs.", path,
-                            prefix, param->name);
-        sqz_param_from_oihw(param, array->data, values);
-    }
-    return SQZ_OK;
-}
-
 static enum sqz_status add_optimizer(struct sqz_archive *archive, const struct sqz_stepper *stepper,
                                      const char *before, struct sqz_error *err)
 {
@@ -196,7 +153,7 @@ static enum sqz_status add_optimizer(struct sqz_archive *archive, const struct s
     for (int i = 0; i < optimizer->rule->n_states && !status; i++) {
         char name[64];
         snprintf(name, sizeof name, "%s%s", before, optimizer->rule->states[i]);
-        status = add_buffer(archive, stepper->config.net, name, optimizer->state[i], err);
+        status = sqz_param_arrays_add(archive, stepper->config.net, name, optimizer->state[i], err);
     }
     return status;
 }
@@ -208,11 +165,12 @@ static enum sqz_status add_weights(struct sqz_archive *archive, const struct sqz
     const struct sqz_net *net = stepper->config.net;
     enum sqz_status status = SQZ_OK;
     if (stepper->ema)
-        status = add_buffer(archive, plain, AVERAGE, sqz_stepper_eval_weights(stepper), err);
+        status =
+            sqz_param_arrays_add(archive, plain, AVERAGE, sqz_stepper_eval_weights(stepper), err);
     if (!status && stepper->model)
-        status = add_buffer(archive, net, BN_WEIGHTS, stepper->weights, err);
+        status = sqz_param_arrays_add(archive, net, BN_WEIGHTS, stepper->weights, err);
     if (!status && stepper->model && stepper->ema)
-        status = add_buffer(archive, net, BN_AVERAGE, stepper->ema, err);
+        status = sqz_param_arrays_add(archive, net, BN_AVERAGE, stepper->ema, err);
     return status;
 }
 
@@ -223,9 +181,9 @@ enum sqz_status sqz_checkpoint_take_weights(const char *path, const struct sqz_a
     const char *average = stepper->model ? BN_AVERAGE : AVERAGE;
     enum sqz_status status = SQZ_OK;
     if (stepper->model)
-        status = sqz_checkpoint_take(path, archive, net, BN_WEIGHTS, stepper->weights, err);
+        status = sqz_param_arrays_take(path, archive, net, BN_WEIGHTS, stepper->weights, err);
     if (!status && stepper->ema)
-        status = sqz_checkpoint_take(path, archive, net, average, stepper->ema, err);
+        status = sqz_param_arrays_take(path, archive, net, average, stepper->ema, err);
     return status;
 }
 
@@ -273,11 +231,13 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
     if (!status)
         status = add_optimizer(&archive, stepper, "", err);
     if (!status && stepper->counters.group > 0)
-        status = add_buffer(&archive, stepper->config.net, ACCUMULATOR, stepper->accumulator, err);
+        status = sqz_param_arrays_add(&archive, stepper->config.net, ACCUMULATOR,
+                                      stepper->accumulator, err);
     if (!status)
         status = add_weights(&archive, stepper, model->net, err);
     if (!status && state->previous_best)
-        status = add_buffer(&archive, model->net, PREVIOUS_BEST, state->previous_best, err);
+        status =
+            sqz_param_arrays_add(&archive, model->net, PREVIOUS_BEST, state->previous_best, err);
     if (!status && stepper->fake_quant && stepper->fake_quant->kind != SQZ_QUANT_NONE)
         status = add_grid(&archive, &stepper->fake_quant->grid, err);
     if (status)
@@ -387,10 +347,10 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
     if (!status && !read_updates(archive, &updates))
         status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable train.updates.", path);
     for (int i = 0; !status && i < optimizer->rule->n_states; i++)
-        status = sqz_checkpoint_take(path, archive, net, optimizer->rule->states[i],
-                                     optimizer->state[i], err);
+        status = sqz_param_arrays_take(path, archive, net, optimizer->rule->states[i],
+                                       optimizer->state[i], err);
     if (!status && read.group > 0)
-        status = sqz_checkpoint_take(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
+        status = sqz_param_arrays_take(path, archive, net, ACCUMULATOR, stepper->accumulator, err);
     if (!status)
         status = sqz_checkpoint_take_weights(path, archive, stepper, err);
     if (!status && stepper->fake_quant)
@@ -404,23 +364,17 @@ enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archiv
     return SQZ_OK;
 }
 
-bool sqz_checkpoint_has(const struct sqz_archive *archive, const struct sqz_net *net,
-                        const char *prefix)
-{
-    return find_prefixed(archive, prefix, net->params[0].name) != NULL;
-}
-
 enum sqz_status sqz_checkpoint_previous_best(const char *path, const struct sqz_archive *archive,
                                              const struct sqz_net *net, float **out,
                                              struct sqz_error *err)
 {
     *out = NULL;
-    if (!sqz_checkpoint_has(archive, net, PREVIOUS_BEST))
+    if (!sqz_param_arrays_has(archive, net, PREVIOUS_BEST))
         return SQZ_OK;
     float *weights = sqz_new_aligned(net->n_weights, sizeof *weights);
     if (!weights)
         return sqz_fail_memory(err, "weights", net->n_weights * sizeof *weights);
-    enum sqz_status status = sqz_checkpoint_take(path, archive, net, PREVIOUS_BEST, weights, err);
+    enum sqz_status status = sqz_param_arrays_take(path, archive, net, PREVIOUS_BEST, weights, err);
     if (status)
         sqz_free(weights);
     else

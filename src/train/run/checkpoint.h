@@ -46,12 +46,6 @@ enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archiv
 enum sqz_status sqz_checkpoint_restore(const char *path, const struct sqz_archive *archive,
                                        const struct sqz_train_state *state,
                                        struct sqz_stepper *stepper, struct sqz_error *err);
-// Whether the archive holds arrays "prefix.<parameter>", and all of them into `values`.
-bool sqz_checkpoint_has(const struct sqz_archive *archive, const struct sqz_net *net,
-                        const char *prefix);
-enum sqz_status sqz_checkpoint_take(const char *path, const struct sqz_archive *archive,
-                                    const struct sqz_net *net, const char *prefix, float *values,
-                                    struct sqz_error *err);
 // What a network with BN is trained with, and the moving average if there is one: into the
 // stepper.
 enum sqz_status sqz_checkpoint_take_weights(const char *path, const struct sqz_archive *archive,

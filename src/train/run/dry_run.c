@@ -1,5 +1,6 @@
 // What a run would do, as text: configuration, network, learning-rate curve, memory, time.
 #include "train/run/run.h"
+#include "train/run/trainer.h"
 
 #include "train/run/memory_plan.h"
 #include "train/run/mosaic.h"

@@ -1,5 +1,6 @@
 // Option resume_opt: a new run directory that goes on where a MindCV checkpoint stands.
 #include "train/run/run.h"
+#include "train/setup/param_arrays.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static bool find_state(const struct sqz_run *run, const struct sqz_archive *arch
     const char *const *before = run->stepper.model ? with_bn : plain;
     for (int i = 0, n = run->stepper.model ? 1 : 2; i < n; i++) {
         snprintf(out, size, "%s%s", before[i], state);
-        if (sqz_checkpoint_has(archive, run->stepper.config.net, out))
+        if (sqz_param_arrays_has(archive, run->stepper.config.net, out))
             return true;
     }
     return false;
@@ -120,7 +121,7 @@ static enum sqz_status take_weights(struct sqz_run *run, const struct sqz_archiv
                                     struct sqz_error *err)
 {
     struct sqz_stepper *stepper = &run->stepper;
-    bool averaged = sqz_checkpoint_has(archive, run->setup.model->net, "ema");
+    bool averaged = sqz_param_arrays_has(archive, run->setup.model->net, "ema");
     if (!stepper->model && !averaged)
         return SQZ_OK;
     if (stepper->ema && !averaged)
@@ -149,8 +150,8 @@ enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err)
     for (int i = 0; i < optimizer->rule->n_states && !status; i++) {
         char name[64];
         find_state(run, &archive, optimizer->rule->states[i], name, sizeof name);
-        status = sqz_checkpoint_take(options->ckpt_path, &archive, run->stepper.config.net, name,
-                                     optimizer->state[i], err);
+        status = sqz_param_arrays_take(options->ckpt_path, &archive, run->stepper.config.net, name,
+                                       optimizer->state[i], err);
     }
     if (!status)
         status = take_position(run, read_global_step(&archive), err);

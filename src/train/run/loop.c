@@ -129,7 +129,7 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
                                   batch.n,
                                   .failed = status ? &failure : NULL,
                                   .stop = stop_asked(run)};
-    if (!status && (status = sqz_qat_step(run, &rows, &failure)))
+    if (!status && (status = sqz_qat_step(run->qat, state->steps, &rows, &failure)))
         rows.failed = &failure;
     if (status && !ranks)
         return sqz_fail(err, status, "%s", failure.text);
@@ -191,7 +191,7 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
 {
     struct sqz_train_state *state = &run->state;
     *is_best = false;
-    if (!sqz_qat_is_final(run))
+    if (!sqz_qat_is_final(run->qat, state->epoch, state->steps))
         return SQZ_OK;
     if (!result)
         return state->finished && state->best_epoch == 0 ? sqz_run_save_best(run, NULL, err)
@@ -226,7 +226,7 @@ static void stop_early(struct sqz_run *run)
     int64_t since =
         count_validations(options, state->epoch) - count_validations(options, state->best_epoch);
     if (state->finished || options->early_stopping == 0 || since < options->early_stopping ||
-        !sqz_qat_is_final(run))
+        !sqz_qat_is_final(run->qat, state->epoch, state->steps))
         return;
     state->finished = 1;
     sqz_run_note(run, SQZ_EVENT_NOTE,
@@ -264,7 +264,7 @@ static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
     bool due = run->val_loader && (last || validates_in(options, state->epoch));
     double rate = sqz_run_last_rate(run);
     double loss = state->loss_sum / (double)state->loss_samples;
-    enum sqz_status status = sqz_qat_export(run, err);
+    enum sqz_status status = sqz_qat_export(run->qat, state->epoch, err);
     if (!status && due)
         status = validate(run, &result, err);
     if (status == SQZ_E_STOPPED)
@@ -353,7 +353,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
     int64_t epoch = partial ? state->epoch + 1 : state->epoch;
     bool due = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
     bool is_best = false;
-    enum sqz_status status = sqz_qat_export(run, err);
+    enum sqz_status status = sqz_qat_export(run->qat, state->epoch, err);
     if (!status && due)
         status = validate_early(run, epoch, &result, &is_best, err);
     if (status == SQZ_E_STOPPED)
@@ -380,7 +380,8 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
     enum sqz_status status = SQZ_OK;
     while (!state->finished && !status) {
         if (state->batch == 0)
-            status = sqz_ranks_agree(run->environment->ranks, sqz_qat_epoch(run, err), err);
+            status = sqz_ranks_agree(run->environment->ranks,
+                                     sqz_qat_epoch(run->qat, state->epoch, err), err);
         if (!status && state->batch < run->steps_per_epoch)
             status = sqz_loader_start(run->loader, (int)state->epoch, (size_t)state->batch, err);
         while (!status && state->batch < run->steps_per_epoch) {

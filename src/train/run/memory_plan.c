@@ -2,30 +2,9 @@
 #include "train/run/memory_plan.h"
 
 #include "net/engine.h"
-#include <math.h>
-#include <stdlib.h>
+#include "train/run/run.h"
+#include "train/run/stepper_config.h"
 #include <string.h>
-#include <strings.h>
-
-bool sqz_parse_size(const char *text, size_t *out)
-{
-    static const struct {
-        const char *unit;
-        double bytes;
-    } units[] = {{"", 1},     {"B", 1},        {"kB", 1e3},        {"MB", 1e6},
-                 {"GB", 1e9}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
-    char *end;
-    double number = strtod(text, &end);
-    if (end == text || strspn(text, "0123456789.") != (size_t)(end - text))
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcasecmp(end, units[i].unit) == 0 && number * units[i].bytes >= 1 &&
-            number * units[i].bytes < 1e15) {
-            *out = (size_t)(number * units[i].bytes);
-            return true;
-        }
-    return false;
-}
 
 enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
                                 struct sqz_memory_plan *out, struct sqz_error *err)

@@ -2,7 +2,9 @@
 #ifndef SQZ_TRAIN_RUN_MEMORY_PLAN_H
 #define SQZ_TRAIN_RUN_MEMORY_PLAN_H
 
-#include "train/run/run.h"
+#include "net/gradient.h"
+
+struct sqz_run;
 
 struct sqz_memory_plan {               // bytes
     struct sqz_gradient_memory engine; // part of `step`
@@ -15,7 +17,5 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
 // Option memory: cuts batch_size into equal parts and multiplies gradient_accumulation_steps by
 // their number, until the plan fits. SQZ_E_CONFIG names what the smallest batch needs.
 enum sqz_status sqz_memory_fit(struct sqz_run *run, struct sqz_error *err);
-// "2GiB", "500MB", "800000000"; false for anything else.
-bool sqz_parse_size(const char *text, size_t *out);
 
 #endif

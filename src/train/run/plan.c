@@ -1,37 +1,13 @@
 // From options, data and model to everything that a run needs in memory.
 #include "train/run/run.h"
 
+#include "train/options/recipe_tools.h"
 #include "train/setup/balance.h"
 #include "train/run/memory_plan.h"
-#include "train/options/recipe_tools.h"
+#include "train/run/stepper_config.h"
 
 #include <math.h>
 #include <string.h>
-
-// Rows of a batch: with augmentation splits every image comes three times.
-static int batch_rows(const struct sqz_options *options)
-{
-    return (int)options->batch_size * (options->aug_splits > 1 ? (int)options->aug_splits : 1);
-}
-
-struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
-{
-    const struct sqz_options *options = run->setup.options;
-    const struct sqz_net *plain = run->setup.model->net;
-    return (struct sqz_stepper_config){.net = run->setup.norm_net ? run->setup.norm_net : plain,
-                                       .plain = run->setup.norm_net ? plain : NULL,
-                                       .warm = run->setup.norm_net && *options->ckpt_path,
-                                       .kernels = run->environment->kernels,
-                                       .pool = run->environment->pool,
-                                       .max_batch = batch_rows(options),
-                                       .loss = run->loss,
-                                       .clip_value = options->clip_grad ? options->clip_value : 0,
-                                       .accumulate = (int)options->gradient_accumulation_steps,
-                                       .ema_decay = options->ema ? options->ema_decay : 0,
-                                       .seed = (uint64_t)options->seed,
-                                       .ranks = run->environment->ranks,
-                                       .bf16 = strcmp(options->comm_dtype, "bf16") == 0};
-}
 
 // MindCV's own optimizers read the table's next entry at every batch, MindSpore's at every update.
 static bool counts_batches(const char *opt)
@@ -95,15 +71,18 @@ static void describe_data(struct sqz_run *run)
     state->val_fingerprint = setup->val ? setup->val->fingerprint : 0;
 }
 
+static void note(void *run, const char *sentence)
+{
+    sqz_run_note(run, SQZ_EVENT_NOTE, "%s", sentence);
+}
+
 enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_setup *setup = &run->setup;
     const struct sqz_options *options = setup->options;
     int threads = sqz_pool_size(run->environment->pool);
-    struct sqz_loss_scale scale;
+    struct sqz_loss_scale scale = sqz_loss_scale_of(options);
     enum sqz_status status = check_network(run, err);
-    if (!status)
-        status = sqz_loss_scale_init(options, &scale, err);
     if (!status)
         status = prepare_loss(run, err);
     if (!status)
@@ -126,7 +105,13 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
                                       run->environment, &run->val_loader, err);
     if (status)
         return status;
-    status = sqz_qat_new(run, err);
+    struct sqz_qat_host host = {.environment = run->environment,
+                                .setup = setup,
+                                .stepper = &run->stepper,
+                                .steps_per_epoch = run->steps_per_epoch,
+                                .note = note,
+                                .note_arg = run};
+    status = sqz_qat_new(&host, &run->qat, err);
     if (status)
         return status;
     describe_data(run);

@@ -5,69 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum option_role {
-    ROLE_RECIPE,  // decides the result: part of the state, cannot change on resuming
-    ROLE_MACHINE, // where and how: not part of the state, may change
-    ROLE_ORDER    // for one command only: not even part of recipe.yaml
-};
-
-static enum option_role role_of(const char *name)
-{
-    static const char *const machine[] = {"threads",
-                                          "data_dir",
-                                          "unlabelled_dir",
-                                          "num_parallel_workers",
-                                          "ckpt_save_dir",
-                                          "run_dir",
-                                          "max_steps",
-                                          "save_steps",
-                                          "stop_dead_start",
-                                          "on_bad",
-                                          "keep_checkpoint_max",
-                                          "distribute",
-                                          "ckpt_path",
-                                          "ckpt_format",
-                                          "strict_recipe",
-                                          "recipe_devices",
-                                          "tensorboard",
-                                          "pretrained_dir",
-                                          "worker_num",
-                                          "bind_core",
-                                          "hostfile",
-                                          "mpi",
-                                          "comm_timeout",
-                                          "max_restarts",
-                                          "teacher"};
-    static const char *const order[] = {"resume",  "force",  "dry_run",   "max_seconds",
-                                        "find_lr", "memory", "confusion", "per_class"};
-    for (size_t i = 0; i < sizeof machine / sizeof *machine; i++)
-        if (strcmp(name, machine[i]) == 0)
-            return ROLE_MACHINE;
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (strcmp(name, order[i]) == 0)
-            return ROLE_ORDER;
-    return ROLE_RECIPE;
-}
-
-void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out)
-{
-    struct sqz_text whole = {0};
-    sqz_options_write_yaml(options, false, &whole);
-    out->failed = out->failed || whole.failed;
-    for (const char *line = sqz_text_get(&whole); *line;) {
-        size_t length = strcspn(line, "\n"), name_length = strcspn(line, ":\n");
-        char name[64] = "";
-        if (line[0] != '#' && line[name_length] == ':' && name_length < sizeof name)
-            memcpy(name, line, name_length);
-        if (sqz_option_find(name) >= 0 && role_of(name) == ROLE_RECIPE) {
-            sqz_text_add_bytes(out, line, length);
-            sqz_text_add(out, "\n");
-        }
-        line += length + (line[length] == '\n');
-    }
-    sqz_text_release(&whole);
-}
-
 // The directory's recipe.yaml and, above it, what the checkpoint itself says.
 static enum sqz_status read_recipes(const struct sqz_run_dir *dir,
                                     const struct sqz_train_state *state, bool has_state,
@@ -103,7 +40,7 @@ static enum sqz_status overlay_one(const struct sqz_options *given, int index,
     sqz_option_value_text(options, index, &has);
     if (wanted.failed || has.failed)
         status = sqz_fail_memory(err, "an option", wanted.length);
-    else if (role_of(name) != ROLE_RECIPE)
+    else if (sqz_option_role(name) != SQZ_ROLE_RECIPE)
         status = sqz_options_set(options, name, sqz_text_get(&wanted), SQZ_FROM_COMMAND_LINE, err);
     else if (strcmp(sqz_text_get(&wanted), sqz_text_get(&has)) != 0)
         status =

@@ -47,12 +47,13 @@ struct sqz_rank_sums {
 
 // trainer.c
 void sqz_run_release(struct sqz_run *run);
-// recipe.yaml, from which the run can be repeated from any working directory.
-enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err);
+
+// run_note.c: a sentence for the user, as an event and in train.log.
+void sqz_run_note(struct sqz_run *run, enum sqz_event_kind kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // plan.c: what a run is made of, once options and data are known; `setup` is filled.
 enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err);
-struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run);
 // Learning rate of the update that the next micro-batch belongs to, and that of the last one's.
 double sqz_run_rate(const struct sqz_run *run);
 double sqz_run_last_rate(const struct sqz_run *run);
@@ -68,6 +69,8 @@ enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err);
 enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err);
 
 // save.c
+// recipe.yaml, from which the run can be repeated from any working directory.
+enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err);
 enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err);
 // Writes best.safetensors: the weights that validation uses, or `weights` if not NULL.
 enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err);
@@ -78,8 +81,6 @@ enum sqz_status sqz_run_keep_previous_best(struct sqz_run *run, struct sqz_error
 enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_error *err);
 
 // report.c
-void sqz_run_note(struct sqz_run *run, enum sqz_event_kind kind, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 void sqz_run_report_start(struct sqz_run *run);
 void sqz_run_progress(struct sqz_run *run, double rate);
 // One epoch's line; `validated` NULL when it was not.
@@ -119,7 +120,5 @@ enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_
                                 char **checkpoint, struct sqz_error *err);
 // import_ckpt.c: with option resume_opt, optimizer state and position of ckpt_path's file.
 enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err);
-// The part of the configuration that decides the result: no paths, threads or limits.
-void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
 
 #endif

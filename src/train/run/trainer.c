@@ -3,9 +3,7 @@
 
 #include "train/run/events.h"
 #include "train/run/run.h"
-#include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 void sqz_run_release(struct sqz_run *run)
@@ -23,46 +21,6 @@ void sqz_run_release(struct sqz_run *run)
     sqz_setup_release(&run->setup);
     sqz_free(run->last_path);
     sqz_free(run->best_path);
-}
-
-// The option's path as it is from any directory. One that does not resolve is reported by whoever
-// opens it.
-static enum sqz_status make_absolute(struct sqz_options *options, const char *name,
-                                     const char *value, struct sqz_error *err)
-{
-    char path[PATH_MAX];
-    if (!*value || !realpath(value, path))
-        return SQZ_OK;
-    return sqz_options_set(options, name, path, sqz_options_origin(options, name), err);
-}
-
-enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
-{
-    struct sqz_options *options = NULL;
-    struct sqz_text text = {0};
-    enum sqz_status status = sqz_options_copy(run->setup.options, &options, err);
-    const struct sqz_options *own = run->setup.options;
-    const char *const paths[][2] = {{"data_dir", own->data_dir},
-                                    {"unlabelled_dir", own->unlabelled_dir},
-                                    {"ckpt_path", own->ckpt_path},
-                                    {"teacher", own->teacher}};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths && !status; i++)
-        status = make_absolute(options, paths[i][0], paths[i][1], err);
-    // Orders for this one command are none for a later --resume.
-    static const char *const orders[][2] = {
-        {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},
-        {"find_lr", "false"}, {"memory", "none"}, {"confusion", "none"}, {"per_class", "none"}};
-    for (size_t i = 0; i < sizeof orders / sizeof *orders && !status; i++)
-        status = sqz_options_set(options, orders[i][0], orders[i][1], SQZ_FROM_COMMAND_LINE, err);
-    if (!status) {
-        sqz_options_write_yaml(options, false, &text);
-        status = text.failed
-                     ? sqz_fail_memory(err, "recipe.yaml", text.length)
-                     : sqz_run_dir_write(&run->dir, "recipe.yaml", sqz_text_get(&text), err);
-    }
-    sqz_text_release(&text);
-    sqz_options_free(options);
-    return status;
 }
 
 static enum sqz_status check_same_data(const struct sqz_run *run, const struct sqz_train_state *old,

@@ -2,22 +2,8 @@
 #ifndef SQZ_TRAIN_RUN_TRAINER_H
 #define SQZ_TRAIN_RUN_TRAINER_H
 
-#include "base/memory.h"
-#include "base/threads.h"
-#include "dist/ranks.h"
-#include "kernels/kernels.h"
 #include "train/options/options.h"
-#include <signal.h>
-
-// What a long call needs from its caller. Everything is borrowed.
-struct sqz_environment {
-    const struct sqz_kernels *kernels;
-    struct sqz_pool *pool;
-    sqz_event_fn on_event; // NULL: silent; called from the calling thread only
-    void *event_arg;
-    const volatile sig_atomic_t *stop; // NULL: never; non-zero asks to stop at the next step
-    struct sqz_ranks *ranks;           // who works on the same; NULL: nobody else
-};
+#include "train/setup/environment.h"
 
 // Trains, fine-tunes, or resumes (option `resume`), as the options say. `options` may be as loaded:
 // the built-in recipe is merged here when no recipe file was given, and they are checked here.

@@ -3,7 +3,7 @@
 
 #include "net/gradient.h"
 #include "train/setup/balance.h"
-#include "train/eval/evaluate.h"
+#include "train/step/exchange.h"
 #include "train/options/recipe_tools.h"
 
 #include <string.h>
@@ -271,7 +271,7 @@ static void share_leaves(const struct sqz_share *share, int n, int *first, int *
 
 static void share_evenly(const struct sqz_share *share, int n, int *first, int *end)
 {
-    sqz_evaluation_share(n, share->rank, share->ranks, first, end);
+    sqz_even_share(n, share->rank, share->ranks, first, end);
 }
 
 struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)

@@ -4,7 +4,7 @@
 
 #include "data/loader/loader.h"
 #include "formats/formats.h"
-#include "train/run/trainer.h"
+#include "train/setup/environment.h"
 #include "train/options/transforms.h"
 
 struct sqz_setup {

@@ -1,7 +1,7 @@
 // The model that a run starts from: fresh, or a file's with the classifier fitted to the data.
 #include "train/setup/setup.h"
 
-#include "train/run/checkpoint.h"
+#include "train/setup/param_arrays.h"
 
 #include <string.h>
 
@@ -206,8 +206,8 @@ static enum sqz_status take_average(struct sqz_setup *setup, struct sqz_model *f
     const char *path = setup->options->ckpt_path;
     struct sqz_archive archive = {0};
     enum sqz_status status = sqz_archive_read(path, &archive, NULL, err);
-    if (!status && sqz_checkpoint_has(&archive, file->net, "ema")) {
-        status = sqz_checkpoint_take(path, &archive, file->net, "ema", file->weights, err);
+    if (!status && sqz_param_arrays_has(&archive, file->net, "ema")) {
+        status = sqz_param_arrays_take(path, &archive, file->net, "ema", file->weights, err);
         sqz_text_add(&setup->notes, "Starting from the moving average that \"%s\" holds.\n",
                      sqz_path_name(path));
     }

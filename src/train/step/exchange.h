@@ -48,5 +48,7 @@ struct sqz_exchange_cost sqz_exchange_cost(const struct sqz_exchange *exchange);
 // Completes `rows` (n rows of `width` floats), of which this rank has filled its share.
 enum sqz_status sqz_exchange_rows(struct sqz_ranks *ranks, const struct sqz_net *net, int n,
                                   size_t width, float *rows, struct sqz_error *err);
+// Samples *first .. *end-1 of n, which are rank `rank`'s of `ranks`: as equal parts as can be.
+void sqz_even_share(int n, int rank, int ranks, int *first, int *end);
 
 #endif

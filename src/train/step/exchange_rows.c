@@ -26,3 +26,9 @@ enum sqz_status sqz_exchange_rows(struct sqz_ranks *ranks, const struct sqz_net 
     sqz_free(messages);
     return status;
 }
+
+void sqz_even_share(int n, int rank, int ranks, int *first, int *end)
+{
+    *first = (int)((int64_t)n * rank / ranks);
+    *end = (int)((int64_t)n * (rank + 1) / ranks);
+}

@@ -11,9 +11,8 @@ struct sqz_loss_scale {
     // Of a dynamic scale: steps so far, and the step of the last overflow or doubling.
     int64_t steps, mark;
 };
-// SQZ_E_CONFIG for combinations that cannot be.
-enum sqz_status sqz_loss_scale_init(const struct sqz_options *options, struct sqz_loss_scale *out,
-                                    struct sqz_error *err);
+// As the options say, which were checked.
+struct sqz_loss_scale sqz_loss_scale_of(const struct sqz_options *options);
 // After one step; `overflow`: its gradient was not finite.
 void sqz_loss_scale_step(struct sqz_loss_scale *scale, bool overflow);
 

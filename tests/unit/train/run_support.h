@@ -14,6 +14,7 @@
 #include "data/sets/dataset.h"
 #include "train/run/checkpoint.h"
 #include "train/run/trainer.h"
+#include "train/setup/param_arrays.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

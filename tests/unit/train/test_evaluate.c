@@ -1,7 +1,7 @@
 // Counting hits: ties, NaN, few classes; validation of models and of subsets of their classes.
 #include "run_support.h"
 
-#include "train/eval/evaluate.h"
+#include "train/eval/validate.h"
 #include <math.h>
 
 static struct sqz_pool *pool;

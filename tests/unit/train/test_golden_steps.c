@@ -101,9 +101,8 @@ static void start_stepper(struct golden_run *run, double clip, double ema_decay,
                           enum sqz_cpu_level level)
 {
     struct sqz_error err = {0};
-    struct sqz_loss_scale scale;
-    if (sqz_optimizer_new(run->options, run->model->net, &run->optimizer, &err) ||
-        sqz_loss_scale_init(run->options, &scale, &err))
+    struct sqz_loss_scale scale = sqz_loss_scale_of(run->options);
+    if (sqz_optimizer_new(run->options, run->model->net, &run->optimizer, &err))
         fail_msg("%s", err.text);
     struct sqz_stepper_config config = {.net = run->model->net,
                                         .kernels = sqz_kernels_get(level),
@@ -301,10 +300,11 @@ static void test_accumulation_adamw(void **state)
 {
     (void)state;
     // MindSpore's own error is above the README's 1e-6 here, and the README has no float64 figures
-    // for this run. Repeated in float64 with PyTorch, in the order of train/step/steps.h, its values
-    // part from float64 by up to 2.18e-6 (features.0.bias[2]; it may be one ReLU within rounding of
-    // zero, and AdamW divides gradients by their size). Ours equal float64 there with ref and AVX2
-    // (3.337e-5 for its 3.119e-5), and MindSpore with SSE2 and AVX-512, which round like it.
+    // for this run. Repeated in float64 with PyTorch, in the order of train/step/steps.h, its
+    // values part from float64 by up to 2.18e-6 (features.0.bias[2]; it may be one ReLU within
+    // rounding of zero, and AdamW divides gradients by their size). Ours equal float64 there with
+    // ref and AVX2 (3.337e-5 for its 3.119e-5), and MindSpore with SSE2 and AVX-512, which round
+    // like it.
     test_within("train-11-accum2_adamw.json", 2.5e-6);
 }
 

@@ -2,6 +2,7 @@
 // against direct convolutions in double. Ordinarily a few images; SQZ_TEST_IMAGES=500 takes
 // them all and prints what docs/notebook/kernels.md quotes.
 #include "base/memory.h"
+#include "data/augment/transform.h"
 #include "data/sets/dataset.h"
 #include "formats/formats.h"
 #include "net/infer.h"

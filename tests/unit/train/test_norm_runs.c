@@ -81,7 +81,7 @@ static void test_models_are_plain(void **state)
         fail_msg("%s", err.text);
     // The average in the state is plain, too: whoever starts from it finds best's weights.
     float *average = sqz_new_array(best->net->n_weights, sizeof *average);
-    if (sqz_checkpoint_take("last", &archive, last->net, "ema", average, &err))
+    if (sqz_param_arrays_take("last", &archive, last->net, "ema", average, &err))
         fail_msg("%s", err.text);
     for (size_t i = 0; i < best->net->n_weights; i++)
         assert_true(isfinite(average[i]));
@@ -150,7 +150,7 @@ static void open_eval(struct eval *eval, const char *path)
     eval->folded = sqz_new_array(EVAL_BATCH * (size_t)spec.classes, sizeof(float));
     eval->fixed = sqz_new_array((size_t)eval->net->n_layers, sizeof(bool));
     memset(eval->fixed, true, (size_t)eval->net->n_layers * sizeof(bool));
-    if (sqz_checkpoint_take(path, &archive, eval->net, "norm", eval->weights, &err) ||
+    if (sqz_param_arrays_take(path, &archive, eval->net, "norm", eval->weights, &err) ||
         sqz_gradient_new(eval->net, kernels, eval->pool, EVAL_BATCH, 1, &eval->engine, &err) ||
         sqz_infer_new(eval->model->net, eval->model->weights, kernels, eval->pool, false,
                       &eval->infer, &err))

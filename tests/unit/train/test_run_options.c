@@ -60,7 +60,7 @@ static void test_everything_resumes(void **state)
     assert_memory_equal(best->weights + first->offset, last->weights + first->offset,
                         first->size * sizeof(float));
     assert_true(memcmp(best->weights, last->weights, bytes) != 0);
-    if (sqz_checkpoint_take("test", &archive, best->net, "ema", average, &err))
+    if (sqz_param_arrays_take("test", &archive, best->net, "ema", average, &err))
         fail_msg("%s", err.text);
     assert_memory_equal(best->weights, average, bytes);
     sqz_free(average);
@@ -192,7 +192,7 @@ static void test_start_from_average(void **state)
             fail_msg("%s", err.text);
         size_t bytes = best->net->n_weights * sizeof(float);
         float *average = sqz_new_array(bytes, 1);
-        if (sqz_checkpoint_take("test", &archive, best->net, "ema", average, &err))
+        if (sqz_param_arrays_take("test", &archive, best->net, "ema", average, &err))
             fail_msg("%s", err.text);
         assert_int_equal(memcmp(average, best->weights, bytes) == 0, with);
         sqz_free(average);
