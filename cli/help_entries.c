@@ -50,7 +50,7 @@ bool cli_entry(const struct cli_command *command, int index, struct cli_entry *o
                                           .words = words_of_flag(flag)};
                 return true;
             }
-    struct sqz_option_info info;
+    struct sqz_option_info info = SQZ_INIT(sqz_option_info);
     if (!command->library_options || !sqz_option_info(index, &info))
         return false;
     fill_from_option(&info, out);
