@@ -158,7 +158,7 @@ static void check_maps(const struct sqz_environment *environment, const struct s
                          &(struct sqz_teaching){.share = 0.25, .maps = 2}, true, &teacher, &err))
         fail_msg("%s", err.text);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
-    sqz_teacher_teach(teacher, &batch, 0, batch.n);
+    assert_int_equal(sqz_teacher_teach(teacher, &batch, 0, batch.n, &err), SQZ_OK);
     assert_true(batch.map_weight == 2);
     float *last = sqz_new_array(size, sizeof *last);
     assert_non_null(last);
@@ -166,7 +166,7 @@ static void check_maps(const struct sqz_environment *environment, const struct s
     batch.images = images + (ROWS - 1) * each;
     batch.targets = NULL;
     memset((float *)batch.maps, 0, ROWS * size * sizeof *last);
-    sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
+    assert_int_equal(sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS, &err), SQZ_OK);
     assert_memory_equal(last, batch.maps + (ROWS - 1) * size, size * sizeof *last);
     float mean[CLASSES] = {0}, answer[CLASSES];
     for (int i = 0; i < pixels * CLASSES; i++)
@@ -207,7 +207,7 @@ static void test_teacher(void **state)
         fail_msg("%s", err.text);
     sqz_infer_run(infer, images, ROWS, logits);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
-    sqz_teacher_teach(teacher, &batch, 0, batch.n);
+    assert_int_equal(sqz_teacher_teach(teacher, &batch, 0, batch.n, &err), SQZ_OK);
     for (int row = 0; row < ROWS; row++) {
         sqz_softmax(logits + row * CLASSES, CLASSES, answer);
         for (int c = 0; c < CLASSES; c++)
@@ -219,7 +219,7 @@ static void test_teacher(void **state)
     memcpy(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
     batch.images = images + (ROWS - 1) * each;
     batch.targets = NULL;
-    sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS);
+    assert_int_equal(sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS, &err), SQZ_OK);
     assert_memory_equal(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
     assert_null(batch.maps);
     sqz_infer_free(infer);
