@@ -4,7 +4,7 @@
 #include "api/samples.h"
 #include "api/struct_size.h"
 #include "base/memory.h"
-#include "train/step/loss.h"
+#include "kernels/softmax.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,7 @@
-// Softmax with a temperature, in double, and KL divergence from logits.
+// Probabilities with a temperature, in double, and KL divergence from logits.
 #include "compress/predictions.h"
+
+#include "kernels/softmax.h"
 
 #include <math.h>
 
@@ -14,9 +16,7 @@ int sqz_most_probable(const float *logits, int classes)
 
 static double log_of_sum(const float *logits, int classes, double temperature)
 {
-    double most = (double)logits[sqz_most_probable(logits, classes)], sum = 0;
-    for (int c = 0; c < classes; c++)
-        sum += exp(((double)logits[c] - most) / temperature);
+    double most, sum = sqz_exp_sum(logits, classes, temperature, &most);
     return most / temperature + log(sum);
 }
 

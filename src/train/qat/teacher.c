@@ -2,6 +2,7 @@
 #include "train/qat/teacher.h"
 
 #include "formats/formats.h"
+#include "kernels/softmax.h"
 #include "net/engine.h"
 
 #include <string.h>

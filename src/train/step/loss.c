@@ -2,6 +2,7 @@
 #include "train/step/loss.h"
 
 #include "train/step/loss_rows.h"
+#include "kernels/softmax.h"
 #include <math.h>
 #include <string.h>
 
@@ -119,7 +120,7 @@ static double one_triple(const float *const logits[SQZ_JSD_SPLITS], int classes,
     static const double least = 1e-7;
     double maximum[SQZ_JSD_SPLITS], log_sum[SQZ_JSD_SPLITS], mean[SQZ_JSD_SPLITS] = {0}, sum = 0;
     for (int k = 0; k < SQZ_JSD_SPLITS; k++)
-        log_sum[k] = log(sqz_row_exp_sum(logits[k], classes, &maximum[k]));
+        log_sum[k] = log(sqz_exp_sum(logits[k], classes, 1, &maximum[k]));
     // Twice over the classes: the softmax's gradient needs the mean of the first pass.
     for (int pass = 0; pass < (dlogits ? 2 : 1); pass++) {
         for (int c = 0; c < classes; c++) {
@@ -232,7 +233,7 @@ double sqz_loss_cross_entropy(const float *logits, const int *labels, int n, int
 
     for (int row = 0; row < n; row++) {
         const float *z = logits + (size_t)row * (size_t)classes;
-        double maximum, log_sum = log(sqz_row_exp_sum(z, classes, &maximum)), targets = 0;
+        double maximum, log_sum = log(sqz_exp_sum(z, classes, 1, &maximum)), targets = 0;
         for (int c = 0; c < classes; c++)
             targets += (double)z[c] - maximum;
         // -sum of target * log_softmax; the targets of a row add up to one.
@@ -246,12 +247,4 @@ double sqz_loss_cross_entropy(const float *logits, const int *labels, int n, int
         }
     }
     return loss / total;
-}
-
-void sqz_softmax(const float *logits, int classes, float *probabilities)
-{
-    double maximum, sum = sqz_row_exp_sum(logits, classes, &maximum);
-
-    for (int c = 0; c < classes; c++)
-        probabilities[c] = (float)(exp((double)logits[c] - maximum) / sum);
 }

@@ -62,6 +62,5 @@ double sqz_loss_reducible(const struct sqz_loss *loss);
 // labels: n class indices.
 double sqz_loss_cross_entropy(const float *logits, const int *labels, int n, int classes, int total,
                               double smoothing, double scale, float *dlogits);
-void sqz_softmax(const float *logits, int classes, float *probabilities);
 
 #endif

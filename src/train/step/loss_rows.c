@@ -1,33 +1,15 @@
 // Value and gradient of each loss for one row of logits, in double.
 #include "train/step/loss_rows.h"
 
+#include "kernels/softmax.h"
+
 #include <math.h>
 #include <stddef.h>
-
-static double row_maximum(const float *logits, int classes)
-{
-    float maximum = logits[0];
-
-    for (int c = 1; c < classes; c++)
-        if (logits[c] > maximum)
-            maximum = logits[c];
-    return (double)maximum;
-}
-
-double sqz_row_exp_sum(const float *logits, int classes, double *maximum)
-{
-    double sum = 0;
-
-    *maximum = row_maximum(logits, classes);
-    for (int c = 0; c < classes; c++)
-        sum += exp((double)logits[c] - *maximum);
-    return sum;
-}
 
 double sqz_row_ce(const float *logits, const double *target, const float *weights, int classes,
                   double *gradient)
 {
-    double maximum, log_sum = log(sqz_row_exp_sum(logits, classes, &maximum)), loss = 0, mass = 0;
+    double maximum, log_sum = log(sqz_exp_sum(logits, classes, 1, &maximum)), loss = 0, mass = 0;
 
     for (int c = 0; c < classes; c++) {
         double t = weights ? target[c] * (double)weights[c] : target[c];
@@ -61,7 +43,7 @@ double sqz_row_bce(const float *logits, const double *target, const float *weigh
 double sqz_row_asl_single(const float *logits, const double *target, int label, int classes,
                           double *gradient)
 {
-    double maximum, log_sum = log(sqz_row_exp_sum(logits, classes, &maximum)), loss = 0, mean = 0;
+    double maximum, log_sum = log(sqz_exp_sum(logits, classes, 1, &maximum)), loss = 0, mean = 0;
 
     for (int c = 0; c < classes; c++) {
         double log_p = (double)logits[c] - maximum - log_sum, p = exp(log_p);

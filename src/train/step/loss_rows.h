@@ -3,8 +3,6 @@
 #ifndef SQZ_TRAIN_STEP_LOSS_ROWS_H
 #define SQZ_TRAIN_STEP_LOSS_ROWS_H
 
-// Sum of exp(z - maximum).
-double sqz_row_exp_sum(const float *logits, int classes, double *maximum);
 double sqz_row_ce(const float *logits, const double *target, const float *weights, int classes,
                   double *gradient);
 double sqz_row_bce(const float *logits, const double *target, const float *weights, int classes,

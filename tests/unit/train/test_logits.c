@@ -7,6 +7,7 @@
 #include "formats/formats.h"
 #include "net/infer.h"
 #include "testdata.h"
+#include "data/augment/transform.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,6 +2,7 @@
 // matter.
 #include "golden.h"
 #include "train/step/loss.h"
+#include "kernels/softmax.h"
 
 #include <math.h>
 #include <string.h>

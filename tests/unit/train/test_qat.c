@@ -6,6 +6,7 @@
 #include "formats/sqz.h"
 #include "net/infer.h"
 #include "train/qat/teacher.h"
+#include "kernels/softmax.h"
 
 #include <math.h>
 
@@ -159,6 +160,7 @@ static void check_maps(const struct sqz_environment *environment, const struct s
         fail_msg("%s", err.text);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
     assert_int_equal(sqz_teacher_teach(teacher, &batch, 0, batch.n, &err), SQZ_OK);
+#include "kernels/softmax.h"
     assert_true(batch.map_weight == 2);
     float *last = sqz_new_array(size, sizeof *last);
     assert_non_null(last);
@@ -167,6 +169,7 @@ static void check_maps(const struct sqz_environment *environment, const struct s
     batch.targets = NULL;
     memset((float *)batch.maps, 0, ROWS * size * sizeof *last);
     assert_int_equal(sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS, &err), SQZ_OK);
+#include "kernels/softmax.h"
     assert_memory_equal(last, batch.maps + (ROWS - 1) * size, size * sizeof *last);
     float mean[CLASSES] = {0}, answer[CLASSES];
     for (int i = 0; i < pixels * CLASSES; i++)
@@ -208,6 +211,7 @@ static void test_teacher(void **state)
     sqz_infer_run(infer, images, ROWS, logits);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
     assert_int_equal(sqz_teacher_teach(teacher, &batch, 0, batch.n, &err), SQZ_OK);
+#include "kernels/softmax.h"
     for (int row = 0; row < ROWS; row++) {
         sqz_softmax(logits + row * CLASSES, CLASSES, answer);
         for (int c = 0; c < CLASSES; c++)
@@ -220,6 +224,7 @@ static void test_teacher(void **state)
     batch.images = images + (ROWS - 1) * each;
     batch.targets = NULL;
     assert_int_equal(sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS, &err), SQZ_OK);
+#include "kernels/softmax.h"
     assert_memory_equal(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
     assert_null(batch.maps);
     sqz_infer_free(infer);
