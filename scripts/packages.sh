@@ -14,6 +14,8 @@ mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
 test_packages=(libcmocka-dev clang jq iproute2 "${mpi_packages[@]}")
 # Real images to begin with; without them ./quickstart draws its own.
 data_packages=(dataset-fashion-mnist)
+# ./package: builds and judges Debian packages.
+package_packages=(debhelper dpkg-dev lintian git man-db)
 # scripts/cross_aarch64: the compiler and emulator, and the arm64 libraries that it unpacks.
 cross_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 cross_libraries=(
