@@ -39,8 +39,9 @@ static void fill_from_option(const struct sqz_option_info *info, struct cli_entr
 
 bool cli_entry(const struct cli_command *command, int index, struct cli_entry *out)
 {
-    const struct cli_flag *tables[] = {command->flags, cli_common_flags};
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+    enum { TABLES = 2 };
+    const struct cli_flag *tables[TABLES] = {command->flags, cli_common_flags};
+    for (int t = 0; t < TABLES; t++)
         for (const struct cli_flag *flag = tables[t]; flag->name; flag++)
             if (index-- == 0) {
                 *out = (struct cli_entry){.name = flag->name,

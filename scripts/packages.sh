@@ -11,7 +11,10 @@ build_packages=(
 )
 # Training with ranks; the tests run both MPIs, and make networks with ip and tc.
 mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
-test_packages=(libcmocka-dev clang jq iproute2 "${mpi_packages[@]}")
+test_packages=(libcmocka-dev clang jq iproute2 groff-base mandoc "${mpi_packages[@]}")
+# What reads the sources in ./check, and what measures the tests' coverage.
+lint_packages=(clang-tidy clang-format shellcheck codespell)
+coverage_packages=(gcovr)
 # Real images to begin with; without them ./quickstart draws its own.
 data_packages=(dataset-fashion-mnist)
 # ./package: builds and judges Debian packages.
