@@ -2,7 +2,6 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
-#include <jansson.h>
 #include <squeezenet_train.h>
 #include <stdbool.h>
 
@@ -30,6 +29,7 @@ struct cli {
     bool json, quiet, verbose, color;
     int threads;
     bool stderr_is_terminal;
+    const char *program; // as it was called
 };
 
 struct cli_command {
@@ -82,10 +82,11 @@ void cli_next(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2,
                           3))); // the next sensible command, on stderr, unless quiet or --json
 enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out); // shows its events
-void cli_events_end(void);           // clears a progress line that is still shown
-void cli_print_json(json_t *object); // prints and releases it
-// A name from outside, made harmless for a terminal: control bytes become '?'. Static buffer ring.
+void cli_events_end(void); // clears a progress line that is still shown
+// A name from outside, made harmless for a line of a terminal. One of four static buffers.
 const char *cli_clean(const char *text);
+// Text of several lines, each made harmless, on stdout.
+void cli_print_lines(const char *text);
 // The image as half-block characters, one line of text per two rows of pixels.
 void cli_draw_row(const struct cli *cli, const uint8_t *rgb, int w, int h, int row);
 

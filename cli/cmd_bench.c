@@ -1,5 +1,6 @@
 // squeezenet bench: inference, training step, loader, start-up.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <squeezenet_ranks.h>
 #include <squeezenet_tools.h>
 #include <fcntl.h>
@@ -43,6 +44,39 @@ struct report {
     struct sqz_bench_result r;
 };
 
+static enum sqz_status print_json(const struct report *b, const struct sqz_machine_info *machine)
+{
+    const struct sqz_bench_result *r = &b->r;
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    cli_json_text(&json, "task", b->task);
+    cli_json_text(&json, "model", b->model);
+    cli_json_int(&json, "threads", machine->threads);
+    cli_json_int(&json, "batch", b->batch);
+    cli_json_text(&json, "cpu", machine->cpu);
+    cli_json_text(&json, "simd", machine->simd);
+    cli_json_int(&json, "runs", r->runs);
+    cli_json_real(&json, "latency_ms_median", r->latency_ms_median);
+    cli_json_real(&json, "latency_ms_min", r->latency_ms_min);
+    cli_json_real(&json, "latency_ms_p99", r->latency_ms_p99);
+    cli_json_real(&json, "latency_ms_first", r->latency_ms_first);
+    cli_json_real(&json, "images_per_second", r->images_per_second);
+    cli_json_real(&json, "rss_mb", r->rss_mb);
+    if (r->gflops > 0) {
+        cli_json_real(&json, "gflops", r->gflops);
+        cli_json_real(&json, "peak_gflops", r->peak_gflops);
+        cli_json_real(&json, "peak_fraction", r->peak_fraction);
+    }
+    if (r->ranks > 1) {
+        cli_json_open(&json, "ranks", '{');
+        cli_json_int(&json, "count", r->ranks);
+        cli_json_real(&json, "bytes_per_step", r->bytes_per_run);
+        cli_json_real(&json, "exposed_ms", r->exposed_ms);
+        cli_json_close(&json, '}');
+    }
+    return cli_json_print(&json);
+}
+
 static enum sqz_status print_report(struct cli *cli, struct sqz_context *context,
                                     const struct report *b)
 {
@@ -51,31 +85,13 @@ static enum sqz_status print_report(struct cli *cli, struct sqz_context *context
     struct sqz_error err;
     if (sqz_context_machine(context, &machine, &err))
         return cli_fail(&err);
-    if (cli->json) {
-        json_t *o = json_pack(
-            "{s:i,s:s,s:s?,s:i,s:i,s:s,s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f}", "schema", 1, "task",
-            b->task, "model", b->model, "threads", machine.threads, "batch", b->batch, "cpu",
-            machine.cpu, "simd", machine.simd, "runs", (json_int_t)r->runs, "latency_ms_median",
-            r->latency_ms_median, "latency_ms_min", r->latency_ms_min, "latency_ms_p99",
-            r->latency_ms_p99, "latency_ms_first", r->latency_ms_first, "images_per_second",
-            r->images_per_second, "rss_mb", r->rss_mb);
-        if (r->gflops > 0) {
-            json_object_set_new(o, "gflops", json_real(r->gflops));
-            json_object_set_new(o, "peak_gflops", json_real(r->peak_gflops));
-            json_object_set_new(o, "peak_fraction", json_real(r->peak_fraction));
-        }
-        if (r->ranks > 1)
-            json_object_set_new(o, "ranks",
-                                json_pack("{s:i,s:f,s:f}", "count", r->ranks, "bytes_per_step",
-                                          r->bytes_per_run, "exposed_ms", r->exposed_ms));
-        cli_print_json(o);
-        return SQZ_OK;
-    }
+    if (cli->json)
+        return print_json(b, &machine);
     if (r->ranks > 1)
         printf("%d ranks, each with:\n", r->ranks);
     printf("%s%s%s, batch %d, %d thread%s, %s (%s)\n", b->task, b->model ? " " : "",
-           b->model ? b->model : "", b->batch, machine.threads, machine.threads == 1 ? "" : "s",
-           machine.cpu, machine.simd);
+           b->model ? cli_clean(b->model) : "", b->batch, machine.threads,
+           machine.threads == 1 ? "" : "s", machine.cpu, machine.simd);
     printf("  median %.3f ms, least %.3f, 99 %% below %.3f (%lld runs), the very first %.3f\n",
            r->latency_ms_median, r->latency_ms_min, r->latency_ms_p99, (long long)r->runs,
            r->latency_ms_first);

@@ -1,5 +1,6 @@
 // squeezenet compress: a model in a third of a megabyte.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <squeezenet_tools.h>
 #include <math.h>
 #include <stdio.h>
@@ -110,25 +111,48 @@ static void print_table(const struct sqz_compress_result *r)
     printf("model %s\n", r->identity);
 }
 
-static void print_json(const char *path, const struct sqz_compress_result *r)
+static enum sqz_status print_json(const char *path, const struct sqz_compress_result *r)
 {
-    json_t *layers = json_array();
-    for (int i = 0; i < r->n_layers; i++)
-        json_array_append_new(layers, json_pack("{s:s,s:I,s:I,s:I}", "name", r->layers[i].name,
-                                                "weights", (json_int_t)r->layers[i].weights,
-                                                "nonzero", (json_int_t)r->layers[i].nonzero,
-                                                "bytes", (json_int_t)r->layers[i].bytes));
-    json_t *o = json_pack("{s:i,s:s,s:I,s:I,s:I,s:s,s:i,s:o}", "schema", 1, "file", path, "bytes",
-                          (json_int_t)r->bytes, "bytes_without_class_names",
-                          (json_int_t)(r->bytes - r->class_name_bytes), "bias_bytes",
-                          (json_int_t)r->bias_bytes, "identity", r->identity, "images", r->images,
-                          "layers", layers);
-    if (!isnan(r->kl)) {
-        json_object_set_new(o, "kl", json_real(r->kl));
-        json_object_set_new(o, "agreement", json_real(r->agreement));
-        json_object_set_new(o, "estimated_drop", json_real(r->drop / 100));
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    cli_json_text(&json, "file", path);
+    cli_json_int(&json, "bytes", (int64_t)r->bytes);
+    cli_json_int(&json, "bytes_without_class_names", (int64_t)(r->bytes - r->class_name_bytes));
+    cli_json_int(&json, "bias_bytes", (int64_t)r->bias_bytes);
+    cli_json_text(&json, "identity", r->identity);
+    cli_json_int(&json, "images", r->images);
+    cli_json_open(&json, "layers", '[');
+    for (int i = 0; i < r->n_layers; i++) {
+        cli_json_open(&json, NULL, '{');
+        cli_json_text(&json, "name", r->layers[i].name);
+        cli_json_int(&json, "weights", (int64_t)r->layers[i].weights);
+        cli_json_int(&json, "nonzero", (int64_t)r->layers[i].nonzero);
+        cli_json_int(&json, "bytes", (int64_t)r->layers[i].bytes);
+        cli_json_close(&json, '}');
     }
-    cli_print_json(o);
+    cli_json_close(&json, ']');
+    if (!isnan(r->kl)) {
+        cli_json_real(&json, "kl", r->kl);
+        cli_json_real(&json, "agreement", r->agreement);
+        cli_json_real(&json, "estimated_drop", r->drop / 100);
+    }
+    return cli_json_print(&json);
+}
+
+static enum sqz_status print_update_json(const char *out, const struct sqz_update_result *r)
+{
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    cli_json_text(&json, "file", out);
+    cli_json_int(&json, "bytes", (int64_t)r->bytes);
+    cli_json_int(&json, "codes", (int64_t)r->codes);
+    cli_json_int(&json, "moved", (int64_t)r->moved);
+    cli_json_int(&json, "same", r->same);
+    cli_json_int(&json, "step", r->step);
+    cli_json_int(&json, "changed", r->changed);
+    cli_json_int(&json, "replaced", r->replaced);
+    cli_json_real(&json, "deviation", r->deviation);
+    return cli_json_print(&json);
 }
 
 static enum sqz_status make_update(const struct cli *cli, const char *in, const char *out)
@@ -138,17 +162,11 @@ static enum sqz_status make_update(const struct cli *cli, const char *in, const 
     const char *base = cli_value(cli, "update_from");
     if (sqz_update_make(base, in, out, cli_has(cli, "force"), &r, &err))
         return cli_fail(&err);
-    if (cli->json) {
-        cli_print_json(json_pack("{s:i,s:s,s:I,s:I,s:I,s:i,s:i,s:i,s:i,s:f}", "schema", 1, "file",
-                                 out, "bytes", (json_int_t)r.bytes, "codes", (json_int_t)r.codes,
-                                 "moved", (json_int_t)r.moved, "same", r.same, "step", r.step,
-                                 "changed", r.changed, "replaced", r.replaced, "deviation",
-                                 r.deviation));
-        return SQZ_OK;
-    }
+    if (cli->json)
+        return print_update_json(out, &r);
     printf("%s: %llu bytes; %llu of %llu codes move; tensors: %d same, %d with a new step, %d "
            "changed, %d replaced\n",
-           out, (unsigned long long)r.bytes, (unsigned long long)r.moved,
+           cli_clean(out), (unsigned long long)r.bytes, (unsigned long long)r.moved,
            (unsigned long long)r.codes, r.same, r.step, r.changed, r.replaced);
     if (r.deviation > 0.01)
         printf("values were rounded to the base's codes, by %.2f steps at most\n", r.deviation);
@@ -161,11 +179,14 @@ static enum sqz_status apply_update(const struct cli *cli, const char *in, const
     struct sqz_error err = {0};
     if (sqz_update_apply(cli_value(cli, "apply"), in, out, cli_has(cli, "force"), &err))
         return cli_fail(&err);
-    if (cli->json)
-        cli_print_json(json_pack("{s:i,s:s}", "schema", 1, "file", out));
-    else
-        printf("%s: verified\n", out);
-    cli_next(cli, "squeezenet predict %s PICTURE...", out);
+    if (cli->json) {
+        struct cli_json json = {0};
+        cli_json_begin(&json);
+        cli_json_text(&json, "file", out);
+        return cli_json_print(&json);
+    }
+    printf("%s: verified\n", cli_clean(out));
+    cli_next(cli, "squeezenet predict %s IMAGE...", out);
     return SQZ_OK;
 }
 
@@ -202,10 +223,9 @@ static enum sqz_status report(const struct cli *cli, struct sqz_context *context
     const char *in = cli->positional[0], *data = cli_value(cli, "finetune");
     cli_events_end();
     if (cli->json)
-        print_json(out, result);
-    else
-        print_table(result);
-    if (data && !cli->json)
+        return print_json(out, result);
+    print_table(result);
+    if (data)
         return compare(context, original, out, data);
     cli_next(cli, "squeezenet validate %s --against %s --data_dir DIR", out, in);
     return SQZ_OK;

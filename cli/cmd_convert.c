@@ -1,5 +1,6 @@
 // squeezenet convert: between weight formats.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <squeezenet_tools.h>
 #include <stdio.h>
 
@@ -49,15 +50,20 @@ enum sqz_status cli_convert(struct cli *cli)
         sqz_model_save(model, out, cli_has(cli, "force"), &err)) {
         status = cli_fail(&err);
     } else if (cli->json) {
-        cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:I}", "schema", 1, "file", out, "variant",
-                                 info.variant, "dialect", info.dialect, "classes", info.classes,
-                                 "parameters", (json_int_t)info.parameters));
+        struct cli_json json = {0};
+        cli_json_begin(&json);
+        cli_json_text(&json, "file", out);
+        cli_json_text(&json, "variant", info.variant);
+        cli_json_text(&json, "dialect", info.dialect);
+        cli_json_int(&json, "classes", info.classes);
+        cli_json_int(&json, "parameters", (int64_t)info.parameters);
+        status = cli_json_print(&json);
     } else {
-        printf("%s: %s, %s dialect, %d classes, %llu parameters\n", out, info.variant, info.dialect,
-               info.classes, (unsigned long long)info.parameters);
+        printf("%s: %s, %s dialect, %d classes, %llu parameters\n", cli_clean(out), info.variant,
+               info.dialect, info.classes, (unsigned long long)info.parameters);
         if (!info.has_class_names && !cli->quiet)
             fprintf(stderr, "It has no class names; --classes FILE adds them.\n");
-        cli_next(cli, "squeezenet predict %s PICTURE...", out);
+        cli_next(cli, "squeezenet predict %s IMAGE...", out);
     }
     sqz_model_free(model);
     sqz_text_free(fetched);

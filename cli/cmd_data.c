@@ -1,5 +1,6 @@
 // squeezenet data: check, pack, imagenet and synth.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <squeezenet_tools.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,23 +33,26 @@ static void print_histogram(const struct sqz_check_result *r)
     }
 }
 
-static void print_check(const struct cli *cli, const struct sqz_check_result *r)
+static enum sqz_status print_check(const struct cli *cli, const struct sqz_check_result *r)
 {
     if (cli->json) {
-        json_t *classes = json_object();
+        struct cli_json json = {0};
+        cli_json_begin(&json);
+        cli_json_int(&json, "images", (int64_t)r->images);
+        cli_json_int(&json, "corrupt", (int64_t)r->corrupt);
+        cli_json_int(&json, "not_images", (int64_t)r->not_images);
+        cli_json_int(&json, "tiny", (int64_t)r->tiny);
+        cli_json_int(&json, "empty_classes", (int64_t)r->empty_classes);
+        cli_json_open(&json, "classes", '{');
         for (int i = 0; i < r->n_classes; i++)
-            json_object_set_new_nocheck(classes, r->classes[i].name,
-                                        json_integer((json_int_t)r->classes[i].images));
-        cli_print_json(json_pack("{s:i,s:I,s:I,s:I,s:I,s:I,s:o}", "schema", 1, "images",
-                                 (json_int_t)r->images, "corrupt", (json_int_t)r->corrupt,
-                                 "not_images", (json_int_t)r->not_images, "tiny",
-                                 (json_int_t)r->tiny, "empty_classes", (json_int_t)r->empty_classes,
-                                 "classes", classes));
-        return;
+            cli_json_int(&json, r->classes[i].name, (int64_t)r->classes[i].images);
+        cli_json_close(&json, '}');
+        return cli_json_print(&json);
     }
     printf("%zu images in %d classes; %zu corrupt, %zu no images, %zu tiny, %zu empty classes\n",
            r->images, r->n_classes, r->corrupt, r->not_images, r->tiny, r->empty_classes);
     print_histogram(r);
+    return SQZ_OK;
 }
 
 static enum sqz_status check(struct cli *cli, const char *dir)
@@ -63,10 +67,10 @@ static enum sqz_status check(struct cli *cli, const char *dir)
         status = cli_fail(&err);
     } else {
         cli_events_end();
-        print_check(cli, &result);
-        if (result.corrupt || result.empty_classes)
+        status = print_check(cli, &result);
+        if (!status && (result.corrupt || result.empty_classes))
             status = SQZ_E_DATA;
-        else
+        else if (!status)
             cli_next(cli, "squeezenet train %s", dir);
     }
     sqz_check_result_release(&result);
@@ -89,14 +93,30 @@ static enum sqz_status synth(struct cli *cli, const char *dir)
         return status;
     if (sqz_synthesize_data(dir, train, val, size, (uint64_t)seed, &err))
         return cli_fail(&err);
-    if (cli->json)
-        cli_print_json(json_pack("{s:i,s:s,s:i,s:i}", "schema", 1, "dir", dir, "train_per_class",
-                                 train, "val_per_class", val));
-    else
-        printf("%s: 10 classes, %d images each to train on and %d to validate, %dx%d pixels\n", dir,
-               train, val, size, size);
+    if (cli->json) {
+        struct cli_json json = {0};
+        cli_json_begin(&json);
+        cli_json_text(&json, "dir", dir);
+        cli_json_int(&json, "train_per_class", train);
+        cli_json_int(&json, "val_per_class", val);
+        return cli_json_print(&json);
+    }
+    printf("%s: 10 classes, %d images each to train on and %d to validate, %dx%d pixels\n",
+           cli_clean(dir), train, val, size, size);
     cli_next(cli, "squeezenet train %s", dir);
     return SQZ_OK;
+}
+
+static enum sqz_status print_pack_json(const char *out, const struct sqz_pack_result *r)
+{
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    cli_json_text(&json, "file", out);
+    cli_json_int(&json, "images", (int64_t)r->images);
+    cli_json_int(&json, "shrunk", (int64_t)r->shrunk);
+    cli_json_int(&json, "skipped", (int64_t)r->skipped);
+    cli_json_int(&json, "bytes", (int64_t)r->bytes);
+    return cli_json_print(&json);
 }
 
 static enum sqz_status pack(struct cli *cli, const char *dir, const char *out)
@@ -118,17 +138,25 @@ static enum sqz_status pack(struct cli *cli, const char *dir, const char *out)
     } else {
         cli_events_end();
         if (cli->json)
-            cli_print_json(
-                json_pack("{s:i,s:s,s:I,s:I,s:I,s:I}", "schema", 1, "file", out, "images",
-                          (json_int_t)result.images, "shrunk", (json_int_t)result.shrunk, "skipped",
-                          (json_int_t)result.skipped, "bytes", (json_int_t)result.bytes));
+            status = print_pack_json(out, &result);
         else
-            printf("%s: %zu images, %zu of them shrunk, %.1f MB\n", out, result.images,
+            printf("%s: %zu images, %zu of them shrunk, %.1f MB\n", cli_clean(out), result.images,
                    result.shrunk, (double)result.bytes / 1e6);
         cli_next(cli, "squeezenet train %s", out);
     }
     sqz_context_free(context);
     return status;
+}
+
+static enum sqz_status print_imagenet_json(const char *out, const struct sqz_imagenet_result *r)
+{
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    cli_json_text(&json, "dir", out);
+    cli_json_int(&json, "train", (int64_t)r->train);
+    cli_json_int(&json, "val", (int64_t)r->val);
+    cli_json_int(&json, "classes", r->classes);
+    return cli_json_print(&json);
 }
 
 static enum sqz_status imagenet(struct cli *cli, const char *const *archives, const char *out)
@@ -144,11 +172,9 @@ static enum sqz_status imagenet(struct cli *cli, const char *const *archives, co
     } else {
         cli_events_end();
         if (cli->json)
-            cli_print_json(json_pack("{s:i,s:s,s:I,s:I,s:i}", "schema", 1, "dir", out, "train",
-                                     (json_int_t)result.train, "val", (json_int_t)result.val,
-                                     "classes", result.classes));
+            status = print_imagenet_json(out, &result);
         else
-            printf("%s: %d classes, %zu images to train on and %zu to validate\n", out,
+            printf("%s: %d classes, %zu images to train on and %zu to validate\n", cli_clean(out),
                    result.classes, result.train, result.val);
         cli_next(cli, "squeezenet data pack %s %s.pack", out, out);
     }

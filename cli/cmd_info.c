@@ -1,5 +1,6 @@
 // squeezenet info: a model's layers and costs, or this machine.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <squeezenet_ranks.h>
 #include <squeezenet_tools.h>
 #include <stdio.h>
@@ -49,22 +50,34 @@ static void print_ranks(const struct sqz_context *context)
                                                     : "no MPI was there when this was built");
     for (int r = 0; r < ranks && ranks > 1; r++) {
         const struct sqz_rank_info *place = sqz_context_rank_info(context, r);
-        printf("  rank %-4d %s, %d thread%s on processors %s\n", r, place->host, place->threads,
-               place->threads == 1 ? "" : "s", place->cpus);
+        printf("  rank %-4d %s, %d thread%s on processors %s\n", r, cli_clean(place->host),
+               place->threads, place->threads == 1 ? "" : "s", place->cpus);
     }
 }
 
-static json_t *ranks_json(const struct sqz_context *context)
+static enum sqz_status print_machine_json(const struct sqz_context *context,
+                                          const struct sqz_machine_info *machine)
 {
-    json_t *list = json_array();
+    struct cli_json json = {0};
     int ranks;
     sqz_context_rank(context, &ranks);
+    cli_json_begin(&json);
+    cli_json_text(&json, "version", sqz_version());
+    cli_json_text(&json, "cpu", machine->cpu);
+    cli_json_text(&json, "simd", machine->simd);
+    cli_json_int(&json, "threads", machine->threads);
+    cli_json_text(&json, "gemm_tile", machine->kernel);
+    cli_json_open(&json, "ranks", '[');
     for (int r = 0; r < ranks && ranks > 1; r++) {
         const struct sqz_rank_info *place = sqz_context_rank_info(context, r);
-        json_array_append_new(list, json_pack("{s:s,s:i,s:s}", "host", place->host, "threads",
-                                              place->threads, "processors", place->cpus));
+        cli_json_open(&json, NULL, '{');
+        cli_json_text(&json, "host", place->host);
+        cli_json_int(&json, "threads", place->threads);
+        cli_json_text(&json, "processors", place->cpus);
+        cli_json_close(&json, '}');
     }
-    return list;
+    cli_json_close(&json, ']');
+    return cli_json_print(&json);
 }
 
 static enum sqz_status machine_info(const struct cli *cli)
@@ -89,12 +102,9 @@ static enum sqz_status machine_info(const struct cli *cli)
         return SQZ_OK;
     }
     if (cli->json) {
-        cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:s,s:o}", "schema", 1, "version",
-                                 sqz_version(), "cpu", machine.cpu, "simd", machine.simd, "threads",
-                                 machine.threads, "gemm_tile", machine.kernel, "ranks",
-                                 ranks_json(context)));
+        status = print_machine_json(context, &machine);
         sqz_context_free(context);
-        return SQZ_OK;
+        return status;
     }
     printf("squeezenet %s\n\nmachine   %s, %d thread%s, SIMD level %s (GEMM tile %s)\n",
            sqz_version(), machine.cpu, machine.threads, machine.threads == 1 ? "" : "s",
@@ -151,23 +161,45 @@ static void print_table(const struct sqz_model *model, const struct sqz_model_in
         printf("made by      %s\n", cli_clean(info->made_by));
 }
 
-static void print_json(const struct sqz_model *model, const struct sqz_model_info *info)
+static void add_layer(struct cli_json *json, const struct sqz_layer_info *l)
+{
+    cli_json_open(json, NULL, '{');
+    cli_json_text(json, "name", l->name);
+    cli_json_text(json, "kind", l->kind);
+    cli_json_open(json, "output", '[');
+    cli_json_int(json, NULL, l->h);
+    cli_json_int(json, NULL, l->w);
+    cli_json_int(json, NULL, l->c);
+    cli_json_close(json, ']');
+    cli_json_int(json, "kernel", l->kernel);
+    cli_json_int(json, "stride", l->stride);
+    cli_json_int(json, "pad", l->pad);
+    cli_json_int(json, "parameters", (int64_t)l->parameters);
+    cli_json_int(json, "macs", (int64_t)l->macs);
+    cli_json_close(json, '}');
+}
+
+static enum sqz_status print_json(const struct sqz_model *model, const struct sqz_model_info *info)
 {
     struct sqz_layer_info l = SQZ_INIT(sqz_layer_info);
-    json_t *layers = json_array();
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    cli_json_text(&json, "variant", info->variant);
+    cli_json_text(&json, "dialect", info->dialect);
+    cli_json_text(&json, "stem", info->stem);
+    cli_json_int(&json, "classes", info->classes);
+    cli_json_int(&json, "channels", info->channels);
+    cli_json_int(&json, "image_size", info->image_size);
+    cli_json_int(&json, "parameters", (int64_t)info->parameters);
+    cli_json_int(&json, "macs", (int64_t)info->macs);
+    cli_json_int(&json, "weight_bytes", (int64_t)info->weight_bytes);
+    cli_json_int(&json, "activation_bytes", (int64_t)info->activation_bytes);
+    cli_json_text(&json, "preprocess", info->preprocess);
+    cli_json_open(&json, "layers", '[');
     for (int i = 0; sqz_model_layer(model, i, &l); i++)
-        json_array_append_new(layers,
-                              json_pack("{s:s,s:s,s:[iii],s:i,s:i,s:i,s:I,s:I}", "name", l.name,
-                                        "kind", l.kind, "output", l.h, l.w, l.c, "kernel", l.kernel,
-                                        "stride", l.stride, "pad", l.pad, "parameters",
-                                        (json_int_t)l.parameters, "macs", (json_int_t)l.macs));
-    cli_print_json(json_pack("{s:i,s:s,s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:s,s:o}", "schema", 1,
-                             "variant", info->variant, "dialect", info->dialect, "stem", info->stem,
-                             "classes", info->classes, "channels", info->channels, "image_size",
-                             info->image_size, "parameters", (json_int_t)info->parameters, "macs",
-                             (json_int_t)info->macs, "weight_bytes", (json_int_t)info->weight_bytes,
-                             "activation_bytes", (json_int_t)info->activation_bytes, "preprocess",
-                             info->preprocess, "layers", layers));
+        add_layer(&json, &l);
+    cli_json_close(&json, ']');
+    return cli_json_print(&json);
 }
 
 enum sqz_status cli_info(struct cli *cli)
@@ -191,13 +223,13 @@ enum sqz_status cli_info(struct cli *cli)
     if (sqz_model_describe(model, &info, &err)) {
         status = cli_fail(&err);
     } else if (cli->json) {
-        print_json(model, &info);
+        status = print_json(model, &info);
     } else {
         print_table(model, &info);
         if (is_variant(cli->positional[0]))
             cli_next(cli, "squeezenet train DIR --model %s", info.variant);
         else
-            cli_next(cli, "squeezenet predict %s PICTURE...", cli->positional[0]);
+            cli_next(cli, "squeezenet predict %s IMAGE...", cli->positional[0]);
     }
     sqz_model_free(model);
     return status;

@@ -1,5 +1,6 @@
 // squeezenet predict: the most probable classes of images.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,28 +29,41 @@ struct prediction {
     struct sqz_class_score best[MAX_BEST];
     int n, classes;
     float *logits;
-    json_t *results;
+    struct cli_json json; // --json: what is printed at the end
     int shown;
 };
 
-static json_t *prediction_json(const struct prediction *p, const char *file, const char *truth)
+static void add_prediction(struct prediction *p, const char *file, const char *truth)
 {
-    json_t *classes = json_array(), *o = json_object();
-    json_object_set_new(o, "file", file ? json_string_nocheck(file) : json_null());
+    struct cli_json *json = &p->json;
+    cli_json_open(json, NULL, '{');
+    cli_json_text(json, "file", file);
     if (truth)
-        json_object_set_new(o, "class", json_string_nocheck(truth));
-    for (int i = 0; i < p->n; i++)
-        json_array_append_new(classes, json_pack("{s:i,s:s,s:f}", "index", p->best[i].index, "name",
-                                                 p->best[i].name, "probability",
-                                                 (double)p->best[i].probability));
-    json_object_set_new(o, "classes", classes);
-    if (p->logits) {
-        json_t *logits = json_array();
-        for (int i = 0; i < p->classes; i++)
-            json_array_append_new(logits, json_real((double)p->logits[i]));
-        json_object_set_new(o, "logits", logits);
+        cli_json_text(json, "class", truth);
+    cli_json_open(json, "classes", '[');
+    for (int i = 0; i < p->n; i++) {
+        cli_json_open(json, NULL, '{');
+        cli_json_int(json, "index", p->best[i].index);
+        cli_json_text(json, "name", p->best[i].name);
+        cli_json_real(json, "probability", (double)p->best[i].probability);
+        cli_json_close(json, '}');
     }
-    return o;
+    cli_json_close(json, ']');
+    if (p->logits) {
+        cli_json_open(json, "logits", '[');
+        for (int i = 0; i < p->classes; i++)
+            cli_json_real(json, NULL, (double)p->logits[i]);
+        cli_json_close(json, ']');
+    }
+    cli_json_close(json, '}');
+}
+
+static void add_error(struct prediction *p, const char *file, const char *sentence)
+{
+    cli_json_open(&p->json, NULL, '{');
+    cli_json_text(&p->json, "file", file);
+    cli_json_text(&p->json, "error", sentence);
+    cli_json_close(&p->json, '}');
 }
 
 static void print_score(const struct sqz_class_score *score, const char *mark)
@@ -117,11 +131,10 @@ static enum sqz_status predict_one(struct prediction *p, const char *file, size_
                      : sqz_thumbnail_file(file, &w, &h, rgb, sizeof rgb, NULL));
     if (status) {
         cli_fail(&err);
-        if (p->results)
-            json_array_append_new(
-                p->results, json_pack("{s:s,s:s}", "file", file ? file : title, "error", err.text));
-    } else if (p->results) {
-        json_array_append_new(p->results, prediction_json(p, file, truth));
+        if (p->cli->json)
+            add_error(p, file ? file : title, err.text);
+    } else if (p->cli->json) {
+        add_prediction(p, file, truth);
     } else {
         print_prediction(p, file ? file : title, truth, image ? rgb : NULL, w, h);
         p->shown++;
@@ -147,6 +160,16 @@ static enum sqz_status predict_all(struct prediction *p, int samples)
             worst = SQZ_E_DATA;
     }
     return worst;
+}
+
+static enum sqz_status predict_json(struct prediction *p, int samples)
+{
+    cli_json_begin(&p->json);
+    cli_json_open(&p->json, "results", '[');
+    enum sqz_status status = predict_all(p, samples);
+    cli_json_close(&p->json, ']');
+    enum sqz_status printed = cli_json_print(&p->json);
+    return status ? status : printed;
 }
 
 enum sqz_status cli_predict(struct cli *cli)
@@ -189,20 +212,19 @@ enum sqz_status cli_predict(struct cli *cli)
     }
     p->samples = samples;
     p->classes = info.classes;
-    if (cli->json)
-        p->results = json_array();
-    if (cli->json && cli_has(cli, "logits"))
+    if (cli->json && cli_has(cli, "logits")) {
         p->logits = calloc((size_t)info.classes, sizeof *p->logits);
-    status = predict_all(p, n_samples);
-    if (p->results)
-        cli_print_json(json_pack("{s:i,s:O}", "schema", 1, "results", p->results));
+        if (!p->logits) {
+            status = cli_complain(SQZ_E_NOMEM, "There is not enough memory for the logits.");
+            goto done;
+        }
+    }
+    status = cli->json ? predict_json(p, n_samples) : predict_all(p, n_samples);
     if (!info.has_class_names && !cli->quiet && !cli->json)
         fprintf(stderr, "The model has no class names; --classes FILE adds them.\n");
     if (!status)
         cli_next(cli, "squeezenet validate %s --data_dir DIR", cli->positional[0]);
 done:
-    if (p->results)
-        json_decref(p->results);
     sqz_classifier_free(p->classifier);
     sqz_samples_free(samples);
     sqz_context_free(context);

@@ -1,5 +1,6 @@
 // squeezenet train: trains, fine-tunes, resumes.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <squeezenet_ranks.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,33 +28,50 @@ void cli_catch_signals(struct sqz_context *context)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     running = context;
     sigemptyset(&action.sa_mask);
-    if (sqz_is_rank()) { // SIGTERM is how mpirun ends a job that is lost; this one it hands on
+    signal(SIGPIPE, SIG_IGN); // who reads the log may go; the training stays
+    if (sqz_is_rank()) {      // SIGTERM is how mpirun ends a job that is lost; this one it hands on
         sigaction(SIGUSR1, &action, NULL);
         return;
     }
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) // not under nohup
+        sigaction(SIGHUP, &action, NULL);
 }
 
-static void print_json(const struct sqz_train_result *r)
+static enum sqz_status print_json(const struct sqz_train_result *r)
 {
-    json_t *best = json_null();
-    if (r->best_epoch)
-        best =
-            json_pack("{s:i,s:f,s:f,s:s}", "epoch", r->best_epoch, "Top_1_Accuracy", r->best_top1,
-                      "Top_5_Accuracy", r->best_top5, "checkpoint", r->best_checkpoint);
-    json_t *object =
-        json_pack("{s:i,s:s,s:i,s:I,s:f,s:f,s:f,s:f,s:o}", "schema", 1, "run_dir", r->run_dir,
-                  "epochs", r->epochs, "steps", (json_int_t)r->steps, "seconds", r->seconds,
-                  "ms_per_step", r->ms_per_step, "images_per_second", r->images_per_second,
-                  "final_loss", r->final_loss, "best", best);
-    if (r->ranks > 1)
-        json_object_set_new(object, "ranks",
-                            json_pack("{s:i,s:f,s:f,s:f,s:i,s:s}", "count", r->ranks,
-                                      "bytes_per_step", r->bytes_per_step, "exposed_ms",
-                                      r->exposed_ms, "efficiency", r->efficiency, "slowest",
-                                      r->slowest_rank, "slowest_host", r->slowest_host));
-    cli_print_json(object);
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    cli_json_text(&json, "run_dir", r->run_dir);
+    cli_json_int(&json, "epochs", r->epochs);
+    cli_json_int(&json, "steps", r->steps);
+    cli_json_real(&json, "seconds", r->seconds);
+    cli_json_real(&json, "ms_per_step", r->ms_per_step);
+    cli_json_real(&json, "images_per_second", r->images_per_second);
+    cli_json_real(&json, "final_loss", r->final_loss);
+    if (r->best_epoch) {
+        cli_json_open(&json, "best", '{');
+        cli_json_int(&json, "epoch", r->best_epoch);
+        cli_json_real(&json, "Top_1_Accuracy", r->best_top1);
+        cli_json_real(&json, "Top_5_Accuracy", r->best_top5);
+        cli_json_text(&json, "checkpoint", r->best_checkpoint);
+        cli_json_close(&json, '}');
+    } else {
+        cli_json_text(&json, "best", NULL);
+    }
+    if (r->ranks > 1) {
+        cli_json_open(&json, "ranks", '{');
+        cli_json_int(&json, "count", r->ranks);
+        cli_json_real(&json, "bytes_per_step", r->bytes_per_step);
+        cli_json_real(&json, "exposed_ms", r->exposed_ms);
+        cli_json_real(&json, "efficiency", r->efficiency);
+        cli_json_int(&json, "slowest", r->slowest_rank);
+        cli_json_text(&json, "slowest_host", r->slowest_host);
+        cli_json_close(&json, '}');
+    }
+    return cli_json_print(&json);
 }
 
 static void print_text(const struct sqz_train_result *r)
@@ -66,10 +84,10 @@ static void print_text(const struct sqz_train_result *r)
             "%d ranks: efficiency %.3f, %.2f MB sent a step, %.2f ms exposed, slowest rank %d on "
             "%s\n",
             r->ranks, r->efficiency, r->bytes_per_step / 1e6, r->exposed_ms, r->slowest_rank,
-            r->slowest_host);
+            cli_clean(r->slowest_host));
     if (r->best_epoch)
         printf("best: %.2f %% top-1 after epoch %d\n", 100 * r->best_top1, r->best_epoch);
-    printf("model: %s\n", r->best_checkpoint);
+    printf("model: %s\n", cli_clean(r->best_checkpoint));
 }
 
 static bool is_on(const struct cli *cli, const char *option)
@@ -86,7 +104,7 @@ static enum sqz_status plan(struct sqz_context *context, const struct cli *cli)
     if (sqz_train_dry_run(context, cli->options, &text, &err))
         return cli_fail(&err);
     cli_events_end();
-    fputs(text, stdout);
+    cli_print_lines(text);
     sqz_text_free(text);
     cli_next(cli, is_on(cli, "find_lr") ? "the same command with that --lr, without --find_lr"
                                         : "the same command without --dry_run");
@@ -144,8 +162,11 @@ static enum sqz_status train(struct sqz_context *context, const struct cli *cli)
         if (status) {
             cli_fail(&err);
         } else if (rank == 0) {
-            cli->json ? print_json(result) : print_text(result);
-            cli_next(cli, "squeezenet predict %s --show PICTURE...", result->best_checkpoint);
+            if (cli->json)
+                status = print_json(result);
+            else
+                print_text(result);
+            cli_next(cli, "squeezenet predict %s --show IMAGE...", result->best_checkpoint);
         }
     }
     free(result);

@@ -1,5 +1,6 @@
 // squeezenet validate: accuracy and loss of a model.
 #include "cli/commands.h"
+#include "cli/json.h"
 #include <squeezenet_ranks.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,21 +49,40 @@ static enum sqz_status check_bounds(const char *text, const struct measured *mea
     return status;
 }
 
-static json_t *result_json(const struct sqz_validate_result *r)
+static void add_result(struct cli_json *json, const struct sqz_validate_result *r)
 {
-    json_t *o = json_pack("{s:i,s:I,s:f,s:f}", "schema", 1, "samples", (json_int_t)r->samples,
-                          "Top_1_Accuracy", r->top1, "loss", r->loss);
+    cli_json_int(json, "samples", r->samples);
+    cli_json_real(json, "Top_1_Accuracy", r->top1);
+    cli_json_real(json, "loss", r->loss);
     if (r->classes >= 5)
-        json_object_set_new(o, "Top_5_Accuracy", json_real(r->top5));
+        cli_json_real(json, "Top_5_Accuracy", r->top5);
     if (r->substituted)
-        json_object_set_new(o, "substituted", json_integer((json_int_t)r->substituted));
-    return o;
+        cli_json_int(json, "substituted", r->substituted);
+}
+
+static enum sqz_status print_json(const struct sqz_validate_result *r,
+                                  const struct sqz_validate_result *other,
+                                  const struct sqz_compare_result *c)
+{
+    struct cli_json json = {0};
+    cli_json_begin(&json);
+    add_result(&json, r);
+    if (c) {
+        cli_json_open(&json, "against", '{');
+        add_result(&json, other);
+        cli_json_close(&json, '}');
+        cli_json_real(&json, "kl", c->kl);
+        cli_json_real(&json, "agreement", c->agreement);
+        cli_json_real(&json, "top1_difference", c->top1_difference);
+        cli_json_real(&json, "standard_error", c->standard_error);
+    }
+    return cli_json_print(&json);
 }
 
 static void print_result(const struct sqz_validate_result *r, const char *name)
 {
-    printf("%s%s%lld images: top-1 %.2f %%", name, *name ? ": " : "", (long long)r->samples,
-           100 * r->top1);
+    printf("%s%s%lld images: top-1 %.2f %%", cli_clean(name), *name ? ": " : "",
+           (long long)r->samples, 100 * r->top1);
     if (r->classes >= 5)
         printf(", top-5 %.2f %%", 100 * r->top5);
     printf(", loss %.4f\n", r->loss);
@@ -72,30 +92,20 @@ static void print_result(const struct sqz_validate_result *r, const char *name)
 }
 
 // `c` NULL: nothing to compare with.
-static void print_all(const struct cli *cli, const struct sqz_validate_result *r,
-                      const struct sqz_validate_result *other, const struct sqz_compare_result *c)
+static enum sqz_status print_all(const struct cli *cli, const struct sqz_validate_result *r,
+                                 const struct sqz_validate_result *other,
+                                 const struct sqz_compare_result *c)
 {
-    if (cli->json) {
-        json_t *o = result_json(r);
-        if (c) {
-            json_t *against = result_json(other);
-            json_object_del(against, "schema");
-            json_object_set_new(o, "against", against);
-            json_object_set_new(o, "kl", json_real(c->kl));
-            json_object_set_new(o, "agreement", json_real(c->agreement));
-            json_object_set_new(o, "top1_difference", json_real(c->top1_difference));
-            json_object_set_new(o, "standard_error", json_real(c->standard_error));
-        }
-        cli_print_json(o);
-        return;
-    }
+    if (cli->json)
+        return print_json(r, other, c);
     print_result(r, c ? cli->positional[0] : "");
     if (!c)
-        return;
+        return SQZ_OK;
     print_result(other, cli_value(cli, "against"));
     printf("top-1 difference %+.2f points, standard error %.2f; KL %.5f; the same answer for "
            "%.2f %%\n",
            100 * c->top1_difference, 100 * c->standard_error, c->kl, 100 * c->agreement);
+    return SQZ_OK;
 }
 
 enum sqz_status cli_validate(struct cli *cli)
@@ -138,9 +148,10 @@ enum sqz_status cli_validate(struct cli *cli)
         measured[1].value = r.top5;
         measured[2].value = c.kl;
         cli_events_end();
-        print_all(cli, &r, &of_other, against ? &c : NULL);
-        status = check_bounds(cli_value(cli, "require"), measured, false);
-        cli_next(cli, "squeezenet predict %s --show PICTURE...", cli->positional[0]);
+        status = print_all(cli, &r, &of_other, against ? &c : NULL);
+        if (!status)
+            status = check_bounds(cli_value(cli, "require"), measured, false);
+        cli_next(cli, "squeezenet predict %s --show IMAGE...", cli->positional[0]);
     }
     sqz_model_free(other);
     sqz_model_free(model);

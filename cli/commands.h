@@ -22,7 +22,8 @@ CLI_COMMAND(bench)
 enum sqz_status cli_open_model(const struct cli *cli, const char *name, const char *dialect,
                                int classes, int channels, int image_size, struct sqz_model **out);
 
-// The first SIGINT or SIGTERM asks for a stop after this step, a second one ends the program.
+// The first SIGINT, SIGTERM or SIGHUP asks for a stop after this step, a second one ends the
+// program. A reader of stdout or stderr that goes does not (SIGPIPE is ignored).
 void cli_catch_signals(struct sqz_context *context);
 // The training run of compress --finetune; *model (free) is the checkpoint that it leaves.
 enum sqz_status cli_finetune(struct cli *cli, struct sqz_context *context, char **model);

@@ -1,5 +1,6 @@
 // squeezenet: finds the subcommand and runs it.
 #include "cli/help.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static enum sqz_status help(int argc, char **argv)
     return SQZ_OK;
 }
 
-int main(int argc, char **argv)
+static enum sqz_status run(int argc, char **argv)
 {
     if (argc < 2) {
         cli_help();
@@ -63,24 +64,32 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
         strcmp(argv[1], "-h") == 0)
-        return (int)help(argc, argv);
+        return help(argc, argv);
     if (strcmp(argv[1], "--version") == 0) {
         printf("squeezenet %s\n", sqz_version());
         return SQZ_OK;
     }
     const struct cli_command *command = find_command(argv[1]);
     if (!command)
-        return (int)unknown_command(argv[1]);
+        return unknown_command(argv[1]);
 
-    struct cli cli = {.command = command};
+    struct cli cli = {.command = command, .program = argv[0]};
     bool help_wanted = false;
     enum sqz_status status = cli_parse(&cli, argc - 2, argv + 2, &help_wanted);
     if (!status && help_wanted)
         cli_command_help(command);
     else if (!status)
         status = command->run(&cli);
-    if (fflush(stdout) != 0 && !status)
-        status = cli_complain(SQZ_E_IO, "The output could not be written.");
     cli_release(&cli);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGXFSZ, SIG_IGN); // a file above `ulimit -f` then is an error that says so
+    enum sqz_status status = run(argc, argv);
+    // What an earlier flush has lost is told by the stream's error only.
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !status)
+        status = cli_complain(SQZ_E_IO, "The output could not be written.");
     return (int)status;
 }

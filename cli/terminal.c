@@ -28,48 +28,74 @@ void cli_events_end(void)
     screen.line_shown = false;
 }
 
+// Formats, makes what names have brought along harmless, and prints a line on stderr.
+static void print_line(const char *before, const char *format, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
+    fprintf(stderr, "%s%s\n", before, text ? cli_clean(text) : format);
+    free(text);
+}
+
 enum sqz_status cli_complain(enum sqz_status status, const char *format, ...)
 {
     va_list args;
     cli_events_end();
-    fputs("squeezenet: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    print_line("squeezenet: ", format, args);
     va_end(args);
-    fputc('\n', stderr);
     return status;
 }
 
 enum sqz_status cli_fail(const struct sqz_error *err)
 {
-    return cli_complain(err->status, "%s", cli_clean(err->text));
+    return cli_complain(err->status, "%s", err->text);
 }
 
 void cli_next(const struct cli *cli, const char *format, ...)
 {
+    static const char name[] = "squeezenet";
+    char before[4200] = "\nnext: ";
     va_list args;
     if (cli->quiet || cli->json)
         return;
     fflush(stdout); // the result comes first
-    fputs("\nnext: ", stderr);
+    if (strncmp(format, name, sizeof name - 1) ==
+        0) { // as it was called: it may not be on the PATH
+        format += sizeof name - 1;
+        snprintf(before, sizeof before, "\nnext: %s", cli_clean(cli->program));
+    }
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    print_line(before, format, args);
     va_end(args);
-    fputc('\n', stderr);
+}
+
+static const char *escape(enum sqz_text_target target, const char *text)
+{
+    static char buffers[4][8400];
+    static int turn;
+    char *out = buffers[turn++ % 4];
+    sqz_text_escape(target, text, out, sizeof buffers[0]);
+    return out;
 }
 
 const char *cli_clean(const char *text)
 {
-    static char buffers[4][4200];
-    static int turn;
-    char *out = buffers[turn++ % 4];
-    size_t n = 0;
-    for (; text[n] && n < sizeof buffers[0] - 1; n++) {
-        unsigned char c = (unsigned char)text[n];
-        out[n] = (c < 32 && c != '\n') || c == 127 ? '?' : text[n];
+    return escape(SQZ_TEXT_LINE, text);
+}
+
+void cli_print_lines(const char *text)
+{
+    char line[8200];
+    while (*text) {
+        size_t length = strcspn(text, "\n"), part = length < sizeof line ? length : sizeof line - 1;
+        snprintf(line, sizeof line, "%.*s", (int)part, text);
+        fputs(cli_clean(line), stdout);
+        text += part;
+        if (*text == '\n')
+            putchar(*text++);
     }
-    out[n] = 0;
-    return out;
 }
 
 static void print_duration(char *text, size_t size, double seconds)
@@ -131,14 +157,14 @@ static void show_event(void *arg, const struct sqz_event *event)
     (void)arg;
     if (event->kind == SQZ_EVENT_WARNING) {
         cli_events_end();
-        fprintf(stderr, "warning: %s\n", cli_clean(event->text));
+        fprintf(stderr, "warning: %s\n", escape(SQZ_TEXT_PARAGRAPH, event->text));
         return;
     }
     if (screen.quiet)
         return;
     if (event->kind != SQZ_EVENT_PROGRESS) {
         cli_events_end();
-        fprintf(stderr, "%s\n", cli_clean(event->text));
+        fprintf(stderr, "%s\n", escape(SQZ_TEXT_PARAGRAPH, event->text));
     } else if (screen.is_terminal) {
         draw_bar(event);
     } else if (now() - screen.last_plain >= PLAIN_INTERVAL) {
@@ -165,13 +191,6 @@ enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out)
     if (cli_has(cli, "low_memory"))
         sqz_context_set_mode(*out, SQZ_MODE_MEMORY);
     return SQZ_OK;
-}
-
-void cli_print_json(json_t *object)
-{
-    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
-    fputc('\n', stdout);
-    json_decref(object);
 }
 
 void cli_draw_row(const struct cli *cli, const uint8_t *rgb, int w, int h, int row)

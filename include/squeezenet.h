@@ -128,6 +128,25 @@ struct sqz_error {
 // Frees a text that the library handed out; NULL too. Any thread.
 SQZ_API void sqz_text_free(char *text);
 
+// --- Text that is shown ------------------------------------------------------------------------
+
+// Names of files and classes, and sentences that quote them, may come from somebody else. Where
+// they are shown decides what is harmless there. "Controls" are C0, DEL, C1 (also as UTF-8), marks
+// of direction, line separators; bytes that are no UTF-8 are treated alike.
+enum sqz_text_target {
+    SQZ_TEXT_LINE,      // a line of a terminal: controls become '?'
+    SQZ_TEXT_PARAGRAPH, // a terminal or a log: the same, and lines after the first are indented
+    SQZ_TEXT_CSV,    // a cell: the same as a line, quoted as RFC 4180 has it; one that would be a
+                     // formula of a spreadsheet (=+-@) begins with an apostrophe
+    SQZ_TEXT_JSON,   // within the quotes: controls as \uXXXX, bytes that are no UTF-8 as U+FFFD
+    SQZ_TEXT_PERCENT // every byte outside of printable ASCII, blanks and % as %XX: exact
+};
+// Writes at most `size` bytes, NUL included, and cuts between characters. Returns the length that
+// the whole has (without NUL), as snprintf does. May be called from any thread.
+SQZ_API size_t sqz_text_escape(enum sqz_text_target target, const char *text, char *out,
+                               size_t size);
+SQZ_API bool sqz_text_is_utf8(const char *text);
+
 // --- Context: threads, SIMD level, where messages go -------------------------------------------
 
 enum sqz_event_kind { SQZ_EVENT_NOTE, SQZ_EVENT_WARNING, SQZ_EVENT_PROGRESS, SQZ_EVENT_EPOCH };

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -189,6 +190,18 @@ void sqz_dir_release(struct sqz_dir *dir)
         sqz_free(dir->entries[i].name);
     sqz_free(dir->entries);
     *dir = (struct sqz_dir){0};
+}
+
+int sqz_temporary_open(const char *what, char path[SQZ_TEMPORARY_SIZE])
+{
+    const char *given = getenv("TMPDIR");
+    bool usable = given && given[0] == '/';
+    int length = snprintf(path, SQZ_TEMPORARY_SIZE, "%s/squeezenet-%s-XXXXXX",
+                          usable ? given : "/tmp", what);
+    int fd = length < SQZ_TEMPORARY_SIZE ? mkostemp(path, O_CLOEXEC) : -1;
+    if (fd < 0)
+        path[0] = '\0';
+    return fd;
 }
 
 char *sqz_cache_dir(void)

@@ -210,7 +210,10 @@ static int write_fully(int fd, const uint8_t *data, size_t size)
 // Some file systems cannot sync; that is no reason to refuse to write there.
 static int sync_checked(int fd)
 {
-    if (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP || errno == EROFS)
+    int failed;
+    while ((failed = fsync(fd)) != 0 && errno == EINTR) {
+    }
+    if (!failed || errno == EINVAL || errno == ENOTSUP || errno == EROFS)
         return 0;
     return errno;
 }
@@ -219,7 +222,11 @@ static int sync_checked(int fd)
 // not know RENAME_NOREPLACE.
 static int move_new(const char *from, const char *to)
 {
-    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+    int failed;
+    while ((failed = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)) != 0 &&
+           errno == EINTR) {
+    }
+    if (!failed)
         return 0;
     if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
         return errno;
@@ -227,6 +234,14 @@ static int move_new(const char *from, const char *to)
         return errno;
     unlink(from);
     return 0;
+}
+
+static int move_over(const char *from, const char *to)
+{
+    int failed;
+    while ((failed = rename(from, to)) != 0 && errno == EINTR) {
+    }
+    return failed ? errno : 0;
 }
 
 // The part of `path` that names its directory, "." if it names none.
@@ -289,6 +304,14 @@ enum sqz_status sqz_writer_open(const char *path, enum sqz_overwrite overwrite,
         sqz_writer_abort(writer);
         return fail_write(err, path, reason);
     }
+    // A file that only its owner may read stays so when it is replaced. Where the file system keeps
+    // no permissions there are none to keep.
+    if (exists && fchmod(writer->fd, info.st_mode & 0777) != 0 && errno != EPERM &&
+        errno != ENOTSUP) {
+        reason = errno;
+        sqz_writer_abort(writer);
+        return fail_write(err, path, reason);
+    }
     *out = writer;
     return SQZ_OK;
 }
@@ -304,8 +327,15 @@ enum sqz_status sqz_writer_replace(struct sqz_writer *writer, uint64_t offset, c
                                    size_t size, struct sqz_error *err)
 {
     int reason = 0;
-    if (pwrite(writer->fd, data, size, (off_t)offset) != (ssize_t)size)
-        reason = errno ? errno : EIO;
+    for (size_t at = 0; at < size && !reason;) {
+        ssize_t n = pwrite(writer->fd, (const char *)data + at, size - at, (off_t)(offset + at));
+        if (n > 0)
+            at += (size_t)n;
+        else if (n == 0)
+            reason = ENOSPC;
+        else if (errno != EINTR)
+            reason = errno;
+    }
     return reason ? fail_write(err, writer->path, reason) : SQZ_OK;
 }
 
@@ -317,14 +347,21 @@ enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *e
     writer->fd = -1;
     if (!reason && writer->overwrite == SQZ_KEEP_EXISTING)
         reason = move_new(writer->temporary, writer->path);
-    else if (!reason && rename(writer->temporary, writer->path) != 0)
-        reason = errno;
+    else if (!reason)
+        reason = move_over(writer->temporary, writer->path);
+    enum sqz_status status = reason ? fail_write(err, writer->path, reason) : SQZ_OK;
     if (!reason) {
         sqz_free(writer->temporary);
         writer->temporary = NULL;
         reason = writer->unsynced ? 0 : sync_dir(writer->dir);
+        if (reason) {
+            char why[128];
+            status = sqz_fail(err, SQZ_E_IO,
+                              "%s is written and in its place, but its directory could not be "
+                              "synchronized (%s): a power cut may undo it.",
+                              writer->path, strerror_r(reason, why, sizeof why));
+        }
     }
-    enum sqz_status status = reason ? fail_write(err, writer->path, reason) : SQZ_OK;
     sqz_writer_abort(writer);
     return status;
 }

@@ -71,6 +71,11 @@ enum sqz_status sqz_dir_make(const char *path, struct sqz_error *err);
 char *sqz_path_join(const char *dir, const char *name);
 const char *sqz_path_name(const char *path); // what follows the last '/'
 
+// Opens a fresh file, squeezenet-WHAT-XXXXXX, in $TMPDIR (an absolute path) or /tmp, readable by
+// its owner only. Returns its descriptor, -1 when that fails.
+enum { SQZ_TEMPORARY_SIZE = 512 };
+int sqz_temporary_open(const char *what, char path[SQZ_TEMPORARY_SIZE]);
+
 // $XDG_CACHE_HOME/squeezenet, else ~/.cache/squeezenet; a relative XDG path counts as unset, as its
 // specification says. NULL when neither is set or memory is out; free with sqz_free.
 char *sqz_cache_dir(void);

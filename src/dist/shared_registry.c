@@ -1,7 +1,7 @@
 // The registry that ranks share with their launcher.
 #include "dist/shared_registry.h"
 
-#include "base/memory.h"
+#include "base/file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,13 +28,13 @@ static struct sqz_registry *map(int file, int ranks)
 
 enum sqz_status sqz_registry_create(int ranks, struct sqz_registry **out, struct sqz_error *err)
 {
-    char path[] = "/tmp/squeezenet-registry-XXXXXX";
-    int file = mkstemp(path);
+    char path[SQZ_TEMPORARY_SIZE];
+    int file = sqz_temporary_open("registry", path);
     *out = file < 0 || ftruncate(file, (off_t)size_of(ranks)) ? NULL : map(file, ranks);
     if (file >= 0)
         close(file);
     if (!*out)
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a file in /tmp.");
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot make a file in $TMPDIR or /tmp.");
     (*out)->n = ranks;
     gethostname((*out)->machine, sizeof(*out)->machine - 1);
     setenv(SQZ_REGISTRY_VARIABLE, path, 1);

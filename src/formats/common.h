@@ -3,6 +3,7 @@
 #define SQZ_FORMATS_COMMON_H
 
 #include "base/memory.h"
+#include "base/words.h"
 #include "formats/formats.h"
 
 // A SqueezeNet file is 5 MB and a training state a few times that; more is a mistake or an attack.
@@ -20,7 +21,6 @@ enum sqz_status sqz_format_probe(const char *path, const struct sqz_format **out
                                  struct sqz_error *err);
 
 uint32_t sqz_crc32(const void *data, size_t size);
-bool sqz_has_suffix(const char *path, const char *suffix);
 // Bytes of an array; false when the product overflows.
 bool sqz_array_bytes(enum sqz_dtype dtype, int rank, const size_t *shape, size_t *bytes);
 // An element type's index in a format's table of names, -1 if none.

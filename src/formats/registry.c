@@ -25,12 +25,6 @@ const struct sqz_format *sqz_format_find(const char *name)
     return NULL;
 }
 
-bool sqz_has_suffix(const char *path, const char *suffix)
-{
-    size_t length = strlen(path), n = strlen(suffix);
-    return length > n && strcmp(path + length - n, suffix) == 0;
-}
-
 const struct sqz_format *sqz_format_for_path(const char *path)
 {
     for (int i = 0; i < N_FORMATS; i++)

@@ -174,6 +174,8 @@ static void become(const struct sqz_launch_command *command, bool quiet)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL); // ignored signals would stay so in mpirun
+    signal(SIGXFSZ, SIG_DFL);
     int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (nothing >= 0)
         dup2(nothing, STDIN_FILENO);

@@ -14,7 +14,8 @@
 
 enum {
     PATIENCE_SECONDS = 15, // that a machine has for its answer
-    MOST_BYTES = 1 << 20   // of a hostfile
+    MOST_BYTES = 1 << 20,  // of a hostfile
+    MOST_SLOTS = 1 << 16   // of a machine
 };
 
 struct host {
@@ -34,12 +35,12 @@ static bool read_line(const char *line, size_t length, struct host *out)
     if (out->name == blank || out->name > length)
         return false;
     const char *slots = strstr(line, "slots=");
+    long long n = 1;
     if (slots && slots < line + length)
-        out->slots = atoi(slots + sizeof "slots=" - 1);
+        n = atoll(slots + sizeof "slots=" - 1);
     else if (line[out->name] == ':')
-        out->slots = atoi(line + out->name + 1);
-    if (out->slots < 1)
-        out->slots = 1;
+        n = atoll(line + out->name + 1);
+    out->slots = n < 1 ? 1 : n > MOST_SLOTS ? MOST_SLOTS : (int)n;
     return true;
 }
 
@@ -58,10 +59,10 @@ static struct host *read_hosts(const char *text, size_t *n)
     return hosts;
 }
 
-// A fresh file in /tmp; its name in `path`, which brings a template.
-static bool write_lines(char *path, const struct host *hosts, size_t n)
+// A fresh file; its name in `path`.
+static bool write_lines(char path[SQZ_TEMPORARY_SIZE], const struct host *hosts, size_t n)
 {
-    int file = mkstemp(path);
+    int file = sqz_temporary_open("host", path);
     FILE *stream = file < 0 ? NULL : fdopen(file, "w");
     for (size_t i = 0; stream && i < n; i++)
         if (hosts[i].answers)
@@ -69,12 +70,12 @@ static bool write_lines(char *path, const struct host *hosts, size_t n)
     return stream && fclose(stream) == 0;
 }
 
-static enum sqz_status ask(const struct sqz_launch *launch, struct host *host, char *path,
-                           struct sqz_error *err)
+static enum sqz_status ask(const struct sqz_launch *launch, struct host *host,
+                           char path[SQZ_TEMPORARY_SIZE], struct sqz_error *err)
 {
     host->answers = true; // so far
     if (!write_lines(path, host, 1))
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write a hostfile in /tmp.");
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write a hostfile in $TMPDIR or /tmp.");
     return sqz_launch_probe(launch, path, &host->probe, err);
 }
 
@@ -104,13 +105,10 @@ static void await_answers(struct host *hosts, size_t n)
 static enum sqz_status ask_all(const struct sqz_launch *launch, struct host *hosts, size_t n,
                                struct sqz_error *err)
 {
-    static const char form[] = "/tmp/squeezenet-host-XXXXXX";
-    char(*paths)[sizeof form] = sqz_new_array(n, sizeof *paths);
+    char(*paths)[SQZ_TEMPORARY_SIZE] = sqz_new_array(n, sizeof *paths);
     enum sqz_status status = paths ? SQZ_OK : sqz_fail_memory(err, "the hosts", n * sizeof *paths);
-    for (size_t i = 0; i < n && !status; i++) {
-        memcpy(paths[i], form, sizeof form);
+    for (size_t i = 0; i < n && !status; i++)
         status = ask(launch, &hosts[i], paths[i], err);
-    }
     await_answers(hosts, n);
     for (size_t i = 0; paths && i < n; i++)
         if (*paths[i])
@@ -122,7 +120,7 @@ static enum sqz_status ask_all(const struct sqz_launch *launch, struct host *hos
 static enum sqz_status choose(const struct sqz_launch *launch, const struct host *hosts, size_t n,
                               struct sqz_hosts *out, struct sqz_error *err)
 {
-    int slots = 0, left = 0;
+    int64_t slots = 0, left = 0;
     for (size_t i = 0; i < n; i++) {
         slots += hosts[i].slots;
         left += hosts[i].answers ? hosts[i].slots : 0;
@@ -134,11 +132,10 @@ static enum sqz_status choose(const struct sqz_launch *launch, const struct host
         return SQZ_OK;
     if (left == 0)
         return sqz_fail(err, SQZ_E_STOPPED, "No machine of \"%s\" answers.", launch->hostfile);
-    out->ranks = (int)((int64_t)launch->ranks * left / slots);
+    out->ranks = (int)(launch->ranks * left / slots);
     out->ranks = out->ranks < 1 ? 1 : out->ranks;
-    snprintf(out->hostfile, sizeof out->hostfile, "/tmp/squeezenet-hosts-XXXXXX");
     if (!write_lines(out->hostfile, hosts, n))
-        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write a hostfile in /tmp.");
+        return sqz_fail(err, SQZ_E_CANTWRITE, "Cannot write a hostfile in $TMPDIR or /tmp.");
     return SQZ_OK;
 }
 

@@ -2,12 +2,13 @@
 #ifndef SQZ_DIST_LAUNCH_LAUNCH_HOSTS_H
 #define SQZ_DIST_LAUNCH_LAUNCH_HOSTS_H
 
+#include "base/file.h"
 #include "dist/launch/launch.h"
 
 struct sqz_hosts {
-    char hostfile[64];    // a file of those that answered; "": all did
-    int ranks;            // for them, in proportion to their slots, at least one
-    struct sqz_text lost; // the others' names
+    char hostfile[SQZ_TEMPORARY_SIZE]; // a file of those that answered; "": all did
+    int ranks;                         // for them, in proportion to their slots, at least one
+    struct sqz_text lost;              // the others' names
 };
 // Lets mpirun run something on each machine of launch->hostfile by itself. Fails with SQZ_E_STOPPED
 // when none answers. Release removes the file.

@@ -1,0 +1,125 @@
+// Writes JSON for --json.
+#include "cli/json.h"
+#include "cli/cli.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Room for `more` bytes and a NUL.
+static bool reserve(struct cli_json *json, size_t more)
+{
+    size_t wanted = json->length + more + 1;
+    if (json->failed || wanted <= json->capacity)
+        return !json->failed;
+    size_t capacity = 2 * wanted + 256;
+    char *data = realloc(json->data, capacity);
+    json->failed = data == NULL;
+    if (data) {
+        json->data = data;
+        json->capacity = capacity;
+    }
+    return !json->failed;
+}
+
+static void add(struct cli_json *json, const char *text)
+{
+    size_t n = strlen(text);
+    if (!reserve(json, n))
+        return;
+    memcpy(json->data + json->length, text, n + 1);
+    json->length += n;
+}
+
+static void add_quoted(struct cli_json *json, const char *text)
+{
+    size_t n = sqz_text_escape(SQZ_TEXT_JSON, text, NULL, 0);
+    add(json, "\"");
+    if (reserve(json, n))
+        json->length += sqz_text_escape(SQZ_TEXT_JSON, text, json->data + json->length, n + 1);
+    add(json, "\"");
+}
+
+static void add_key(struct cli_json *json, const char *key, const char *suffix)
+{
+    char name[256];
+    if (json->comma)
+        add(json, ",");
+    json->comma = true;
+    if (!key)
+        return;
+    snprintf(name, sizeof name, "%s%s", key, suffix);
+    add_quoted(json, name);
+    add(json, ":");
+}
+
+void cli_json_begin(struct cli_json *json)
+{
+    add(json, "{");
+    cli_json_int(json, "schema", 1);
+}
+
+void cli_json_int(struct cli_json *json, const char *key, int64_t value)
+{
+    char number[32];
+    snprintf(number, sizeof number, "%lld", (long long)value);
+    add_key(json, key, "");
+    add(json, number);
+}
+
+void cli_json_real(struct cli_json *json, const char *key, double value)
+{
+    char number[40];
+    snprintf(number, sizeof number, "%.10g", value);
+    add_key(json, key, "");
+    add(json, isfinite(value) ? number : "null");
+    if (isfinite(value) && !strpbrk(number, ".e")) // stays a real for readers that tell
+        add(json, ".0");
+}
+
+void cli_json_text(struct cli_json *json, const char *key, const char *text)
+{
+    add_key(json, key, "");
+    if (!text) {
+        add(json, "null");
+        return;
+    }
+    add_quoted(json, text);
+    if (!key || sqz_text_is_utf8(text))
+        return;
+    size_t n = sqz_text_escape(SQZ_TEXT_PERCENT, text, NULL, 0);
+    char *exact = malloc(n + 1);
+    json->failed = json->failed || !exact;
+    if (exact) {
+        sqz_text_escape(SQZ_TEXT_PERCENT, text, exact, n + 1);
+        add_key(json, key, "_bytes");
+        add_quoted(json, exact);
+    }
+    free(exact);
+}
+
+void cli_json_open(struct cli_json *json, const char *key, char bracket)
+{
+    add_key(json, key, "");
+    add(json, bracket == '{' ? "{" : "[");
+    json->comma = false;
+}
+
+void cli_json_close(struct cli_json *json, char bracket)
+{
+    add(json, bracket == '}' ? "}" : "]");
+    json->comma = true;
+}
+
+enum sqz_status cli_json_print(struct cli_json *json)
+{
+    enum sqz_status status = SQZ_OK;
+    add(json, "}\n");
+    if (json->failed)
+        status = cli_complain(SQZ_E_NOMEM, "There is not enough memory for the JSON output.");
+    else
+        fputs(json->data, stdout);
+    free(json->data);
+    *json = (struct cli_json){0};
+    return status;
+}
