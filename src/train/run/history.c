@@ -36,8 +36,10 @@ static bool parse(const char *rows, struct history *out)
             return false;
     for (size_t row = 0; row < out->n; row++) {
         for (int c = 0; c < COLUMNS; c++) {
-            char *end;
-            double value = strtod(rows, &end);
+            char *end = (char *)rows;
+            // strtod would skip the line's end after an empty last field, and read the next line.
+            bool empty = strchr(",\n", *rows) != NULL;
+            double value = empty ? NAN : strtod(rows, &end);
             out->column[c][row] = end == rows ? NAN : value;
             rows = end;
             rows += strcspn(rows, ",\n");
