@@ -12,7 +12,8 @@ enum sqz_status sqz_options_put(struct sqz_options *options, const char *name, c
 enum sqz_status sqz_options_load(struct sqz_options *options, const char *yaml_path,
                                  struct sqz_error *err)
 {
-    return sqz_options_read_yaml(options, yaml_path, SQZ_FROM_YAML, err);
+    enum sqz_status status = sqz_options_read_yaml(options, yaml_path, SQZ_FROM_YAML, err);
+    return status ? status : sqz_options_drop_orders(options, err);
 }
 
 bool sqz_option_info(int index, struct sqz_option_info *out)

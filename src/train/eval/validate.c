@@ -3,6 +3,7 @@
 #include "train/eval/validate.h"
 
 #include "train/setup/setup.h"
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -154,6 +155,22 @@ enum sqz_status sqz_session_open(const struct sqz_environment *environment,
     return status;
 }
 
+// What the recipe asked for and may not.
+static void warn(const struct sqz_environment *environment, const struct sqz_options *options)
+{
+    char text[320];
+    snprintf(text, sizeof text, "The recipe's %s had no effect: only the command line can say so.",
+             options->ignored);
+    struct sqz_event event = {.kind = SQZ_EVENT_WARNING,
+                              .text = text,
+                              .loss = NAN,
+                              .lr = NAN,
+                              .items_per_second = NAN,
+                              .seconds_left = NAN};
+    if (*options->ignored && environment->on_event)
+        environment->on_event(environment->event_arg, &event);
+}
+
 enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
                                    const struct sqz_model *model, const struct sqz_options *options,
                                    bool use_recipe, struct sqz_validate_result *out,
@@ -169,6 +186,8 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
         sqz_session_open(environment, model, options, use_recipe, &session, err);
     if (!status)
         status = begin_tables(options, loss.classes, &result.confusion, err);
+    if (!status)
+        warn(environment, options);
     status = sqz_ranks_agree(ranks, status, err);
     if (!status)
         status = sqz_evaluate(environment, session.model->net, session.model->weights,

@@ -50,6 +50,7 @@ struct sqz_options {
         recipe_distributes; // a recipe said distribute: true, even if the command line overrides it
     bool batch_is_global;   // batch_size is that of all ranks: a run that is resumed
     bool has_recipe;        // one was read from YAML, even if the command line overrides all of it
+    char ignored[200];      // names that a recipe gave, but only the command line may give
 };
 
 // See options.c for the rest of this directory's contract on options.
@@ -106,6 +107,9 @@ enum sqz_option_role {
     SQZ_ROLE_ORDER    // for one command only: not even part of recipe.yaml
 };
 enum sqz_option_role sqz_option_role(const char *name);
+// Takes back what a recipe said about orders and about starting ranks, and lists the names in
+// `ignored`: a recipe may come from a stranger, and must not overwrite files or start programs.
+enum sqz_status sqz_options_drop_orders(struct sqz_options *options, struct sqz_error *err);
 // The part of the configuration that decides the result, as YAML: no paths, threads or limits.
 void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
 // Checks combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG). Single values

@@ -283,6 +283,9 @@ static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
 {
     struct sqz_text ignored = {0};
 
+    if (*options->ignored)
+        sqz_text_add(notes, "The recipe's %s had no effect: only the command line can give %s.\n",
+                     options->ignored, strchr(options->ignored, ',') ? "these" : "this");
     list_ignored(options, &ignored);
     if (ignored.length > 0)
         sqz_text_add(notes, "Accepted, but without a meaning here: %s.\n", sqz_text_get(&ignored));

@@ -140,6 +140,20 @@ static enum sqz_status read_list(struct recipe *recipe, const char *key, bool al
     return status;
 }
 
+// Bytes that belong to no character, as yaml_write.c writes them: U+10FF80 to U+10FFFF.
+static void restore_bytes(unsigned char *text)
+{
+    unsigned char *out = text;
+    while (*text)
+        if (text[0] == 0xF4 && text[1] == 0x8F && (text[2] == 0xBE || text[2] == 0xBF)) {
+            *out++ = (unsigned char)(text[2] << 6 | (text[3] & 0x3F));
+            text += 4;
+        } else {
+            *out++ = *text++;
+        }
+    *out = '\0';
+}
+
 static enum sqz_status read_value(struct recipe *recipe, const char *key, int index)
 {
     const yaml_event_t *event = &recipe->event;
@@ -164,6 +178,7 @@ static enum sqz_status read_value(struct recipe *recipe, const char *key, int in
         return read_list(recipe, key, type == SQZ_OPTION_LIST || !strcmp(key, "re_value"));
     if (strlen((const char *)event->data.scalar.value) != event->data.scalar.length)
         return fail_here(recipe, "A value holds a zero byte.");
+    restore_bytes(event->data.scalar.value);
     return set(recipe, key, is_null(event) ? NULL : scalar_text(event, type),
                event->start_mark.line);
 }

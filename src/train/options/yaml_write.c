@@ -22,38 +22,64 @@ static bool is_plain_text(const char *text)
     return strspn(text, safe) == strlen(text) && !sqz_words_contain(words, text, NULL, 0);
 }
 
-// Single quotes fold line breaks and cannot hold control characters; such text is escaped. The line
-// breaks of Unicode (U+0085, U+2028, U+2029), its C1 controls and the byte-order mark count as
-// such.
+// Length of the UTF-8 character at s; 0 for bytes that are none, and for the private characters
+// that stand for such bytes (U+10FF80 to U+10FFFF).
+static size_t utf8_length(const unsigned char *s)
+{
+    size_t n = *s < 0x80 ? 1 : *s >= 0xC2 && *s < 0xE0 ? 2 : (*s & 0xF0) == 0xE0 ? 3 : 4;
+    if (n == 4 && (*s < 0xF0 || *s > 0xF4))
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    bool too_long = (*s == 0xE0 && s[1] < 0xA0) || (*s == 0xF0 && s[1] < 0x90);
+    bool surrogate = *s == 0xED && s[1] >= 0xA0, beyond = *s == 0xF4 && s[1] >= 0x90;
+    bool private = *s == 0xF4 && s[1] == 0x8F && s[2] >= 0xBE;
+    return too_long || surrogate || beyond || private ? 0 : n;
+}
+
+static unsigned code_point(const unsigned char *s, size_t n)
+{
+    unsigned value = n == 1 ? *s : *s & (0x7FU >> n);
+    for (size_t i = 1; i < n; i++)
+        value = value << 6 | (s[i] & 0x3FU);
+    return value;
+}
+
+// Control characters (C0, C1), the line breaks of Unicode, the byte-order mark and what is no
+// character: no YAML reader takes these as they are.
+static bool is_special(unsigned c)
+{
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF ||
+           c == 0xFFFE || c == 0xFFFF;
+}
+
+// Single quotes fold line breaks and cannot hold special characters; such text is escaped.
 static bool needs_escapes(const unsigned char *s)
 {
-    for (; *s; s++)
-        if (*s < 0x20 || *s == 0x7F || (s[0] == 0xC2 && s[1] < 0xA0) ||
-            (s[0] == 0xE2 && s[1] == 0x80 && (s[2] == 0xA8 || s[2] == 0xA9)) ||
-            (s[0] == 0xEF && s[1] == 0xBB && s[2] == 0xBF))
+    for (size_t n; *s; s += n)
+        if (!(n = utf8_length(s)) || is_special(code_point(s, n)))
             return true;
     return false;
 }
 
+// YAML knows only characters. A byte that is part of none, as file names may hold, is written as a
+// private one, U+10FF00 + byte, which yaml.c turns back.
 static void add_escaped(const unsigned char *s, struct sqz_text *out)
 {
     sqz_text_add(out, "\"");
     while (*s) {
-        if (*s < 0x20 || *s == 0x7F) {
-            sqz_text_add(out, "\\x%02X", *s++);
-        } else if (s[0] == 0xC2 && s[1] >= 0x80 && s[1] < 0xA0) {
-            sqz_text_add(out, "\\x%02X", s[1]);
-            s += 2;
-        } else if (s[0] == 0xE2 && s[1] == 0x80 && (s[2] == 0xA8 || s[2] == 0xA9)) {
-            sqz_text_add(out, "\\u20%02X", s[2] == 0xA8 ? 0x28 : 0x29);
-            s += 3;
-        } else if (s[0] == 0xEF && s[1] == 0xBB && s[2] == 0xBF) {
-            sqz_text_add(out, "\\uFEFF");
-            s += 3;
-        } else {
-            sqz_text_add(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-            s++;
-        }
+        size_t n = utf8_length(s);
+        unsigned c = n ? code_point(s, n) : 0;
+        if (!n)
+            sqz_text_add(out, "\\U0010FF%02X", *s++);
+        else if (is_special(c) && c < 0x100)
+            sqz_text_add(out, "\\x%02X", c);
+        else if (is_special(c))
+            sqz_text_add(out, "\\u%04X", c);
+        else
+            sqz_text_add(out, c == '"' || c == '\\' ? "\\%.*s" : "%.*s", (int)n, (const char *)s);
+        s += n;
     }
     sqz_text_add(out, "\"");
 }

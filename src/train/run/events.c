@@ -4,9 +4,11 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "train/run/run_dir.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +76,9 @@ enum sqz_status sqz_events_open(const char *dir, FILE **out, struct sqz_error *e
 {
     static const char version[] = "brain.Event:2";
     char name[128];
+    struct stat info;
+    if (!lstat(dir, &info) && S_ISLNK(info.st_mode) && unlink(dir)) // it would lead elsewhere
+        return sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot remove \"%s\"", dir);
     enum sqz_status status = sqz_dir_make(dir, err);
     if (status)
         return status;
@@ -82,10 +87,8 @@ enum sqz_status sqz_events_open(const char *dir, FILE **out, struct sqz_error *e
     char *path = sqz_path_join(dir, name);
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(dir));
-    *out = fopen(path, "ae");
-    if (!*out) {
-        status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot write \"%s\"", path);
-    } else {
+    status = sqz_run_dir_append(path, out, err);
+    if (!status) {
         struct sqz_text event = {0};
         begin_event(&event);
         add_bytes(&event, 3, version, strlen(version));

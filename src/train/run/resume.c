@@ -78,6 +78,8 @@ enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_
         status = sqz_options_new(options, err);
     if (!status)
         status = read_recipes(dir, state, *model != NULL, *checkpoint, *options, err);
+    if (!status)
+        status = sqz_options_drop_orders(*options, err);
     for (int i = 0; i < sqz_option_count() && !status; i++)
         if (given->origins[i] >= SQZ_FROM_YAML && strcmp(sqz_option_at(i)->name, "resume") != 0)
             status = overlay_one(given, i, *options, err);

@@ -2,9 +2,11 @@
 #include "train/run/run_dir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +31,8 @@ void sqz_run_dir_release(struct sqz_run_dir *dir)
         fclose(dir->log);
     if (dir->events)
         fclose(dir->events);
+    if (dir->lock)
+        closedir(dir->lock);
     sqz_free(dir->path);
     sqz_text_release(&dir->history);
     *dir = (struct sqz_run_dir){0};
@@ -44,8 +48,11 @@ static enum sqz_status remove_old_events(const char *run, struct sqz_error *err)
 {
     char *path = sqz_path_join(run, SQZ_EVENTS_DIR);
     struct sqz_dir content = {0};
+    struct stat info;
     enum sqz_status status = path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(run));
-    if (!status && sqz_path_is_dir(path))
+    bool is_link =
+        path && !lstat(path, &info) && S_ISLNK(info.st_mode); // what is there is not ours
+    if (!status && !is_link && sqz_path_is_dir(path))
         status = sqz_dir_read(path, &content, err);
     for (size_t i = 0; i < content.count && !status; i++) {
         if (strncmp(content.entries[i].name, "events.out.tfevents.", 20) != 0)
@@ -76,7 +83,28 @@ static enum sqz_status remove_old_run(const char *path, struct sqz_error *err)
     return status;
 }
 
-static enum sqz_status take_given(const struct sqz_options *options, struct sqz_error *err)
+enum sqz_status sqz_run_dir_lock(struct sqz_run_dir *dir, struct sqz_error *err)
+{
+    dir->lock = opendir(dir->path);
+    if (!dir->lock)
+        return sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot open \"%s\"", dir->path);
+    if (!flock(dirfd(dir->lock), LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_CANTWRITE,
+                    "Another process is training in \"%s\"; wait for its end, or choose another "
+                    "--run_dir.",
+                    dir->path);
+}
+
+// A killed process may leave the temporary file of a write (base/file.c).
+static bool is_leftover(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 9 && strncmp(name, ".sqz-", 5) == 0 && strcmp(name + length - 4, ".tmp") == 0;
+}
+
+static enum sqz_status take_given(const struct sqz_options *options, struct sqz_run_dir *out,
+                                  struct sqz_error *err)
 {
     const char *path = options->run_dir;
     if (sqz_path_exists(path) && !sqz_path_is_dir(path))
@@ -84,9 +112,16 @@ static enum sqz_status take_given(const struct sqz_options *options, struct sqz_
                         path);
     enum sqz_status status = sqz_dir_make(path, err);
     struct sqz_dir content = {0};
+    size_t used = 0;
+    if (!status && !(out->path = sqz_copy_string(path)))
+        status = sqz_fail_memory(err, "a path", strlen(path));
+    if (!status)
+        status = sqz_run_dir_lock(out, err);
     if (!status)
         status = sqz_dir_read(path, &content, err);
-    if (!status && content.count > 0) {
+    for (size_t i = 0; i < content.count; i++)
+        used += !is_leftover(content.entries[i].name);
+    if (!status && used > 0) {
         if (options->force)
             status = remove_old_run(path, err);
         else
@@ -144,12 +179,10 @@ enum sqz_status sqz_run_dir_create(const struct sqz_options *options, struct sqz
                                    struct sqz_error *err)
 {
     *out = (struct sqz_run_dir){0};
-    if (!*options->run_dir)
-        return make_numbered(options->ckpt_save_dir, &out->path, err);
-    enum sqz_status status = take_given(options, err);
-    if (!status && !(out->path = sqz_copy_string(options->run_dir)))
-        status = sqz_fail_memory(err, "a path", strlen(options->run_dir));
-    return status;
+    if (*options->run_dir)
+        return take_given(options, out, err);
+    enum sqz_status status = make_numbered(options->ckpt_save_dir, &out->path, err);
+    return status ? status : sqz_run_dir_lock(out, err);
 }
 
 static char *parent_of(const char *path)
@@ -279,7 +312,6 @@ static enum sqz_status start_history(struct sqz_run_dir *dir, const char *rows,
     return status;
 }
 
-// A killed process may leave the temporary file of a write (base/file.c) behind.
 static void remove_leftovers(const struct sqz_run_dir *dir)
 {
     struct sqz_dir content = {0};
@@ -287,15 +319,28 @@ static void remove_leftovers(const struct sqz_run_dir *dir)
         return;
     for (size_t i = 0; i < content.count; i++) {
         const char *name = content.entries[i].name;
-        size_t length = strlen(name);
-        char *path = NULL;
-        if (length > 9 && strncmp(name, ".sqz-", 5) == 0 && strcmp(name + length - 4, ".tmp") == 0)
-            path = sqz_run_dir_file(dir, name);
+        char *path = is_leftover(name) ? sqz_run_dir_file(dir, name) : NULL;
         if (path)
             unlink(path);
         sqz_free(path);
     }
     sqz_dir_release(&content);
+}
+
+enum sqz_status sqz_run_dir_append(const char *path, FILE **out, struct sqz_error *err)
+{
+    struct stat info;
+    if (!lstat(path, &info) && !S_ISREG(info.st_mode) && unlink(path))
+        return sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot remove \"%s\"", path);
+    int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
+    *out = file < 0 ? NULL : fdopen(file, "a");
+    if (*out)
+        return SQZ_OK;
+    enum sqz_status status =
+        sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot write \"%s\"", path);
+    if (file >= 0)
+        close(file);
+    return status;
 }
 
 static enum sqz_status open_for_append(const struct sqz_run_dir *dir, const char *name, FILE **out,
@@ -304,10 +349,7 @@ static enum sqz_status open_for_append(const struct sqz_run_dir *dir, const char
     char *path = sqz_run_dir_file(dir, name);
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(dir->path));
-    *out = fopen(path, "ae");
-    enum sqz_status status = SQZ_OK;
-    if (!*out)
-        status = sqz_fail_errno(err, SQZ_E_CANTWRITE, errno, "Cannot write \"%s\"", path);
+    enum sqz_status status = sqz_run_dir_append(path, out, err);
     sqz_free(path);
     return status;
 }

@@ -6,22 +6,30 @@
 #include "base/memory.h"
 #include "data/sets/dataset.h"
 #include "train/options/options.h"
+#include <dirent.h>
 #include <stdio.h>
 
 struct sqz_run_dir {
     char *path;
+    DIR *lock;               // held while this process writes there; NULL: not locked
     bool ranks;              // steps.csv has their columns
     bool mute;               // another rank writes: nothing is written here
     FILE *steps, *log;       // open while the run goes; NULL until sqz_run_dir_start
     FILE *events;            // TensorBoard's, if asked for (sqz_events_open)
     struct sqz_text history; // history.csv's rows with their timings
 };
+// Opens a file for appending. What stands there and is no file (a link, a pipe) is removed first: a
+// run directory may come from a stranger, and lines must not go elsewhere.
+enum sqz_status sqz_run_dir_append(const char *path, FILE **out, struct sqz_error *err);
 void sqz_run_dir_release(struct sqz_run_dir *dir);
 
 // The directory of a new run: `run_dir`, or the next free number below ckpt_save_dir. A directory
 // with something in it is refused without `force`; with it, an older run's files are removed.
 enum sqz_status sqz_run_dir_create(const struct sqz_options *options, struct sqz_run_dir *out,
                                    struct sqz_error *err);
+// Claims the directory for this process until it is released. SQZ_E_CANTWRITE when another process
+// trains in it. A file system without locks lets everybody in.
+enum sqz_status sqz_run_dir_lock(struct sqz_run_dir *dir, struct sqz_error *err);
 // The directory of a run to continue. `resume` is the directory or a checkpoint in it; *checkpoint
 // (sqz_free) is the file to continue from, NULL when there is none yet.
 enum sqz_status sqz_run_dir_find(const char *resume, struct sqz_run_dir *out, char **checkpoint,

@@ -104,6 +104,8 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     char *path = NULL;
     enum sqz_status status =
         sqz_resume_open(given, &run->dir, &options, &archive, &model, &old, &path, err);
+    if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
+        status = sqz_run_dir_lock(&run->dir, err);
     if (!status) {
         status = sqz_setup_open(run->environment, options, model, &run->setup, err);
         model = NULL;

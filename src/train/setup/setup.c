@@ -214,15 +214,40 @@ static enum sqz_status make_trained(struct sqz_setup *setup, struct sqz_error *e
     return sqz_net_new(&spec, &setup->norm_net, err);
 }
 
+// What cannot be is said before a large directory is read. Without a recipe file a built-in recipe
+// will fill in what the user left open, and which one is known only from the images: what one of
+// them makes possible is not refused yet.
+static enum sqz_status check_early(const struct sqz_options *options, struct sqz_error *err)
+{
+    static const char *const candidates[] = {NULL, "small_images"}; // NULL: photos or finetune
+    enum sqz_status first = SQZ_OK;
+    if (options->has_recipe)
+        return sqz_options_check(options, NULL, err);
+    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++) {
+        struct sqz_options *merged = NULL;
+        struct sqz_error *why = i == 0 ? err : NULL;
+        const char *name = candidates[i];
+        enum sqz_status status = sqz_options_copy(options, &merged, why);
+        if (!status)
+            status = sqz_options_use_builtin(merged, &name, why);
+        if (!status)
+            status = sqz_options_check(merged, NULL, why);
+        sqz_options_free(merged);
+        if (status != SQZ_E_CONFIG || *options->ckpt_path)
+            return status;
+        first = i == 0 ? status : first;
+    }
+    return first;
+}
+
 enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
                                struct sqz_setup *out, struct sqz_error *err)
 {
     *out = (struct sqz_setup){.model = resumed, .ranks = environment->ranks};
     enum sqz_status status = sqz_options_copy(given, &out->options, err);
-    // Twice: what is not supported should be said before a large directory is read.
     if (!status)
-        status = sqz_options_check(out->options, NULL, err);
+        status = check_early(out->options, err);
     if (!status && !resumed)
         status = sqz_setup_pretrained(environment, out->options, err);
     if (!status)

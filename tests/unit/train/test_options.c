@@ -362,13 +362,46 @@ static void test_erase_value(void **state)
     sqz_options_free(options);
 }
 
+// A recipe may come from a stranger: what overwrites files or starts programs is for the command
+// line alone.
+static void test_orders_in_a_recipe(void **state)
+{
+    (void)state;
+    static const char yaml[] = "force: true\nworker_num: 2\nhostfile: hosts\nmpi: openmpi\n"
+                               "confusion: /etc/passwd\nper_class: p.csv\nresume: other\n"
+                               "dry_run: false\nbatch_size: 4\ndistribute: true\n";
+    struct sqz_options *options = fresh();
+    put(options, "per_class", "mine.csv");
+    assert_int_equal(
+        sqz_options_parse_yaml(options, yaml, strlen(yaml), "test", SQZ_FROM_YAML, NULL), SQZ_OK);
+    assert_true(options->force && options->worker_num == 2);
+    assert_int_equal(sqz_options_drop_orders(options, NULL), SQZ_OK);
+    assert_false(options->force);
+    assert_int_equal(options->worker_num, 0);
+    assert_string_equal(options->hostfile, "");
+    assert_string_equal(options->confusion, "");
+    assert_string_equal(options->resume, "");
+    assert_string_equal(options->per_class, "mine.csv");
+    assert_true(options->distribute && options->batch_size == 4);
+    static const char *const named[] = {"force", "worker_num", "hostfile", "confusion", "resume"};
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+        assert_non_null(strstr(options->ignored, named[i]));
+    assert_null(strstr(options->ignored, "dry_run")); // a default asks for nothing
+    assert_null(strstr(options->ignored, "per_class"));
+    struct sqz_text notes = {0};
+    assert_int_equal(sqz_options_check(options, &notes, NULL), SQZ_OK);
+    assert_non_null(strstr(sqz_text_get(&notes), "only the command line can give these"));
+    sqz_text_release(&notes);
+    sqz_options_free(options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_names),
-        cmocka_unit_test(test_values),     cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_origins),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_defaults_in_a_recipe_are_no_wish),
-        cmocka_unit_test(test_erase_value)};
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_names),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_origins),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_accepted),    cmocka_unit_test(test_defaults_in_a_recipe_are_no_wish),
+        cmocka_unit_test(test_erase_value), cmocka_unit_test(test_orders_in_a_recipe)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

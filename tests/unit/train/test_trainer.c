@@ -1,6 +1,9 @@
 // Whole small runs: equal files whatever the threads and interruptions, and what is refused.
 #include "run_support.h"
 
+#include "train/run/run_dir.h"
+#include <math.h>
+
 static char dirs[8][192]; // "resume=..." texts, and the like
 
 static const char *resume_dir(int slot, const char *name)
@@ -400,6 +403,89 @@ static void test_forged_checkpoint_names(void **state)
     assert_false(exists("forged", "squeezenet1_1-1_10.ckpt"));
 }
 
+// What the built-in recipe makes possible is not refused before it is read; what it does not, is.
+static void test_built_in_is_checked(void **state)
+{
+    (void)state;
+    static const char *const given[][2] = {
+        {"early_stopping", "3"}, {"ckpt_save_policy", "top_k"}, {"val_while_train", "false"}};
+    for (int i = 0; i < 3; i++) {
+        struct sqz_error err = {0};
+        struct sqz_options *options = NULL;
+        assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
+        put(options, "data_dir", in_root("data"));
+        put(options, "ckpt_save_dir", in_root("checked"));
+        put(options, "image_resize", "32");
+        put(options, "batch_size", "16");
+        put(options, "max_steps", "1");
+        put(options, given[i][0], given[i][1]);
+        if (i == 2)
+            put(options, "early_stopping", "3");
+        enum sqz_status status = run_with(options, 2, NULL, NULL, &err);
+        if (status != (i == 2 ? SQZ_E_CONFIG : SQZ_OK))
+            fail_msg("%s %s: %s", given[i][0], given[i][1], err.text);
+    }
+}
+
+// Epochs that were not validated are part of the curves.
+static void test_history_is_whole(void **state)
+{
+    (void)state;
+    struct heard heard = {0};
+    const char *const pairs[] = {run_dir("curve"), "epoch_size=4", "val_interval=2", NULL};
+    run_well(pairs, 1, &heard, NULL);
+    struct sqz_text history = history_of("curve");
+    double first = NAN, last = NAN;
+    int rows = 0;
+    for (const char *line = strchr(sqz_text_get(&history), '\n') + 1; *line;
+         line = strchr(line, '\n') + 1) {
+        assert_int_equal(sscanf(line, "%*d,%*d,%*f,%lf", &last), 1);
+        first = rows++ == 0 ? last : first;
+    }
+    assert_int_equal(rows, 4);
+    char expected[64];
+    snprintf(expected, sizeof expected, "  %.4g to %.4g\n", first, last);
+    const char *spark = strstr(heard.notes, "Loss      ");
+    if (!spark || !strstr(spark, expected))
+        fail_msg("not%sin:\n%s", expected, heard.notes);
+    sqz_text_release(&history);
+}
+
+// Two runs in one directory would write over each other; a link leads nowhere; what a killed start
+// leaves is no run.
+static void test_run_dir_is_ours(void **state)
+{
+    (void)state;
+    struct sqz_error err = {0};
+    const char *const pairs[] = {run_dir("ours"), "max_steps=2", NULL};
+    assert_int_equal(sqz_dir_make(in_root("ours"), NULL), SQZ_OK);
+    assert_int_equal(
+        sqz_file_write(in_root("ours/.sqz-abc123.tmp"), "x", 1, SQZ_KEEP_EXISTING, NULL), SQZ_OK);
+    run_well(pairs, 1, NULL, NULL);
+    assert_false(exists("ours", ".sqz-abc123.tmp"));
+    struct sqz_run_dir other = {.path = sqz_copy_string(in_root("ours"))};
+    assert_int_equal(sqz_run_dir_lock(&other, NULL), SQZ_OK);
+    assert_int_equal(resume("ours", 1, NULL, NULL, &err), SQZ_E_CANTWRITE);
+    assert_non_null(strstr(err.text, "Another process is training"));
+    sqz_run_dir_release(&other);
+    assert_int_equal(sqz_file_write(in_root("log"), "mine\n", 5, SQZ_KEEP_EXISTING, NULL), SQZ_OK);
+    assert_int_equal(sqz_dir_make(in_root("elsewhere"), NULL), SQZ_OK);
+    assert_int_equal(unlink(in_root("ours/train.log")), 0);
+    assert_int_equal(symlink("../log", in_root("ours/train.log")), 0);
+    assert_int_equal(symlink("../elsewhere", in_root("ours/summary")), 0);
+    struct sqz_options *options = NULL;
+    assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
+    put(options, "resume", in_root("ours"));
+    put(options, "tensorboard", "true");
+    if (run_with(options, 1, NULL, NULL, &err))
+        fail_msg("%s", err.text);
+    struct sqz_bytes log = slurp(".", "log");
+    assert_int_equal(log.size, 5);
+    sqz_bytes_release(&log);
+    assert_int_equal(rmdir(in_root("elsewhere")), 0); // still empty
+    assert_true(exists("ours", "train.log") && exists("ours", "summary"));
+}
+
 static void test_dry_run(void **state)
 {
     (void)state;
@@ -444,6 +530,9 @@ int main(void)
         cmocka_unit_test(test_mindcv_checkpoints),
         cmocka_unit_test(test_forged_checkpoint_names),
         cmocka_unit_test(test_recipe_overridden),
+        cmocka_unit_test(test_built_in_is_checked),
+        cmocka_unit_test(test_history_is_whole),
+        cmocka_unit_test(test_run_dir_is_ours),
         cmocka_unit_test(test_dry_run),
     };
     return cmocka_run_group_tests(tests, make_reference, remove_root);

@@ -230,6 +230,38 @@ static void test_round_trip(void **state)
     sqz_options_free(options);
 }
 
+// File names may hold any bytes, and come back through a recipe as they were.
+static void test_bytes_round_trip(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {
+        "t\xfe",
+        "\xff/\x80\xbf",
+        "a\xef\xbf\xbe\xef\xbf\xbf",        // U+FFFE, U+FFFF
+        "\xf4\x8f\xbe\x80\xf4\x8f\xbf\xbf", // what stands for the bytes 80 and FF
+        "\xc3\xa9\xc3",                     // a whole character and half of one
+        "\xed\xa0\x80 \xc0\x80 \xf5",       // surrogate, overlong, beyond the last
+        "\"\\\n\x7f\xc2\x85\xe2\x80\xa8",
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        struct sqz_options *options = NULL, *back = NULL;
+        struct sqz_text yaml = {0};
+        struct sqz_error err = {0};
+        assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
+        assert_int_equal(sqz_options_new(&back, NULL), SQZ_OK);
+        assert_int_equal(
+            sqz_options_set(options, "data_dir", paths[i], SQZ_FROM_COMMAND_LINE, NULL), SQZ_OK);
+        sqz_options_write_yaml(options, false, &yaml);
+        if (sqz_options_parse_yaml(back, sqz_text_get(&yaml), yaml.length, "test", SQZ_FROM_YAML,
+                                   &err))
+            fail_msg("path %zu: %s", i, err.text);
+        assert_string_equal(back->data_dir, paths[i]);
+        sqz_text_release(&yaml);
+        sqz_options_free(options);
+        sqz_options_free(back);
+    }
+}
+
 static void test_origins_are_shown(void **state)
 {
     struct sqz_options *options = fresh();
@@ -271,6 +303,6 @@ int main(void)
         cmocka_unit_test(test_values),     cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_hostile),    cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_origins_are_shown),
-        cmocka_unit_test(test_files)};
+        cmocka_unit_test(test_files),      cmocka_unit_test(test_bytes_round_trip)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
