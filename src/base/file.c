@@ -339,6 +339,18 @@ enum sqz_status sqz_writer_replace(struct sqz_writer *writer, uint64_t offset, c
     return reason ? fail_write(err, writer->path, reason) : SQZ_OK;
 }
 
+enum sqz_status sqz_writer_read(const struct sqz_writer *writer, size_t limit,
+                                struct sqz_bytes *out, struct sqz_error *err)
+{
+    struct sqz_error problem = {0};
+    enum sqz_status status = sqz_file_read(writer->temporary, limit, out, &problem);
+    if (status == SQZ_E_NOMEM)
+        return sqz_fail(err, status, "%s", problem.text);
+    return status ? sqz_fail(err, SQZ_E_IO, "What was written for %s cannot be read back: %s",
+                             writer->path, problem.text)
+                  : SQZ_OK;
+}
+
 enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *err)
 {
     int reason = writer->unsynced ? 0 : sync_checked(writer->fd);

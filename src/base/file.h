@@ -51,6 +51,9 @@ enum sqz_status sqz_writer_add(struct sqz_writer *writer, const void *data, size
 // Overwrites bytes that were added before.
 enum sqz_status sqz_writer_replace(struct sqz_writer *writer, uint64_t offset, const void *data,
                                    size_t size, struct sqz_error *err);
+// Reads back what has been added, from the file and as a reader will get it.
+enum sqz_status sqz_writer_read(const struct sqz_writer *writer, size_t limit,
+                                struct sqz_bytes *out, struct sqz_error *err);
 enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *err);
 void sqz_writer_abort(struct sqz_writer *writer); // NULL is fine
 

@@ -1,14 +1,14 @@
 // MindSpore's .ckpt: protobuf messages one after the other, one per array.
 #include "checkpoint.pb-c.h"
+#include "base/json.h"
 #include "formats/common.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define METADATA_TAG    "squeezenet_metadata" // our texts as a JSON object; MindSpore ignores it
-#define METADATA_VALUES 4096                  // texts; lists are JSON inside of them
+#define METADATA_VALUES 4097                  // texts and their object; lists are JSON in a text
 #define TRAILER_SIZE    17
 // MindSpore cuts longer arrays into several entries; we only join them.
 #define SLICE_LIMIT ((size_t)512 << 20)
@@ -66,6 +66,7 @@ static bool probe(const char *path, const uint8_t *head, size_t size)
 // drawn from a budget.
 struct budget {
     size_t left;
+    bool no_memory; // it was the system that had none
 };
 static void *budget_alloc(void *data, size_t size)
 {
@@ -73,7 +74,9 @@ static void *budget_alloc(void *data, size_t size)
     if (size > budget->left)
         return NULL;
     budget->left -= size;
-    return malloc(size);
+    void *memory = malloc(size);
+    budget->no_memory = budget->no_memory || !memory;
+    return memory;
 }
 static void budget_free(void *data, void *pointer)
 {
@@ -100,27 +103,25 @@ static enum sqz_status read_metadata(const struct reading *r, const SqzPb__Tenso
 {
     const char *text = (const char *)tensor->tensor_content.data;
     size_t length = tensor->tensor_content.len;
-    if (sqz_json_values(text, length) > METADATA_VALUES)
-        return fail_entry(err, r, METADATA_TAG, "has too many parts");
-    json_t *object = length ? json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const char *key;
-    json_t *value;
-    enum sqz_status status = SQZ_OK;
-    if (!json_is_object(object)) {
+    struct sqz_json_document document;
+    struct sqz_json_problem problem;
+    enum sqz_status status = sqz_json_parse(text, length, METADATA_VALUES, &document, &problem);
+    if (status == SQZ_E_NOMEM)
+        return sqz_fail_memory(err, "metadata", length);
+    if (status)
+        return fail_entry(err, r, METADATA_TAG, problem.what);
+    const struct sqz_json *object = document.values, *key = object + 1;
+    if (object->kind != SQZ_JSON_OBJECT)
         status = fail_entry(err, r, METADATA_TAG, "is not a JSON object");
-        goto done;
-    }
-    json_object_foreach(object, key, value)
-    {
-        if (!json_is_string(value))
+    for (uint32_t i = 0; !status && i < object->n; i++) {
+        const struct sqz_json *value = sqz_json_next(key);
+        if (value->kind != SQZ_JSON_STRING)
             status = fail_entry(err, r, METADATA_TAG, "holds something else than texts");
-        else if (sqz_archive_set(r->out, key, json_string_value(value)))
-            status = sqz_fail_memory(err, "metadata", json_string_length(value));
-        if (status)
-            goto done;
+        else if (sqz_archive_set(r->out, key->text, value->text))
+            status = sqz_fail_memory(err, "metadata", strlen(value->text));
+        key = sqz_json_next(value);
     }
-done:
-    json_decref(object);
+    sqz_json_release(&document);
     return status;
 }
 
@@ -227,9 +228,11 @@ static enum sqz_status strip_trailer(const char *path, const uint8_t *data, size
 static enum sqz_status read_span(struct reading *r, const uint8_t *span, size_t length,
                                  size_t file_size, struct sqz_error *err)
 {
-    struct budget budget = {4 * length + 4096};
+    struct budget budget = {4 * length + 4096, false};
     ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
     SqzPb__Value *value = sqz_pb__value__unpack(&allocator, length, span);
+    if (!value && budget.no_memory)
+        return sqz_fail_memory(err, "an entry", length);
     if (!value)
         return sqz_fail(err, SQZ_E_DATA, "Entry %zu of %s is not a MindSpore checkpoint entry.",
                         r->out->n_arrays, r->path);
@@ -291,18 +294,19 @@ static size_t checkpoint_of(const char *tag, const struct sqz_array *array, int6
               : sqz_pb__checkpoint__get_packed_size(&checkpoint);
 }
 
-static char *metadata_text(const struct sqz_archive *archive)
+// False when one of the texts is not UTF-8.
+static bool metadata_text(const struct sqz_archive *archive, struct sqz_text *out)
 {
-    json_t *object = json_object();
-    char *text = NULL;
-    for (size_t i = 0; i < archive->n_metadata; i++)
-        if (json_object_set_new(object, archive->metadata[i].key,
-                                json_string(archive->metadata[i].value)))
-            goto done;
-    text = json_dumps(object, JSON_COMPACT);
-done:
-    json_decref(object);
-    return text;
+    for (size_t i = 0; i < archive->n_metadata; i++) {
+        sqz_text_add(out, i ? "," : "{");
+        if (!sqz_json_add_string(out, archive->metadata[i].key))
+            return false;
+        sqz_text_add(out, ":");
+        if (!sqz_json_add_string(out, archive->metadata[i].value))
+            return false;
+    }
+    sqz_text_add(out, "}");
+    return true;
 }
 
 static enum sqz_status write_file(const struct sqz_archive *archive, struct sqz_bytes *out,
@@ -311,16 +315,21 @@ static enum sqz_status write_file(const struct sqz_archive *archive, struct sqz_
     struct sqz_array metadata = {.dtype = SQZ_U8, .rank = 1};
     int64_t dims[SQZ_MAX_RANK];
     size_t total = 0, at = 0;
+    struct sqz_text text = {0};
+    enum sqz_status status = SQZ_OK;
     if (archive->n_metadata) {
-        metadata.data = metadata_text(archive);
-        if (!metadata.data)
-            return sqz_fail(err, SQZ_E_DATA,
-                            "A text of the model (a class name?) is not valid UTF-8, so that it "
-                            "cannot be stored.");
-        metadata.size = metadata.shape[0] = strlen(metadata.data);
+        if (!metadata_text(archive, &text))
+            status = sqz_fail(err, SQZ_E_DATA,
+                              "A text of the model (a class name?) is not valid UTF-8, so that it "
+                              "cannot be stored.");
+        else if (text.failed)
+            status = sqz_fail_memory(err, "metadata", text.length);
+        if (status)
+            goto done;
+        metadata.data = text.data;
+        metadata.size = metadata.shape[0] = text.length;
         total = checkpoint_of(METADATA_TAG, &metadata, dims, NULL);
     }
-    enum sqz_status status = SQZ_OK;
     for (size_t i = 0; i < archive->n_arrays; i++) {
         const struct sqz_array *array = &archive->arrays[i];
         if (array->size > SLICE_LIMIT) {
@@ -343,7 +352,7 @@ static enum sqz_status write_file(const struct sqz_archive *archive, struct sqz_
     if (metadata.data)
         checkpoint_of(METADATA_TAG, &metadata, dims, out->data + at);
 done:
-    free(metadata.data);
+    sqz_text_release(&text);
     return status;
 }
 

@@ -1,7 +1,7 @@
 // Class names of a model: set by the caller, or read from a text file with one class a line.
+#include "base/utf8.h"
 #include "formats/common.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,14 +32,6 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-// Model files are JSON in UTF-8 around the edges, so names must be, too.
-static bool is_utf8(const char *text)
-{
-    json_t *string = json_string(text);
-    json_decref(string);
-    return string != NULL;
-}
-
 static enum sqz_status check_texts(const char *const *texts, int n, bool unique,
                                    struct sqz_error *err)
 {
@@ -51,7 +43,7 @@ static enum sqz_status check_texts(const char *const *texts, int n, bool unique,
         sorted[i] = texts[i];
         if (texts[i][0] == 0)
             status = sqz_fail(err, SQZ_E_DATA, "The name of class %d is empty.", i + 1);
-        else if (!is_utf8(texts[i]))
+        else if (!sqz_utf8_is_valid(texts[i], strlen(texts[i]))) // model files hold JSON
             status = sqz_fail(err, SQZ_E_DATA, "The name of class %d is not valid UTF-8.", i + 1);
     }
     if (!status && unique)

@@ -20,6 +20,9 @@ extern const struct sqz_format sqz_format_safetensors, sqz_format_ckpt, sqz_form
 enum sqz_status sqz_format_probe(const char *path, const struct sqz_format **out, size_t *front,
                                  struct sqz_error *err);
 
+// Appends the suffixes of the formats, with commas between them.
+void sqz_format_list(struct sqz_text *text, bool writable);
+
 uint32_t sqz_crc32(const void *data, size_t size);
 // Bytes of an array; false when the product overflows.
 bool sqz_array_bytes(enum sqz_dtype dtype, int rank, const size_t *shape, size_t *bytes);
@@ -53,10 +56,6 @@ void sqz_conv_name(enum sqz_naming naming, int version, int conv, char *out);
 enum sqz_status sqz_ncnn_decode(const char *path, const uint8_t *param, size_t param_size,
                                 const uint8_t *bin, size_t bin_size, struct sqz_archive *out,
                                 struct sqz_error *err);
-
-// An upper bound of the values in a JSON text. A parsed value costs some 30 times its text, so it
-// is asked before hostile text is parsed.
-size_t sqz_json_values(const char *text, size_t length);
 
 // metadata.c: the model's side of the metadata, as JSON texts.
 enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archive *archive,

@@ -111,7 +111,9 @@ enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
 enum sqz_status sqz_archive_parse(const void *data, size_t size, const char *name,
                                   struct sqz_archive *out, const struct sqz_format **format,
                                   struct sqz_error *err);
-// format NULL: by the path's suffix. SQZ_E_USAGE names the writable suffixes.
+// format NULL: by the path's suffix. SQZ_E_USAGE names the writable suffixes. Before the file takes
+// its place it is read back and compared: an older file is never replaced by one that cannot be
+// used (SQZ_E_IO).
 enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *format,
                                   const struct sqz_archive *archive, enum sqz_overwrite overwrite,
                                   struct sqz_error *err);

@@ -1,7 +1,7 @@
 // The texts of a model file that make it explain itself (docs/model-format.md).
+#include "base/json.h"
 #include "formats/common.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,45 +22,53 @@ enum {
 
 // --- Writing ---
 
-static json_t *floats(const float *values, int n)
+// 9 digits bring the same float back.
+static void add_floats(struct sqz_text *out, const float *values, int n)
 {
-    json_t *array = json_array();
-    for (int i = 0; i < n; i++)
-        json_array_append_new(array, json_real((double)values[i]));
-    return array;
+    for (int i = 0; i < n; i++) {
+        sqz_text_add(out, i ? "," : "[");
+        sqz_json_add_real(out, (double)values[i], 9);
+    }
+    sqz_text_add(out, "]");
 }
 
-static json_t *preprocess_json(const struct sqz_preprocess *p)
+static void add_preprocess(struct sqz_text *out, const struct sqz_preprocess *p)
 {
-    return json_pack("{s:s, s:i, s:i, s:s, s:b, s:s, s:i, s:o, s:o}", "resize_mode",
-                     resize_modes[p->resize_mode], "resize", p->resize, "image_size", p->image_size,
-                     "interpolation", interpolations[p->interpolation], "apply_exif",
-                     (int)p->apply_exif, "channel_order", p->bgr ? "bgr" : "rgb", "channels",
-                     p->channels, "mean", floats(p->mean, p->channels), "std",
-                     floats(p->std, p->channels));
+    sqz_text_add(out,
+                 "{\"resize_mode\":\"%s\",\"resize\":%d,\"image_size\":%d,"
+                 "\"interpolation\":\"%s\",\"apply_exif\":%s,\"channel_order\":\"%s\","
+                 "\"channels\":%d,\"mean\":",
+                 resize_modes[p->resize_mode], p->resize, p->image_size,
+                 interpolations[p->interpolation], p->apply_exif ? "true" : "false",
+                 p->bgr ? "bgr" : "rgb", p->channels);
+    add_floats(out, p->mean, p->channels);
+    sqz_text_add(out, ",\"std\":");
+    add_floats(out, p->std, p->channels);
+    sqz_text_add(out, "}");
 }
 
-static json_t *strings(char *const *texts, int n)
+// Takes the text.
+static enum sqz_status set_text(struct sqz_archive *archive, const char *key, struct sqz_text *text)
 {
-    json_t *array = json_array();
-    for (int i = 0; i < n; i++)
-        if (json_array_append_new(array, json_string(texts[i]))) {
-            json_decref(array);
-            return NULL;
-        }
-    return array;
-}
-
-// Takes the reference. 9 digits bring the same float back, 17 the same double.
-static enum sqz_status set_json(struct sqz_archive *archive, const char *key, json_t *value,
-                                size_t digits)
-{
-    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits);
-    char *text = value ? json_dumps(value, flags) : NULL;
-    enum sqz_status status = text ? sqz_archive_set(archive, key, text) : SQZ_E_NOMEM;
-    free(text);
-    json_decref(value);
+    enum sqz_status status =
+        text->failed ? SQZ_E_NOMEM : sqz_archive_set(archive, key, sqz_text_get(text));
+    sqz_text_release(text);
     return status;
+}
+
+static enum sqz_status set_strings(struct sqz_archive *archive, const char *key,
+                                   char *const *strings, int n)
+{
+    struct sqz_text text = {0};
+    for (int i = 0; i < n; i++) {
+        sqz_text_add(&text, i ? "," : "[");
+        if (!sqz_json_add_string(&text, strings[i])) {
+            sqz_text_release(&text);
+            return SQZ_E_DATA;
+        }
+    }
+    sqz_text_add(&text, "]");
+    return set_text(archive, key, &text);
 }
 
 enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archive *archive,
@@ -75,91 +83,91 @@ enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archi
         {"dialect", spec->dialect->name},
         {"made_by", model->made_by ? model->made_by : "squeezenet " SQZ_VERSION},
     };
+    struct sqz_text text = {0};
     enum sqz_status status = SQZ_OK;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !status; i++)
         status = sqz_archive_set(archive, texts[i].key, texts[i].value);
     if (!status && spec->stem != SQZ_STEM_IMAGENET)
         status = sqz_archive_set(archive, "stem", sqz_stem_name(spec->stem));
-    if (!status)
-        status = set_json(archive, "drop_rate", json_real(spec->drop_rate), 17);
-    if (!status)
-        status = set_json(archive, "preprocessing", preprocess_json(&model->preprocess), 9);
+    if (!status) {
+        sqz_json_add_real(&text, spec->drop_rate, 17); // 17 digits bring the same double back
+        status = set_text(archive, "drop_rate", &text);
+    }
+    if (!status) {
+        add_preprocess(&text, &model->preprocess);
+        status = set_text(archive, "preprocessing", &text);
+    }
     if (!status && model->classes)
-        status = set_json(archive, "classes", strings(model->classes, spec->classes), 9);
+        status = set_strings(archive, "classes", model->classes, spec->classes);
     if (!status && model->classes && model->labels)
-        status = set_json(archive, "labels", strings(model->labels, spec->classes), 9);
+        status = set_strings(archive, "labels", model->labels, spec->classes);
+    if (status == SQZ_E_DATA)
+        return sqz_fail(err, status, "A class name of the model is not valid UTF-8.");
     return status ? sqz_fail_memory(err, "metadata", 0) : SQZ_OK;
 }
 
 // --- Reading ---
-
-size_t sqz_json_values(const char *text, size_t length)
-{
-    size_t n = 1;
-    bool quoted = false;
-    for (size_t i = 0; i < length; i++) {
-        if (quoted && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            quoted = !quoted;
-        else if (!quoted && (text[i] == ',' || text[i] == '[' || text[i] == '{'))
-            n++;
-    }
-    return n;
-}
-
-static json_t *parse(const char *text, size_t max_values)
-{
-    size_t length = strlen(text);
-    return sqz_json_values(text, length) > max_values ? NULL : json_loadb(text, length, 0, NULL);
-}
 
 static enum sqz_status bad(struct sqz_error *err, const char *path, const char *key)
 {
     return sqz_fail(err, SQZ_E_DATA, "The metadata of %s hold an unusable value of %s.", path, key);
 }
 
-static int find_word(const char *const *words, int n, const json_t *value)
+// SQZ_OK, SQZ_E_DATA or SQZ_E_NOMEM, with a sentence.
+static enum sqz_status parse(const char *path, const char *key, const char *text, size_t max_values,
+                             struct sqz_json_document *out, struct sqz_error *err)
 {
-    for (int i = 0; i < n && json_is_string(value); i++)
-        if (strcmp(words[i], json_string_value(value)) == 0)
+    struct sqz_json_problem problem;
+    enum sqz_status status = sqz_json_parse(text, strlen(text), max_values, out, &problem);
+    if (status == SQZ_E_NOMEM)
+        return sqz_fail_memory(err, "metadata", strlen(text));
+    return status ? bad(err, path, key) : SQZ_OK;
+}
+
+static int find_word(const char *const *words, int n, const struct sqz_json *value)
+{
+    const char *word = sqz_json_string(value);
+    for (int i = 0; i < n && word; i++)
+        if (strcmp(words[i], word) == 0)
             return i;
     return -1;
 }
 
-static bool take_int(const json_t *object, const char *key, int low, int high, int *out)
+static bool take_int(const struct sqz_json *object, const char *key, int low, int high, int *out)
 {
-    const json_t *value = json_object_get(object, key);
-    if (!json_is_integer(value) || json_integer_value(value) < low ||
-        json_integer_value(value) > high)
+    int64_t value;
+    if (!sqz_json_to_int64(sqz_json_get(object, key), &value) || value < low || value > high)
         return false;
-    *out = (int)json_integer_value(value);
+    *out = (int)value;
     return true;
 }
 
-static bool take_floats(const json_t *object, const char *key, int n, float *out)
+static bool take_floats(const struct sqz_json *object, const char *key, int n, float *out)
 {
-    const json_t *array = json_object_get(object, key);
-    if (!json_is_array(array) || json_array_size(array) != (size_t)n)
+    const struct sqz_json *array = sqz_json_get(object, key);
+    if (!sqz_json_is(array, SQZ_JSON_ARRAY) || array->n != (uint32_t)n)
         return false;
     for (int i = 0; i < n; i++) {
-        const json_t *value = json_array_get(array, (size_t)i);
-        out[i] = (float)json_number_value(value);
-        if (!json_is_number(value) || !isfinite(out[i]))
+        double value;
+        if (!sqz_json_to_double(sqz_json_at(array, (size_t)i), &value))
+            return false;
+        out[i] = (float)value;
+        if (!isfinite(out[i]))
             return false;
     }
     return true;
 }
 
-static bool parse_preprocess(const json_t *object, struct sqz_preprocess *out)
+static bool parse_preprocess(const struct sqz_json *object, struct sqz_preprocess *out)
 {
-    const json_t *order = json_object_get(object, "channel_order");
-    const json_t *exif = json_object_get(object, "apply_exif");
-    int mode = find_word(resize_modes, N_RESIZE_MODES, json_object_get(object, "resize_mode"));
+    const char *order = sqz_json_string(sqz_json_get(object, "channel_order"));
+    const struct sqz_json *exif = sqz_json_get(object, "apply_exif");
+    int mode = find_word(resize_modes, N_RESIZE_MODES, sqz_json_get(object, "resize_mode"));
     int interpolation =
-        find_word(interpolations, N_INTERPOLATIONS, json_object_get(object, "interpolation"));
-    *out = (struct sqz_preprocess){0};
-    if (mode < 0 || interpolation < 0 || !json_is_string(order) || !json_is_boolean(exif) ||
+        find_word(interpolations, N_INTERPOLATIONS, sqz_json_get(object, "interpolation"));
+    *out = (struct sqz_preprocess){.apply_exif = sqz_json_is(exif, SQZ_JSON_TRUE)};
+    if (mode < 0 || interpolation < 0 || !order ||
+        (!out->apply_exif && !sqz_json_is(exif, SQZ_JSON_FALSE)) ||
         !take_int(object, "resize", 1, MAX_SIDE, &out->resize) ||
         !take_int(object, "image_size", 1, MAX_SIDE, &out->image_size) ||
         !take_int(object, "channels", 1, 3, &out->channels) || out->channels == 2 ||
@@ -168,43 +176,48 @@ static bool parse_preprocess(const json_t *object, struct sqz_preprocess *out)
         return false;
     out->resize_mode = (enum sqz_resize_mode)mode;
     out->interpolation = (enum sqz_interpolation)interpolation;
-    out->apply_exif = json_is_true(exif);
-    out->bgr = strcmp(json_string_value(order), "bgr") == 0;
+    out->bgr = strcmp(order, "bgr") == 0;
     for (int i = 0; i < out->channels; i++)
         if (!(out->std[i] > 0))
             return false;
-    return out->bgr || strcmp(json_string_value(order), "rgb") == 0;
+    return out->bgr || strcmp(order, "rgb") == 0;
 }
 
 enum sqz_status sqz_metadata_preprocess(const struct sqz_archive *archive, const char *path,
                                         bool *found, struct sqz_preprocess *out,
                                         struct sqz_error *err)
 {
+    struct sqz_json_document document;
     const char *text = sqz_archive_get(archive, "preprocessing");
     *found = text != NULL;
     if (!text)
         return SQZ_OK;
-    json_t *object = parse(text, 64);
-    enum sqz_status status =
-        parse_preprocess(object, out) ? SQZ_OK : bad(err, path, "preprocessing");
-    json_decref(object);
+    enum sqz_status status = parse(path, "preprocessing", text, 64, &document, err);
+    if (!status && !parse_preprocess(document.values, out))
+        status = bad(err, path, "preprocessing");
+    sqz_json_release(&document);
     return status;
 }
 
-// The texts of a JSON array of exactly n; NULL if it is something else. Points into the JSON.
-static const char **take_strings(const json_t *array, int n)
+// A JSON array of exactly n texts. *texts is the caller's to free; it points into the document.
+static enum sqz_status take_strings(const char *path, const char *key, const char *text, int n,
+                                    struct sqz_json_document *document, const char ***texts,
+                                    struct sqz_error *err)
 {
-    if (!json_is_array(array) || json_array_size(array) != (size_t)n)
-        return NULL;
-    const char **texts = sqz_new_array((size_t)n, sizeof *texts);
-    for (int i = 0; texts && i < n; i++) {
-        texts[i] = json_string_value(json_array_get(array, (size_t)i));
-        if (!texts[i]) {
-            sqz_free(texts);
-            return NULL;
-        }
-    }
-    return texts;
+    enum sqz_status status = parse(path, key, text, (size_t)n + 2, document, err);
+    if (status)
+        return status;
+    const struct sqz_json *array = document->values;
+    if (!sqz_json_is(array, SQZ_JSON_ARRAY) || array->n != (uint32_t)n)
+        return bad(err, path, key);
+    *texts = sqz_new_array((size_t)n, sizeof **texts);
+    if (!*texts)
+        return sqz_fail_memory(err, "class names", (size_t)n * sizeof **texts);
+    const struct sqz_json *element = array + 1;
+    for (int i = 0; i < n; i++, element = sqz_json_next(element))
+        if (!((*texts)[i] = sqz_json_string(element)))
+            return bad(err, path, key);
+    return SQZ_OK;
 }
 
 enum sqz_status sqz_metadata_classes(const struct sqz_archive *archive, const char *path,
@@ -212,24 +225,24 @@ enum sqz_status sqz_metadata_classes(const struct sqz_archive *archive, const ch
 {
     const char *dirs_text = sqz_archive_get(archive, "classes");
     const char *labels_text = sqz_archive_get(archive, "labels");
-    int n = model->net->spec.classes;
+    const char **dirs = NULL, **labels = NULL;
+    struct sqz_json_document dirs_json = {0}, labels_json = {0};
     struct sqz_error problem = {0};
-    enum sqz_status status = SQZ_OK;
+    int n = model->net->spec.classes;
     if (!dirs_text)
         return SQZ_OK;
-    json_t *dirs = parse(dirs_text, (size_t)n + 2);
-    json_t *labels = labels_text ? parse(labels_text, (size_t)n + 2) : NULL;
-    const char **dir_texts = take_strings(dirs, n);
-    const char **label_texts = labels_text ? take_strings(labels, n) : NULL;
-    if (!dir_texts || (labels_text && !label_texts))
-        status = bad(err, path, dir_texts ? "labels" : "classes");
-    else if (sqz_model_set_classes(model, dir_texts, label_texts, &problem))
-        status =
-            sqz_fail(err, SQZ_E_DATA, "The class names in %s are unusable: %s", path, problem.text);
-    sqz_free(dir_texts);
-    sqz_free(label_texts);
-    json_decref(dirs);
-    json_decref(labels);
+    enum sqz_status status = take_strings(path, "classes", dirs_text, n, &dirs_json, &dirs, err);
+    if (!status && labels_text)
+        status = take_strings(path, "labels", labels_text, n, &labels_json, &labels, err);
+    if (!status) {
+        status = sqz_model_set_classes(model, dirs, labels, &problem);
+        if (status)
+            sqz_fail(err, status, "The class names in %s are unusable: %s", path, problem.text);
+    }
+    sqz_free(dirs);
+    sqz_free(labels);
+    sqz_json_release(&dirs_json);
+    sqz_json_release(&labels_json);
     return status;
 }
 
@@ -238,12 +251,13 @@ enum sqz_status sqz_metadata_number(const struct sqz_archive *archive, const cha
                                     double *out, struct sqz_error *err)
 {
     const char *text = sqz_archive_get(archive, key);
-    char *end;
+    struct sqz_json_document document;
     *out = fallback;
     if (!text)
         return SQZ_OK;
-    *out = strtod(text, &end);
-    if (end == text || *end || !(*out >= low && *out <= high))
-        return bad(err, path, key);
-    return SQZ_OK;
+    enum sqz_status status = parse(path, key, text, 1, &document, err);
+    if (!status && (!sqz_json_to_double(document.values, out) || *out < low || *out > high))
+        status = bad(err, path, key);
+    sqz_json_release(&document);
+    return status;
 }

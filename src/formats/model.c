@@ -265,8 +265,12 @@ enum sqz_status sqz_model_outline(const struct sqz_archive *archive, const char 
         return sqz_fail(err, status == SQZ_E_USAGE && !image_size ? SQZ_E_DATA : status, "%s",
                         problem.text);
     model->preprocess = preprocess;
-    model->made_by = sqz_copy_string(sqz_archive_get(archive, "made_by"));
-    status = sqz_metadata_classes(archive, path, model, err);
+    const char *made_by = sqz_archive_get(archive, "made_by");
+    model->made_by = sqz_copy_string(made_by);
+    if (made_by && !model->made_by)
+        status = sqz_fail_memory(err, "metadata", strlen(made_by));
+    if (!status)
+        status = sqz_metadata_classes(archive, path, model, err);
     if (!status)
         status = find_parameters(archive, model->net, deduced.naming, arrays, err);
     if (status)
@@ -341,7 +345,7 @@ static enum sqz_status finish_reading(struct sqz_archive *archive, const char *p
         sqz_model_from_archive(archive, path, dialect, format->dialect, image_size, &model, err);
     if (!status && !model->made_by) {
         sqz_text_add(&made_by, "squeezenet %s, converted from %s", SQZ_VERSION, format->name);
-        model->made_by = sqz_copy_string(sqz_text_get(&made_by));
+        model->made_by = made_by.failed ? NULL : sqz_copy_string(sqz_text_get(&made_by));
         sqz_text_release(&made_by);
         if (!model->made_by)
             status = sqz_fail_memory(err, "a model", 0);
@@ -371,17 +375,6 @@ enum sqz_status sqz_model_parse(const void *data, size_t size, const char *name,
     const struct sqz_format *format;
     enum sqz_status status = sqz_archive_parse(data, size, name, &archive, &format, err);
     return status ? status : finish_reading(&archive, name, dialect, format, image_size, out, err);
-}
-
-enum sqz_status sqz_model_write(const struct sqz_model *model, const char *path,
-                                enum sqz_overwrite overwrite, struct sqz_error *err)
-{
-    struct sqz_archive archive = {0};
-    enum sqz_status status = sqz_model_to_archive(model, &archive, err);
-    if (!status)
-        status = sqz_archive_write(path, NULL, &archive, overwrite, err);
-    sqz_archive_release(&archive);
-    return status;
 }
 
 enum sqz_status sqz_model_packed_size(const struct sqz_model *model, size_t *bytes,

@@ -61,7 +61,7 @@ static const char *guess(const uint8_t *head, size_t size)
     return "a text file";
 }
 
-static void list_formats(struct sqz_text *text, bool writable)
+void sqz_format_list(struct sqz_text *text, bool writable)
 {
     for (int i = 0; i < N_FORMATS; i++)
         if (!writable || formats[i]->write)
@@ -75,7 +75,7 @@ static enum sqz_status fail_unknown(struct sqz_error *err, const char *path, con
     const char *looks = guess(head, size);
     if (size == 0)
         return sqz_fail(err, SQZ_E_DATA, "%s is empty.", path);
-    list_formats(&list, false);
+    sqz_format_list(&list, false);
     enum sqz_status status =
         sqz_fail(err, SQZ_E_DATA, "%s is not a weight file of a known format (%s)%s%s.", path,
                  sqz_text_get(&list), looks ? ": it looks like " : "", looks ? looks : "");
@@ -159,30 +159,5 @@ enum sqz_status sqz_archive_parse(const void *data, size_t size, const char *nam
         sqz_archive_release(out);
     else
         *format = found;
-    return status;
-}
-
-enum sqz_status sqz_archive_write(const char *path, const struct sqz_format *format,
-                                  const struct sqz_archive *archive, enum sqz_overwrite overwrite,
-                                  struct sqz_error *err)
-{
-    struct sqz_bytes bytes = {0};
-    enum sqz_status status;
-    if (!format)
-        format = sqz_format_for_path(path);
-    if (!format || !format->write) {
-        struct sqz_text list = {0};
-        list_formats(&list, true);
-        status = sqz_fail(err, SQZ_E_USAGE,
-                          "Cannot write %s: the suffix decides the format, and those that can be "
-                          "written are %s.",
-                          path, sqz_text_get(&list));
-        sqz_text_release(&list);
-        return status;
-    }
-    status = format->write(archive, &bytes, err);
-    if (!status)
-        status = sqz_file_write(path, bytes.data, bytes.size, overwrite, err);
-    sqz_bytes_release(&bytes);
     return status;
 }

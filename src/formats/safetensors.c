@@ -1,12 +1,13 @@
 // safetensors, the native format: a JSON header, then the arrays' bytes.
+#include "base/json.h"
 #include "formats/common.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER_LIMIT ((uint64_t)100000000) // the format's own
+// The format's own. The history of a long run takes tens of megabytes.
+#define HEADER_LIMIT ((uint64_t)100000000)
 #define MAX_VALUES   (32 * SQZ_MAX_ARRAYS)
 
 static const char *const dtype_names[] = {
@@ -20,7 +21,7 @@ static bool probe(const char *path, const uint8_t *head, size_t size)
     (void)path;
     struct sqz_cursor cursor = {head, size, 0};
     uint64_t length;
-    return size > 8 && sqz_take_u64(&cursor, &length) && length <= 100000000 && head[8] == '{';
+    return size > 8 && sqz_take_u64(&cursor, &length) && length <= HEADER_LIMIT && head[8] == '{';
 }
 
 static size_t front(const uint8_t *head)
@@ -33,7 +34,7 @@ static size_t front(const uint8_t *head)
 
 // One entry of the header, checked on its own.
 struct entry {
-    const char *name; // owned by the JSON
+    const char *name; // the document's
     enum sqz_dtype dtype;
     int rank;
     size_t shape[SQZ_MAX_RANK];
@@ -46,40 +47,41 @@ static enum sqz_status bad_entry(struct sqz_error *err, const char *path, const 
     return sqz_fail(err, SQZ_E_DATA, "The array %.100s of %s has %s.", name, path, what);
 }
 
-static bool json_to_u64(const json_t *value, uint64_t *out)
+static bool json_to_u64(const struct sqz_json *value, uint64_t *out)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
+    int64_t number;
+    if (!sqz_json_to_int64(value, &number) || number < 0)
         return false;
-    *out = (uint64_t)json_integer_value(value);
+    *out = (uint64_t)number;
     return true;
 }
 
-static enum sqz_status parse_entry(const char *path, const char *name, const json_t *value,
+static enum sqz_status parse_entry(const char *path, const char *name, const struct sqz_json *value,
                                    uint64_t buffer_size, struct entry *out, struct sqz_error *err)
 {
-    const json_t *dtype = json_object_get(value, "dtype");
-    const json_t *shape = json_object_get(value, "shape");
-    const json_t *offsets = json_object_get(value, "data_offsets");
+    const char *dtype = sqz_json_string(sqz_json_get(value, "dtype"));
+    const struct sqz_json *shape = sqz_json_get(value, "shape");
+    const struct sqz_json *offsets = sqz_json_get(value, "data_offsets");
     size_t bytes;
     out->name = name;
-    if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) ||
-        json_array_size(offsets) != 2)
+    if (!dtype || !sqz_json_is(shape, SQZ_JSON_ARRAY) || !sqz_json_is(offsets, SQZ_JSON_ARRAY) ||
+        offsets->n != 2)
         return bad_entry(err, path, name, "no usable dtype, shape and data_offsets in the header");
-    int known = sqz_dtype_by_name(dtype_names, json_string_value(dtype));
+    int known = sqz_dtype_by_name(dtype_names, dtype);
     if (known < 0)
         return bad_entry(err, path, name, "an element type that is not supported");
     out->dtype = (enum sqz_dtype)known;
-    if (json_array_size(shape) > SQZ_MAX_RANK)
+    if (shape->n > SQZ_MAX_RANK)
         return bad_entry(err, path, name, "more than 4 dimensions");
-    out->rank = (int)json_array_size(shape);
+    out->rank = (int)shape->n;
     for (int i = 0; i < out->rank; i++) {
         uint64_t n;
-        if (!json_to_u64(json_array_get(shape, (size_t)i), &n))
+        if (!json_to_u64(sqz_json_at(shape, (size_t)i), &n))
             return bad_entry(err, path, name, "a shape that is no list of sizes");
         out->shape[i] = n;
     }
-    if (!json_to_u64(json_array_get(offsets, 0), &out->begin) ||
-        !json_to_u64(json_array_get(offsets, 1), &out->end) || out->begin > out->end ||
+    if (!json_to_u64(sqz_json_at(offsets, 0), &out->begin) ||
+        !json_to_u64(sqz_json_at(offsets, 1), &out->end) || out->begin > out->end ||
         out->end > buffer_size)
         return bad_entry(err, path, name, "data_offsets outside the file (is it truncated?)");
     if (!sqz_array_bytes(out->dtype, out->rank, out->shape, &bytes) ||
@@ -88,23 +90,23 @@ static enum sqz_status parse_entry(const char *path, const char *name, const jso
     return SQZ_OK;
 }
 
-static enum sqz_status parse_metadata(const char *path, const json_t *object,
+static enum sqz_status parse_metadata(const char *path, const struct sqz_json *object,
                                       struct sqz_archive *out, struct sqz_error *err)
 {
-    const char *key;
-    const json_t *value;
-    if (!json_is_object(object))
+    if (!sqz_json_is(object, SQZ_JSON_OBJECT))
         return sqz_fail(err, SQZ_E_DATA, "__metadata__ of %s is not a JSON object.", path);
-    if (json_object_size(object) > SQZ_MAX_ARRAYS)
+    if (object->n > SQZ_MAX_ARRAYS)
         return sqz_fail(err, SQZ_E_DATA, "__metadata__ of %s has more than %d entries.", path,
                         SQZ_MAX_ARRAYS);
-    json_object_foreach((json_t *)object, key, value)
-    {
-        if (!json_is_string(value))
+    const struct sqz_json *key = object + 1;
+    for (uint32_t i = 0; i < object->n; i++) {
+        const struct sqz_json *value = sqz_json_next(key);
+        if (!sqz_json_is(value, SQZ_JSON_STRING))
             return sqz_fail(err, SQZ_E_DATA, "The entry %.100s in __metadata__ of %s is no text.",
-                            key, path);
-        if (sqz_archive_set(out, key, json_string_value(value)))
-            return sqz_fail_memory(err, "metadata", json_string_length(value));
+                            key->text, path);
+        if (sqz_archive_set(out, key->text, value->text))
+            return sqz_fail_memory(err, "metadata", strlen(value->text));
+        key = sqz_json_next(value);
     }
     return SQZ_OK;
 }
@@ -156,23 +158,22 @@ static enum sqz_status read_arrays(const char *path, const struct entry *entries
     return SQZ_OK;
 }
 
-static enum sqz_status read_header(const char *path, const json_t *header, const uint8_t *buffer,
-                                   uint64_t buffer_size, struct sqz_archive *out,
-                                   struct sqz_error *err)
+static enum sqz_status read_header(const char *path, const struct sqz_json *header,
+                                   const uint8_t *buffer, uint64_t buffer_size,
+                                   struct sqz_archive *out, struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
-    const char *name;
-    const json_t *value;
+    const struct sqz_json *key = header + 1;
     size_t n = 0;
-    if (json_object_size(header) > SQZ_MAX_ARRAYS)
+    if (header->n > SQZ_MAX_ARRAYS)
         return sqz_fail(err, SQZ_E_DATA, "%s holds more than %d arrays: that is no SqueezeNet.",
                         path, SQZ_MAX_ARRAYS);
-    struct entry *entries = sqz_new_array(json_object_size(header), sizeof *entries);
+    struct entry *entries = sqz_new_array(header->n, sizeof *entries);
     if (!entries)
-        return sqz_fail_memory(err, "the list of arrays",
-                               json_object_size(header) * sizeof *entries);
-    json_object_foreach((json_t *)header, name, value)
-    {
+        return sqz_fail_memory(err, "the list of arrays", header->n * sizeof *entries);
+    for (uint32_t i = 0; i < header->n; i++) {
+        const char *name = key->text;
+        const struct sqz_json *value = sqz_json_next(key);
         if (!sqz_name_is_clean(name))
             status = sqz_fail_name(err, path, n);
         else if (strcmp(name, "__metadata__") == 0)
@@ -181,6 +182,7 @@ static enum sqz_status read_header(const char *path, const json_t *header, const
             status = parse_entry(path, name, value, buffer_size, &entries[n++], err);
         if (status)
             goto done;
+        key = sqz_json_next(value);
     }
     qsort(entries, n, sizeof *entries, compare_entries);
     status = read_arrays(path, entries, n, buffer, buffer_size, out, err);
@@ -206,22 +208,17 @@ static enum sqz_status read_file(const char *path, const uint8_t *data, size_t s
     sqz_take_span(&cursor, (size_t)length, &text);
     if (length == 0 || text[0] != '{')
         return sqz_fail(err, SQZ_E_DATA, "The header of %s does not begin with {.", path);
-    if (sqz_json_values((const char *)text, (size_t)length) > MAX_VALUES)
-        return sqz_fail(err, SQZ_E_DATA,
-                        "The header of %s is no SqueezeNet's: it has too many parts.", path);
-    json_error_t problem;
-    json_t *header =
-        json_loadb((const char *)text, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
-    // jansson's own text quotes the file, which may hold anything.
-    if (!header && json_error_code(&problem) == json_error_duplicate_key)
-        return sqz_fail(err, SQZ_E_DATA, "The header of %s has the same key twice at byte %d.",
-                        path, problem.position + 8);
-    if (!header)
-        return sqz_fail(err, SQZ_E_DATA, "The header of %s is not valid JSON at byte %d.", path,
-                        problem.position + 8);
+    struct sqz_json_document header;
+    struct sqz_json_problem problem;
     enum sqz_status status =
-        read_header(path, header, data + cursor.at, sqz_cursor_left(&cursor), out, err);
-    json_decref(header);
+        sqz_json_parse((const char *)text, (size_t)length, MAX_VALUES, &header, &problem);
+    if (status == SQZ_E_NOMEM)
+        return sqz_fail_memory(err, "the header", (size_t)length);
+    if (status)
+        return sqz_fail(err, status, "The header of %s %s at byte %zu.", path, problem.what,
+                        problem.at + 8);
+    status = read_header(path, header.values, data + cursor.at, sqz_cursor_left(&cursor), out, err);
+    sqz_json_release(&header);
     return status;
 }
 
@@ -237,43 +234,46 @@ static void order_by_width(const struct sqz_archive *archive, size_t *order)
                 order[n++] = i;
 }
 
-// jansson takes the reference of what it is given even when it fails.
-static bool add_metadata(json_t *header, const struct sqz_archive *archive)
+static bool add_metadata(struct sqz_text *out, const struct sqz_archive *archive)
 {
-    json_t *metadata = json_object();
-    if (json_object_set_new(header, "__metadata__", metadata))
-        return false;
-    for (size_t i = 0; i < archive->n_metadata; i++)
-        if (json_object_set_new(metadata, archive->metadata[i].key,
-                                json_string(archive->metadata[i].value)))
+    for (size_t i = 0; i < archive->n_metadata; i++) {
+        sqz_text_add(out, i ? "," : "\"__metadata__\":{");
+        if (!sqz_json_add_string(out, archive->metadata[i].key))
             return false;
+        sqz_text_add(out, ":");
+        if (!sqz_json_add_string(out, archive->metadata[i].value))
+            return false;
+    }
+    sqz_text_add(out, archive->n_metadata ? "}" : "");
     return true;
 }
 
-static bool add_array(json_t *header, const struct sqz_array *array, json_int_t at)
+static bool add_array(struct sqz_text *out, const struct sqz_array *array, size_t at)
 {
-    json_t *shape = json_array();
+    if (!sqz_json_add_string(out, array->name))
+        return false;
+    sqz_text_add(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype_names[array->dtype]);
     for (int i = 0; i < array->rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)array->shape[i]));
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype_names[array->dtype], "shape",
-                              shape, "data_offsets", at, at + (json_int_t)array->size);
-    return json_object_set_new(header, array->name, entry) == 0;
+        sqz_text_add(out, "%s%zu", i ? "," : "", array->shape[i]);
+    sqz_text_add(out, "],\"data_offsets\":[%zu,%zu]}", at, at + array->size);
+    return true;
 }
 
-static json_t *make_header(const struct sqz_archive *archive, const size_t *order)
+// False when a name or text is not UTF-8.
+static bool make_header(const struct sqz_archive *archive, const size_t *order,
+                        struct sqz_text *out)
 {
-    json_t *header = json_object();
-    json_int_t at = 0;
-    bool ok = archive->n_metadata == 0 || add_metadata(header, archive);
+    size_t at = 0;
+    sqz_text_add(out, "{");
+    bool ok = add_metadata(out, archive);
     for (size_t i = 0; ok && i < archive->n_arrays; i++) {
         const struct sqz_array *array = &archive->arrays[order[i]];
-        ok = add_array(header, array, at);
-        at += (json_int_t)array->size;
+        sqz_text_add(out, i || archive->n_metadata ? "," : "");
+        ok = add_array(out, array, at);
+        at += array->size;
     }
-    if (ok)
-        return header;
-    json_decref(header);
-    return NULL;
+    sqz_text_add(out, "}");
+    return ok;
 }
 
 static enum sqz_status assemble(const struct sqz_archive *archive, const size_t *order,
@@ -308,28 +308,21 @@ static enum sqz_status assemble(const struct sqz_archive *archive, const size_t 
 static enum sqz_status write_file(const struct sqz_archive *archive, struct sqz_bytes *out,
                                   struct sqz_error *err)
 {
+    struct sqz_text header = {0};
     enum sqz_status status;
-    json_t *header = NULL;
-    char *text = NULL;
     size_t *order = sqz_new_array(archive->n_arrays, sizeof *order);
-    if (!order) {
-        status = sqz_fail_memory(err, "the list of arrays", archive->n_arrays * sizeof *order);
-        goto done;
-    }
+    if (!order)
+        return sqz_fail_memory(err, "the list of arrays", archive->n_arrays * sizeof *order);
     order_by_width(archive, order);
-    header = make_header(archive, order);
-    if (header)
-        text = json_dumps(header, JSON_COMPACT);
-    if (!text) {
+    if (!make_header(archive, order, &header))
         status = sqz_fail(err, SQZ_E_DATA,
                           "A name or text of the model (a class name?) is not valid UTF-8, so that "
                           "it cannot be stored as safetensors.");
-        goto done;
-    }
-    status = assemble(archive, order, text, out, err);
-done:
-    free(text);
-    json_decref(header);
+    else if (header.failed)
+        status = sqz_fail_memory(err, "the header", header.length);
+    else
+        status = assemble(archive, order, sqz_text_get(&header), out, err);
+    sqz_text_release(&header);
     sqz_free(order);
     return status;
 }

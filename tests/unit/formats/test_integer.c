@@ -115,7 +115,12 @@ static void refuses(const char *name, int element, float value, const char *word
     else
         array->name[0] = '_';
     snprintf(path, sizeof path, "/tmp/sqz-integer-%d.safetensors", (int)getpid());
-    assert_int_equal(sqz_archive_write(path, NULL, &archive, SQZ_REPLACE_EXISTING, &err), SQZ_OK);
+    // sqz_archive_write reads back what it wrote, and refuses some of these itself.
+    struct sqz_bytes bytes = {0};
+    assert_int_equal(sqz_format_for_path(path)->write(&archive, &bytes, &err), SQZ_OK);
+    assert_int_equal(sqz_file_write(path, bytes.data, bytes.size, SQZ_REPLACE_EXISTING, &err),
+                     SQZ_OK);
+    sqz_bytes_release(&bytes);
     assert_int_equal(sqz_model_read(path, NULL, 0, &back, &err), SQZ_E_DATA);
     if (!strstr(err.text, words))
         fail_msg("\"%s\" does not say \"%s\"", err.text, words);

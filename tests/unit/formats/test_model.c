@@ -439,6 +439,33 @@ static void test_refuses_to_write(void **state)
     remove_scratch();
 }
 
+// What would be written is read back first; a file that was there stays when that fails.
+static void test_unusable_is_not_saved(void **state)
+{
+    (void)state;
+    static const char old[] = "an older model";
+    static const struct {
+        const char *key, *value;
+    } spoilt[] = {{"preprocessing", "{}"}, {"classes", "[\"a\"]"}, {"drop_rate", "2"}};
+    struct sqz_model *model = make_model("squeezenet1_1", "mindcv", 3, 3, 32);
+    for (size_t i = 0; i < sizeof spoilt / sizeof *spoilt; i++) {
+        struct sqz_archive archive = {0};
+        struct sqz_error err = {0};
+        assert_int_equal(sqz_model_to_archive(model, &archive, NULL), SQZ_OK);
+        assert_int_equal(sqz_archive_set(&archive, spoilt[i].key, spoilt[i].value), SQZ_OK);
+        const char *path = write_scratch("old.safetensors", old, sizeof old);
+        assert_int_equal(sqz_archive_write(path, NULL, &archive, SQZ_REPLACE_EXISTING, &err),
+                         SQZ_E_IO);
+        assert_non_null(strstr(err.text, spoilt[i].key));
+        struct sqz_bytes file = read_bytes(path);
+        assert_int_equal(file.size, sizeof old);
+        assert_memory_equal(file.data, old, sizeof old);
+        sqz_bytes_release(&file);
+        sqz_archive_release(&archive);
+    }
+    sqz_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_wrong_files),
         cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_refuses_to_write),
+        cmocka_unit_test(test_unusable_is_not_saved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
