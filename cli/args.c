@@ -146,7 +146,7 @@ static void set_common(struct cli *cli, int flag, bool *help)
     }
 }
 
-// Sets a flag of the command (`flag` >= 0) or a common one; `value` is what stood behind it in the
+// Sets a flag of the command (`flag` >= 0) or a common one; `value` is what stood after it in the
 // same word (NULL: nothing), `typed` how it was written. *at moves on when the value is the next
 // word.
 static enum sqz_status set_flag(struct cli *cli, int flag, int common, const char *typed,

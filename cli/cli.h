@@ -51,7 +51,7 @@ extern const struct cli_flag cli_common_flags[];
 
 // --- args.c ---
 
-// Fills *cli from argv (behind the subcommand). Complains on stderr and returns SQZ_E_USAGE, or the
+// Fills *cli from argv (after the subcommand). Complains on stderr and returns SQZ_E_USAGE, or the
 // status of an option's bad value. *help is set when --help was typed.
 enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help);
 void cli_release(struct cli *cli);

@@ -20,7 +20,7 @@ const struct cli_flag cli_bench_flags[] = {
     {"image_size", 0, "N", "side of the network's input [224]"},
     {"threads", 0, "N", "all threads [physical cores]"},
     {"seconds", 0, "S", "how long to measure [5]"},
-    {"data_dir", 0, "DIR", "load: the data set"},
+    {"data_dir", 0, "DIR", "load: the dataset"},
     {"train_split", 0, "NAME", "load: which split of it [train]"},
     {"config", 'c', "FILE", "load: a recipe [the built-in one, without colour jitter]"},
     {"scale", 0, "A,B", "load: area range of the random crop [the recipe's]"},

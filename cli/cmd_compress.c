@@ -18,7 +18,7 @@ const struct cli_flag cli_compress_flags[] = {
     {"density", 0, "X", "deep: share of the weights that stay [all that are not zero]"},
     {"bits", 0, "N", "deep: bits of a shared weight, 2 to 8 [6]"},
     {"huffman", 0, NULL, "deep: Huffman codes, as published, instead of the range coder"},
-    {"finetune", 0, "DIR", "train on this data set with the quantiser in the loop (needs --size)"},
+    {"finetune", 0, "DIR", "train on this dataset with the quantiser in the loop (needs --size)"},
     {"config", 'c', "FILE", "finetune: recipe (YAML) [the built-in one for fine-tuning]"},
     {"epochs", 0, "N", "finetune: epochs [the recipe's]"},
     {"run_dir", 0, "DIR", "finetune: the run's directory [a fresh numbered one]"},
@@ -215,7 +215,7 @@ static enum sqz_status compare(struct sqz_context *context, const struct sqz_mod
     return status;
 }
 
-// Table or JSON of a file that was written, and with a data set how well it does.
+// Table or JSON of a file that was written, and with a dataset how well it does.
 static enum sqz_status report(const struct cli *cli, struct sqz_context *context,
                               const struct sqz_model *original, const char *out,
                               const struct sqz_compress_result *result)

@@ -12,7 +12,7 @@ const struct cli_flag cli_predict_flags[] = {
     {"logits", 0, NULL, "with --json: the raw logits, too"},
     {"classes", 0, "FILE", "class names, one a line in index order"},
     {"dialect", 0, "NAME", "mindcv, torchvision or caffe, instead of the file's"},
-    {"data_dir", 0, "DIR", "classify samples of this data set instead of files"},
+    {"data_dir", 0, "DIR", "classify samples of this dataset instead of files"},
     {"split", 0, "NAME", "which split of it [val, else test]"},
     {"samples", 0, "N", "how many samples, evenly spaced [5]"},
     {"threads", 0, "N", "compute threads [physical cores]"},

@@ -14,9 +14,9 @@ const struct cli_command cli_commands[] = {
      "  squeezenet train photos/ --ckpt_path v11.safetensors  start from published weights\n"
      "  squeezenet train --resume ckpt/run-1                  go on with a stopped run",
      cli_train_flags, true, 0, 1, cli_train},
-    {"validate", NULL, "top-1, top-5 and loss on labelled images",
+    {"validate", NULL, "measure top-1, top-5 and loss on labelled images",
      "MODEL [-c RECIPE.yaml] [--data_dir DIR] [--option value]...",
-     "Measures a model on a split of a data set. Directories are matched to the model's classes by "
+     "Measures a model on a split of a dataset. Directories are matched to the model's classes by "
      "name.\n"
      "Without -c the model's own preprocessing and the plain cross-entropy are used.\n\n"
      "  squeezenet validate best.safetensors --data_dir photos/\n"
@@ -28,13 +28,13 @@ const struct cli_command cli_commands[] = {
      "--confusion "
      "matrix.csv",
      cli_validate_flags, true, 1, 1, cli_validate},
-    {"predict", "infer", "the most probable classes of images", "MODEL IMAGE...",
+    {"predict", "infer", "print the most probable classes of images", "MODEL IMAGE...",
      "Classifies images with the preprocessing and the class names of the model file.\n\n"
      "  squeezenet predict best.safetensors cat.jpg dog.png\n"
      "  squeezenet predict best.safetensors --show cat.jpg            draws the image, too\n"
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
      cli_predict_flags, false, 1, 1 << 20, cli_predict},
-    {"compress", NULL, "a model in a third of a megabyte", "MODEL -o OUT.sqz [--calibrate DIR]",
+    {"compress", NULL, "write a compressed model file", "MODEL -o OUT.sqz [--calibrate DIR]",
      "Writes a .sqz file, which every command takes as a model. With some hundred images the\n"
      "loss is measured and kept below a bound (--max_kl, --max_drop), or spread best over the\n"
      "bytes of a --size. Patches hold what changes between two such files.\n\n"
@@ -45,7 +45,7 @@ const struct cli_command cli_commands[] = {
      "  squeezenet compress --update_from v10.sqz tuned.safetensors -o tuned.sqzp\n"
      "  squeezenet compress --apply tuned.sqzp v10.sqz -o tuned.sqz",
      cli_compress_flags, false, 1, 1, cli_compress},
-    {"convert", NULL, "between weight formats", "IN|URL OUT",
+    {"convert", NULL, "convert between weight formats", "IN|URL OUT",
      "Reads any known weight file (its format is found by content) and writes the format of OUT's "
      "suffix.\n"
      "A URL is fetched into the user's cache first; \"squeezenet info\" lists published ones.\n\n"
@@ -55,7 +55,7 @@ const struct cli_command cli_commands[] = {
      "  squeezenet convert squeezenet1_1.pth squeezenet1_1.ckpt\n"
      "  squeezenet convert compressed_SqueezeNet.net v10.safetensors --classes synset_words.txt",
      cli_convert_flags, false, 2, 2, cli_convert},
-    {"info", NULL, "a model's layers and costs, or this machine", "[MODEL | VARIANT]",
+    {"info", NULL, "show a model's layers and costs, or this machine", "[MODEL | VARIANT]",
      "Prints layers, shapes, parameters, multiply-adds, memory and preprocessing of a model file "
      "or of a\n"
      "network of the zoo; without an argument, what this machine offers and what this program "
@@ -64,22 +64,23 @@ const struct cli_command cli_commands[] = {
      "  squeezenet info squeezenet1_1 --num_classes 10\n"
      "  squeezenet info best.safetensors",
      cli_info_flags, false, 0, 1, cli_info},
-    {"data", NULL, "look after a data set: check, pack, imagenet, synth",
+    {"data", NULL, "check, pack, lay out or draw a dataset",
      "check DIR | pack DIR OUT | imagenet TRAIN.tar VAL.tar DEVKIT.tar.gz OUT | synth DIR",
      "check decodes every image and lists what is corrupt, no image, tiny, or an empty class, "
      "with the\n"
      "number of images of each class. pack writes class directories as one file of shrunk images, "
      "which is\n"
-     "taken wherever a data set is. imagenet lays out ImageNet-1K from its published archives. "
+     "taken wherever a dataset is. imagenet lays out ImageNet-1K from its published archives. "
      "synth draws a\n"
-     "data set of shapes and textures to play with.\n\n"
+     "dataset of shapes and textures to play with.\n\n"
      "  squeezenet data check photos/\n"
      "  squeezenet data pack photos/ photos.pack --shorter 256\n"
      "  squeezenet data imagenet ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar \\\n"
      "      ILSVRC2012_devkit_t12.tar.gz imagenet/\n"
      "  squeezenet data synth shapes/ --seed 1 --train_per_class 500 --val_per_class 100",
      cli_data_flags, false, 2, 5, cli_data},
-    {"bench", NULL, "latency, throughput, training step, loader, start-up", "[MODEL | VARIANT]",
+    {"bench", NULL, "measure latency, throughput, training step, loader, start-up",
+     "[MODEL | VARIANT]",
      "Measures on this machine, beside the FMA peak found in the same run. A VARIANT gets random "
      "weights.\n\n"
      "  squeezenet bench squeezenet1_1                                 one image, all cores\n"

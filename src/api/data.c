@@ -66,7 +66,7 @@ enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, cons
                               const struct sqz_pack_options *options, struct sqz_pack_result *out,
                               struct sqz_error *err)
 {
-    struct sqz_pack_report report = {0};
+    struct sqz_data_pack_result report = {0};
     struct sqz_pack_options how;
     enum sqz_status status = SQZ_STRUCT_IN(sqz_pack_options, &how, options, err);
     if (!status)
@@ -77,12 +77,12 @@ enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, cons
         return sqz_fail(err, SQZ_E_USAGE,
                         "A shorter side of %d pixels or a quality of %d cannot be.", how.shorter,
                         how.quality);
-    struct sqz_pack_how packing = {.shorter = how.shorter,
-                                   .quality = how.quality,
-                                   .raw = how.raw,
-                                   .overwrite =
-                                       how.force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING,
-                                   .stop = &context->stop};
+    struct sqz_data_pack_options packing = {.shorter = how.shorter,
+                                            .quality = how.quality,
+                                            .raw = how.raw,
+                                            .overwrite = how.force ? SQZ_REPLACE_EXISTING
+                                                                   : SQZ_KEEP_EXISTING,
+                                            .stop = &context->stop};
     status = sqz_data_pack(dir, path, &packing, sqz_pool_size(context->pool), report_problem,
                            context, &report, err);
     struct sqz_pack_result result = {.images = report.images,

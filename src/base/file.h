@@ -36,7 +36,7 @@ enum sqz_overwrite { SQZ_KEEP_EXISTING, SQZ_REPLACE_EXISTING };
 enum sqz_status sqz_file_write(const char *path, const void *data, size_t size,
                                enum sqz_overwrite overwrite, struct sqz_error *err);
 
-// The same without waiting for the disk, replacing what is there: for very many files, behind which
+// The same without waiting for the disk, replacing what is there: for very many files, after which
 // the caller synchronises once.
 enum sqz_status sqz_file_write_unsynced(const char *path, const void *data, size_t size,
                                         struct sqz_error *err);

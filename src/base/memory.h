@@ -12,7 +12,8 @@
 // Zeroed arrays of n elements; NULL when n * size overflows or memory is out. n = 0 gives a valid
 // pointer. Free with sqz_free.
 void *sqz_new_array(size_t n, size_t size);
-// Bytes of which small pages are taken as they are touched: for places that mostly stay untouched.
+// Lazily committed memory: physical pages are allocated on the first write. For large buffers of
+// which little is used.
 void *sqz_new_untouched(size_t bytes);
 // Zeroed arrays, aligned to SQZ_ALIGNMENT and padded with one more SQZ_ALIGNMENT of readable bytes.
 void *sqz_new_aligned(size_t n, size_t size);

@@ -11,7 +11,7 @@ enum sqz_random_use {
     SQZ_RANDOM_SHUFFLE,  // order of an epoch: sample 0
     SQZ_RANDOM_AUGMENT,  // one sample's crop, flip, jitter, erasing
     SQZ_RANDOM_DROPOUT,  // epoch = optimizer micro-step, sample = index in the global batch
-    SQZ_RANDOM_SYNTH,    // the synthetic data set
+    SQZ_RANDOM_SYNTH,    // the synthetic dataset
     SQZ_RANDOM_SPLIT,    // which files are held out
     SQZ_RANDOM_MIX,      // mixup and cutmix
     SQZ_RANDOM_TEST,

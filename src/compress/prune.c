@@ -81,7 +81,7 @@ static size_t count_weights(const struct sqz_net *net)
     return n;
 }
 
-// The smallest bound that leaves at most so many weights; scores span many octaves.
+// The smallest bound that leaves at most this many weights; scores span many octaves.
 static double find_bound(const struct pruning *pruning, size_t most)
 {
     double low = -60, high = 0; // log2

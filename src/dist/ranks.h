@@ -39,7 +39,7 @@ const char *sqz_ranks_library(const struct sqz_ranks *ranks); // of MPI, with it
 bool sqz_ranks_lost(const struct sqz_ranks *ranks);
 // Whether the user should hear this rank's failure: rank 0's, or one that the others do not know.
 bool sqz_ranks_is_reporter(const struct sqz_ranks *ranks);
-// The present failure has reached every rank by other means than sqz_ranks_agree.
+// Marks the current error as known to all ranks, which learned of it without sqz_ranks_agree.
 void sqz_ranks_mark_agreed(struct sqz_ranks *ranks);
 // What a lost rank's sentence says it happened in: "step 7". At most 63 bytes are kept.
 void sqz_ranks_at(struct sqz_ranks *ranks, const char *format, ...)

@@ -143,7 +143,8 @@ static enum sqz_status entry_shape(const struct reading *r, const char *tag, enu
     return SQZ_OK;
 }
 
-// The tag without a leading "optimizer.", as MindSpore loads it; classifier.1's other name mended.
+// The tag without a leading "optimizer.", as MindSpore loads it; classifier.1's other name is
+// replaced.
 static const char *plain_name(const char *tag)
 {
     if (strncmp(tag, "optimizer.", 10) == 0)

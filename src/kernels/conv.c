@@ -113,7 +113,7 @@ static void copy_inner_windows(const struct sqz_conv_task *task, int oy, int ox,
             memcpy(window, from + ky * ld_row, (size_t)row_floats * sizeof *window);
 }
 
-// The windows of pixels [pixel, end), one behind the other.
+// The windows of pixels [pixel, end), one after the other.
 static void copy_windows(const struct sqz_conv_task *task, int pixel, int end, float *windows)
 {
     const struct sqz_conv *conv = task->conv;

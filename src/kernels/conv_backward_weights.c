@@ -7,7 +7,7 @@
 
 enum {
     BLOCK_PIXELS = 256,  // a panel of a block's gradients then takes half of a first-level cache
-    PACK_ROWS = 288,     // packing a panel pays when at least so many rows of dw read it
+    PACK_ROWS = 288,     // packing a panel pays when at least this many rows of dw read it
     GROUP_CHANNELS = 64, // packed together, because pixels are read faster in long pieces
 };
 
@@ -87,7 +87,7 @@ size_t sqz_conv_backward_weights_scratch(const struct sqz_kernels *k, const stru
     return scratch.used > lists ? scratch.used : lists;
 }
 
-// Channels [c0, c1) of the block's gradients into panels, zero-filled behind the last channel.
+// Channels [c0, c1) of the block's gradients into panels, zero-filled after the last channel.
 static void pack_panels(const struct work *work, const struct block *block, int c0, int c1)
 {
     const ptrdiff_t pixels = (ptrdiff_t)(block->y1 - block->y0) * (block->x1 - block->x0);
@@ -223,7 +223,7 @@ static void run_block(struct work *work, const struct block *block)
 {
     const int out_c = work->conv.out_c, block_w = block->x1 - block->x0;
     const ptrdiff_t pixels = (ptrdiff_t)(block->y1 - block->y0) * block_w;
-    // The micro-kernel reads whole panels: behind the last channel there may be nothing to read.
+    // The micro-kernel reads whole panels: past the last channel there may be nothing to read.
     const bool pack = worth_packing(&work->conv) || out_c % 16 != 0;
     if (sqz_conv_is_narrow(&work->conv))
         copy_patch(work, block);

@@ -11,7 +11,7 @@ static inline int sqz_panel_width(const struct sqz_kernels *k, int channels, int
     return channels - first <= 16 ? 16 : k->nr;
 }
 
-// Of a narrow input (the image) whole windows are copied: runs of in_c floats would be too short.
+// Whole windows of a narrow input (the image) are copied: runs of in_c floats would be too short.
 static inline bool sqz_conv_is_narrow(const struct sqz_conv *conv)
 {
     return conv->in_c < 16 && conv->kernel > 1;

@@ -141,7 +141,7 @@ struct sqz_kernels {
     void (*outer_half)(const struct sqz_outer_tile *tile);
     void (*sparse)(const struct sqz_sparse_row *row);
     // The values that are not zero, and their channels, ascending; returns how many. Up to 16 of
-    // each behind them may be written, too.
+    // each after them may be written as well.
     int (*nonzeros)(const float *x, int channels, float *values, int32_t *at);
     void (*winograd_input)(const struct sqz_winograd_input *tile);
     void (*winograd_output)(const struct sqz_winograd_output *tile);

@@ -1,4 +1,4 @@
-// 1x1 convolutions that skip the zeros of their input. Behind ReLUs most values are zero (nine of
+// 1x1 convolutions that skip the zeros of their input. After ReLUs most values are zero (nine of
 // ten in front of conv10, on photographs with published weights), and a zero adds nothing to any
 // sum: forward the same products in the same order, the same bits (up to the sign of a sum that is
 // zero), in a time that follows the image.

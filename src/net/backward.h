@@ -18,7 +18,7 @@ struct sqz_backward { // borrows everything
     const bool *pool_masks;
 };
 
-// Where the images' share of the work lies, in each array one image behind the other.
+// Where the images' share of the work lies, in each array one image after the other.
 struct sqz_backward_images {
     float *const *tensors;   // activations, kept by the forward pass
     float *const *grads;     // of the tensors; the output's is spent (masked) on the way

@@ -324,7 +324,7 @@ static void backward_sums(struct pass *pass)
     }
 }
 
-// y was made anew, and dropout works on it where it lies.
+// y was recomputed, and dropout works on it in place.
 static void drop_inputs(struct pass *pass)
 {
     const struct sqz_net *net = pass->group->net;

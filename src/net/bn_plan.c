@@ -242,7 +242,7 @@ static bool take_memory(const struct sqz_net *net, struct sqz_bn_plan *plan)
     return true;
 }
 
-// Of large images (beyond 64 pixels, 4 of them) each sample goes alone, which keeps its maps in the
+// Large images (beyond 64 pixels, 4 of them) go one by one, which keeps their maps in the
 // cache, but through stages whose maps are small: there samples share the readings of weights.
 static void plan_passes(const struct sqz_net *net, struct sqz_bn_plan *plan)
 {

@@ -6,7 +6,7 @@
 #include "net/net.h"
 #include "net/plan.h"
 
-enum { SQZ_BN_TASKS = 8 }; // threads take a group in at most so many tasks of some samples each
+enum { SQZ_BN_TASKS = 8 }; // threads take a group in at most this many tasks of some samples each
 
 // Layers that a sample can go through without knowing the other samples: a stage ends where a layer
 // reads what this stage has written and what is not normalised yet.

@@ -33,7 +33,7 @@ static int granule(const int *tiles, int conv)
     return tiles[conv] > 0 ? tiles[conv] : DIRECT_ROWS;
 }
 
-// Of a mean: the map of a strip of channels, and behind it what is not zero in each image.
+// For a mean: the map of a strip of channels, followed by what is not zero in each image.
 static size_t map_floats(const struct sqz_conv *conv)
 {
     return (size_t)conv->out_h * conv->out_w * MEAN_CHANNELS;
@@ -63,7 +63,7 @@ static float *rebase(float *strip, int row, ptrdiff_t row_floats)
     return (float *)((uintptr_t)strip - (uintptr_t)(row * row_floats) * sizeof *strip);
 }
 
-// The convolution's rows, a granule at a time from a multiple of it; behind each as many rows of
+// The convolution's rows, a granule at a time from a multiple of it; after each, as many rows of
 // the pooling as are complete. Rows that the next ones need again move to the strip's front.
 static void conv_and_pool(const struct sqz_forward *forward, const struct sqz_work_item *item,
                           float *const *tensors, float *strip, void *scratch)

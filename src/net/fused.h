@@ -1,5 +1,5 @@
-// A convolution together with the one layer that reads it: the max pooling behind conv1, the mean
-// behind conv10. The convolution's whole output, the largest tensor of the network, never exists:
+// A convolution together with the one layer that reads it: the max pooling after conv1, the mean
+// after conv10. The convolution's whole output, the largest tensor of the network, never exists:
 // a strip of it stays in a worker's cache. The bits are those of the two layers one after the
 // other.
 #ifndef SQZ_NET_FUSED_H
@@ -19,7 +19,7 @@ size_t sqz_fused_strip(const struct sqz_net *net, const struct sqz_weight_layout
 // rows, a MEAN's channels [channel0, channel1), channel0 a multiple of the kernels' nr.
 void sqz_fused_forward(const struct sqz_forward *forward, const struct sqz_work_item *item,
                        float *const *tensors, float *strip, void *scratch);
-// The whole of a MEAN for several images, one behind the other in each tensor.
+// The whole of a MEAN for several images, one after the other in each tensor.
 void sqz_fused_mean(const struct sqz_forward *forward, int layer, int images, float *const *tensors,
                     float *strip, void *scratch);
 

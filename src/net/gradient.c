@@ -213,7 +213,7 @@ static void pack_layer(void *arg, int task, int worker)
         return;
     sqz_weight_layout_pack(&gradient->plan.layout, net, gradient->kernels, index, weights,
                            gradient->packed);
-    // beta comes behind the normalisation, whose kernels add it.
+    // beta comes after the normalisation, whose kernels add it.
     if (net->layers[index].gamma < 0)
         gradient->bias[index] = weights + net->params[net->layers[index].bias].offset;
 }
@@ -273,7 +273,7 @@ static void layers_forward(struct pass *pass, int first, int end, int sample, in
     }
 }
 
-// What the backward pass leaves behind at a layer: whole buckets, and time for messages.
+// What the backward pass has finished at a layer: whole buckets, and time for messages.
 static void leave_layer(const struct pass *pass, int layer)
 {
     const struct sqz_gradient *gradient = pass->gradient;

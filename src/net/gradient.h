@@ -43,7 +43,7 @@ struct sqz_gradient_step {
     const float *images; // n x H x W x C; of a rank: only those of its share
     int n;               // <= max_batch
     int rank, ranks;     // of several ranks this one; 0 of 0 for one process
-    // Of several ranks: called between the layers of the backward pass, from the calling thread.
+    // For several ranks: called between the layers of the backward pass, from the calling thread.
     void (*poll)(void *arg);
     void *poll_arg;
     sqz_loss_fn loss; // NULL, networks with BN only: see below
@@ -62,7 +62,7 @@ struct sqz_gradient_step {
 // leaf. The gradient holds the batch's statistics (the groups' mean) where the running ones have
 // their places: sqz_bn_extract_batch_stats (bn.h). Without a loss there is no backward pass, every
 // layer is fixed, and variances are those of the batch itself: what sqz_bn_calibrate wants.
-// gradient and loss_value are the same bits for every number of threads. Of several ranks each
+// gradient and loss_value are the same bits for every number of threads. Each of several ranks
 // computes its leaves only; gradient and loss_value then stay as they are, and the nodes of the sum
 // are in sqz_gradient_reduce's.
 void sqz_gradient_run(struct sqz_gradient *gradient, struct sqz_gradient_step *step);

@@ -82,7 +82,7 @@ static void live(struct sqz_block *block, int position)
 
 // Layer l works at position l forwards and at 2L - 1 - l backwards. Activations live until the
 // backward pass has used them for the last time: as a convolution's input (weight gradient) or as
-// the output of a ReLU or of the pool behind it (the mask). A tensor's gradient lives from its last
+// the output of a ReLU or of the pool after it (the mask). A tensor's gradient lives from its last
 // reader to its first writer.
 static void plan_lifetimes(const struct sqz_net *net, struct sqz_gradient_plan *plan)
 {

@@ -34,7 +34,7 @@ size_t sqz_gradient_stride(const struct sqz_block *block, size_t sample);
 
 int sqz_gradient_net_leaf(const struct sqz_net *net, int batch);
 // The leaves of a batch (groups, where the network is normalised), and the sample that leaf `leaf`
-// begins with; behind the last leaf: the batch's end.
+// begins with; past the last leaf: the batch's end.
 int sqz_gradient_leaves(const struct sqz_net *net, int batch);
 int sqz_gradient_leaf_start(const struct sqz_net *net, int batch, int leaf);
 

@@ -23,7 +23,7 @@ struct sqz_infer_plan {
     struct sqz_block *blocks; // per tensor; those of the input and the logits are empty
     struct sqz_weight_layout layout;
     size_t n_bias;         // floats of all biases
-    size_t arena, scratch; // bytes per worker; behind the layout's scratch lies the strip
+    size_t arena, scratch; // bytes per worker; the strip lies after the layout's scratch
     struct sqz_infer_memory memory;
 };
 enum sqz_status sqz_infer_plan_new(const struct sqz_net *net, const struct sqz_kernels *kernels,

@@ -6,8 +6,8 @@
 //
 // No deadlock: a thread that holds a leaf never waits, so waiting can last only if every buffer
 // belongs to a completed node that stays or lacks its sibling. Leaves are numbered and given their
-// buffers in one step, so then the leaves first .. m-1 are complete and no other has begun. Of the
-// whole tree they make up one node for each 1 bit of m < leaves, at most floor(log2(leaves)); of a
+// buffers in one step, so then the leaves first .. m-1 are complete and no other has begun. In the
+// whole tree they make up one node for each 1 bit of m < leaves, at most floor(log2(leaves)); in a
 // range at most two a level. One more buffer is therefore enough; another one for each thread lets
 // them all work.
 #include "net/reduce.h"

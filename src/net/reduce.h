@@ -1,5 +1,5 @@
-// Adds the leaves' gradients by a fixed binary tree while they come in, with few buffers. Of a part
-// of the tree it makes the nodes that lie whole in it, bucket by bucket.
+// Adds the leaves' gradients by a fixed binary tree while they come in, with few buffers. For a
+// part of the tree it makes the nodes that lie whole in it, bucket by bucket.
 #ifndef SQZ_NET_REDUCE_H
 #define SQZ_NET_REDUCE_H
 
@@ -40,7 +40,7 @@ void sqz_reduce_put(struct sqz_reduce *reduce, const struct sqz_leaf *leaf, int 
 // When all leaves are put: the sum of their losses, added by the same tree.
 double sqz_reduce_loss(const struct sqz_reduce *reduce);
 
-// --- Of a part
+// --- A part
 
 const struct sqz_bucket *sqz_reduce_buckets(const struct sqz_reduce *reduce, int *n);
 // Whether the nodes (sqz_tree_nodes of the range) are complete in this bucket. From any thread.

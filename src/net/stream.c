@@ -5,8 +5,8 @@
 #include "net/fused.h"
 #include "net/infer_plan.h"
 
-// Of the weights that are there at a time: they exist as the source gives them, in our order, and
-// packed.
+// Bytes of the weights that are in memory at a time: they exist as the source gives them, in our
+// order, and packed.
 enum { STRIP_BYTES = 128 << 10 };
 
 struct sqz_stream {

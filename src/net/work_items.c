@@ -76,7 +76,7 @@ static void cut_conv(const struct cutter *cutter, int index, int64_t wanted, str
     if (weights > WEIGHT_BOUND_RATIO * input)
         cut->n_channel = cut_into(conv.out_c, cut->channel_granule, wanted);
     wanted /= cut->n_channel;
-    // Of a few granules the work items would be too unequal.
+    // A few granules would make work items too unequal.
     if (wanted > cutter->threads && cut->units / cut->granule < LEAST_GRANULES * wanted)
         wanted = cutter->threads;
     cut->n = cut_into(cut->units, cut->granule, wanted);
@@ -137,7 +137,7 @@ static void fill_items(const struct cutter *cutter, int index, struct cut cut,
                                           : (2 * c + 1) * cutter->threads / (2 * cut.n_channel)};
 }
 
-// Walks the layers and counts the work items; writes them if `work items` is there. Of a stage's
+// Walks the layers and counts the work items; writes them if `items` is there. Among a stage's
 // layers the costliest goes first, so that the small work items fill up the end.
 static int cut_layers(const struct cutter *cutter, int *first_item, struct sqz_work_item *items)
 {

@@ -1,4 +1,4 @@
-// The rows behind a variant's name: what zoo.c tabulates and net.c expands.
+// The rows of a variant: what zoo.c tabulates and net.c expands.
 #ifndef SQZ_NET_ZOO_H
 #define SQZ_NET_ZOO_H
 

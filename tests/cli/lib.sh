@@ -77,7 +77,7 @@ test_data() {
     echo "$path"
 }
 
-# A small synthetic data set in ./shapes, small enough for seconds of training.
+# A small synthetic dataset in ./shapes, small enough for seconds of training.
 make_shapes() {
     "$SQUEEZENET" data synth shapes --train_per_class "${1:-16}" --val_per_class "${2:-4}" -q ||
         fail "data synth"

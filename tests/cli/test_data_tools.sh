@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 make_shapes 24 4
 
-# A pack is a data set everywhere: the same images (small files are kept as they are), the same
+# A pack is a dataset everywhere: the same images (small files are kept as they are), the same
 # training.
 expect 0 data pack shapes shapes.pack
 contains "$(cat out.txt)" '280 images, 0 of them shrunk' "data pack"
@@ -33,7 +33,7 @@ same_file divided-dir/best.safetensors divided-pack/best.safetensors
 size=$(stat -c %s shapes.pack)
 head -c $((size - 9)) shapes.pack >cut.pack
 expect 65 train cut.pack $tiny -q
-contains "$(cat err.txt)" 'damaged packed data set' "a cut pack"
+contains "$(cat err.txt)" 'damaged packed dataset' "a cut pack"
 cp shapes.pack flipped.pack
 printf 'X' | dd of=flipped.pack bs=1 seek=5000 conv=notrunc 2>/dev/null
 expect 65 data check flipped.pack

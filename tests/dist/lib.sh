@@ -24,7 +24,7 @@ found_mpis=$(mpis)
 # Address and leak sanitizers find what MPI itself leaves allocated; ours are still looked for.
 [ -z "$sanitized" ] || export ASAN_OPTIONS=detect_leaks=0
 
-# mpirun_of MPI RANKS ARGS...: the program as so many ranks, started by hand.
+# mpirun_of MPI RANKS ARGS...: the program as this many ranks, started by hand.
 mpirun_of() {
     local mpi=$1 ranks=$2
     shift 2

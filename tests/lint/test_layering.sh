@@ -16,7 +16,6 @@ include:      squeezenet.h squeezenet_train.h
 src/base:     squeezenet.h
 src/kernels:  squeezenet.h base
 src/net:      squeezenet.h base kernels
-src/cuda:     squeezenet.h base kernels net
 src/data:     squeezenet.h base
 src/data/image:   squeezenet.h base
 src/data/resize:  squeezenet.h base data/image
@@ -34,10 +33,8 @@ src/train/eval:    squeezenet.h squeezenet_train.h base kernels net compress for
 src/train/qat:     squeezenet.h squeezenet_train.h base kernels net compress formats data dist train/options train/step train/setup
 src/train/run:     squeezenet.h squeezenet_train.h base kernels net compress formats data dist train/options train/step train/setup train/eval train/qat
 src/api:      PUBLIC base kernels net compress formats data dist train
-src/serve:    PUBLIC base kernels net compress formats data dist train api
 cli:          PUBLIC
 examples:     PUBLIC
-deploy:
 TABLE
 }
 
@@ -45,7 +42,7 @@ TABLE
 pending='data/resize dist formats cli'
 
 # The house's own directorys and headers; any other name between <> belongs to the system.
-own='^(base|kernels|net|cuda|data|dist|compress|formats|train|api|serve|cli|deploy|tests)/|^squeezenet[a-z_]*\.h$'
+own='^(base|kernels|net|data|dist|compress|formats|train|api|cli|tests)/|^squeezenet[a-z_]*\.h$'
 public='squeezenet.h squeezenet_train.h squeezenet_tools.h squeezenet_ranks.h'
 
 # The row that holds for DIRECTORY (of files): its own, or its nearest parent's; nothing if none.
@@ -115,7 +112,7 @@ check_tree() {
         may_include "${row%%:*}" "${row#*:}" "$name" "$form" && continue
         echo "$file:$number: ${row%%:*} must not include $name (may: ${row#*:})"
         bad=1
-    done < <(cd "$root" && grep -rnHE '^[[:space:]]*#[[:space:]]*include' src include cli examples deploy \
+    done < <(cd "$root" && grep -rnHE '^[[:space:]]*#[[:space:]]*include' src include cli examples \
                  --include='*.c' --include='*.h' --include='*.def' --include='*.cu' 2>/dev/null || true)
     return $bad
 }
@@ -174,16 +171,15 @@ prove() {
         'src/base|#include "net/net.h"' 'src/base|#include <squeezenet_train.h>'
         'src/train|#include <squeezenet_tools.h>' 'include|#include <squeezenet_ranks.h>'
         'src/kernels|#include "net/net.h"'
-        'src/net|#include "formats/formats.h"' 'src/net|#include <cuda/backend.h>'
+        'src/net|#include "formats/formats.h"'
         'src/data/image|#include "data/resize/resize.h"' 'src/data/resize|#include "data/augment/mix.h"'
         'src/data/augment|#include "data/sets/dataset.h"' 'src/data/image|#include "kernels/kernels.h"'
         'src/data/sets|#include "data/loader/loader.h"' 'src/data/sets|#include "dist/ranks.h"'
         'src/data|#include "kernels/kernels.h"' 'src/dist|  #  include "net/net.h"'
         'src/compress|#include "train/run/trainer.h"' 'src/formats|#include "data/image/image.h"'
         'src/train|#include "api/context.h"' 'src/api|#include "cli/cli.h"'
-        'src/train|#include "cuda/backend.h"' 'src/base|#include "../net/net.h"'
+        'src/base|#include "../net/net.h"'
         'cli|#include "base/file.h"' 'cli|#include "api/context.h"'
-        'deploy|#include <squeezenet.h>' 'deploy|#include "base/file.h"'
         'examples|#include "base/file.h"' 'include|#include "base/error.h"'
         'src/base|#include "tests/testdata.h"' 'src/net|#include "other/thing.h"'
         'src/train/step|#include "train/run/run.h"' 'src/train/options|#include "train/step/loss.h"'
@@ -192,16 +188,15 @@ prove() {
     )
     local good=(
         'src/base|#include "base/error.h"' 'src/base|#include <squeezenet.h>'
-        'src/net|#include "kernels/kernels.h"' 'src/cuda|#include "net/backend.h"'
+        'src/net|#include "kernels/kernels.h"'
         'src/formats|#include "checkpoint.pb-c.h"' 'src/train|#include "dist/ranks.h"'
         'cli|#include "cli/cli.h"' 'cli|#include <squeezenet.h>' 'cli|#include <squeezenet_ranks.h>'
         'src/api|#include <squeezenet_tools.h>' 'src/train|#include <squeezenet_train.h>'
-        'src/serve|#include "api/context.h"'
         'src/data/loader|#include "data/sets/dataset.h"' 'src/train|#include "data/sets/dataset.h"'
         'src/data/image|#include "data/image/codec.h"' 'src/net/inner|#include "net/net.h"'
         'src/train/run|#include "train/step/loss.h"' 'src/train/step|#include "train/step/loss.h"'
         'src/api|#include "train/run/trainer.h"' 'src/train/setup|#include "data/image/image.h"'
-        'src/base|#include <sys/stat.h>' 'deploy|#include "runtime.h"' 'src/api|#include "data/image/image.h"'
+        'src/base|#include <sys/stat.h>' 'src/api|#include "data/image/image.h"'
     )
     for line in "${bad[@]}"; do
         directory=${line%%|*}

@@ -41,7 +41,7 @@ enum sqz_status sqz_operation_run(const struct sqz_operation *operation,
                                   const struct sqz_operation_style *style, struct sqz_image *image,
                                   struct sqz_image *spare, struct sqz_error *err);
 
-// The three groups behind it, private to the image code of this directory.
+// The three groups of operations, private to the image code of this directory.
 void sqz_operation_point(const struct sqz_operation *operation, struct sqz_image *image);
 // `out` has the size of `in` already.
 void sqz_operation_geometry(const struct sqz_operation *operation,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// One field behind the first: its key and the number as typed.
+// One field after the first: its key and the number as typed.
 struct field {
     char key[16];
     const char *value;
@@ -15,7 +15,7 @@ struct field {
 // Cuts the next field off *text. false: it holds no digit and is to be ignored, as in MindCV.
 static bool next_field(const char **text, struct field *out)
 {
-    const char *start = *text + 1; // behind the hyphen
+    const char *start = *text + 1; // after the hyphen
     size_t length = strcspn(start, "-"), key = strcspn(start, "0123456789-");
     *text = start + length;
     if (length >= sizeof out->text)

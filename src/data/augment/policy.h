@@ -68,7 +68,7 @@ struct sqz_policy_entry {
     enum sqz_operation_kind kind;
     enum sqz_level level;
 };
-const struct sqz_policy_entry *sqz_policy_entry_at(int index); // NULL behind the last
+const struct sqz_policy_entry *sqz_policy_entry_at(int index); // NULL past the end
 const struct sqz_policy_entry *sqz_policy_entry_find(const char *name);
 enum sqz_level_scale { SQZ_SCALE_NORMAL, SQZ_SCALE_AUGMIX, SQZ_SCALE_WIDE };
 // The operation's argument for a magnitude; `largest` is the wide scale's end. For SQZ_LEVEL_BLUR
@@ -81,7 +81,7 @@ struct sqz_policy_step {
     const struct sqz_policy_entry *entry;
     double probability, magnitude;
 };
-// The operations that a policy draws from (autoaug: step `step` of pair `index`); false behind the
+// The operations that a policy draws from (autoaug: step `step` of pair `index`); false past the
 // last.
 bool sqz_policy_step_at(const struct sqz_policy *policy, int index, int step,
                         struct sqz_policy_step *out);

@@ -10,7 +10,7 @@
 struct sqz_image {
     int w, h, c;     // c: 1 (gray) or 3 (RGB)
     uint8_t *pixels; // h x w x c, dense; owned by the image; sqz_image_release
-    size_t capacity; // bytes behind `pixels`, so that a worker can decode again and again
+    size_t capacity; // bytes allocated at `pixels`, which a worker reuses from image to image
 };
 void sqz_image_release(struct sqz_image *image);
 void sqz_image_swap(struct sqz_image *a, struct sqz_image *b); // with their buffers
@@ -50,7 +50,7 @@ struct sqz_decode {
                            // stays at least this large; 0: full size
     struct sqz_rect *part; // not NULL: columns beside the crop may come, too (they are not copied
                            // away); out: where in *out it lies
-    bool verify; // also decode what lies behind the crop, so that damage there is an error
+    bool verify;           // also decode what follows the crop, so that damage there is an error
     // Zeroed bytes that can be read past the end of the data. With SQZ_IMAGE_SLACK of them a JPEG's
     // last bytes are decoded as fast as the others; an image that needs them is truncated.
     size_t slack;

@@ -37,7 +37,7 @@ static bool has_no_body(int marker)
     return marker == MARKER_TEM || (marker >= MARKER_RST0 && marker <= MARKER_RST7);
 }
 
-// Moves *at behind the next marker (garbage before it is skipped, as libjpeg does) and returns it,
+// Moves *at past the next marker (garbage before it is skipped, as libjpeg does) and returns it,
 // or -1 at the end of the data.
 static int next_marker(const uint8_t *data, size_t size, size_t *at)
 {
@@ -78,7 +78,7 @@ static enum sqz_status read_header(const uint8_t *data, size_t size, struct sqz_
                                    size_t *scan_data, struct sqz_error *err)
 {
     static const uint8_t exif[6] = {'E', 'x', 'i', 'f', 0, 0};
-    size_t at = 2; // behind the start-of-image marker
+    size_t at = 2; // after the start-of-image marker
     out->orientation = 1;
     *scan_data = 0;
     bool framed = false, turned = false;

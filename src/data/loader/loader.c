@@ -33,7 +33,7 @@ struct sqz_loader {
     struct sqz_augment augment;
     struct slot slots[SQZ_LOADER_RING];
     struct sqz_loader_plan plan;
-    int *order; // of the whole data set
+    int *order; // of the whole dataset
     int epoch;
     pthread_t *threads;
     struct sqz_sample_worker *workers;
@@ -175,7 +175,7 @@ static void load(struct sqz_loader *loader, struct sqz_sample_worker *worker, si
         slot->failed = at;
         slot->error = error;
     }
-    // Of a partner or a view that others load as well, one rank counts.
+    // One rank alone counts a partner or a view that others load as well.
     bool own = at >= slot->need.first && at < slot->need.first + slot->need.own;
     slot->substituted += own && job.used != job.index;
     if (++slot->loaded == slot->need.n)

@@ -22,7 +22,7 @@ struct sqz_loader_config {
     struct sqz_preprocess preprocess;
     const struct sqz_augment *augment; // NULL: evaluation transform (copied)
     struct sqz_mix mix;                // training only; zero: nothing is mixed
-    int classes;                       // columns of the targets; 0: the data set's
+    int classes;                       // columns of the targets; 0: the dataset's
     int batch;                         // samples; their augmentation splits come on top
     bool shuffle, drop_remainder;
     int repeats;        // > 1: every sample comes this many times in a row, and an epoch sees fewer
@@ -40,7 +40,7 @@ struct sqz_batch {
     const int *labels; // n
     // n x classes: the share of every class, where images were mixed; NULL: the labels alone
     const float *targets;
-    const size_t *samples; // n data set indices
+    const size_t *samples; // n dataset indices
     int n;          // rows; with augmentation splits the samples' clean views, then all their
                     // second ones, then all third ones
     int first, own; // of them this process's: first .. first+own-1
@@ -61,7 +61,7 @@ enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t fi
                                  struct sqz_error *err);
 // The next batch; n = 0 after the last. A sample that fails to decode is SQZ_E_DATA naming the
 // file, or with SQZ_BAD_SKIP a fixed substitute (the next sample of the same class that decodes;
-// `samples` then holds its index). Batches before the failure are delivered; behind it the error is
+// `samples` then holds its index). Batches before the failure are delivered; after it the error is
 // repeated; out->n is set all the same.
 enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out,
                                 struct sqz_error *err);

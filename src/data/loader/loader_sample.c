@@ -1,4 +1,4 @@
-// From a data set's index to the network's input, with a substitute for what does not decode.
+// From a dataset's index to the network's input, with a substitute for what does not decode.
 #include "data/loader/loader_sample.h"
 
 void sqz_sample_worker_release(struct sqz_sample_worker *worker)
@@ -21,7 +21,7 @@ static enum sqz_status load(const struct sqz_sample_job *job, size_t index,
     if (!config->augment)
         return sqz_preprocess_run(&config->preprocess, &source, out, &worker->scratch, err);
     // A substitute takes the draws of the sample that it stands for, so it is not seen twice alike.
-    // A repetition counts as another sample, behind those that the set has.
+    // A repetition counts as another sample, numbered after those of the set.
     uint64_t key = job->index + job->repetition * config->dataset->count;
     sqz_random_init(&random, config->seed, (uint64_t)job->epoch, key, SQZ_RANDOM_AUGMENT);
     return sqz_augment_run(config->augment, &config->preprocess, &source, &random, job->view_floats,

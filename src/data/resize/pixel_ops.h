@@ -51,7 +51,7 @@ struct sqz_pixel_ops {
     void (*linear_row)(const struct sqz_linear_columns *columns, const uint8_t *row, int16_t *out);
     void (*linear_blend)(const int16_t *above, const int16_t *below, int n, int16_t w0, int16_t w1,
                          uint8_t *out);
-    // Writes n * c values, and may write SQZ_FILTER_ROOM more bytes; so many behind the row's last
+    // Writes n * c values, and may write SQZ_FILTER_ROOM more bytes; this many after the row's last
     // pixel must be readable if `room` says so.
     void (*filter_row)(const struct sqz_filter_bank *bank, const uint8_t *row, int c, bool room,
                        uint8_t *out);

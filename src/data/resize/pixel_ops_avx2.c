@@ -155,7 +155,7 @@ static int filter_many_taps(const struct sqz_filter_bank *bank, const uint8_t *r
 
 #define LAST_BYTES 64
 
-// Results from `first` on, of up to four taps; `from` has room behind the row's last pixel.
+// Results from `first` on, of up to four taps; `from` has room after the row's last pixel.
 static void filter_rest(const struct sqz_filter_bank *bank, const uint8_t *row, int first,
                         uint8_t *out)
 {

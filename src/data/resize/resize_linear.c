@@ -71,7 +71,7 @@ static struct tap edge_column(struct tap tap, int in)
     return tap;
 }
 
-// Of two buffers, the one that holds source row `wanted`; fills the one that does not hold `other`.
+// The one of two buffers that holds source row `wanted`; fills the one that does not hold `other`.
 static const int16_t *row_buffer(const struct sqz_pixel_ops *ops,
                                  const struct sqz_linear_columns *columns,
                                  const struct sqz_resize_source *in, int held, int wanted,

@@ -127,7 +127,7 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
     fill_bank(&y, resize->interpolation, 1, parts[7], &down);
     const struct sqz_pixel_ops *ops = sqz_pixel_ops();
     uint8_t *narrowed = parts[6];
-    // Behind every row but the last lies the next one, and that is longer than the room.
+    // Every row but the last is followed by the next one, which is longer than the room.
     bool wide = in->stride >= SQZ_FILTER_ROOM;
     for (int j = 0; j < needs.h; j++) {
         const uint8_t *row = in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride;

@@ -1,4 +1,4 @@
-// `data check`: decodes every image of a data set and tells what is wrong with it.
+// `data check`: decodes every image of a dataset and tells what is wrong with it.
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/sets/pack.h"

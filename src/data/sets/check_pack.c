@@ -1,4 +1,4 @@
-// `data check` of a packed data set: every image's checksum, and whether it decodes.
+// `data check` of a packed dataset: every image's checksum, and whether it decodes.
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/sets/pack.h"

@@ -65,7 +65,7 @@ static enum sqz_status add_records(const char *path, const struct sqz_bytes *byt
     for (size_t i = 0; i < count; i++) {
         const uint8_t *in = bytes->data + i * record + label_bytes;
         uint8_t *out = grown + old + i * 3 * PLANE;
-        labels[i] = in[-1]; // CIFAR-100: the fine label, behind the coarse one
+        labels[i] = in[-1]; // CIFAR-100: the fine label follows the coarse one
         if (labels[i] >= n_classes) {
             status = sqz_fail(err, SQZ_E_DATA,
                               "\"%s\" gives record %zu the label %d; 0 to %d are possible.", path,

@@ -1,4 +1,4 @@
-// Opens a data set of any layout, and hands out its samples.
+// Opens a dataset of any layout, and hands out its samples.
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sets/pack.h"
@@ -118,7 +118,7 @@ static enum sqz_status open_kind(const char *kind, const struct sqz_dataset_requ
         return open_cifar(request, true, set, err);
     return sqz_fail(
         err, SQZ_E_USAGE,
-        "There is no kind of data set called \"%s\": there are imagenet (or an empty name; "
+        "There is no kind of dataset called \"%s\": there are imagenet (or an empty name; "
         "both are class directories), mnist, cifar10 and cifar100.",
         kind);
 }
@@ -131,7 +131,7 @@ enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
     struct sqz_dataset_layout layout;
     enum sqz_status status = SQZ_OK;
     if (!set || !(set->name = sqz_copy_string(request->dir))) {
-        status = sqz_fail_memory(err, "a data set", sizeof *set);
+        status = sqz_fail_memory(err, "a dataset", sizeof *set);
         goto done;
     }
     if (!kind) {

@@ -32,7 +32,7 @@ void sqz_dataset_free(struct sqz_dataset *set);
 struct sqz_dataset_request {
     // "imagenet" or "" = class directories; "mnist", "cifar10", "cifar100"; NULL = found by content
     const char *kind;
-    const char *dir;   // or, for class directories, a packed data set
+    const char *dir;   // or, for class directories, a packed dataset
     const char *split; // directory name ("train", "val") or usage; "" = dir itself
     // For a directory that holds class directories directly, without splits: which part of the
     // held-out division (one in five of each class by hash of file name and seed) to take.
@@ -98,20 +98,21 @@ struct sqz_synth {
 };
 enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, struct sqz_error *err);
 
-// data pack: a data set of any kind as one file at `out` (pack.h), split by split.
-struct sqz_pack_how {
-    int shorter; // larger images are shrunk until their shorter side has so many pixels; 0: 256
+// data pack: a dataset of any kind as one file at `out` (pack.h), split by split.
+struct sqz_data_pack_options {
+    int shorter; // larger images are shrunk until their shorter side has this many pixels; 0: 256
     int quality; // of the JPEG encoding of those that are shrunk; 0: 90
     bool raw;    // store pixels (turned as EXIF says) instead of files
     enum sqz_overwrite overwrite;
     const volatile int *stop; // may be NULL; set: SQZ_E_STOPPED, and nothing is left
 };
-struct sqz_pack_report {
+struct sqz_data_pack_result {
     size_t images, shrunk, skipped; // skipped: files that are no images, told to `problem`
     uint64_t bytes;
 };
-enum sqz_status sqz_data_pack(const char *dir, const char *out, const struct sqz_pack_how *how,
-                              int threads, sqz_data_problem_fn problem, void *arg,
-                              struct sqz_pack_report *report, struct sqz_error *err);
+enum sqz_status sqz_data_pack(const char *dir, const char *out,
+                              const struct sqz_data_pack_options *how, int threads,
+                              sqz_data_problem_fn problem, void *arg,
+                              struct sqz_data_pack_result *report, struct sqz_error *err);
 
 #endif

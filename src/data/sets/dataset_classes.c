@@ -1,4 +1,4 @@
-// Divides a data set by class, and maps its classes to those of a model.
+// Divides a dataset by class, and maps its classes to those of a model.
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sets/sets.h"

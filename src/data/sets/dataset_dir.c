@@ -107,11 +107,10 @@ enum sqz_status sqz_dataset_add_unlabelled(struct sqz_dataset *set, const char *
     struct sqz_file_list list = {0};
     enum sqz_status status = SQZ_OK;
     if (set->pack || set->pixels)
-        status =
-            sqz_fail(err, SQZ_E_CONFIG,
-                     "Images without labels can join a data set of class directories only, and "
-                     "\"%s\" is another kind.",
-                     set->name);
+        status = sqz_fail(err, SQZ_E_CONFIG,
+                          "Images without labels can join a dataset of class directories only, and "
+                          "\"%s\" is another kind.",
+                          set->name);
     if (!status)
         status = sqz_file_list_read_flat(dir, &list, err);
     if (!status)

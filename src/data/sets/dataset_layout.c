@@ -1,4 +1,4 @@
-// Finds out how a data set's directory is laid out.
+// Finds out how a dataset's directory is laid out.
 #include "base/memory.h"
 #include "data/sets/pack.h"
 #include "data/sets/sets.h"

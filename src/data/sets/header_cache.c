@@ -1,4 +1,4 @@
-// Remembers which files had good image headers, so that a big data set is looked through only once.
+// Remembers which files had good image headers, so that a big dataset is looked through only once.
 // The file: magic, u64 count, `count` ascending u64 keys, u64 hash of the keys; little-endian.
 #include "base/bytes.h"
 #include "base/memory.h"

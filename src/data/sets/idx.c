@@ -154,7 +154,7 @@ static enum sqz_status read_end(struct idx_file *file, struct sqz_error *err)
     if (code == Z_MEM_ERROR)
         return sqz_fail_memory(err, "unpacking", 0);
     if (got > 0)
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" goes on behind the end that its header gives.",
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" goes on after the end that its header gives.",
                         file->path);
     if (got < 0 || code == Z_BUF_ERROR)
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" is damaged at its end (%s).", file->path, reason);

@@ -29,7 +29,7 @@ enum sqz_status sqz_need_dir(const char *dir, struct sqz_error *err)
         return status;
     if (kind != SQZ_PATH_MISSING)
         return sqz_fail(err, SQZ_E_NOINPUT,
-                        "\"%s\" is a file, but a directory with a data set is needed.", dir);
+                        "\"%s\" is a file, but a directory with a dataset is needed.", dir);
     return sqz_fail(err, SQZ_E_NOINPUT, "There is no directory \"%s\".", dir);
 }
 

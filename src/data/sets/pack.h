@@ -1,4 +1,4 @@
-// Packed data sets: all images of a data set, shrunk, in one file (docs/pack-format.md).
+// Packed datasets: all images of a dataset, shrunk, in one file (docs/pack-format.md).
 #ifndef SQZ_DATA_PACK_H
 #define SQZ_DATA_PACK_H
 

@@ -1,4 +1,4 @@
-// Reads packed data sets: the index as a whole, images one by one with pread.
+// Reads packed datasets: the index as a whole, images one by one with pread.
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/sets/pack.h"
@@ -71,7 +71,7 @@ static int read_at(int fd, uint8_t *data, size_t size, uint64_t offset)
 
 static enum sqz_status damaged(const char *path, const char *what, struct sqz_error *err)
 {
-    return sqz_fail(err, SQZ_E_DATA, "%s is a damaged packed data set: %s.", path, what);
+    return sqz_fail(err, SQZ_E_DATA, "%s is a damaged packed dataset: %s.", path, what);
 }
 
 struct index {
@@ -101,7 +101,7 @@ static enum sqz_status read_index(const char *path, int fd, struct index *out,
     out->bytes.data = sqz_new_array((size_t)size, 1);
     out->bytes.size = (size_t)size;
     if (!out->bytes.data)
-        return sqz_fail_memory(err, "the index of a packed data set", (size_t)size);
+        return sqz_fail_memory(err, "the index of a packed dataset", (size_t)size);
     reason = read_at(fd, out->bytes.data, (size_t)size, at);
     if (reason)
         return sqz_fail_errno(err, SQZ_E_IO, reason, "Cannot read %s", path);
@@ -143,7 +143,7 @@ static enum sqz_status take_name_copy(struct sqz_cursor *cursor, bool may_be_emp
 
 static enum sqz_status refuse_index(const char *path, enum sqz_status status, struct sqz_error *err)
 {
-    return status == SQZ_E_NOMEM ? sqz_fail_memory(err, "the index of a packed data set", 0)
+    return status == SQZ_E_NOMEM ? sqz_fail_memory(err, "the index of a packed dataset", 0)
                                  : damaged(path, "its index makes no sense", err);
 }
 
@@ -319,14 +319,14 @@ enum sqz_status sqz_pack_open(const char *path, const char *name, struct sqz_dat
     enum sqz_status status = SQZ_OK;
     if (!pack || !(pack->path = sqz_copy_string(path))) {
         sqz_free(pack);
-        return sqz_fail_memory(err, "a packed data set", sizeof *pack);
+        return sqz_fail_memory(err, "a packed dataset", sizeof *pack);
     }
     set->pack = pack;
     status = open_index(path, &pack->fd, &index, err);
     for (uint32_t i = 0; !status; i++) {
         split_release(&split);
         if (i == index.n_splits)
-            status = sqz_fail(err, SQZ_E_NOINPUT, "The packed data set %s has no split \"%s\".",
+            status = sqz_fail(err, SQZ_E_NOINPUT, "The packed dataset %s has no split \"%s\".",
                               path, name);
         else if ((status = take_split(&index.cursor, &split)))
             refuse_index(path, status, err);

@@ -1,4 +1,4 @@
-// data pack: shrinks, encodes and writes every image of a data set, the index behind them.
+// data pack: shrinks, encodes and writes every image of a dataset, and the index after them.
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -27,7 +27,7 @@ struct worker {
 };
 
 struct packing {
-    const struct sqz_pack_how *how;
+    const struct sqz_data_pack_options *how;
     const char *out;
     struct sqz_pool *pool;
     struct worker *workers;
@@ -37,7 +37,7 @@ struct packing {
     const struct sqz_dataset *set;
     size_t first; // sample of the round
     struct packed round[ROUND];
-    struct sqz_pack_report report;
+    struct sqz_data_pack_result report;
 };
 
 static void put(struct sqz_text *index, uint64_t value, int bytes)
@@ -70,7 +70,7 @@ static bool shrink_size(int shorter, int w, int h, int *out_w, int *out_h)
 static enum sqz_status make(struct packing *packing, const struct sqz_source *source,
                             struct worker *worker, struct packed *out)
 {
-    const struct sqz_pack_how *how = packing->how;
+    const struct sqz_data_pack_options *how = packing->how;
     struct sqz_image_header header;
     struct sqz_decode decode = {.channels = 3, .apply_exif = how->raw, .verify = true};
     struct sqz_image *image = &worker->decoded;
@@ -200,7 +200,7 @@ static enum sqz_status finish(struct packing *packing, struct sqz_error *err)
     struct sqz_text head = {0};
     const struct sqz_text *index = &packing->index;
     if (index->failed)
-        return sqz_fail_memory(err, "the index of a packed data set", index->length);
+        return sqz_fail_memory(err, "the index of a packed dataset", index->length);
     sqz_text_add_bytes(&head, SQZ_PACK_MAGIC, 8);
     put(&head, packing->at, 8);
     put(&head, index->length, 8);
@@ -247,12 +247,13 @@ static void end(struct packing *packing, int threads)
     sqz_free(packing);
 }
 
-enum sqz_status sqz_data_pack(const char *dir, const char *out, const struct sqz_pack_how *how,
-                              int threads, sqz_data_problem_fn problem, void *arg,
-                              struct sqz_pack_report *report, struct sqz_error *err)
+enum sqz_status sqz_data_pack(const char *dir, const char *out,
+                              const struct sqz_data_pack_options *how, int threads,
+                              sqz_data_problem_fn problem, void *arg,
+                              struct sqz_data_pack_result *report, struct sqz_error *err)
 {
     struct sqz_dataset_layout layout;
-    struct sqz_pack_how filled = *how;
+    struct sqz_data_pack_options filled = *how;
     filled.shorter = how->shorter ? how->shorter : 256;
     filled.quality = how->quality ? how->quality : 90;
     enum sqz_status status = sqz_dataset_layout(dir, &layout, err);

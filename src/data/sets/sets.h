@@ -4,7 +4,7 @@
 
 #include "data/sets/dataset.h"
 
-// Texts one behind the other: a million paths without a million allocations.
+// Texts one after the other: a million paths without a million allocations.
 struct sqz_path_block {
     struct sqz_path_block *next;
     size_t used;
@@ -77,7 +77,7 @@ enum sqz_status sqz_parse_usage(const char *dir, const char *usage, bool *train,
 // Keeps one side of the held-out division, see sqz_dataset_request.
 enum sqz_status sqz_dataset_divide(struct sqz_dataset *set, uint64_t seed, bool held_out,
                                    struct sqz_error *err);
-// In-memory sets: `count` samples with these labels, one behind the other in set->pixels.
+// In-memory sets: `count` samples with these labels, one after the other in set->pixels.
 enum sqz_status sqz_dataset_add_labels(struct sqz_dataset *set, const uint8_t *labels, size_t count,
                                        struct sqz_error *err);
 enum sqz_status sqz_dataset_name_classes(struct sqz_dataset *set, const char *const *names, int n,

@@ -1,4 +1,4 @@
-// The images of the synthetic data set; private to src/data.
+// The images of the synthetic dataset; private to src/data.
 #ifndef SQZ_DATA_SYNTH_H
 #define SQZ_DATA_SYNTH_H
 

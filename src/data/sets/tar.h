@@ -18,7 +18,7 @@ struct sqz_tar_file {
     char name[256];        // without leading "./"
     uint64_t offset, size; // of its bytes within the source
 };
-// The next regular file; *found false behind the last. SQZ_E_DATA when the archive is cut off or is
+// The next regular file; *found false past the end. SQZ_E_DATA when the archive is cut off or is
 // none.
 enum sqz_status sqz_tar_next(struct sqz_tar *tar, struct sqz_tar_file *out, bool *found,
                              struct sqz_error *err);

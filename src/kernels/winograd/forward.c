@@ -6,8 +6,8 @@
 enum {
     DEPTH_MOST = 64,          // input channels that are transformed together
     BLOCK_FLOATS = 110 << 10, // of a block's values and products: 440 KB
-    // Of few input channels a block is mostly products, written and read once, and small blocks
-    // are cheap, the weights being few.
+    // With few input channels a block consists largely of products, written and read once, and
+    // small blocks are cheap because there are few weights.
     SHALLOW = 16,
     SHALLOW_TILES = 32,
 };

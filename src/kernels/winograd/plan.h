@@ -42,7 +42,7 @@ struct sqz_winograd_plan {
 };
 struct sqz_winograd_plan sqz_winograd_plan(const struct sqz_kernels *k, const struct sqz_conv *conv,
                                            int m);
-// With blocks of about so many tiles.
+// With blocks of about this many tiles.
 void sqz_winograd_plan_block(struct sqz_winograd_plan *plan, int tiles);
 
 // Floats to the next line but an odd number of lines, so that lines at that distance do not fall

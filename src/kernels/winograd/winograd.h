@@ -37,7 +37,7 @@ void sqz_winograd_pack_backward(const struct sqz_kernels *k, const struct sqz_co
                                 const float *weights, float *packed);
 
 // An output's tiles, numbered row by row; the output pixel at which one begins (that of the number
-// behind the last is the number of pixels), and the first tile that begins at a pixel or behind it.
+// past the last is the number of pixels), and the first tile that begins at a pixel or after it.
 int sqz_winograd_tiles(const struct sqz_conv *conv, int m);
 int sqz_winograd_tile_begin(const struct sqz_conv *conv, int m, int tile);
 int sqz_winograd_tile_at(const struct sqz_conv *conv, int m, int pixel);
@@ -47,7 +47,7 @@ void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *co
                           const float *x, ptrdiff_t ldx, const float *packed, const float *bias,
                           bool relu, float *y, ptrdiff_t ldy, int tile0, int tile1, int channel0,
                           int channel1, void *scratch);
-// The same for several whole images, one behind the other in x and in y, which read the weights
+// The same for several whole images, one after the other in x and in y, which read the weights
 // together. Not for kernels of stride 2.
 void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
                                  int images, const float *x, ptrdiff_t ldx, const float *packed,
@@ -59,7 +59,7 @@ void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_co
                                 bool accumulate, float *dx, ptrdiff_t lddx, void *scratch);
 
 // As sqz_conv_backward_weights (with windows of side 6), where sqz_winograd_weights_tile is not 0,
-// and for `images` images, one behind the other in x and in dy: those of small maps are summed
+// and for `images` images, one after the other in x and in dy: those of small maps are summed
 // before their sums are transformed back.
 int sqz_winograd_weights_tile(const struct sqz_kernels *k, const struct sqz_conv *conv);
 void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,

@@ -48,7 +48,7 @@ static enum sqz_status open_side(const struct sqz_environment *environment,
     return status;
 }
 
-// The next batch and its logits; batch.n = 0 behind the last.
+// The next batch and its logits; batch.n = 0 past the last.
 static enum sqz_status advance(struct side *side, struct sqz_error *err)
 {
     size_t classes = (size_t)side->session.model->net->spec.classes;

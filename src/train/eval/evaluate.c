@@ -92,7 +92,7 @@ static enum sqz_status exchange_predictions(struct sqz_ranks *ranks, size_t batc
     int size = sqz_ranks_size(ranks), first, end;
     if (!ranks || predictions->n == 0)
         return SQZ_OK;
-    // Of every batch a rank has at most so many.
+    // A rank has at most this many rows of every batch.
     size_t most = (batch + (size_t)size - 1) / (size_t)size;
     size_t room = (predictions->n + batch - 1) / batch * most;
     struct prediction *mine = sqz_new_array(room, sizeof *mine);
@@ -147,7 +147,7 @@ static enum sqz_status predict_all(const struct sqz_environment *environment,
     double start = sqz_clock_seconds(), told = start;
     struct sqz_batch batch = {0};
     for (int64_t step = 1;; step++) {
-        // Ranks stop together, behind the last batch.
+        // Ranks stop together, after the last batch.
         if (!environment->ranks && environment->stop && *environment->stop)
             return sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
         enum sqz_status status = sqz_loader_next(loader, &batch, err);

@@ -13,7 +13,7 @@ struct sqz_evaluation {
     int64_t *confusion; // set by the caller, classes x classes, [label][most probable]; may be NULL
 };
 
-// Everything of *out but `confusion` is set anew; that one is added to.
+// Everything of *out but `confusion` is overwritten; that one is added to.
 // Runs `loader`'s epoch 0 through the network. A NaN logit never counts as correct. The loss is
 // taken without its class weights (and jsd as the cross-entropy that it is on clean images).
 // PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen. Ranks take their shares

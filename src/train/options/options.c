@@ -116,7 +116,7 @@ const char *sqz_option_nearest(const char *name)
             return synonyms[i][1];
     for (int i = 0; i < OPTION_COUNT; i++) {
         int distance = edit_distance(name, options_table[i].name);
-        // Of two equally near ones, that of the same length: modle is model, not mode.
+        // The one of the same length wins among equally near ones: modle is model, not mode.
         if (distance < best_distance ||
             (best && distance == best_distance && length == (int)strlen(options_table[i].name))) {
             best_distance = distance;

@@ -88,7 +88,7 @@ enum sqz_status sqz_options_read_yaml(struct sqz_options *options, const char *p
 enum sqz_status sqz_options_parse_yaml(struct sqz_options *options, const char *text, size_t size,
                                        const char *name, enum sqz_option_origin origin,
                                        struct sqz_error *err);
-// The merged configuration as YAML; `with_origins` adds "# from ..." behind each line.
+// The merged configuration as YAML; `with_origins` adds "# from ..." to each line.
 void sqz_options_write_yaml(const struct sqz_options *options, bool with_origins,
                             struct sqz_text *out);
 void sqz_option_value_text(const struct sqz_options *options, int index, struct sqz_text *out);

@@ -240,7 +240,7 @@ static enum sqz_status check_compression(const struct sqz_options *options, stru
     return check_teaching(options, err);
 }
 
-// A recipe.yaml of a run names every option, so a default in it is no wish of anybody.
+// A run's recipe.yaml lists every option: a value that equals its default was not set by the user.
 static bool was_wished(const struct sqz_options *options, int index)
 {
     struct sqz_text value = {0};

@@ -1,5 +1,5 @@
 // From options to what the loader does with an image. Values that the user did not give come from
-// the data set's preset (MNIST, CIFAR) or the model's file; they are written back into the options,
+// the dataset's preset (MNIST, CIFAR) or the model's file; they are written back into the options,
 // so that recipe.yaml says what happened and a restart from it does the same.
 #ifndef SQZ_TRAIN_OPTIONS_TRANSFORMS_H
 #define SQZ_TRAIN_OPTIONS_TRANSFORMS_H

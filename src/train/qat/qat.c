@@ -1,7 +1,7 @@
 // The schedule of compression-aware training. The density falls along a cubic curve: over half of
 // the run, or, with the quantizer, over its first quarter. The quantizer goes into the loop at
 // first or, after pruning, after three eighths of the run; its steps grow over some epochs, each
-// time fitted anew, until the file is small enough.
+// time fitted again, until the file is small enough.
 #include "train/qat/qat.h"
 
 #include "compress/deep.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define USUAL_DISTILL 0.5 // share of the teacher where the options leave it open
-#define ROOM          2.0 // the quantizer begins with so many times the bytes asked for
+#define ROOM          2.0 // the quantizer begins with this many times the bytes asked for
 
 void sqz_qat_free(struct sqz_qat *qat)
 {

@@ -40,7 +40,7 @@ static enum sqz_status measure_patch(const struct sqz_qat *qat, const float *wei
     return status;
 }
 
-// One try: what is nearer to its base (without one: to 0) than so many steps stays there.
+// One try: what is nearer to its base (without one: to 0) than this many steps stays there.
 static enum sqz_status try_dead_zone(struct sqz_qat *qat, const float *weights, double dead_zone,
                                      size_t *bytes, struct sqz_error *err)
 {
@@ -104,7 +104,7 @@ static enum sqz_status give(void *arg, int first, int n, float *out, struct sqz_
 }
 
 // Augmented training images of an epoch that the run does not have: those that the network was
-// trained on as they are it is too sure of. Of several ranks each reads them all.
+// trained on as they are it is too sure of. Each of several ranks reads them all.
 static enum sqz_status collect(struct sqz_qat *qat, struct images *images, int *n,
                                struct sqz_error *err)
 {
@@ -157,7 +157,7 @@ static enum sqz_status choose_steps(struct sqz_qat *qat, size_t size, struct sqz
                                .measure_size = measure_size,
                                .measure_arg = qat,
                                .steps = qat->fake_quant.grid.steps};
-    // What is rounded already was trained through its codes: the weights behind them mean nothing.
+    // What is rounded already was trained through its codes: the float weights mean nothing.
     const float *effective = sqz_fake_quant_weights(&qat->fake_quant, qat->host.stepper->weights);
     if (effective != qat->host.stepper->weights) {
         memcpy(qat->host.stepper->weights, effective, net->n_weights * sizeof(float));

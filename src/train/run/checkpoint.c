@@ -16,10 +16,10 @@
 #define ACCUMULATOR   "grad_accumulation"
 #define PREVIOUS_BEST "best"
 #define AVERAGE       "ema"
-// Of networks with BN, beside the plain weights and their average, which everybody can read.
+// For networks with BN, beside the plain weights and their average, which everybody can read.
 #define BN_WEIGHTS "norm"
 #define BN_AVERAGE "norm_ema"
-// Of quantization-aware training.
+// For quantization-aware training.
 #define GRID "retrain_grid"
 
 void sqz_train_state_release(struct sqz_train_state *state)

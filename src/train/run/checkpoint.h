@@ -6,7 +6,7 @@
 #include "train/step/steps.h"
 #include "train/run/watchdog.h"
 
-// Where a run stands, besides weights and optimizer. Nothing in it depends on the machine or the
+// Where a run stands, apart from weights and optimizer. Nothing in it depends on the machine or the
 // time.
 struct sqz_train_state {
     int64_t epoch;    // epochs done = index of the current one
@@ -54,8 +54,8 @@ enum sqz_status sqz_checkpoint_take_weights(const char *path, const struct sqz_a
 enum sqz_status sqz_checkpoint_previous_best(const char *path, const struct sqz_archive *archive,
                                              const struct sqz_net *net, float **out,
                                              struct sqz_error *err);
-// MindCV's checkpoint: weights, optimizer state, moving average and step count. Of a with_bn
-// network MindCV reads the plain weights; the rest is there besides, and the optimizer's state,
+// MindCV's checkpoint: weights, optimizer state, moving average and step count. From a with_bn
+// network MindCV reads the plain weights; the rest is added to them, and the optimizer's state,
 // which is that of other parameters, has this before its names.
 #define SQZ_CHECKPOINT_BN "norm_"
 enum sqz_status sqz_checkpoint_write_ckpt(const char *path, const struct sqz_stepper *stepper,

@@ -82,8 +82,8 @@ static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_tex
     sqz_text_add(out, "  images read ahead    %9.1f MB\n", megabytes(plan.images));
     if (plan.validation > 0)
         sqz_text_add(out, "  validation             %9.1f MB\n", megabytes(plan.validation));
-    if (plan.data_set > 0)
-        sqz_text_add(out, "  data set               %9.1f MB\n", megabytes(plan.data_set));
+    if (plan.dataset > 0)
+        sqz_text_add(out, "  dataset                %9.1f MB\n", megabytes(plan.dataset));
     sqz_text_add(out, "  in all                 %9.1f MB\n", megabytes(plan.total));
     return SQZ_OK;
 }

@@ -104,8 +104,8 @@ static enum sqz_status take_position(struct sqz_run *run, int64_t updates, struc
             options->ckpt_path, options->model);
     if (epoch >= options->epoch_size)
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "\"%s\" stands behind epoch %lld, and epoch_size is %lld: nothing is left "
-                        "to train; raise epoch_size, or leave out resume_opt to begin anew.",
+                        "\"%s\" stands after epoch %lld, and epoch_size is %lld: nothing is left "
+                        "to train; raise epoch_size, or leave out resume_opt to start again.",
                         options->ckpt_path, (long long)epoch, (long long)options->epoch_size);
     state->epoch = epoch;
     state->steps = epoch * run->steps_per_epoch;
@@ -159,7 +159,7 @@ enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err)
         status = take_weights(run, &archive, err);
     if (!status)
         sqz_text_add(&run->setup.notes,
-                     "Going on behind epoch %lld of \"%s\" with its optimizer's state.\n",
+                     "Continuing after epoch %lld of \"%s\" with its optimizer's state.\n",
                      (long long)run->state.epoch, sqz_path_name(options->ckpt_path));
     sqz_archive_release(&archive);
     return status;

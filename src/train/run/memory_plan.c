@@ -30,10 +30,10 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
     out->optimizer = config.net->n_weights * sizeof(float) * (size_t)n_states;
     out->images = sqz_loader_memory(&loader);
     if (setup->train->pixels)
-        out->data_set = setup->train->count * (size_t)setup->train->w * (size_t)setup->train->h *
-                        (size_t)setup->train->c;
+        out->dataset = setup->train->count * (size_t)setup->train->w * (size_t)setup->train->h *
+                       (size_t)setup->train->c;
     out->total =
-        out->weights + out->optimizer + out->step + out->images + out->validation + out->data_set;
+        out->weights + out->optimizer + out->step + out->images + out->validation + out->dataset;
     return SQZ_OK;
 }
 

@@ -8,7 +8,7 @@ struct sqz_run;
 
 struct sqz_memory_plan {               // bytes
     struct sqz_gradient_memory engine; // part of `step`
-    size_t weights, optimizer, step, images, validation, data_set;
+    size_t weights, optimizer, step, images, validation, dataset;
     size_t total; // decoding buffers come on top: about a decoded image a loader thread
 };
 // For the run's options as they are; `n_states`: the optimizer's buffers of the weights' size.

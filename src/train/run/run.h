@@ -29,7 +29,7 @@ struct sqz_run {
     bool saved;        // last.safetensors is there
     bool time_planned; // max_steps was set from max_seconds
 
-    // Of this process only; nothing of it is saved.
+    // For this process only; nothing of it is saved.
     double started, told; // clock: start of the training, last progress event
     double train_seconds; // in steps, validation not counted
     double waited;        // of the loader's waiting time, what earlier epochs' lines have told
@@ -97,7 +97,7 @@ enum sqz_status sqz_run_agree_on_start(struct sqz_run *run, enum sqz_status stat
                                        struct sqz_error *err);
 void sqz_run_report_ranks(struct sqz_run *run);
 void sqz_run_count_ranks(struct sqz_run *run, const struct sqz_step_result *result);
-// The last step's columns behind a row of steps.csv, and its part of the log line.
+// The last step's columns after those of steps.csv's row, and its part of the log line.
 void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *result, double seconds,
                           struct sqz_text *row, struct sqz_text *log);
 // max_steps as rank 0 has planned it: a clock is nothing that ranks agree on.

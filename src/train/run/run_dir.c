@@ -14,7 +14,7 @@
 #define HISTORY_HEAD \
     "epoch,step,lr,train_loss,val_loss,val_top1,val_top5,seconds,images_per_second\n"
 #define STEPS_HEAD "epoch,step,lr,loss,gradient_norm,zero_activations,zero_logits"
-// Of ranks, in rows of this process only: a resumed run begins without them.
+// Columns of ranks, in rows of this process only: a resumed run begins without them.
 #define RANKS_HEAD \
     ",bytes_sent,exposed_ms,efficiency,slowest_rank,slowest_host,slowest_ms,images_per_second"
 

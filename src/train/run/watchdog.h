@@ -26,7 +26,7 @@
 // steps move little. Measured with bench/recipe_seeds' 80 runs and the watch off: the two that
 // learned had won 1 % of that loss (smoothed as here) when 85 and 89 % of the rate were spent; of
 // those that did not the earliest when 96 % were (top-1 18 % in the end), five at 99 to 100 %, the
-// others never. The count begins anew whenever more is won, so that fine-tuning, a pruning's
+// others never. The count restarts whenever more is won, so that fine-tuning, a pruning's
 // setback and a state of earlier versions, which has no count, begin with all of the patience.
 #define SQZ_WATCHDOG_GAIN       0.01 // as a share of what can be won
 #define SQZ_WATCHDOG_RATE_SHARE 0.95

@@ -1,4 +1,4 @@
-// Data sets with rare classes: weights for the loss, and a view that shows every class as often.
+// Datasets with rare classes: weights for the loss, and a view that shows every class as often.
 #ifndef SQZ_TRAIN_SETUP_BALANCE_H
 #define SQZ_TRAIN_SETUP_BALANCE_H
 

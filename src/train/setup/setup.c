@@ -1,4 +1,4 @@
-// Options, data sets and model brought together before a run.
+// Options, datasets and model brought together before a run.
 #include "train/setup/setup.h"
 
 #include "net/gradient.h"
@@ -266,7 +266,7 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
         status = sqz_options_check(out->options, &out->notes, err);
     if (!status)
         status = make_trained(out, err);
-    // Behind the model, for that may renumber the labels.
+    // After the model, which may renumber the labels.
     if (!status && out->options->balanced_sampling)
         status = sqz_balanced_view(out->train, &out->balanced, err);
     if (!status && out->notes.failed)

@@ -1,4 +1,4 @@
-// Everything that is fixed before the first step: merged options, data sets, model, transforms.
+// Everything that is fixed before the first step: merged options, datasets, model, transforms.
 #ifndef SQZ_TRAIN_SETUP_SETUP_H
 #define SQZ_TRAIN_SETUP_SETUP_H
 
@@ -15,7 +15,7 @@ struct sqz_setup {
     struct sqz_model *model;      // the starting point, with its preprocessing and class names
     struct sqz_net *norm_net;     // what is trained, with norm batch; else NULL: the model's
     struct sqz_augment augment;
-    const char *kind;        // of the data set
+    const char *kind;        // of the dataset
     struct sqz_ranks *ranks; // the environment's
     bool divided;            // train and val are parts of one directory
     const char *recipe;      // name of the built-in recipe, NULL when one was given

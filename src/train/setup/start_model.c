@@ -104,7 +104,7 @@ static enum sqz_status fit_classes(struct sqz_setup *setup, const struct sqz_mod
         return sqz_fail(
             err, SQZ_E_CONFIG,
             "Option num_classes is %lld, but \"%s\" has %d classes; leave it out to take "
-            "the data set's.",
+            "the dataset's.",
             (long long)options->num_classes, train->name, train->n_classes);
     if (file && file->classes && file->net->spec.classes == options->num_classes)
         *keeps_names = !sqz_dataset_map_classes(train, (const char *const *)file->classes,

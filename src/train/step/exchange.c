@@ -1,9 +1,9 @@
 // The sum of a gradient over ranks.
 //
 // A rank's leaves make up a few nodes of the fixed tree (net/tree.h); their sums are what it sends.
-// Every bucket of the gradient is cut into one slice a rank. Of its slice each rank receives all
-// nodes of all ranks, adds them in the tree's order, and sends the result to all others: in all, a
-// rank sends and receives about twice the gradient, however many ranks there are. Nothing depends
+// Every bucket of the gradient is cut into one slice a rank. Each rank receives all nodes of its
+// slice from all ranks, adds them in the tree's order, and sends the result to all others: in all,
+// a rank sends and receives about twice the gradient, however many ranks there are. Nothing depends
 // on which message comes first.
 #include "train/step/exchange_layout.h"
 

@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "train/step/exchange.h"
 
-enum { TAG_ROWS = SQZ_TAG_USER + 1 + 2 * SQZ_BUCKETS }; // behind those of exchange.c
+enum { TAG_ROWS = SQZ_TAG_USER + 1 + 2 * SQZ_BUCKETS }; // after those of exchange.c
 
 enum sqz_status sqz_exchange_rows(struct sqz_ranks *ranks, const struct sqz_net *net, int n,
                                   size_t width, float *rows, struct sqz_error *err)

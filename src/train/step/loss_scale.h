@@ -8,7 +8,7 @@ struct sqz_loss_scale {
     double scale;
     bool drops;   // skip the update when a gradient is not finite
     bool dynamic; // halved on overflow, doubled after a while without one
-    // Of a dynamic scale: steps so far, and the step of the last overflow or doubling.
+    // For a dynamic scale: steps so far, and the step of the last overflow or doubling.
     int64_t steps, mark;
 };
 // As the options say, which were checked.

@@ -91,18 +91,18 @@ static bool is_frozen(const struct sqz_optimizer *optimizer, const struct sqz_pa
     return false;
 }
 
-// Counts the modules (features.0, features.3, ..., classifier.1) behind this parameter's: 0 for the
+// Counts the modules (features.0, features.3, ..., classifier.1) after this parameter's: 0 for the
 // classifier, which layer_decay leaves at the full rate.
 static int modules_behind(const struct sqz_net *net, int p)
 {
-    int behind = 0;
+    int after = 0;
     for (int i = p + 1; i < net->n_params; i++) {
         const char *now = net->params[i].name, *before = net->params[i - 1].name;
         size_t n = strcspn(now, ".");
         n += now[n] == '.' ? 1 + strcspn(now + n + 1, ".") : 0;
-        behind += strncmp(now, before, n) != 0 || (before[n] != '.' && before[n] != '\0');
+        after += strncmp(now, before, n) != 0 || (before[n] != '.' && before[n] != '\0');
     }
-    return behind;
+    return after;
 }
 
 // What of the options decides on a chunk.
@@ -227,7 +227,7 @@ void sqz_optimizer_free(struct sqz_optimizer *optimizer)
     sqz_free(optimizer);
 }
 
-// Kept up to date incrementally, and built anew after `updates` was restored from a file.
+// Kept up to date incrementally, and rebuilt after `updates` was restored from a file.
 static void advance_mu(struct sqz_optimizer *optimizer)
 {
     if (optimizer->mu_updates != optimizer->updates) {

@@ -39,7 +39,7 @@ struct sqz_optimizer_rule {
     void (*update)(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
                    size_t end, float *weights, const float *gradient);
 };
-const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index); // NULL behind the last
+const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index); // NULL past the end
 // SQZ_E_CONFIG when option freeze names no parameter, or all of them.
 enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err);

@@ -26,7 +26,7 @@ struct sqz_stepper_config {
     struct sqz_ranks *ranks; // that share every batch; NULL: one process. Borrowed
     bool bf16;               // how gradients travel between them
 };
-// What of a stepper has to be saved besides its buffers.
+// What has to be saved of a stepper, apart from its buffers.
 struct sqz_step_counters {
     int64_t group;       // micro-batches in the accumulator
     int64_t counted;     // micro-batches that were used: not those whose gradient overflowed

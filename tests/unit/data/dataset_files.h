@@ -1,4 +1,4 @@
-// A scratch directory with made-up data sets for the tests of data sets, loader and check.
+// A scratch directory with made-up datasets for the tests of datasets, loader and check.
 #ifndef SQZ_TESTS_DATASET_FILES_H
 #define SQZ_TESTS_DATASET_FILES_H
 

@@ -1,4 +1,4 @@
-// A small data set and what the tests of the loader do with it.
+// A small dataset and what the tests of the loader do with it.
 #ifndef SQZ_TESTS_LOADER_SUPPORT_H
 #define SQZ_TESTS_LOADER_SUPPORT_H
 

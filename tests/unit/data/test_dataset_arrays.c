@@ -147,7 +147,7 @@ static void idx_bad(void **state)
         {0, 0x801, false, "no idx file of images"},
         {0, 0x803, true, "no idx file of labels"},
         {4, 0xffffffff, false, "promises 4294967295 images"},
-        {4, N - 1, false, "goes on behind the end"},
+        {4, N - 1, false, "goes on after the end"},
         {8, 0, false, "images of 5 x 0 pixels"},
         {8, 0xffffffff, false, "images of 5 x 4294967295 pixels"},
         {12, 4097, false, "images of 4097 x 4 pixels"},
@@ -278,7 +278,7 @@ static void cifar10(void **state)
     assert_int_equal(rename(in_scratch("c10/cifar-10-batches-bin/data_batch_2.bin"),
                             in_scratch("c10/cifar-10-batches-bin/data_batch_3.bin")),
                      0);
-    expect_refusal(&request, SQZ_E_NOINPUT, "data_batch_2.bin"); // a gap is no smaller data set
+    expect_refusal(&request, SQZ_E_NOINPUT, "data_batch_2.bin"); // a gap is no smaller dataset
 }
 
 static void cifar100(void **state)

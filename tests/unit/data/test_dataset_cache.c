@@ -23,7 +23,7 @@ static size_t open_count(const char *dir, int threads)
     return count;
 }
 
-// Replaces a file's content behind the cache's back: same name, size and time.
+// Replaces a file's content unseen by the cache: same name, size and time.
 static void swap_content(const char *path, long seconds)
 {
     struct stat info;
@@ -120,7 +120,7 @@ static void needs_no_place(void **state)
     sqz_free(old);
 }
 
-// A JPEG whose header lies behind 200 KB of application data.
+// A JPEG whose header follows 200 KB of application data.
 static void long_headers(void **state)
 {
     static const uint8_t frame[] = {0xff, 0xc0, 0, 11, 8, 0, 40, 0, 50, 1, 1, 0x11, 0};

@@ -79,7 +79,7 @@ static void refusals(void **state)
     expect_refusal(&request, SQZ_E_DATA, "point at the directory that holds the class directories");
     request = request_for(in_scratch("ref"), "train");
     request.kind = "imagnet";
-    expect_refusal(&request, SQZ_E_USAGE, "no kind of data set called \"imagnet\"");
+    expect_refusal(&request, SQZ_E_USAGE, "no kind of dataset called \"imagnet\"");
 }
 
 static void layouts(void **state)

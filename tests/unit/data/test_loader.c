@@ -125,7 +125,7 @@ static void remainder_and_counts(void **state)
     sqz_loader_free(loader);
 
     config.drop_remainder = false;
-    config.shuffle = true; // ten distinct ones, drawn anew every epoch
+    config.shuffle = true; // ten distinct ones, drawn again every epoch
     loader = new_or_fail(&config);
     assert_int_equal(sqz_loader_steps(loader), 3);
     struct trace traces[2] = {run_epoch(loader, 0, 0), run_epoch(loader, 1, 0)};
@@ -225,7 +225,7 @@ static void substitutes(void **state)
     config.on_bad = SQZ_BAD_SKIP;
     struct sqz_loader *loader = new_or_fail(&config);
     assert_int_equal(sqz_loader_start(loader, 0, 0, NULL), SQZ_OK);
-    // 13 and 14 -> 15, 16 -> 17; all of c -> 18, also from behind it, round the end of the set.
+    // 13 and 14 -> 15, 16 -> 17; all of c -> 18, also from after it, round the end of the set.
     static const size_t bad[][2] = {{13, 15}, {14, 15}, {16, 17}};
     for (size_t at = 0; at < COUNT;) {
         struct sqz_batch batch = next_or_fail(loader);

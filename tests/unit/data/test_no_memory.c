@@ -1,5 +1,5 @@
 // Fails every allocation and every opendir of the data code once: what then comes out is the same
-// result or an error of the right kind, never a smaller data set. Linked with --wrap.
+// result or an error of the right kind, never a smaller dataset. Linked with --wrap.
 #include "dataset_files.h"
 
 #include "data/loader/loader.h"
@@ -111,8 +111,8 @@ static void open_split(struct outcome *out)
 
 static void pack_all(struct outcome *out)
 {
-    struct sqz_pack_how how = {.shorter = 8, .overwrite = SQZ_REPLACE_EXISTING};
-    struct sqz_pack_report report;
+    struct sqz_data_pack_options how = {.shorter = 8, .overwrite = SQZ_REPLACE_EXISTING};
+    struct sqz_data_pack_result report;
     out->status =
         sqz_data_pack(dir, in_scratch("out.pack"), &how, 1, NULL, NULL, &report, &out->error);
     if (!out->status)

@@ -1,4 +1,4 @@
-// Packed data sets: what is read back, shrinking, orientation, and damage of every byte of the
+// Packed datasets: what is read back, shrinking, orientation, and damage of every byte of the
 // index; ImageNet's meta.mat and tar archives, whole and damaged.
 #include "dataset_files.h"
 
@@ -8,9 +8,10 @@
 
 #include <math.h>
 
-static struct sqz_pack_report pack(const char *dir, const char *out, struct sqz_pack_how how)
+static struct sqz_data_pack_result pack(const char *dir, const char *out,
+                                        struct sqz_data_pack_options how)
 {
-    struct sqz_pack_report report;
+    struct sqz_data_pack_result report;
     struct sqz_error err = {0};
     how.overwrite = SQZ_REPLACE_EXISTING;
     if (sqz_data_pack(dir, out, &how, 2, NULL, NULL, &report, &err))
@@ -61,8 +62,8 @@ static void kept_and_shrunk(void **state)
     make_splits("set");
     const char *out = in_scratch("set.pack");
     for (int raw = 0; raw < 2; raw++) {
-        struct sqz_pack_report report =
-            pack(in_scratch("set"), out, (struct sqz_pack_how){.shorter = 50, .raw = raw});
+        struct sqz_data_pack_result report =
+            pack(in_scratch("set"), out, (struct sqz_data_pack_options){.shorter = 50, .raw = raw});
         assert_int_equal(report.images, 14);
         assert_int_equal(report.shrunk, 1);
         struct sqz_dataset *train = open_pack(out, "train"), *val = open_pack(out, "val");
@@ -97,12 +98,12 @@ static void kept_and_shrunk(void **state)
     struct sqz_error err = {0};
     assert_int_equal(sqz_dataset_open(&request, &none, &err), SQZ_E_NOINPUT);
     assert_non_null(strstr(err.text, "no split \"test\""));
-    struct sqz_pack_how how = {0};
-    struct sqz_pack_report report;
+    struct sqz_data_pack_options how = {0};
+    struct sqz_data_pack_result report;
     assert_int_equal(sqz_data_pack(in_scratch("set"), out, &how, 1, NULL, NULL, &report, &err),
                      SQZ_E_CANTWRITE);
     int stop = 1;
-    how = (struct sqz_pack_how){.overwrite = SQZ_REPLACE_EXISTING, .stop = &stop};
+    how = (struct sqz_data_pack_options){.overwrite = SQZ_REPLACE_EXISTING, .stop = &stop};
     assert_int_equal(
         sqz_data_pack(in_scratch("set"), in_scratch("stopped"), &how, 1, NULL, NULL, &report, &err),
         SQZ_E_STOPPED);
@@ -123,7 +124,7 @@ static void orientation_is_kept(void **state)
     sqz_bytes_release(&bytes);
     const char *out = in_scratch("turned.pack");
     for (int raw = 0; raw < 2; raw++) {
-        pack(in_scratch("turned"), out, (struct sqz_pack_how){.shorter = 12, .raw = raw});
+        pack(in_scratch("turned"), out, (struct sqz_data_pack_options){.shorter = 12, .raw = raw});
         struct sqz_dataset *set = open_pack(out, "");
         struct sqz_image lying = read_sample(set, 0, false), shown = read_sample(set, 0, true);
         assert_int_equal(shown.w, 18);
@@ -206,13 +207,13 @@ static void read_all(const struct sqz_dataset *set)
     sqz_image_release(&image);
 }
 
-// Tries every byte with a few values; whatever happens must be an error or a sane data set.
+// Tries every byte with a few values; whatever happens must be an error or a sane dataset.
 static void damaged_packs(void **state)
 {
     (void)state;
     make_splits("small");
     const char *good = in_scratch("small.pack"), *bad = in_scratch("bad.pack");
-    pack(in_scratch("small"), good, (struct sqz_pack_how){.shorter = 10, .raw = true});
+    pack(in_scratch("small"), good, (struct sqz_data_pack_options){.shorter = 10, .raw = true});
     struct sqz_bytes bytes = {0};
     assert_int_equal(sqz_file_read(good, 1 << 24, &bytes, NULL), SQZ_OK);
     uint64_t index = 0, size = 0;
@@ -269,7 +270,7 @@ static void images_stay_apart(void **state)
     make_png(in_scratch("two/a/large.png"), 100, 100, 200);
     make_png(in_scratch("two/b/small.png"), 8, 8, 1);
     const char *out = in_scratch("two.pack");
-    pack(in_scratch("two"), out, (struct sqz_pack_how){.shorter = 100, .raw = true});
+    pack(in_scratch("two"), out, (struct sqz_data_pack_options){.shorter = 100, .raw = true});
     struct sqz_dataset *set = open_pack(out, "");
     struct sqz_bytes bytes = {0}, file = {0};
     struct sqz_image view;

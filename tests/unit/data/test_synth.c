@@ -1,4 +1,4 @@
-// The synthetic data set: the same pixels everywhere, no short cut by colour, nothing half-written.
+// The synthetic dataset: the same pixels everywhere, no short cut by colour, nothing half-written.
 #include "dataset_files.h"
 
 #include "data/sets/sets.h"
@@ -16,7 +16,7 @@ static void draw(int label, uint64_t number, uint8_t *rgb)
 }
 
 // One number for 200 images, the same with gcc 12 (-O3, and -O2 with sanitizers) and clang 14. A
-// change means that data sets of the same seed are no longer the same.
+// change means that datasets of the same seed are no longer the same.
 static void same_pixels_everywhere(void **state)
 {
     uint8_t rgb[3 * PIXELS];

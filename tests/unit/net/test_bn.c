@@ -177,7 +177,7 @@ static void conv_linear(const struct refnet *ref, int index)
                         net->tensors[layer->output].c);
 }
 
-// Loss of the batch; layers from `from` on are computed anew. Sample 0 holds the parameters that
+// Loss of the batch; layers from `from` on are recomputed. Sample 0 holds the parameters that
 // are moved, so the others look at them there.
 static double double_loss(struct bench *bench, int from, bool fixed)
 {
@@ -266,7 +266,7 @@ static void check_gradient(const char *variant, int side, int batch, int group, 
         const struct sqz_layer *layer = &bench.net->layers[i];
         if (layer->kind != SQZ_LAYER_CONV)
             continue;
-        int from = i; // dropout works in place, so the whole tensor has to be made anew
+        int from = i; // dropout works in place, so the whole tensor has to be recomputed
         while (from > 0 && bench.net->layers[from - 1].output == layer->output)
             from--;
         check_param(&bench, layer->weight, from, all_fixed);

@@ -105,7 +105,7 @@ static void bench_close(struct bench *bench)
     sqz_net_free(bench->net);
 }
 
-// The batch's loss in double; only the layers from `first` on are computed anew.
+// The batch's loss in double; only the layers from `first` on are recomputed.
 static double double_loss(const struct bench *bench, int first)
 {
     double sum = 0;
@@ -202,7 +202,7 @@ static void check_net(struct sqz_net_spec spec, bool maps)
         const struct sqz_layer *layer = &bench.net->layers[i];
         if (layer->kind != SQZ_LAYER_CONV)
             continue;
-        // Dropout works in place: it wants both halves of its Fire anew.
+        // Dropout works in place: it needs both halves of its Fire recomputed.
         if (!strstr(layer->name, ".expand"))
             first = i;
         check_param(&bench, &bench.net->params[layer->weight], first);

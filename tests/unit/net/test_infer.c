@@ -116,7 +116,7 @@ static void test_same_bits_on_any_threads(void **state)
     same_bits("squeezenet1_1_bypass", 1, 48, NULL);
 }
 
-// Most of what conv10 reads is zero behind a trained network's ReLUs; then the zeros are skipped.
+// Most of what conv10 reads is zero after a trained network's ReLUs; then the zeros are skipped.
 static int skipping_rows;
 static void count_row(const struct sqz_sparse_row *row)
 {

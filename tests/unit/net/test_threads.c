@@ -43,7 +43,7 @@ static void same_bits(const char *variant, int side, int batch, int max_batch)
     for (int t = 0; t < 5; t++) {
         struct sqz_pool *pool = make_pool(threads[t]);
         struct sqz_gradient *gradient = make_gradient(net, pool, max_batch);
-        for (int again = 0; again < 2; again++) { // a step leaves nothing behind for the next one
+        for (int again = 0; again < 2; again++) { // a step leaves nothing for the next one
             bool is_first = t == 0 && again == 0;
             struct sqz_gradient_step step = {.weights = weights,
                                              .images = images,

@@ -1,4 +1,4 @@
-// Small whole runs for the tests: a drawn data set in a temporary directory, and runs on it.
+// Small whole runs for the tests: a drawn dataset in a temporary directory, and runs on it.
 #ifndef SQZ_TESTS_TRAIN_RUN_SUPPORT_H
 #define SQZ_TESTS_TRAIN_RUN_SUPPORT_H
 
@@ -82,7 +82,7 @@ static inline void put(struct sqz_options *options, const char *name, const char
         fail_msg("%s", err.text);
 }
 
-// "name=value" pairs, NULL behind the last, over what makes a run short.
+// "name=value" pairs, NULL past the end, over what makes a run short.
 static inline struct sqz_options *options_of(const char *const *pairs)
 {
     static const char yaml[] = "model: squeezenet1_1\nimage_resize: 32\npad_crop: 2\nhflip: 0.5\n"

@@ -24,7 +24,7 @@ static void test_rounding(void **state)
     (void)state;
     assert_true(through(1.0f) == 1.0f);
     assert_true(through(-0.0f) == 0 && signbit(through(-0.0f)));
-    // Seven bits behind the point: 1 + 1/256 lies half-way between 1 and 1 + 1/128.
+    // Seven bits after the point: 1 + 1/256 lies half-way between 1 and 1 + 1/128.
     assert_true(through(1 + 1.0f / 256) == 1.0f);
     assert_true(through(1 + 3.0f / 256) == 1 + 4.0f / 256);
     assert_true(through(1 + 1.0f / 256 + 1e-6f) == 1 + 1.0f / 128);

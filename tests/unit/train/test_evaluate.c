@@ -117,7 +117,7 @@ static void test_subset(void **state)
         fail_msg("%s", err.text);
     assert_int_equal(dirs.count, 10);
     for (int i = 0; i < 10; i++)
-        names[11 - i] = dirs.entries[i].name; // reversed, behind two that no directory has
+        names[11 - i] = dirs.entries[i].name; // reversed, after two that no directory has
     names[0] = "unicorn";
     names[1] = "yeti";
     logits[11] = 9; // the first directory

@@ -229,7 +229,7 @@ static void check_steps(struct golden_run *run, double late_loss_tolerance, doub
     }
 }
 
-// Digests of `buffer`, found under the parameters' names behind `prefix`.
+// Digests of `buffer`, found under `prefix` and the parameters' names.
 static void check_digests(const struct golden_run *run, const char *key, const char *prefix,
                           const float *buffer, double norm_tolerance, double value_tolerance)
 {

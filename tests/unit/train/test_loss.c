@@ -230,7 +230,7 @@ static void test_at_zero(void **state)
         double is = sqz_loss_rows(&batch, 0, 2, zeros, 1, NULL);
         if (!(fabs(sqz_loss_at_zero(&loss, labels, 2) - is) < 1e-12))
             fail_msg("loss %d: %.15g, not %.15g", i, sqz_loss_at_zero(&loss, labels, 2), is);
-        // Of mixed targets it is told where it does not depend on them.
+        // For mixed targets it is told where it does not depend on them.
         double told = sqz_loss_at_zero(&loss, NULL, 0);
         assert_int_equal(isnan(told), asymmetric || (weighted && loss.kind != SQZ_LOSS_BCE));
         sqz_loss_begin(&loss, labels, mixed, 2, &batch);

@@ -202,7 +202,7 @@ static void predict_batch(struct eval *eval, const struct sqz_batch *batch)
 }
 
 // The run "learns" and its validation images; or $SQZ_TEST_NORM_RUN, a run directory, and the
-// images of its data set, $SQZ_TEST_NORM_DATA.
+// images of its dataset, $SQZ_TEST_NORM_DATA.
 static void test_folded(void **state)
 {
     (void)state;

@@ -307,7 +307,7 @@ static void make_names(struct fixture *fixture, const char *a, const char *b)
     snprintf(fixture->params[1].name, sizeof fixture->params[1].name, "%s", b);
 }
 
-// Every module towards the input gets layer_decay times the rate of the one behind it; biases do
+// Every module towards the input gets layer_decay times the rate of the one after it; biases do
 // not decay. (MindCV puts all of SqueezeNet into one layer, so that there nothing happens.)
 static void test_layer_decay(void **state)
 {

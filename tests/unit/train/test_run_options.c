@@ -126,7 +126,7 @@ static void test_resume_opt(void **state)
     struct heard heard = {0};
     run_well(whole, 2, NULL, NULL);
     run_well(rest, 2, &heard, NULL);
-    assert_non_null(strstr(heard.notes, "Going on behind epoch 2"));
+    assert_non_null(strstr(heard.notes, "Continuing after epoch 2"));
     same_file("long", "rest", "squeezenet1_1-3_10.ckpt");
     assert_false(exists("rest", "squeezenet1_1-1_10.ckpt"));
 
@@ -142,7 +142,7 @@ static void test_resume_opt(void **state)
     assert_false(exists("without", "recipe.yaml"));
 }
 
-// The same with normalisation, whose parameters the checkpoint holds besides; another's checkpoint
+// The same with normalisation, whose parameters the checkpoint also holds; another's checkpoint
 // does not.
 static void test_resume_opt_normalised(void **state)
 {
@@ -240,7 +240,7 @@ static int read_column(const char *name, int column, double *out, int room)
     return n;
 }
 
-// Of every epoch's checkpoint the best are kept: a new one is written only if it beats the worst.
+// The best of every epoch's checkpoints are kept: a new one is written only if it beats the worst.
 static void test_top_k(void **state)
 {
     (void)state;
@@ -335,7 +335,7 @@ static void test_keep_global_batch(void **state)
     same_run("hand", "fitted");
 }
 
-// Of the same top-1 the lower loss is better: few images to validate on often give the same.
+// At equal top-1 the lower loss is better: few images to validate on often give the same.
 static void test_best(void **state)
 {
     (void)state;

@@ -132,7 +132,7 @@ static void copy_file(const char *from, const char *to, const char *name)
     sqz_bytes_release(&bytes);
 }
 
-// What a kill leaves: no checkpoint yet, or texts that are behind or ahead of the checkpoint.
+// What a kill leaves: no checkpoint yet, or texts that are older or newer than the checkpoint.
 static void test_killed(void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void test_killed(void **state)
     copy_file("reference", "killed", "best.safetensors");
     resume_well("killed", 2);
     same_run("reference", "killed");
-    for (int i = 0; i < 2; i++) { // behind, and the run is over
+    for (int i = 0; i < 2; i++) { // older, and the run is over
         char path[256];
         snprintf(path, sizeof path, "%s/killed/%s", root, texts[i]);
         if (sqz_file_write(path, "x", 1, SQZ_REPLACE_EXISTING, &err))

@@ -46,7 +46,7 @@ static void test_dead_start(void **state)
         status = watch(&dog, chance, 0.5, zero_logits);
     }
     assert_int_equal((steps + 1) / 2, SQZ_WATCHDOG_WINDOW + SQZ_WATCHDOG_TAKEN_BACK * open_steps);
-    // One step with another loss begins anew.
+    // One step with another loss restarts the count.
     dog.suspicious = SQZ_WATCHDOG_WINDOW - 1;
     assert_int_equal(watch(&dog, 0.9 * chance, 0.5, 1), SQZ_OK);
     for (int i = 0; i < SQZ_WATCHDOG_WINDOW - 1; i++)

@@ -44,7 +44,7 @@ static void test_values(void **state)
         parse(options,
               "%YAML 1.1\n---\n# a comment\n"
               "lr: 1e-4\n"
-              "weight_decay: 7.0e-05  # behind a value\n"
+              "weight_decay: 7.0e-05  # after a value\n"
               "shuffle: off\nval_while_train: Yes\nema: no\nlr_epoch_stair: 'true'\n"
               "num_samples: ~\ndrop_rate:\ncolor_jitter: null\n"
               "batch_size: '64'\n"
@@ -271,7 +271,7 @@ static void test_origins_are_shown(void **state)
     assert_int_equal(sqz_options_set(options, "lr", "0.5", SQZ_FROM_COMMAND_LINE, NULL), SQZ_OK);
     assert_int_equal(parse(options, "batch_size: 8\n", NULL), SQZ_OK);
     sqz_options_write_yaml(options, true, &out);
-    assert_non_null(strstr(sqz_text_get(&out), "# Data set\n"));
+    assert_non_null(strstr(sqz_text_get(&out), "# Dataset\n"));
     assert_non_null(strstr(sqz_text_get(&out),
                            "lr: 0.5                                      # from the "
                            "command line\n"));
