@@ -107,8 +107,14 @@ static void add_products(const struct gather *g, struct sqz_input_statistics *m,
                             .kernel = 1,
                             .stride = 1};
     memset(products, 0, d * d * sizeof *products);
-    sqz_conv_backward_weights(g->kernels, &conv, patches, m->columns, patches, m->columns, products,
-                              NULL, scratch);
+    sqz_conv_backward_weights(g->kernels,
+                              &(struct sqz_conv_gradient){.conv = &conv,
+                                                          .x = patches,
+                                                          .ldx = m->columns,
+                                                          .dy = patches,
+                                                          .lddy = m->columns,
+                                                          .dw = products},
+                              scratch);
     for (size_t i = 0; i < d * d; i++)
         m->covariance[i] += (double)products[i];
     for (int p = 0; p < n; p++)

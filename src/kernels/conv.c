@@ -208,48 +208,35 @@ void sqz_conv_run(const struct sqz_kernels *k, const struct sqz_conv_task *task,
     }
 }
 
-void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, const float *x,
-                      ptrdiff_t ldx, const float *packed, const float *bias, bool relu, float *y,
-                      ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
-                      void *scratch)
+void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv_task *task, void *scratch)
 {
-    const bool whole = pixel0 == 0 && pixel1 == conv->out_h * conv->out_w && channel0 == 0 &&
-                       channel1 == conv->out_c;
+    const struct sqz_conv *conv = task->conv;
+    const bool whole = task->pixel0 == 0 && task->pixel1 == conv->out_h * conv->out_w &&
+                       task->channel0 == 0 && task->channel1 == conv->out_c;
     struct sqz_nonzeros nonzeros;
-    if (whole && sqz_nonzeros_fit(conv) && sqz_nonzeros_find(k, conv, x, ldx, scratch, &nonzeros)) {
-        sqz_nonzeros_forward(k, conv, &nonzeros, packed, bias, relu, y, ldy);
+    if (whole && sqz_nonzeros_fit(conv) &&
+        sqz_nonzeros_find(k, conv, task->x, task->ldx, scratch, &nonzeros)) {
+        sqz_nonzeros_forward(k, conv, &nonzeros, task->packed, task->bias, task->relu, task->y,
+                             task->ldy);
         return;
     }
-    struct sqz_conv_task task = {.conv = conv,
-                                 .x = x,
-                                 .ldx = ldx,
-                                 .packed = packed,
-                                 .bias = bias,
-                                 .relu = relu,
-                                 .y = y,
-                                 .ldy = ldy,
-                                 .pixel0 = pixel0,
-                                 .pixel1 = pixel1,
-                                 .channel0 = channel0,
-                                 .channel1 = channel1};
-    sqz_conv_run(k, &task, scratch);
+    struct sqz_conv_task run = *task;
+    run.accumulate = false;
+    sqz_conv_run(k, &run, scratch);
 }
 
-void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv,
-                            const float *dy, ptrdiff_t lddy, const float *packed, bool accumulate,
-                            float *dx, ptrdiff_t lddx, void *scratch)
+void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv_task *task,
+                            void *scratch)
 {
-    struct sqz_conv transposed = sqz_conv_transposed(conv);
-    struct sqz_conv_task task = {.conv = &transposed,
-                                 .x = dy,
-                                 .ldx = lddy,
-                                 .packed = packed,
-                                 .accumulate = accumulate,
-                                 .y = dx,
-                                 .ldy = lddx,
-                                 .pixel1 = conv->in_h * conv->in_w,
-                                 .channel1 = conv->in_c};
-    sqz_conv_run(k, &task, scratch);
+    struct sqz_conv transposed = sqz_conv_transposed(task->conv);
+    struct sqz_conv_task run = *task;
+    run.conv = &transposed;
+    run.bias = NULL;
+    run.relu = false;
+    run.pixel0 = run.channel0 = 0;
+    run.pixel1 = transposed.out_h * transposed.out_w;
+    run.channel1 = transposed.out_c;
+    sqz_conv_run(k, &run, scratch);
 }
 
 size_t sqz_conv_forward_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv)

@@ -247,17 +247,22 @@ static void run_block(struct work *work, const struct block *block)
     }
 }
 
-void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv,
-                               const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
-                               float *dw, float *db, void *scratch)
+void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_conv_gradient *g,
+                               void *scratch)
 {
-    if (db)
-        k->channel_sum(dy, lddy, conv->out_h * conv->out_w, conv->out_c, db);
+    const struct sqz_conv *conv = g->conv;
+    if (g->db)
+        k->channel_sum(g->dy, g->lddy, conv->out_h * conv->out_w, conv->out_c, g->db);
     if (sqz_nonzeros_fit(conv) &&
-        sqz_nonzeros_backward_weights(k, conv, x, ldx, dy, lddy, dw, scratch))
+        sqz_nonzeros_backward_weights(k, conv, g->x, g->ldx, g->dy, g->lddy, g->dw, scratch))
         return;
-    struct work work = {
-        .k = k, .conv = flatten(conv), .x = x, .ldx = ldx, .dy = dy, .lddy = lddy, .dw = dw};
+    struct work work = {.k = k,
+                        .conv = flatten(conv),
+                        .x = g->x,
+                        .ldx = g->ldx,
+                        .dy = g->dy,
+                        .lddy = g->lddy,
+                        .dw = g->dw};
     struct sqz_scratch allocator = {scratch, 0};
     take_scratch(&work, &allocator);
     const int height = block_height(&work.conv), width = block_width(&work.conv);

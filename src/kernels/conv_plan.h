@@ -68,18 +68,6 @@ static inline void *sqz_scratch_take(struct sqz_scratch *scratch, size_t n, size
     return piece;
 }
 
-// y = the convolution of x, for output pixels [pixel0, pixel1) and channels [channel0, channel1).
-struct sqz_conv_task {
-    const struct sqz_conv *conv;
-    const float *x;
-    ptrdiff_t ldx;
-    const float *packed; // [taps * depth][width] panel after panel
-    const float *bias;   // or NULL
-    float *y;
-    ptrdiff_t ldy;
-    int pixel0, pixel1, channel0, channel1;
-    bool accumulate, relu;
-};
 void sqz_conv_run(const struct sqz_kernels *k, const struct sqz_conv_task *task, void *scratch);
 size_t sqz_conv_run_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv);
 size_t sqz_conv_backward_weights_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv);

@@ -199,19 +199,37 @@ void sqz_conv_pack_backward(const struct sqz_kernels *k, const struct sqz_conv *
 size_t sqz_conv_forward_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv);
 size_t sqz_conv_scratch_size(const struct sqz_kernels *k, const struct sqz_conv *conv);
 
-// One image's output pixels [pixel0, pixel1) (row-major over out_h x out_w) and output channels
-// [channel0, channel1), channel0 a multiple of nr: y = relu?(conv(x) + bias).
-void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, const float *x,
-                      ptrdiff_t ldx, const float *packed, const float *bias, bool relu, float *y,
-                      ptrdiff_t ldy, int pixel0, int pixel1, int channel0, int channel1,
-                      void *scratch);
-// One image: dx (+)= the gradient with respect to x. Stride 1 only (all but the first one).
-void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv,
-                            const float *dy, ptrdiff_t lddy, const float *packed, bool accumulate,
-                            float *dx, ptrdiff_t lddx, void *scratch);
-// One image: dw (HWIO) += , db (may be NULL) += .
-void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv,
-                               const float *x, ptrdiff_t ldx, const float *dy, ptrdiff_t lddy,
-                               float *dw, float *db, void *scratch);
+// One image's convolution: y = relu?(conv(x) + bias), for output pixels [pixel0, pixel1) (row-major
+// over out_h x out_w) and output channels [channel0, channel1), channel0 a multiple of nr.
+struct sqz_conv_task {
+    const struct sqz_conv *conv;
+    const float *x;
+    ptrdiff_t ldx;
+    const float *packed;
+    const float *bias; // or NULL
+    float *y;
+    ptrdiff_t ldy;
+    int pixel0, pixel1, channel0, channel1;
+    bool accumulate, relu; // accumulate: y += the convolution
+};
+// `accumulate` is not looked at.
+void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv_task *task, void *scratch);
+// One image: the gradient with respect to its input. Of the task, x is the output's gradient, y the
+// input's, and packed sqz_conv_pack_backward's; bias, relu, pixels and channels are not looked at.
+// Stride 1 only (all but the first convolution).
+void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv_task *task,
+                            void *scratch);
+// One image's part of the gradients of weights and bias.
+struct sqz_conv_gradient {
+    const struct sqz_conv *conv;
+    const float *x;
+    ptrdiff_t ldx;
+    const float *dy;
+    ptrdiff_t lddy;
+    float *dw; // HWIO; added to
+    float *db; // added to; NULL: not wanted
+};
+void sqz_conv_backward_weights(const struct sqz_kernels *k, const struct sqz_conv_gradient *g,
+                               void *scratch);
 
 #endif

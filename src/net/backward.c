@@ -62,12 +62,19 @@ static void weights_backward(const struct sqz_backward *backward, int index,
     // beta's gradient comes from the sums over a group (net/bn_statistics.c).
     float *db = layer->gamma < 0 ? images->params + net->params[layer->bias].offset : NULL;
     if (backward->weights_tile[index] > 0) {
-        sqz_winograd_backward_weights(k, &conv, backward->weights_tile[index], images->n, x, ldx,
-                                      dy, ldy, dw, db, images->scratch);
+        sqz_winograd_backward_weights(
+            k,
+            &(struct sqz_conv_gradient){
+                .conv = &conv, .x = x, .ldx = ldx, .dy = dy, .lddy = ldy, .dw = dw, .db = db},
+            backward->weights_tile[index], images->n, images->scratch);
         return;
     }
     for (int i = 0; i < images->n; i++) {
-        sqz_conv_backward_weights(k, &conv, x, ldx, dy, ldy, dw, db, images->scratch);
+        sqz_conv_backward_weights(
+            k,
+            &(struct sqz_conv_gradient){
+                .conv = &conv, .x = x, .ldx = ldx, .dy = dy, .lddy = ldy, .dw = dw, .db = db},
+            images->scratch);
         x += sqz_tensor_size(net, layer->input);
         dy += sqz_tensor_size(net, layer->output);
     }
@@ -88,10 +95,25 @@ static void data_backward(const struct sqz_backward *backward, int index,
     float *dx = images->grads[layer->input];
     for (int i = 0; i < images->n; i++) {
         if (tile > 0)
-            sqz_winograd_backward_data(k, &conv, tile, dy, ldy, packed, add, dx, ldx,
-                                       images->scratch);
+            sqz_winograd_backward_data(k,
+                                       &(struct sqz_conv_task){.conv = &conv,
+                                                               .x = dy,
+                                                               .ldx = ldy,
+                                                               .packed = packed,
+                                                               .accumulate = add,
+                                                               .y = dx,
+                                                               .ldy = ldx},
+                                       tile, images->scratch);
         else
-            sqz_conv_backward_data(k, &conv, dy, ldy, packed, add, dx, ldx, images->scratch);
+            sqz_conv_backward_data(k,
+                                   &(struct sqz_conv_task){.conv = &conv,
+                                                           .x = dy,
+                                                           .ldx = ldy,
+                                                           .packed = packed,
+                                                           .accumulate = add,
+                                                           .y = dx,
+                                                           .ldy = ldx},
+                                   images->scratch);
         dx += sqz_tensor_size(net, layer->input);
         dy += sqz_tensor_size(net, layer->output);
     }

@@ -48,13 +48,34 @@ void sqz_work_item_conv(const struct sqz_forward *forward, const struct sqz_work
     const int tile = forward->tile[item->layer];
     y += layer->channel;
     if (tile > 0)
-        sqz_winograd_forward(forward->kernels, &conv, tile, x, ldx, packed, bias, layer->relu, y,
-                             ldy, sqz_winograd_tile_at(&conv, tile, item->begin),
-                             sqz_winograd_tile_at(&conv, tile, item->end), item->channel0,
-                             item->channel1, scratch);
+        sqz_winograd_forward(forward->kernels,
+                             &(struct sqz_conv_task){.conv = &conv,
+                                                     .x = x,
+                                                     .ldx = ldx,
+                                                     .packed = packed,
+                                                     .bias = bias,
+                                                     .relu = layer->relu,
+                                                     .y = y,
+                                                     .ldy = ldy,
+                                                     .channel0 = item->channel0,
+                                                     .channel1 = item->channel1},
+                             tile, sqz_winograd_tile_at(&conv, tile, item->begin),
+                             sqz_winograd_tile_at(&conv, tile, item->end), scratch);
     else
-        sqz_conv_forward(forward->kernels, &conv, x, ldx, packed, bias, layer->relu, y, ldy,
-                         item->begin, item->end, item->channel0, item->channel1, scratch);
+        sqz_conv_forward(forward->kernels,
+                         &(struct sqz_conv_task){.conv = &conv,
+                                                 .x = x,
+                                                 .ldx = ldx,
+                                                 .packed = packed,
+                                                 .bias = bias,
+                                                 .relu = layer->relu,
+                                                 .y = y,
+                                                 .ldy = ldy,
+                                                 .pixel0 = item->begin,
+                                                 .pixel1 = item->end,
+                                                 .channel0 = item->channel0,
+                                                 .channel1 = item->channel1},
+                         scratch);
 }
 
 // A work item of a layer between the beginnings of its buffers.
@@ -106,10 +127,18 @@ static void tall_conv(const struct sqz_forward *forward, int index, int images,
     struct sqz_conv conv = sqz_layer_conv(net, index);
     conv.in_h *= images;
     conv.out_h *= images;
-    sqz_conv_forward(forward->kernels, &conv, tensors[layer->input], conv.in_c,
-                     forward->packed[index], forward->bias[index], layer->relu,
-                     tensors[layer->output] + layer->channel, net->tensors[layer->output].c, 0,
-                     conv.out_h * conv.out_w, 0, conv.out_c, scratch);
+    sqz_conv_forward(forward->kernels,
+                     &(struct sqz_conv_task){.conv = &conv,
+                                             .x = tensors[layer->input],
+                                             .ldx = conv.in_c,
+                                             .packed = forward->packed[index],
+                                             .bias = forward->bias[index],
+                                             .relu = layer->relu,
+                                             .y = tensors[layer->output] + layer->channel,
+                                             .ldy = net->tensors[layer->output].c,
+                                             .pixel1 = conv.out_h * conv.out_w,
+                                             .channel1 = conv.out_c},
+                     scratch);
 }
 
 void sqz_images_forward(const struct sqz_forward *forward, int index, int images,
@@ -120,10 +149,17 @@ void sqz_images_forward(const struct sqz_forward *forward, int index, int images
     const struct sqz_conv conv = sqz_layer_conv(net, index);
     const int tile = forward->tile[index];
     if (layer->kind == SQZ_LAYER_CONV && tile > 0 && conv.stride == 1) {
-        sqz_winograd_forward_images(forward->kernels, &conv, tile, images, tensors[layer->input],
-                                    conv.in_c, forward->packed[index], forward->bias[index],
-                                    layer->relu, tensors[layer->output] + layer->channel,
-                                    net->tensors[layer->output].c, scratch);
+        sqz_winograd_forward_images(
+            forward->kernels,
+            &(struct sqz_conv_task){.conv = &conv,
+                                    .x = tensors[layer->input],
+                                    .ldx = conv.in_c,
+                                    .packed = forward->packed[index],
+                                    .bias = forward->bias[index],
+                                    .relu = layer->relu,
+                                    .y = tensors[layer->output] + layer->channel,
+                                    .ldy = net->tensors[layer->output].c},
+            tile, images, scratch);
         return;
     }
     const bool sees_borders = conv.kernel > 1 || conv.pad > 0 || conv.stride > 1;

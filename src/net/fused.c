@@ -126,8 +126,18 @@ static void conv_and_mean(const struct sqz_forward *forward, const struct sqz_wo
                 sqz_nonzeros_forward(k, &conv, &nonzeros[i], w, bias, layer->relu, strip,
                                      conv.out_c);
             else
-                sqz_conv_forward(k, &conv, x + i * n_in, conv.in_c, w, bias, layer->relu, strip,
-                                 conv.out_c, 0, pixels, 0, conv.out_c, scratch);
+                sqz_conv_forward(k,
+                                 &(struct sqz_conv_task){.conv = &conv,
+                                                         .x = x + i * n_in,
+                                                         .ldx = conv.in_c,
+                                                         .packed = w,
+                                                         .bias = bias,
+                                                         .relu = layer->relu,
+                                                         .y = strip,
+                                                         .ldy = conv.out_c,
+                                                         .pixel1 = pixels,
+                                                         .channel1 = conv.out_c},
+                                 scratch);
             k->channel_mean(strip, conv.out_c, pixels, conv.out_c, mean + c);
         }
     }

@@ -186,8 +186,17 @@ static void run_strip(struct sqz_stream *stream, int index, const struct sqz_con
         y = (float *)(stream->scratch + stream->plan.layout.scratch);
         ldy = conv->out_c;
     }
-    sqz_conv_forward(stream->kernels, conv, x, net->tensors[layer->input].c, stream->packed,
-                     stream->bias + first, layer->relu, y, ldy, 0, pixels, 0, conv->out_c,
+    sqz_conv_forward(stream->kernels,
+                     &(struct sqz_conv_task){.conv = conv,
+                                             .x = x,
+                                             .ldx = net->tensors[layer->input].c,
+                                             .packed = stream->packed,
+                                             .bias = stream->bias + first,
+                                             .relu = layer->relu,
+                                             .y = y,
+                                             .ldy = ldy,
+                                             .pixel1 = pixels,
+                                             .channel1 = conv->out_c},
                      stream->scratch);
     if (of != index)
         stream->kernels->channel_mean(y, ldy, pixels, conv->out_c,

@@ -17,21 +17,45 @@ typedef void (*bench_fn)(struct bench *b);
 static void run_forward(struct bench *b)
 {
     const struct sqz_conv *c = &b->shape->conv;
-    sqz_conv_forward(b->k, c, b->x, c->in_c, b->forward, b->bias, true, b->y, b->shape->ldy, 0,
-                     c->out_h * c->out_w, 0, c->out_c, b->scratch);
+    sqz_conv_forward(b->k,
+                     &(struct sqz_conv_task){.conv = c,
+                                             .x = b->x,
+                                             .ldx = c->in_c,
+                                             .packed = b->forward,
+                                             .bias = b->bias,
+                                             .relu = true,
+                                             .y = b->y,
+                                             .ldy = b->shape->ldy,
+                                             .pixel1 = c->out_h * c->out_w,
+                                             .channel1 = c->out_c},
+                     b->scratch);
 }
 
 static void run_backward_data(struct bench *b)
 {
     const struct sqz_conv *c = &b->shape->conv;
-    sqz_conv_backward_data(b->k, c, b->dy, b->shape->ldy, b->backward, true, b->dx, c->in_c,
+    sqz_conv_backward_data(b->k,
+                           &(struct sqz_conv_task){.conv = c,
+                                                   .x = b->dy,
+                                                   .ldx = b->shape->ldy,
+                                                   .packed = b->backward,
+                                                   .accumulate = true,
+                                                   .y = b->dx,
+                                                   .ldy = c->in_c},
                            b->scratch);
 }
 
 static void run_backward_weights(struct bench *b)
 {
     const struct sqz_conv *c = &b->shape->conv;
-    sqz_conv_backward_weights(b->k, c, b->x, c->in_c, b->dy, b->shape->ldy, b->dw, b->bias,
+    sqz_conv_backward_weights(b->k,
+                              &(struct sqz_conv_gradient){.conv = c,
+                                                          .x = b->x,
+                                                          .ldx = c->in_c,
+                                                          .dy = b->dy,
+                                                          .lddy = b->shape->ldy,
+                                                          .dw = b->dw,
+                                                          .db = b->bias},
                               b->scratch);
 }
 

@@ -57,17 +57,48 @@ static void run(struct contest *c, int i, bool backward)
     const struct sqz_conv *conv = &c->conv;
     const int m = tiles[i], in_c = conv->in_c, out_c = conv->out_c;
     if (m == 0 && backward)
-        sqz_conv_backward_data(c->k, conv, c->y, c->ldy, c->packed[i], false, c->x, in_c,
+        sqz_conv_backward_data(c->k,
+                               &(struct sqz_conv_task){.conv = conv,
+                                                       .x = c->y,
+                                                       .ldx = c->ldy,
+                                                       .packed = c->packed[i],
+                                                       .y = c->x,
+                                                       .ldy = in_c},
                                c->scratch);
     else if (m == 0)
-        sqz_conv_forward(c->k, conv, c->x, in_c, c->packed[i], c->bias, true, c->y, c->ldy, 0,
-                         conv->out_h * conv->out_w, 0, out_c, c->scratch);
+        sqz_conv_forward(c->k,
+                         &(struct sqz_conv_task){.conv = conv,
+                                                 .x = c->x,
+                                                 .ldx = in_c,
+                                                 .packed = c->packed[i],
+                                                 .bias = c->bias,
+                                                 .relu = true,
+                                                 .y = c->y,
+                                                 .ldy = c->ldy,
+                                                 .pixel1 = conv->out_h * conv->out_w,
+                                                 .channel1 = out_c},
+                         c->scratch);
     else if (backward)
-        sqz_winograd_backward_data(c->k, conv, m, c->y, c->ldy, c->packed[i], false, c->x, in_c,
-                                   c->scratch);
+        sqz_winograd_backward_data(c->k,
+                                   &(struct sqz_conv_task){.conv = conv,
+                                                           .x = c->y,
+                                                           .ldx = c->ldy,
+                                                           .packed = c->packed[i],
+                                                           .y = c->x,
+                                                           .ldy = in_c},
+                                   m, c->scratch);
     else
-        sqz_winograd_forward(c->k, conv, m, c->x, in_c, c->packed[i], c->bias, true, c->y, c->ldy,
-                             0, sqz_winograd_tiles(conv, m), 0, out_c, c->scratch);
+        sqz_winograd_forward(c->k,
+                             &(struct sqz_conv_task){.conv = conv,
+                                                     .x = c->x,
+                                                     .ldx = in_c,
+                                                     .packed = c->packed[i],
+                                                     .bias = c->bias,
+                                                     .relu = true,
+                                                     .y = c->y,
+                                                     .ldy = c->ldy,
+                                                     .channel1 = out_c},
+                             m, 0, sqz_winograd_tiles(conv, m), c->scratch);
 }
 
 static void compete(struct contest *c, bool backward)

@@ -81,8 +81,20 @@ static void forward_in_pieces(const struct sqz_kernels *k, struct data *d, const
             int c1 = c0 + k->nr * (1 + random_below(panels));
             if (c1 > d->conv.out_c)
                 c1 = d->conv.out_c;
-            sqz_conv_forward(k, &d->conv, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, p0, p1,
-                             c0, c1, d->scratch);
+            sqz_conv_forward(k,
+                             &(struct sqz_conv_task){.conv = &d->conv,
+                                                     .x = d->x,
+                                                     .ldx = d->ldx,
+                                                     .packed = packed,
+                                                     .bias = d->bias,
+                                                     .relu = relu,
+                                                     .y = y,
+                                                     .ldy = d->ldy,
+                                                     .pixel0 = p0,
+                                                     .pixel1 = p1,
+                                                     .channel0 = c0,
+                                                     .channel1 = c1},
+                             d->scratch);
             c0 = c1;
         }
         p0 = p1;
@@ -96,8 +108,18 @@ static void check_forward(const struct sqz_kernels *k, struct data *d, bool relu
     float *y = guarded_floats(d->y_size), *pieces = guarded_floats(d->y_size);
     fill_pattern(y, d->y_size);
     fill_pattern(pieces, d->y_size);
-    sqz_conv_forward(k, &d->conv, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, 0, (int)d->out, 0,
-                     d->conv.out_c, d->scratch);
+    sqz_conv_forward(k,
+                     &(struct sqz_conv_task){.conv = &d->conv,
+                                             .x = d->x,
+                                             .ldx = d->ldx,
+                                             .packed = packed,
+                                             .bias = d->bias,
+                                             .relu = relu,
+                                             .y = y,
+                                             .ldy = d->ldy,
+                                             .pixel1 = (int)d->out,
+                                             .channel1 = d->conv.out_c},
+                     d->scratch);
     double *want = calloc(d->y_size, sizeof *want), *terms = calloc(d->y_size, sizeof *terms);
     conv_forward_truth(&d->conv, d->tx, d->ldx, d->tw, d->tbias, relu, want, d->ldy);
     conv_forward_truth(&d->conv, d->ax, d->ldx, d->aw, d->abias, false, terms, d->ldy);
@@ -118,7 +140,15 @@ static void check_backward_data(const struct sqz_kernels *k, struct data *d, boo
         if (!accumulate || i % (size_t)d->ldx >= (size_t)d->conv.in_c)
             fill_pattern(dx + i, 1);
     double *want = to_double(dx, d->x_size, false), *terms = to_double(dx, d->x_size, true);
-    sqz_conv_backward_data(k, &d->conv, d->dy, d->ldy, packed, accumulate, dx, d->ldx, d->scratch);
+    sqz_conv_backward_data(k,
+                           &(struct sqz_conv_task){.conv = &d->conv,
+                                                   .x = d->dy,
+                                                   .ldx = d->ldy,
+                                                   .packed = packed,
+                                                   .accumulate = accumulate,
+                                                   .y = dx,
+                                                   .ldy = d->ldx},
+                           d->scratch);
     conv_backward_data_truth(&d->conv, d->tdy, d->ldy, d->tw, want, d->ldx);
     conv_backward_data_truth(&d->conv, d->ady, d->ldy, d->aw, terms, d->ldx);
     compare_slice(dx, want, terms, d->x_size, d->ldx, d->conv.in_c,
@@ -133,7 +163,15 @@ static void check_backward_weights(const struct sqz_kernels *k, struct data *d)
     float *dw = random_floats(d->n_weights), *db = random_floats(out_c);
     double *want = to_double(dw, d->n_weights, false), *terms = to_double(dw, d->n_weights, true);
     double *bias = to_double(db, out_c, false), *bias_terms = to_double(db, out_c, true);
-    sqz_conv_backward_weights(k, &d->conv, d->x, d->ldx, d->dy, d->ldy, dw, db, d->scratch);
+    sqz_conv_backward_weights(k,
+                              &(struct sqz_conv_gradient){.conv = &d->conv,
+                                                          .x = d->x,
+                                                          .ldx = d->ldx,
+                                                          .dy = d->dy,
+                                                          .lddy = d->ldy,
+                                                          .dw = dw,
+                                                          .db = db},
+                              d->scratch);
     conv_backward_weights_truth(&d->conv, d->tx, d->ldx, d->tdy, d->ldy, want, bias);
     conv_backward_weights_truth(&d->conv, d->ax, d->ldx, d->ady, d->ldy, terms, bias_terms);
     double c = sum_factor(d->out);

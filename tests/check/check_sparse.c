@@ -54,7 +54,18 @@ static void run_forward(const struct sqz_kernels *k, const struct sparse_case *t
     sqz_conv_pack_forward(k, &conv, w, packed);
     void *scratch = guarded_bytes(sqz_conv_forward_scratch_size(k, &conv));
     for (int p = 0; p < pixels; p++) // one pixel at a time: never without the zeros
-        sqz_conv_forward(k, &conv, x, ldx, packed, bias, t->relu, usual, ldy, p, p + 1, 0, t->out_c,
+        sqz_conv_forward(k,
+                         &(struct sqz_conv_task){.conv = &conv,
+                                                 .x = x,
+                                                 .ldx = ldx,
+                                                 .packed = packed,
+                                                 .bias = bias,
+                                                 .relu = t->relu,
+                                                 .y = usual,
+                                                 .ldy = ldy,
+                                                 .pixel0 = p,
+                                                 .pixel1 = p + 1,
+                                                 .channel1 = t->out_c},
                          scratch);
     struct sqz_nonzeros lists;
     const bool found =

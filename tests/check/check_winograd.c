@@ -102,8 +102,17 @@ static void check_forward(const struct sqz_kernels *k, struct data *d, int m, bo
     fill_pattern(y, d->y_size);
     fill_pattern(pieces, d->y_size);
     const int tiles = sqz_winograd_tiles(conv, m);
-    sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, y, d->ldy, 0, tiles, 0,
-                         conv->out_c, scratch);
+    sqz_winograd_forward(k,
+                         &(struct sqz_conv_task){.conv = conv,
+                                                 .x = d->x,
+                                                 .ldx = d->ldx,
+                                                 .packed = packed,
+                                                 .bias = d->bias,
+                                                 .relu = relu,
+                                                 .y = y,
+                                                 .ldy = d->ldy,
+                                                 .channel1 = conv->out_c},
+                         m, 0, tiles, scratch);
     double terms = most_terms(d->y_terms, d->y_size);
     double c = sqz_winograd_amplification(window_side(conv, m)) *
                sum_factor(taps(conv) * (size_t)conv->in_c);
@@ -120,8 +129,18 @@ static void check_forward(const struct sqz_kernels *k, struct data *d, int m, bo
         for (int c0 = 0, c1; c0 < conv->out_c; c0 = c1) {
             c1 = c0 + k->nr * (1 + random_below((conv->out_c - c0 + k->nr - 1) / k->nr));
             c1 = c1 < conv->out_c ? c1 : conv->out_c;
-            sqz_winograd_forward(k, conv, m, d->x, d->ldx, packed, d->bias, relu, pieces, d->ldy,
-                                 t0, t1, c0, c1, scratch);
+            sqz_winograd_forward(k,
+                                 &(struct sqz_conv_task){.conv = conv,
+                                                         .x = d->x,
+                                                         .ldx = d->ldx,
+                                                         .packed = packed,
+                                                         .bias = d->bias,
+                                                         .relu = relu,
+                                                         .y = pieces,
+                                                         .ldy = d->ldy,
+                                                         .channel0 = c0,
+                                                         .channel1 = c1},
+                                 m, t0, t1, scratch);
         }
     }
     check_true(memcmp(y, pieces, d->y_size * sizeof *y) == 0, "pieces differ from the whole", 0);
@@ -137,7 +156,15 @@ static void check_backward(const struct sqz_kernels *k, struct data *d, int m, b
     double *before = to_double(dx, d->x_size, false);
     if (!accumulate)
         fill_pattern(dx, d->x_size);
-    sqz_winograd_backward_data(k, conv, m, d->dy, d->ldy, packed, accumulate, dx, d->ldx, scratch);
+    sqz_winograd_backward_data(k,
+                               &(struct sqz_conv_task){.conv = conv,
+                                                       .x = d->dy,
+                                                       .ldx = d->ldy,
+                                                       .packed = packed,
+                                                       .accumulate = accumulate,
+                                                       .y = dx,
+                                                       .ldy = d->ldx},
+                               m, scratch);
     double terms = 1 + most_terms(d->dx_terms, d->x_size);
     double c = sqz_winograd_amplification(window_side(conv, m)) *
                sum_factor(taps(conv) * (size_t)conv->out_c);
@@ -175,7 +202,11 @@ static void check_weights(const struct sqz_kernels *k, const struct data *d, int
         free(exact_x);
         free(exact_dy);
     }
-    sqz_winograd_backward_weights(k, conv, m, images, x, d->ldx, dy, d->ldy, dw, db, scratch);
+    sqz_winograd_backward_weights(
+        k,
+        &(struct sqz_conv_gradient){
+            .conv = conv, .x = x, .ldx = d->ldx, .dy = dy, .lddy = d->ldy, .dw = dw, .db = db},
+        m, images, scratch);
     const size_t pixels = n * (size_t)(conv->out_h * conv->out_w);
     const double c = sqz_winograd_amplification(6) * sum_factor(pixels);
     const double terms = most_terms(want[1], n_weights);

@@ -174,26 +174,26 @@ static void run_images(struct work *work, int images, float *dw)
     }
 }
 
-void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                   int images, const float *x, ptrdiff_t ldx, const float *dy,
-                                   ptrdiff_t lddy, float *dw, float *db, void *scratch)
+void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz_conv_gradient *g,
+                                   int m, int images, void *scratch)
 {
+    const struct sqz_conv *conv = g->conv;
     struct work work = make_work(k, conv, m);
     struct sqz_scratch allocator = {scratch, 0};
     take_scratch(&work, &allocator);
-    work.x = x;
-    work.ldx = ldx;
-    work.dy = dy;
-    work.lddy = lddy;
+    work.x = g->x;
+    work.ldx = g->ldx;
+    work.dy = g->dy;
+    work.lddy = g->lddy;
     // As many as fill one block: their windows are transformed once for all groups.
     const int fill = work.plan.block / (work.plan.across * work.plan.down);
     const int most = fill < 1 || sqz_conv_is_polyphase(conv) ? 1 : fill;
     for (int i = 0, n; i < images; i += n) {
         n = images - i < most ? images - i : most;
-        run_images(&work, n, dw);
-        work.x += (ptrdiff_t)n * conv->in_h * conv->in_w * ldx;
-        work.dy += (ptrdiff_t)n * conv->out_h * conv->out_w * lddy;
+        run_images(&work, n, g->dw);
+        work.x += (ptrdiff_t)n * conv->in_h * conv->in_w * g->ldx;
+        work.dy += (ptrdiff_t)n * conv->out_h * conv->out_w * g->lddy;
     }
-    if (db)
-        k->channel_sum(dy, lddy, images * conv->out_h * conv->out_w, conv->out_c, db);
+    if (g->db)
+        k->channel_sum(g->dy, g->lddy, images * conv->out_h * conv->out_w, conv->out_c, g->db);
 }

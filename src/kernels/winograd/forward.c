@@ -197,47 +197,44 @@ int sqz_winograd_tile_at(const struct sqz_conv *conv, int m, int pixel)
            (row % m == 0 ? sqz_ceil_div(column, m) : 0);
 }
 
-void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                          const float *x, ptrdiff_t ldx, const float *packed, const float *bias,
-                          bool relu, float *y, ptrdiff_t ldy, int tile0, int tile1, int channel0,
-                          int channel1, void *scratch)
+void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv_task *task, int m,
+                          int tile0, int tile1, void *scratch)
 {
-    struct task task = {.plan = sqz_winograd_plan(k, conv, m),
-                        .x = x,
-                        .ldx = ldx,
-                        .packed = packed,
-                        .bias = bias,
-                        .relu = relu,
-                        .y = y,
-                        .ldy = ldy,
-                        .channel0 = channel0,
-                        .channel1 = channel1};
-    run(k, &task, tile0, tile1, scratch);
+    struct task own = {.plan = sqz_winograd_plan(k, task->conv, m),
+                       .x = task->x,
+                       .ldx = task->ldx,
+                       .packed = task->packed,
+                       .bias = task->bias,
+                       .relu = task->relu,
+                       .y = task->y,
+                       .ldy = task->ldy,
+                       .channel0 = task->channel0,
+                       .channel1 = task->channel1};
+    run(k, &own, tile0, tile1, scratch);
 }
 
-void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                 int images, const float *x, ptrdiff_t ldx, const float *packed,
-                                 const float *bias, bool relu, float *y, ptrdiff_t ldy,
-                                 void *scratch)
+void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv_task *task,
+                                 int m, int images, void *scratch)
 {
-    sqz_winograd_forward(k, conv, m, x, ldx, packed, bias, relu, y, ldy, 0,
-                         images * sqz_winograd_tiles(conv, m), 0, conv->out_c, scratch);
+    struct sqz_conv_task all = *task;
+    all.channel0 = 0;
+    all.channel1 = task->conv->out_c;
+    sqz_winograd_forward(k, &all, m, 0, images * sqz_winograd_tiles(task->conv, m), scratch);
 }
 
-void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                const float *dy, ptrdiff_t lddy, const float *packed,
-                                bool accumulate, float *dx, ptrdiff_t lddx, void *scratch)
+void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv_task *task,
+                                int m, void *scratch)
 {
-    struct sqz_conv transposed = sqz_conv_transposed(conv);
-    struct task task = {.plan = sqz_winograd_plan(k, &transposed, m),
-                        .x = dy,
-                        .ldx = lddy,
-                        .packed = packed,
-                        .accumulate = accumulate,
-                        .y = dx,
-                        .ldy = lddx,
-                        .channel1 = conv->in_c};
-    run(k, &task, 0, task.plan.down * task.plan.across, scratch);
+    struct sqz_conv transposed = sqz_conv_transposed(task->conv);
+    struct task own = {.plan = sqz_winograd_plan(k, &transposed, m),
+                       .x = task->x,
+                       .ldx = task->ldx,
+                       .packed = task->packed,
+                       .accumulate = task->accumulate,
+                       .y = task->y,
+                       .ldy = task->ldy,
+                       .channel1 = transposed.out_c};
+    run(k, &own, 0, own.plan.down * own.plan.across, scratch);
 }
 
 size_t sqz_winograd_forward_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv, int m)

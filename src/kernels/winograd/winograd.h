@@ -42,29 +42,23 @@ int sqz_winograd_tiles(const struct sqz_conv *conv, int m);
 int sqz_winograd_tile_begin(const struct sqz_conv *conv, int m, int tile);
 int sqz_winograd_tile_at(const struct sqz_conv *conv, int m, int pixel);
 
-// As sqz_conv_forward, for the tiles [tile0, tile1).
-void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                          const float *x, ptrdiff_t ldx, const float *packed, const float *bias,
-                          bool relu, float *y, ptrdiff_t ldy, int tile0, int tile1, int channel0,
-                          int channel1, void *scratch);
-// The same for several whole images, one after the other in x and in y, which read the weights
-// together. Not for kernels of stride 2.
-void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                 int images, const float *x, ptrdiff_t ldx, const float *packed,
-                                 const float *bias, bool relu, float *y, ptrdiff_t ldy,
-                                 void *scratch);
+// As sqz_conv_forward, for the tiles [tile0, tile1) instead of the task's pixels.
+void sqz_winograd_forward(const struct sqz_kernels *k, const struct sqz_conv_task *task, int m,
+                          int tile0, int tile1, void *scratch);
+// The same for all channels of several whole images, contiguous in x and in y, which read the
+// weights together. Not for kernels of stride 2.
+void sqz_winograd_forward_images(const struct sqz_kernels *k, const struct sqz_conv_task *task,
+                                 int m, int images, void *scratch);
 // As sqz_conv_backward_data.
-void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                const float *dy, ptrdiff_t lddy, const float *packed,
-                                bool accumulate, float *dx, ptrdiff_t lddx, void *scratch);
+void sqz_winograd_backward_data(const struct sqz_kernels *k, const struct sqz_conv_task *task,
+                                int m, void *scratch);
 
 // As sqz_conv_backward_weights (with windows of side 6), where sqz_winograd_weights_tile is not 0,
 // and for `images` images, one after the other in x and in dy: those of small maps are summed
 // before their sums are transformed back.
 int sqz_winograd_weights_tile(const struct sqz_kernels *k, const struct sqz_conv *conv);
-void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz_conv *conv, int m,
-                                   int images, const float *x, ptrdiff_t ldx, const float *dy,
-                                   ptrdiff_t lddy, float *dw, float *db, void *scratch);
+void sqz_winograd_backward_weights(const struct sqz_kernels *k, const struct sqz_conv_gradient *g,
+                                   int m, int images, void *scratch);
 size_t sqz_winograd_weights_scratch(const struct sqz_kernels *k, const struct sqz_conv *conv,
                                     int m);
 

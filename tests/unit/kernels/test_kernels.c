@@ -66,10 +66,28 @@ static void forward_sums_neighbourhoods(void **state)
         struct buffers b;
         pack_ones(levels[l], &b, false);
         float y[9], bias = -30;
-        sqz_conv_forward(levels[l], &box, nine, 1, b.packed, NULL, false, y, 1, 0, 9, 0, 1,
+        sqz_conv_forward(levels[l],
+                         &(struct sqz_conv_task){.conv = &box,
+                                                 .x = nine,
+                                                 .ldx = 1,
+                                                 .packed = b.packed,
+                                                 .y = y,
+                                                 .ldy = 1,
+                                                 .pixel1 = 9,
+                                                 .channel1 = 1},
                          b.scratch);
         assert_memory_equal(y, box_sums, sizeof y);
-        sqz_conv_forward(levels[l], &box, nine, 1, b.packed, &bias, true, y, 1, 0, 9, 0, 1,
+        sqz_conv_forward(levels[l],
+                         &(struct sqz_conv_task){.conv = &box,
+                                                 .x = nine,
+                                                 .ldx = 1,
+                                                 .packed = b.packed,
+                                                 .bias = &bias,
+                                                 .relu = true,
+                                                 .y = y,
+                                                 .ldy = 1,
+                                                 .pixel1 = 9,
+                                                 .channel1 = 1},
                          b.scratch);
         for (int i = 0; i < 9; i++)
             assert_true(y[i] == (box_sums[i] > 30 ? box_sums[i] - 30 : 0));
@@ -86,10 +104,22 @@ static void backward_data_adds_or_overwrites(void **state)
         float dx[9];
         for (int i = 0; i < 9; i++)
             dx[i] = 1000;
-        sqz_conv_backward_data(levels[l], &box, nine, 1, b.packed, true, dx, 1, b.scratch);
+        sqz_conv_backward_data(levels[l],
+                               &(struct sqz_conv_task){.conv = &box,
+                                                       .x = nine,
+                                                       .ldx = 1,
+                                                       .packed = b.packed,
+                                                       .accumulate = true,
+                                                       .y = dx,
+                                                       .ldy = 1},
+                               b.scratch);
         for (int i = 0; i < 9; i++) // a box kernel is its own transpose
             assert_true(dx[i] == 1000 + box_sums[i]);
-        sqz_conv_backward_data(levels[l], &box, nine, 1, b.packed, false, dx, 1, b.scratch);
+        sqz_conv_backward_data(
+            levels[l],
+            &(struct sqz_conv_task){
+                .conv = &box, .x = nine, .ldx = 1, .packed = b.packed, .y = dx, .ldy = 1},
+            b.scratch);
         assert_memory_equal(dx, box_sums, sizeof dx);
         free(b.scratch);
     }
@@ -106,11 +136,19 @@ static void backward_weights_adds(void **state)
         float dw[9], db = 5;
         for (int i = 0; i < 9; i++)
             dw[i] = 1;
-        sqz_conv_backward_weights(levels[l], &box, nine, 1, ones, 1, dw, &db, b.scratch);
+        sqz_conv_backward_weights(
+            levels[l],
+            &(struct sqz_conv_gradient){
+                .conv = &box, .x = nine, .ldx = 1, .dy = ones, .lddy = 1, .dw = dw, .db = &db},
+            b.scratch);
         for (int i = 0; i < 9; i++)
             assert_true(dw[i] == 1 + want[i]);
         assert_true(db == 14);
-        sqz_conv_backward_weights(levels[l], &box, nine, 1, ones, 1, dw, NULL, b.scratch);
+        sqz_conv_backward_weights(
+            levels[l],
+            &(struct sqz_conv_gradient){
+                .conv = &box, .x = nine, .ldx = 1, .dy = ones, .lddy = 1, .dw = dw},
+            b.scratch);
         assert_true(dw[4] == 1 + 2 * want[4]);
         free(b.scratch);
     }
@@ -147,7 +185,17 @@ static void nan_stays_visible(void **state)
         struct buffers b;
         pack_ones(levels[l], &b, false);
         float y[9];
-        sqz_conv_forward(levels[l], &box, x, 1, b.packed, NULL, true, y, 1, 0, 9, 0, 1, b.scratch);
+        sqz_conv_forward(levels[l],
+                         &(struct sqz_conv_task){.conv = &box,
+                                                 .x = x,
+                                                 .ldx = 1,
+                                                 .packed = b.packed,
+                                                 .relu = true,
+                                                 .y = y,
+                                                 .ldy = 1,
+                                                 .pixel1 = 9,
+                                                 .channel1 = 1},
+                         b.scratch);
         for (int i = 0; i < 9; i++)
             assert_true(isnan(y[i]));
         levels[l]->maxpool(&pool, x, 1, y, 1, NULL);
