@@ -92,6 +92,9 @@ static enum sqz_status unknown_option(const struct cli *cli, const char *typed, 
     if (nearest.best)
         return cli_complain(SQZ_E_USAGE, "There is no option --%s; did you mean --%s?",
                             cli_clean(name), nearest.best);
+    struct sqz_error err = {0}; // the library knows what other programs call its options
+    if (cli->command->library_options && sqz_options_put(cli->options, name, "", &err))
+        return cli_fail(&err);
     return cli_complain(SQZ_E_USAGE,
                         "There is no option --%s; \"squeezenet %s --help\" lists them.",
                         cli_clean(name), cli->command->name);

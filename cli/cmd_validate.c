@@ -92,13 +92,14 @@ static void print_result(const struct sqz_validate_result *r, const char *name)
 }
 
 // `c` NULL: nothing to compare with.
-static enum sqz_status print_all(const struct cli *cli, const struct sqz_validate_result *r,
+static enum sqz_status print_all(const struct cli *cli, const char *name,
+                                 const struct sqz_validate_result *r,
                                  const struct sqz_validate_result *other,
                                  const struct sqz_compare_result *c)
 {
     if (cli->json)
         return print_json(r, other, c);
-    print_result(r, c ? cli->positional[0] : "");
+    print_result(r, c ? name : "");
     if (!c)
         return SQZ_OK;
     print_result(other, cli_value(cli, "against"));
@@ -117,12 +118,22 @@ enum sqz_status cli_validate(struct cli *cli)
     struct sqz_validate_result r = SQZ_INIT(sqz_validate_result);
     struct sqz_validate_result of_other = SQZ_INIT(sqz_validate_result);
     int ranks;
-    char dialect[32] = "";
+    char dialect[32] = "", path[4200] = "";
+    const char *name = cli->n_positional ? cli->positional[0] : path;
     const char *recipe = cli_value(cli, "config"), *against = cli_value(cli, "against");
     if (recipe && against)
         return cli_complain(SQZ_E_USAGE,
                             "--against compares models as they are, without a recipe.");
     if (recipe && sqz_options_load(cli->options, recipe, &err))
+        return cli_fail(&err);
+    if (!cli->n_positional) { // MindCV's way to name the model
+        sqz_options_get(cli->options, "ckpt_path", path, sizeof path);
+        if (!*path || strcmp(path, "none") == 0)
+            return cli_complain(SQZ_E_USAGE, "Something is missing. Usage: squeezenet validate %s",
+                                cli->command->usage);
+    }
+    if (cli->n_positional > 1 &&
+        sqz_options_put(cli->options, "data_dir", cli->positional[1], &err))
         return cli_fail(&err);
     sqz_options_get(cli->options, "dialect", dialect, sizeof dialect);
     struct sqz_model_options how = {.struct_size = sizeof how,
@@ -138,7 +149,7 @@ enum sqz_status cli_validate(struct cli *cli)
     if (status)
         return status;
     if ((!against && sqz_context_join(context, cli->options, &err)) ||
-        sqz_model_open(cli->positional[0], &how, &model, &err) ||
+        sqz_model_open(name, &how, &model, &err) ||
         (against && sqz_model_open(against, &how, &other, &err)) ||
         (against ? sqz_compare(context, model, other, cli->options, &r, &of_other, &c, &err)
                  : sqz_validate(context, model, cli->options, recipe != NULL, &r, &err))) {
@@ -148,10 +159,10 @@ enum sqz_status cli_validate(struct cli *cli)
         measured[1].value = r.top5;
         measured[2].value = c.kl;
         cli_events_end();
-        status = print_all(cli, &r, &of_other, against ? &c : NULL);
+        status = print_all(cli, name, &r, &of_other, against ? &c : NULL);
         if (!status)
             status = check_bounds(cli_value(cli, "require"), measured, false);
-        cli_next(cli, "squeezenet predict %s --show IMAGE...", cli->positional[0]);
+        cli_next(cli, "squeezenet predict %s --show IMAGE...", name);
     }
     sqz_model_free(other);
     sqz_model_free(model);

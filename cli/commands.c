@@ -15,7 +15,7 @@ const struct cli_command cli_commands[] = {
      "  squeezenet train --resume ckpt/run-1                  go on with a stopped run",
      cli_train_flags, true, 0, 1, cli_train},
     {"validate", NULL, "measure top-1, top-5 and loss on labelled images",
-     "MODEL [-c RECIPE.yaml] [--data_dir DIR] [--option value]...",
+     "MODEL [DIR] [-c RECIPE.yaml] [--option value]...",
      "Measures a model on a split of a dataset. Directories are matched to the model's classes by "
      "name.\n"
      "Without -c the model's own preprocessing and the plain cross-entropy are used.\n\n"
@@ -27,7 +27,7 @@ const struct cli_command cli_commands[] = {
      "  squeezenet validate best.safetensors --data_dir photos/ --per_class classes.csv "
      "--confusion "
      "matrix.csv",
-     cli_validate_flags, true, 1, 1, cli_validate},
+     cli_validate_flags, true, 0, 2, cli_validate},
     {"predict", "infer", "print the most probable classes of images", "MODEL IMAGE...",
      "Classifies images with the preprocessing and the class names of the model file.\n\n"
      "  squeezenet predict best.safetensors cat.jpg dog.png\n"

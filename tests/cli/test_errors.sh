@@ -35,6 +35,15 @@ mkdir nothing
 expect_error 65 'nothing' train nothing
 expect_error 2 'resume|nowhere|no' info --resume nowhere
 
+# MindCV's validate names the model by an option; a second word is the dataset
+expect 0 validate $model --data_dir shapes
+whole=$out
+expect 0 validate $model shapes
+[ "$out" = "$whole" ] || fail "validate MODEL DIR says: $out"
+expect 0 validate --data_dir shapes --ckpt_path $model
+[ "$out" = "$whole" ] || fail "validate --ckpt_path says: $out"
+expect_error 2 'Something is missing' validate --data_dir shapes
+
 # images
 printf 'no image' >text.jpg
 expect 65 predict $model text.jpg "$image"

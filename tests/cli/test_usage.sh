@@ -22,6 +22,9 @@ diff -u "$SQZ_SOURCE/docs/options.md" out.txt ||
     fail "docs/options.md is not what \"squeezenet help options\" prints; write it again"
 expect_error 2 'did you mean "train"' trian
 expect_error 2 'did you mean --batch_size' train --batch_sise 3 .
+expect_error 2 'did you mean epoch_size' train --epochs 3 .
+expect_error 2 'did you mean image_resize' train --imgsz 64 .
+expect_error 2 'did you mean lr' train --learning_rate 0.1 .
 expect_error 2 'did you mean --classes' predict m --clases x y
 expect_error 2 'no option -z' predict -z
 expect_error 2 'needs a value' train --lr

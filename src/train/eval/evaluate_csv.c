@@ -1,6 +1,8 @@
 // What a confusion matrix says, as CSV.
 #include "train/eval/evaluate.h"
 
+#include "base/escape.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -11,14 +13,7 @@ static void add_name(char *const *classes, int c, struct sqz_text *out)
         sqz_text_add(out, "%d", c);
         return;
     }
-    if (!strpbrk(classes[c], ",\"\r\n")) {
-        sqz_text_add(out, "%s", classes[c]);
-        return;
-    }
-    sqz_text_add(out, "\"");
-    for (const char *p = classes[c]; *p; p++)
-        sqz_text_add(out, *p == '"' ? "\"\"" : "%c", *p);
-    sqz_text_add(out, "\"");
+    sqz_text_add_escaped(out, SQZ_TEXT_CSV, classes[c]);
 }
 
 void sqz_confusion_csv(const int64_t *confusion, int n, char *const *classes, struct sqz_text *out)

@@ -1,6 +1,8 @@
 // The table of options, and the struct that holds their values with where each came from.
 #include "train/options/option_value.h"
 
+#include "base/words.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +32,7 @@ static const struct sqz_option options_table[] = {
 #undef ROW
 };
 
-enum { OPTION_COUNT = sizeof options_table / sizeof options_table[0], NAME_MAX_LENGTH = 40 };
+enum { OPTION_COUNT = sizeof options_table / sizeof options_table[0] };
 
 static void *field_of(struct sqz_options *options, const struct sqz_option *option)
 {
@@ -61,34 +63,6 @@ int sqz_option_find(const char *name)
     return -1;
 }
 
-// Edit distance with swaps of neighbours. Names of options are short, so three rows are enough.
-static int edit_distance(const char *a, const char *b)
-{
-    int rows[3][NAME_MAX_LENGTH + 1];
-    int n = (int)strlen(a), m = (int)strlen(b);
-
-    if (n > NAME_MAX_LENGTH || m > NAME_MAX_LENGTH)
-        return NAME_MAX_LENGTH;
-    for (int j = 0; j <= m; j++)
-        rows[0][j] = j;
-    for (int i = 1; i <= n; i++) {
-        int *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
-        row[0] = i;
-        for (int j = 1; j <= m; j++) {
-            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            if (above[j] + 1 < best)
-                best = above[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                above2[j - 2] + 1 < best)
-                best = above2[j - 2] + 1;
-            row[j] = best;
-        }
-    }
-    return rows[n % 3][m];
-}
-
 const char *sqz_option_nearest(const char *name)
 {
     // What other programs call it.
@@ -106,6 +80,9 @@ const char *sqz_option_nearest(const char *name)
                                               {"wd", "weight_decay"},
                                               {"batch", "batch_size"},
                                               {"output", "run_dir"},
+                                              {"imgsz", "image_resize"},
+                                              {"lr0", "lr"},
+                                              {"device", "threads"},
                                               {"warmup", "warmup_epochs"}};
     const char *best = NULL;
     int length = (int)strlen(name);
@@ -115,7 +92,7 @@ const char *sqz_option_nearest(const char *name)
         if (strcmp(synonyms[i][0], name) == 0)
             return synonyms[i][1];
     for (int i = 0; i < OPTION_COUNT; i++) {
-        int distance = edit_distance(name, options_table[i].name);
+        int distance = sqz_edit_distance(name, options_table[i].name);
         // The one of the same length wins among equally near ones: modle is model, not mode.
         if (distance < best_distance ||
             (best && distance == best_distance && length == (int)strlen(options_table[i].name))) {

@@ -1,6 +1,8 @@
 // Making and finding run directories, and the text files in them.
 #include "train/run/run_dir.h"
 
+#include "base/escape.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -405,11 +407,15 @@ void sqz_run_dir_log(struct sqz_run_dir *dir, const char *format, ...)
     time_t now = time(NULL);
     localtime_r(&now, &local);
     strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
-    fprintf(dir->log, "[%s] ", stamp);
+    char line[4096];
+    struct sqz_text safe = {0}; // names in it may hold controls and newlines
     va_list args;
     va_start(args, format);
-    vfprintf(dir->log, format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    sqz_text_add_escaped(&safe, SQZ_TEXT_PARAGRAPH, line);
+    fprintf(dir->log, "[%s] %s", stamp, sqz_text_get(&safe));
+    sqz_text_release(&safe);
     fputc('\n', dir->log);
     fflush(dir->log);
 }
