@@ -214,7 +214,7 @@ struct sqz_conv_task {
 };
 // `accumulate` is not looked at.
 void sqz_conv_forward(const struct sqz_kernels *k, const struct sqz_conv_task *task, void *scratch);
-// One image: the gradient with respect to its input. Of the task, x is the output's gradient, y the
+// One image: the gradient with respect to its input. In the task, x is the output's gradient, y the
 // input's, and packed sqz_conv_pack_backward's; bias, relu, pixels and channels are not looked at.
 // Stride 1 only (all but the first convolution).
 void sqz_conv_backward_data(const struct sqz_kernels *k, const struct sqz_conv_task *task,
