@@ -3,6 +3,8 @@
 #define SQZ_FORMATS_CURL_LIBRARY_H
 
 #include "base/error.h"
+
+#define CURL_DISABLE_DEPRECATION // options that 7.84 needs are deprecated later
 #include <curl/curl.h>
 
 struct sqz_curl {

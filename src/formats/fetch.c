@@ -119,20 +119,38 @@ static int tell_progress(void *arg, curl_off_t all, curl_off_t got, curl_off_t u
     return t->stopped;
 }
 
+// The protocols that an address and its redirections may use. Libraries before 7.85 do not know
+// the options that take names.
+static CURLcode limit_protocols(const struct transfer *t)
+{
+    const struct sqz_curl *curl = t->curl;
+    bool is_secure = strncmp(t->fetch->url, "https:", 6) == 0;
+    long both = CURLPROTO_HTTP | CURLPROTO_HTTPS, redirected = is_secure ? CURLPROTO_HTTPS : both;
+    CURLcode code = curl->easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    if (code == CURLE_UNKNOWN_OPTION)
+        code = curl->easy_setopt(t->easy, CURLOPT_PROTOCOLS, both);
+    if (code)
+        return code;
+    code =
+        curl->easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS_STR, is_secure ? "https" : "http,https");
+    if (code == CURLE_UNKNOWN_OPTION)
+        code = curl->easy_setopt(t->easy, CURLOPT_REDIR_PROTOCOLS, redirected);
+    return code;
+}
+
 // One request for what is missing.
 static CURLcode ask(struct transfer *t)
 {
     enum { CONNECT_SECONDS = 20, SILENT_SECONDS = 30, REDIRECTS = 5 };
     const struct sqz_curl *curl = t->curl;
     CURL *easy = t->easy;
-    bool is_secure = strncmp(t->fetch->url, "https:", 6) == 0;
     char range[32] = "";
     snprintf(range, sizeof range, "%" PRIu64 "-", t->kept);
     t->answered = t->range_wrong = false;
     t->message[0] = 0;
-    curl->easy_setopt(easy, CURLOPT_URL, t->fetch->url);
-    curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl->easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, is_secure ? "https" : "http,https");
+    CURLcode code = limit_protocols(t);
+    if (code)
+        return code;
     curl->easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     curl->easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS);
     curl->easy_setopt(easy, CURLOPT_FAILONERROR, 1L);
@@ -148,7 +166,8 @@ static CURLcode ask(struct transfer *t)
     curl->easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl->easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, tell_progress);
     curl->easy_setopt(easy, CURLOPT_XFERINFODATA, t);
-    return curl->easy_perform(easy);
+    code = curl->easy_setopt(easy, CURLOPT_URL, t->fetch->url); // copies it, which takes memory
+    return code ? code : curl->easy_perform(easy);
 }
 
 static enum sqz_status explain(const struct transfer *t, CURLcode code, struct sqz_error *err)
@@ -164,6 +183,8 @@ static enum sqz_status explain(const struct transfer *t, CURLcode code, struct s
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" is larger than any model.", url);
     if (*t->fetch->sha256 && t->kept > 0)
         snprintf(kept, sizeof kept, "; the %" PRIu64 " bytes so far are kept", t->kept);
+    if (code == CURLE_OUT_OF_MEMORY)
+        return sqz_fail_memory(err, "a transfer", 0);
     if (t->stopped)
         return sqz_fail(err, SQZ_E_STOPPED, "Fetching \"%s\" was stopped%s.", url, kept);
     if (code == CURLE_HTTP_RETURNED_ERROR) {
@@ -206,17 +227,37 @@ static enum sqz_status receive(struct transfer *t, struct sqz_error *err)
     }
 }
 
+// Opens the file that grows. A link that somebody put there is removed, its target never touched;
+// so is a file that has a second name elsewhere.
+static int open_own(const char *path)
+{
+    struct stat info;
+    for (;;) {
+        int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+        if (file < 0 && errno != ELOOP)
+            return -1;
+        if (file >= 0) {
+            if (fstat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink <= 1)
+                return file;
+            close(file);
+        }
+        if (unlink(path) != 0 && errno != ENOENT)
+            return -1;
+    }
+}
+
 // Opens and locks the file that grows. Who had the lock before may have moved or removed it: then
 // the name means another file by now.
 static bool lock_part(struct transfer *t)
 {
     struct stat mine, named;
     for (;;) {
-        t->file = open(t->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        t->file = open_own(t->part);
         if (t->file < 0 || flock(t->file, LOCK_EX) || fstat(t->file, &mine))
             return false;
         t->kept = (uint64_t)mine.st_size;
-        if (stat(t->part, &named) == 0 && named.st_ino == mine.st_ino)
+        if (lstat(t->part, &named) == 0 && named.st_ino == mine.st_ino &&
+            named.st_dev == mine.st_dev)
             return true;
         close(t->file);
     }

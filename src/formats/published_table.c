@@ -1,5 +1,6 @@
 // The one table of published weights. MindCV and torchvision put the first eight hex digits of the
-// SHA-256 into the names of their files.
+// SHA-256 into the names of their files. Where only those eight digits are known, a file is checked
+// against accidents and mixed-up names, not against somebody who made another file to fit them.
 #include "formats/published.h"
 
 #define MINDCV      "https://download.mindspore.cn/toolkits/mindcv/squeezenet/"

@@ -226,6 +226,29 @@ static void test_full_disk(void **state)
     fetch_well("good", hash, 2);
 }
 
+// A link under the name of the file that grows: its target stays as it was.
+static void test_link_in_the_way(void **state)
+{
+    (void)state;
+    char victim[128], text[8] = "";
+    snprintf(victim, sizeof victim, "%s/victim", scratch);
+    for (int hard = 0; hard < 2; hard++) {
+        FILE *file = fopen(victim, "w");
+        assert_non_null(file);
+        assert_true(fputs("mine", file) >= 0 && fclose(file) == 0);
+        unlink(target);
+        unlink(part);
+        assert_int_equal(hard ? link(victim, part) : symlink(victim, part), 0);
+        struct sqz_error err = {0};
+        if (fetch_as("good", hash, &err))
+            fail_msg("%s", err.text);
+        assert_int_equal(sqz_fetch_check(target, hash, NULL), SQZ_OK);
+        file = fopen(victim, "r");
+        assert_true(file && fread(text, 1, sizeof text - 1, file) == 4 && fclose(file) == 0);
+        assert_string_equal(text, "mine");
+    }
+}
+
 struct watch {
     uint64_t last, all, stop_at;
     int calls;
@@ -346,6 +369,7 @@ int main(void)
                                        SERVED(test_wrong_hash),
                                        SERVED(test_no_server),
                                        SERVED(test_full_disk),
+                                       SERVED(test_link_in_the_way),
                                        SERVED(test_progress),
                                        SERVED(test_addresses),
                                        cmocka_unit_test(test_table)};

@@ -112,12 +112,26 @@ static void test_published(void **state)
     sqz_archive_release(&back);
 }
 
+// A few bytes of zeros that claim to be a network of 2^26 weights.
+static void test_claims_too_much(void **state)
+{
+    (void)state;
+    struct sqz_archive archive = {0};
+    assert_non_null(sqz_archive_add(&archive, "features.0.weight", SQZ_F32, 2,
+                                    (const size_t[]){4096, 4096}, NULL));
+    struct sqz_bytes bytes = write_bytes(sqz_format_find("sqz"), &archive);
+    assert_in_range(bytes.size, 100, 100000);
+    expect_failure(sqz_format_find("sqz"), bytes.data, bytes.size, "claims 16777216");
+    sqz_bytes_release(&bytes);
+    sqz_archive_release(&archive);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_identity),
         cmocka_unit_test(test_sentences),  cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_published),  cmocka_unit_test(test_claims_too_much),
     };
     format = sqz_format_find("sqz");
     safetensors = sqz_format_find("safetensors");
