@@ -18,7 +18,7 @@ static void report_problem(void *arg, const char *path, const char *problem)
 enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
                                struct sqz_check_result *out, struct sqz_error *err)
 {
-    struct sqz_data_report report = {0};
+    struct sqz_data_check_result report = {0};
     struct sqz_check_result result = {0};
     enum sqz_status status = SQZ_STRUCT_CHECK(sqz_check_result, out, err);
     if (!status)
@@ -49,7 +49,7 @@ enum sqz_status sqz_check_data(struct sqz_context *context, const char *dir,
 done:
     if (status)
         sqz_check_result_release(&result);
-    sqz_data_report_release(&report);
+    sqz_data_check_result_release(&report);
     return status;
 }
 
@@ -120,9 +120,9 @@ enum sqz_status sqz_lay_out_imagenet(struct sqz_context *context, const char *tr
 enum sqz_status sqz_synthesize_data(const char *dir, int train_per_class, int val_per_class,
                                     int image_size, uint64_t seed, struct sqz_error *err)
 {
-    struct sqz_synth how = {.per_class_train = train_per_class,
-                            .per_class_val = val_per_class,
-                            .size = image_size,
-                            .seed = seed};
+    struct sqz_synth_options how = {.per_class_train = train_per_class,
+                                    .per_class_val = val_per_class,
+                                    .size = image_size,
+                                    .seed = seed};
     return sqz_data_synth(dir, &how, err);
 }

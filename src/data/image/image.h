@@ -31,7 +31,7 @@ struct sqz_image_header {
 };
 // Whether the data begin as an image of a kind that is read, if only a damaged one.
 bool sqz_image_is_known(const uint8_t *data, size_t size);
-// Signature and header only; the first 64 KiB of a file mostly suffice. SQZ_E_DATA with the reason
+// Signature and header only; the first 64 KiB of a file usually suffice. SQZ_E_DATA with the reason
 // as what follows the file's name ("is a GIF image: JPEG and PNG are read").
 enum sqz_status sqz_image_probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
                                 struct sqz_error *err);

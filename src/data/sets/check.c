@@ -8,9 +8,8 @@
 #include <string.h>
 
 #define FILE_LIMIT   ((size_t)1 << 30)
-#define TINY         32  // pixels; SqueezeNet's first layers leave nothing to see of less
-#define ROUND        256 // images decoded between two reports
-#define MOST_SPLITS  5
+#define TINY         32          // pixels; SqueezeNet's first layers leave nothing to see of less
+#define ROUND        256         // images decoded between two reports
 #define NOT_AN_IMAGE SQZ_E_USAGE // a finding's status, told apart from SQZ_E_DATA: a damaged image
 
 struct finding {
@@ -32,19 +31,19 @@ struct split {
 };
 
 struct check {
-    struct sqz_data_report *report;
+    struct sqz_data_check_result *report;
     sqz_data_problem_fn problem;
     void *arg;
     struct sqz_pool *pool;
     int threads;
     struct check_worker *workers;
     struct finding *findings; // ROUND
-    struct split splits[MOST_SPLITS], *current;
+    struct split splits[SQZ_MOST_SPLITS], *current;
     int n_splits;
     size_t first; // of the current round
 };
 
-void sqz_data_report_release(struct sqz_data_report *report)
+void sqz_data_check_result_release(struct sqz_data_check_result *report)
 {
     for (int i = 0; i < report->n_classes; i++)
         sqz_free(report->classes[i]);
@@ -116,7 +115,7 @@ static void decode_task(void *arg, int task, int thread)
 static enum sqz_status report_finding(struct check *check, const struct sqz_listed_file *file,
                                       const struct finding *finding, struct sqz_error *err)
 {
-    struct sqz_data_report *report = check->report;
+    struct sqz_data_check_result *report = check->report;
     char text[128];
     if (finding->status == SQZ_E_NOMEM)
         return sqz_fail(err, SQZ_E_NOMEM, "%s", finding->error.text);
@@ -192,7 +191,7 @@ static int compare_names(const void *a, const void *b)
 // The classes of all splits, and the images of each.
 static enum sqz_status make_histogram(struct check *check, struct sqz_error *err)
 {
-    struct sqz_data_report *report = check->report;
+    struct sqz_data_check_result *report = check->report;
     size_t most = 0;
     for (int s = 0; s < check->n_splits; s++)
         most += (size_t)check->splits[s].list.n_classes;
@@ -237,12 +236,13 @@ static enum sqz_status find_untrained(struct check *check, struct sqz_error *err
     return status;
 }
 
-static enum sqz_status add_split(struct check *check, const char *dir, const char *name,
-                                 struct sqz_error *err)
+static enum sqz_status add_split(struct check *check, const char *dir,
+                                 const struct sqz_split_name *found, struct sqz_error *err)
 {
+    const char *name = found->name;
     struct split *split = &check->splits[check->n_splits];
     split->dir = *name ? sqz_path_join(dir, name) : sqz_copy_string(dir);
-    split->is_train = !strcmp(name, "train");
+    split->is_train = found->is_train;
     if (!split->dir)
         return sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
     check->n_splits++;
@@ -252,19 +252,10 @@ static enum sqz_status add_split(struct check *check, const char *dir, const cha
 static enum sqz_status check_dirs(struct check *check, const char *dir, bool has_splits,
                                   struct sqz_error *err)
 {
-    static const char *const names[MOST_SPLITS] = {"train", "val", "test", "valid", "validation"};
-    enum sqz_status status = SQZ_OK;
-    if (!has_splits)
-        status = add_split(check, dir, "", err);
-    for (int i = 0; has_splits && !status && i < MOST_SPLITS; i++) {
-        bool there = false;
-        char *path = sqz_path_join(dir, names[i]);
-        status = path ? sqz_has_class_dirs(path, &there, err)
-                      : sqz_fail_memory(err, "a path", strlen(dir) + strlen(names[i]));
-        if (there)
-            status = add_split(check, dir, names[i], err);
-        sqz_free(path);
-    }
+    struct sqz_splits splits = {.count = 1}; // without splits: the directory itself
+    enum sqz_status status = has_splits ? sqz_find_splits(dir, &splits, err) : SQZ_OK;
+    for (int i = 0; !status && i < splits.count; i++)
+        status = add_split(check, dir, &splits.list[i], err);
     for (int s = 0; !status && s < check->n_splits; s++)
         status = check_split(check, &check->splits[s], err);
     if (!status)
@@ -277,7 +268,7 @@ static enum sqz_status check_dirs(struct check *check, const char *dir, bool has
 static enum sqz_status check_arrays(struct check *check, const char *dir,
                                     const struct sqz_dataset_layout *layout, struct sqz_error *err)
 {
-    struct sqz_data_report *report = check->report;
+    struct sqz_data_check_result *report = check->report;
     struct sqz_dataset *set = NULL;
     const char *usage = !*layout->val ? "train" : !*layout->train ? "test" : "all";
     struct sqz_dataset_request request = {
@@ -325,10 +316,10 @@ static void release(struct check *check)
 }
 
 enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn problem, void *arg,
-                               struct sqz_data_report *out, struct sqz_error *err)
+                               struct sqz_data_check_result *out, struct sqz_error *err)
 {
     struct sqz_dataset_layout layout;
-    struct sqz_data_report report = {0};
+    struct sqz_data_check_result report = {0};
     struct check check = {
         .report = &report, .problem = problem, .arg = arg, .threads = threads < 1 ? 1 : threads};
     enum sqz_status status = sqz_dataset_layout(dir, &layout, err);
@@ -349,7 +340,7 @@ enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn
 done:
     release(&check);
     if (status)
-        sqz_data_report_release(&report);
+        sqz_data_check_result_release(&report);
     else
         *out = report;
     return status;

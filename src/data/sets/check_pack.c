@@ -37,7 +37,7 @@ static void check_one(void *arg, int task, int worker)
 }
 
 // The place of a split's class among those of all splits so far; -1: out of memory.
-static int find_class(struct sqz_data_report *report, const char *name)
+static int find_class(struct sqz_data_check_result *report, const char *name)
 {
     for (int i = 0; i < report->n_classes; i++)
         if (strcmp(report->classes[i], name) == 0)
@@ -55,8 +55,8 @@ static int find_class(struct sqz_data_report *report, const char *name)
     return classes[n] ? report->n_classes++ : -1;
 }
 
-static enum sqz_status count_split(const struct sqz_dataset *set, struct sqz_data_report *report,
-                                   struct sqz_error *err)
+static enum sqz_status count_split(const struct sqz_dataset *set,
+                                   struct sqz_data_check_result *report, struct sqz_error *err)
 {
     int *places = sqz_new_array((size_t)set->n_classes, sizeof *places);
     bool whole = places != NULL;
@@ -71,7 +71,7 @@ static enum sqz_status count_split(const struct sqz_dataset *set, struct sqz_dat
 
 static enum sqz_status check_split(struct check *check, struct sqz_pool *pool,
                                    sqz_data_problem_fn problem, void *arg,
-                                   struct sqz_data_report *report, struct sqz_error *err)
+                                   struct sqz_data_check_result *report, struct sqz_error *err)
 {
     const struct sqz_dataset *set = check->set;
     for (check->first = 0; check->first < set->count; check->first += ROUND) {
@@ -94,7 +94,8 @@ static enum sqz_status check_split(struct check *check, struct sqz_pool *pool,
 }
 
 enum sqz_status sqz_pack_check(const char *path, struct sqz_pool *pool, sqz_data_problem_fn problem,
-                               void *arg, struct sqz_data_report *report, struct sqz_error *err)
+                               void *arg, struct sqz_data_check_result *report,
+                               struct sqz_error *err)
 {
     struct sqz_dataset_layout layout;
     size_t workers = (size_t)sqz_pool_size(pool);

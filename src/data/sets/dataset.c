@@ -44,7 +44,7 @@ static uint64_t fingerprint(const struct sqz_dataset *set)
 static enum sqz_status find_split(const char *dir, const char *split, char **out,
                                   struct sqz_error *err)
 {
-    static const char *const others[] = {"val", "test", "train", "valid", "validation"};
+    struct sqz_splits others;
     enum sqz_status status = sqz_need_dir(dir, err);
     if (status)
         return status;
@@ -57,13 +57,10 @@ static enum sqz_status find_split(const char *dir, const char *split, char **out
         *out = found;
         return SQZ_OK;
     }
-    const char *there = NULL;
-    for (size_t i = 0; !status && !there && i < sizeof others / sizeof *others; i++) {
-        status = sqz_path_look_in(dir, others[i], &kind, err);
-        if (!status && kind == SQZ_PATH_DIR)
-            there = others[i];
-    }
-    if (!status && there)
+    if (!status)
+        status = sqz_find_splits(dir, &others, err);
+    const char *there = !status && others.count ? others.list[others.count - 1].name : NULL;
+    if (there)
         status =
             sqz_fail(err, SQZ_E_NOINPUT,
                      "There is no directory \"%s\", but \"%s/%s\" is there: name the split with "
@@ -123,6 +120,24 @@ static enum sqz_status open_kind(const char *kind, const struct sqz_dataset_requ
         kind);
 }
 
+static enum sqz_status refuse_empty_class(const struct sqz_dataset *set, struct sqz_error *err)
+{
+    bool *has_image = sqz_new_array((size_t)set->n_classes, sizeof *has_image);
+    int label = 0;
+    if (!has_image)
+        return sqz_fail_memory(err, "a list of classes", (size_t)set->n_classes);
+    for (size_t i = 0; i < set->count; i++)
+        has_image[set->samples[i].label] = true;
+    while (label < set->n_classes && has_image[label])
+        label++;
+    sqz_free(has_image);
+    return label == set->n_classes
+               ? SQZ_OK
+               : sqz_fail(err, SQZ_E_DATA,
+                          "The class directory \"%s/%s\" is empty: add images or remove it.",
+                          set->name, set->classes[label]);
+}
+
 enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
                                  struct sqz_dataset **out, struct sqz_error *err)
 {
@@ -141,9 +156,20 @@ enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
     }
     if ((status = open_kind(kind, request, set, err)))
         goto done;
+    if (request->every_class && set->count && !set->pixels &&
+        (status = refuse_empty_class(set, err)))
+        goto done;
+    size_t whole = set->count;
     if (request->divide &&
         (status = sqz_dataset_divide(set, request->seed, request->held_out, err)))
         goto done;
+    if (set->count == 0 && whole > 0) {
+        status = sqz_fail(err, SQZ_E_DATA,
+                          "\"%s\" has one image a class, so that none can be held out to validate "
+                          "on: add images, or give directories with --train_split and --val_split.",
+                          set->name);
+        goto done;
+    }
     if (set->count == 0 || set->count > INT_MAX) {
         status = sqz_fail(err, SQZ_E_DATA, "\"%s\" holds %s.", set->name,
                           set->count ? "more than 2,147,483,647 images" : "no images");

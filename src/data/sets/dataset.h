@@ -38,6 +38,7 @@ struct sqz_dataset_request {
     // held-out division (one in five of each class by hash of file name and seed) to take.
     bool divide, held_out;
     uint64_t seed;
+    bool every_class;   // class directories: one without images is an error
     bool check_headers; // look at every file's signature and header (cached by name, size, time
                         // under $XDG_CACHE_HOME/squeezenet)
     int threads;
@@ -78,25 +79,26 @@ enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
 // thread, in the order of the files: a path, and what is wrong with it ("is a GIF image: ..."). A
 // class that validation has and train lacks counts as empty; a directory inside a class directory
 // as no image.
-struct sqz_data_report {
+struct sqz_data_check_result {
     size_t images, corrupt, not_images, tiny, empty_classes;
     size_t *histogram; // images per class, n_classes; sqz_free
-    char **classes;    // sqz_data_report_release
+    char **classes;    // sqz_data_check_result_release
     int n_classes;
 };
 typedef void (*sqz_data_problem_fn)(void *arg, const char *path, const char *problem);
 enum sqz_status sqz_data_check(const char *dir, int threads, sqz_data_problem_fn problem, void *arg,
-                               struct sqz_data_report *out, struct sqz_error *err);
-void sqz_data_report_release(struct sqz_data_report *report);
+                               struct sqz_data_check_result *out, struct sqz_error *err);
+void sqz_data_check_result_release(struct sqz_data_check_result *report);
 
 // data synth: 10 classes of shapes and textures as PNG files in dir/{train,val}/<class>/NNNN.png,
 // deterministic from the seed. SQZ_E_CANTWRITE when `dir` exists and is not empty.
-struct sqz_synth {
+struct sqz_synth_options {
     int per_class_train, per_class_val; // 0: 500 and 100
     int size;                           // 0: 32 pixels
     uint64_t seed;
 };
-enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, struct sqz_error *err);
+enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth_options *how,
+                               struct sqz_error *err);
 
 // data pack: a dataset of any kind as one file at `out` (pack.h), split by split.
 struct sqz_data_pack_options {

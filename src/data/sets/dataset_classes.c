@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define LONGEST_NAME 255 // of a directory, in bytes
 
@@ -50,6 +51,40 @@ static int find_class(const char *name, const char *const *classes, int n_classe
     return -1;
 }
 
+// Whether one name has combining accents (U+0300 to U+036F, as macOS writes file names) where the
+// other has accented letters: their other letters are the same, but for the base letters that only
+// the first one spells out.
+static bool accents_differ(const char *combining, const char *composed)
+{
+    bool any = false;
+    while (*combining || *composed) {
+        const unsigned char *mark = (const unsigned char *)combining + (*combining != 0);
+        bool marked = *combining && mark[0] && mark[1] &&
+                      (mark[0] == 0xCC || (mark[0] == 0xCD && mark[1] < 0xB0));
+        if (marked && (unsigned char)*composed >= 0xC3) { // "e" and its mark; a two-byte letter
+            any = true;
+            combining += 3;
+            composed += composed[1] ? 2 : 1;
+        } else if (*combining == *composed) {
+            combining++;
+            composed++;
+        } else {
+            return false;
+        }
+    }
+    return any;
+}
+
+// What to say of a name that a reader may take for the same.
+static const char *how_alike(const char *a, const char *b)
+{
+    if (!strcasecmp(a, b))
+        return ", which differs in case only";
+    if (accents_differ(a, b) || accents_differ(b, a))
+        return ", which looks the same but writes its accents otherwise";
+    return "";
+}
+
 enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,
                                         int n_classes, struct sqz_error *err)
 {
@@ -63,10 +98,11 @@ enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *con
         if (map[i] >= 0)
             continue;
         status = sqz_fail(err, SQZ_E_DATA,
-                          "The class \"%s\" of \"%s\" is not among the model's %d classes%s%s%s.",
+                          "The class \"%s\" of \"%s\" is not among the model's %d classes%s%s%s%s.",
                           set->classes[i], set->name, n_classes,
                           n_classes ? "; the nearest name there is \"" : "",
-                          n_classes ? classes[nearest] : "", n_classes ? "\"" : "");
+                          n_classes ? classes[nearest] : "", n_classes ? "\"" : "",
+                          n_classes ? how_alike(set->classes[i], classes[nearest]) : "");
         goto done;
     }
     if ((status = sqz_dataset_name_classes(set, classes, n_classes, err)))

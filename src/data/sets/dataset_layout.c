@@ -4,18 +4,49 @@
 #include "data/sets/sets.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 // A split holds class directories. A directory of that name with images in it is a class ("train").
-static enum sqz_status find_split(const char *dir, const char *name, char out[32],
-                                  struct sqz_error *err)
+static enum sqz_status add_split(const char *dir, const char *name, bool is_train,
+                                 struct sqz_splits *out, struct sqz_error *err)
 {
+    struct sqz_split_name *split = &out->list[out->count];
     bool there = false;
+    if (out->count == SQZ_MOST_SPLITS || strlen(name) >= sizeof split->name)
+        return SQZ_OK;
     char *path = sqz_path_join(dir, name);
     enum sqz_status status = path ? sqz_has_class_dirs(path, &there, err)
                                   : sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
-    if (there)
-        snprintf(out, 32, "%s", name);
     sqz_free(path);
+    if (there) {
+        snprintf(split->name, sizeof split->name, "%s", name);
+        split->is_train = is_train;
+        out->count++;
+    }
+    return status;
+}
+
+enum sqz_status sqz_find_splits(const char *dir, struct sqz_splits *out, struct sqz_error *err)
+{
+    static const struct sqz_split_name usual[] = {
+        {"train", true},  {"training", true},    {"val", false},    {"test", false},
+        {"valid", false}, {"validation", false}, {"testing", false}};
+    enum { USUAL = sizeof usual / sizeof *usual };
+    struct sqz_dir entries = {0};
+    enum sqz_status status = SQZ_OK;
+    memset(out, 0, sizeof *out);
+    for (int i = 0; !status && i < USUAL; i++)
+        status = add_split(dir, usual[i].name, usual[i].is_train, out, err);
+    if (!status)
+        status = sqz_dir_read(dir, &entries, err);
+    // Then those that only differ in case ("Train"), which come after the others.
+    for (int i = 0; i < USUAL; i++)
+        for (size_t k = 0; !status && k < entries.count; k++) {
+            const char *name = entries.entries[k].name;
+            if (!strcasecmp(name, usual[i].name) && strcmp(name, usual[i].name))
+                status = add_split(dir, name, usual[i].is_train, out, err);
+        }
+    sqz_dir_release(&entries);
     return status;
 }
 
@@ -57,10 +88,11 @@ static enum sqz_status find_arrays(const char *dir, struct sqz_dataset_layout *o
 static enum sqz_status find_class_dirs(const char *dir, struct sqz_dataset_layout *out,
                                        struct sqz_error *err)
 {
-    static const char *const validation[] = {"val", "test", "valid", "validation"};
-    enum sqz_status status = find_split(dir, "train", out->train, err);
-    for (size_t i = 0; !status && !*out->val && i < sizeof validation / sizeof *validation; i++)
-        status = find_split(dir, validation[i], out->val, err);
+    struct sqz_splits splits;
+    enum sqz_status status = sqz_find_splits(dir, &splits, err);
+    for (int i = splits.count - 1; i >= 0; i--) // the first ones stay
+        snprintf(splits.list[i].is_train ? out->train : out->val, sizeof out->train, "%s",
+                 splits.list[i].name);
     out->kind = "imagenet";
     out->has_splits = *out->train || *out->val;
     bool any = out->has_splits;

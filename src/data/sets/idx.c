@@ -16,6 +16,7 @@
 #define LABELS_MAGIC 0x00000801u
 #define CLASSES      10
 #define MOST_SIDE    4096
+#define FIRST_STEP   ((size_t)1 << 24)
 // Deflate cannot make a file smaller than this part, so a header that promises more lies.
 #define BEST_DEFLATE 1032
 
@@ -30,9 +31,60 @@ struct idx_file {
     uint64_t most; // bytes that it can hold at the very most
 };
 
-// `part` is "train" or "t10k", `what` "images-idx3" or "labels-idx1". *out is NULL when the file is
-// not there.
-static enum sqz_status find_file(const char *dir, const char *part, const char *what, char **out,
+struct role {
+    const char *part, *other_part; // what a name contains: "train", or "t10k" or "test"
+    const char *what, *word;       // "images-idx3" in the usual name, "image" in any
+    uint32_t magic;
+};
+enum { TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS };
+static const struct role roles[] = {
+    {"train", "train", "images-idx3", "image", IMAGES_MAGIC},
+    {"train", "train", "labels-idx1", "label", LABELS_MAGIC},
+    {"t10k", "test", "images-idx3", "image", IMAGES_MAGIC},
+    {"t10k", "test", "labels-idx1", "label", LABELS_MAGIC},
+};
+
+static enum sqz_status has_magic(const char *path, uint32_t magic, bool *out, struct sqz_error *err)
+{
+    uint8_t bytes[4];
+    int code = Z_OK;
+    errno = ENOMEM; // which zlib leaves as it is when its own memory is out
+    gzFile file = gzopen(path, "rb");
+    if (!file)
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "\"%s\" cannot be opened", path);
+    *out = gzread(file, bytes, sizeof bytes) == sizeof bytes && sqz_get_be(bytes, 4) == magic;
+    gzerror(file, &code);
+    gzclose(file);
+    return code == Z_MEM_ERROR ? sqz_fail_memory(err, "unpacking", 0) : SQZ_OK;
+}
+
+// A file of another name ("train-images.idx3-ubyte"): the first that names the part and whose first
+// bytes say that it is of this kind.
+static enum sqz_status find_by_content(const char *dir, const struct role *role, char **out,
+                                       struct sqz_error *err)
+{
+    struct sqz_dir entries = {0};
+    enum sqz_status status = sqz_dir_read(dir, &entries, err);
+    for (size_t i = 0; !status && !*out && i < entries.count; i++) {
+        const char *name = entries.entries[i].name;
+        bool found = false;
+        if (!entries.entries[i].is_file || !strcasestr(name, role->word) ||
+            (!strcasestr(name, role->part) && !strcasestr(name, role->other_part)))
+            continue;
+        char *path = sqz_path_join(dir, name);
+        status = path ? has_magic(path, role->magic, &found, err)
+                      : sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
+        if (!status && found)
+            *out = path;
+        else
+            sqz_free(path);
+    }
+    sqz_dir_release(&entries);
+    return status;
+}
+
+// *out is NULL when there is no such file.
+static enum sqz_status find_file(const char *dir, const struct role *role, char **out,
                                  struct sqz_error *err)
 {
     static const char *const suffixes[] = {"", ".gz"};
@@ -40,31 +92,28 @@ static enum sqz_status find_file(const char *dir, const char *part, const char *
     for (size_t i = 0; i < 2; i++) {
         char name[64];
         enum sqz_path_kind kind;
-        snprintf(name, sizeof name, "%s-%s-ubyte%s", part, what, suffixes[i]);
-        char *path = sqz_path_join(dir, name);
-        enum sqz_status status = path ? sqz_path_look(path, &kind, err)
-                                      : sqz_fail_memory(err, "a path", strlen(dir) + sizeof name);
-        if (!status && kind != SQZ_PATH_MISSING) {
-            *out = path;
-            return SQZ_OK;
-        }
-        sqz_free(path);
+        snprintf(name, sizeof name, "%s-%s-ubyte%s", role->part, role->what, suffixes[i]);
+        enum sqz_status status = sqz_path_look_in(dir, name, &kind, err);
         if (status)
             return status;
+        if (kind == SQZ_PATH_MISSING)
+            continue;
+        *out = sqz_path_join(dir, name);
+        return *out ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(dir) + sizeof name);
     }
-    return SQZ_OK;
+    return find_by_content(dir, role, out, err);
 }
 
 enum sqz_status sqz_idx_find(const char *dir, bool *train, bool *test, struct sqz_error *err)
 {
     char *path;
     *train = *test = false;
-    enum sqz_status status = find_file(dir, "train", "images-idx3", &path, err);
+    enum sqz_status status = find_file(dir, &roles[TRAIN_IMAGES], &path, err);
     if (status)
         return status;
     *train = path != NULL;
     sqz_free(path);
-    status = find_file(dir, "t10k", "images-idx3", &path, err);
+    status = find_file(dir, &roles[TEST_IMAGES], &path, err);
     *test = path != NULL;
     sqz_free(path);
     return status;
@@ -78,26 +127,26 @@ static void close_file(struct idx_file *file)
     memset(file, 0, sizeof *file);
 }
 
-static enum sqz_status open_file(const char *dir, const char *part, const char *what,
-                                 struct idx_file *out, struct sqz_error *err)
+static enum sqz_status open_file(const char *dir, const struct role *role, struct idx_file *out,
+                                 struct sqz_error *err)
 {
     struct stat info;
     memset(out, 0, sizeof *out);
-    enum sqz_status status = find_file(dir, part, what, &out->path, err);
+    enum sqz_status status = find_file(dir, role, &out->path, err);
     if (status)
         return status;
     if (!out->path)
         return sqz_fail(err, SQZ_E_NOINPUT,
-                        "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", dir, part,
-                        what);
+                        "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", dir,
+                        role->part, role->what);
     if (stat(out->path, &info) || !S_ISREG(info.st_mode))
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a regular file.", out->path);
-    out->most = (uint64_t)info.st_size * BEST_DEFLATE;
     errno = ENOMEM;                      // which zlib leaves as it is when its own memory is out
     out->file = gzopen(out->path, "rb"); // reads plain files too
     if (!out->file)
         return sqz_fail_errno(err, SQZ_E_IO, errno, "\"%s\" cannot be opened", out->path);
     gzbuffer(out->file, 1u << 17);
+    out->most = (uint64_t)info.st_size * (gzdirect(out->file) ? 1 : BEST_DEFLATE);
     return SQZ_OK;
 }
 
@@ -181,15 +230,19 @@ static enum sqz_status read_images(struct idx_file *file, struct sqz_dataset *se
         return sqz_fail(err, SQZ_E_DATA,
                         "\"%s\" is cut short: its header promises %u images of %u x %u pixels.",
                         file->path, dims[0], dims[2], dims[1]);
-    uint8_t *grown = sqz_grow_array(set->pixels, old, old + size, 1);
-    if (!grown)
-        return sqz_fail_memory(err, "images", old + size);
-    set->pixels = grown;
     set->h = (int)dims[1];
     set->w = (int)dims[2];
     set->c = 1;
     *count = dims[0];
-    status = read_exactly(file, grown + old, size, err);
+    // Memory grows with the bytes that come: the header of a compressed file may promise many.
+    for (size_t have = 0, next, step = FIRST_STEP; !status && have < size; have = next, step *= 2) {
+        next = size - have < step ? size : have + step;
+        uint8_t *grown = sqz_grow_array(set->pixels, old + have, old + next, 1);
+        if (!grown)
+            return sqz_fail_memory(err, "images", old + next);
+        set->pixels = grown;
+        status = read_exactly(file, grown + old + have, next - have, err);
+    }
     return status ? status : read_end(file, err);
 }
 
@@ -219,14 +272,15 @@ static enum sqz_status read_labels(struct idx_file *file, size_t count, struct s
     return status;
 }
 
-static enum sqz_status read_part(const char *dir, const char *part, struct sqz_dataset *set,
+static enum sqz_status read_part(const char *dir, const struct role *image_role,
+                                 const struct role *label_role, struct sqz_dataset *set,
                                  struct sqz_error *err)
 {
     struct idx_file images = {0}, labels = {0};
     size_t count = 0;
-    enum sqz_status status = open_file(dir, part, "images-idx3", &images, err);
+    enum sqz_status status = open_file(dir, image_role, &images, err);
     if (!status)
-        status = open_file(dir, part, "labels-idx1", &labels, err);
+        status = open_file(dir, label_role, &labels, err);
     if (!status)
         status = read_images(&images, set, &count, err);
     if (!status)
@@ -269,9 +323,9 @@ enum sqz_status sqz_idx_open(const char *dir, const char *usage, struct sqz_data
     bool train, test, fashion = false;
     enum sqz_status status = sqz_parse_usage(dir, usage, &train, &test, err);
     if (!status && train)
-        status = read_part(dir, "train", set, err);
+        status = read_part(dir, &roles[TRAIN_IMAGES], &roles[TRAIN_LABELS], set, err);
     if (!status && test)
-        status = read_part(dir, "t10k", set, err);
+        status = read_part(dir, &roles[TEST_IMAGES], &roles[TEST_LABELS], set, err);
     if (!status)
         status = is_fashion(dir, &fashion, err);
     if (!status)

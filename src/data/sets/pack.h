@@ -39,6 +39,7 @@ bool sqz_pack_is_intact(const struct sqz_pack *pack, size_t index, const uint8_t
 
 // Part of sqz_data_check.
 enum sqz_status sqz_pack_check(const char *path, struct sqz_pool *pool, sqz_data_problem_fn problem,
-                               void *arg, struct sqz_data_report *report, struct sqz_error *err);
+                               void *arg, struct sqz_data_check_result *report,
+                               struct sqz_error *err);
 
 #endif

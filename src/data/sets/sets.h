@@ -69,6 +69,18 @@ enum sqz_status sqz_cifar_dir(const char *dir, bool hundred, char **out, struct 
 
 // SQZ_E_NOINPUT when `directory` is missing or is a file.
 enum sqz_status sqz_need_dir(const char *dir, struct sqz_error *err);
+// The directories in `dir` that are splits by their name ("train", "Validation", ...) and hold
+// class directories, the usual spelling first.
+#define SQZ_MOST_SPLITS 14
+struct sqz_split_name {
+    char name[32];
+    bool is_train;
+};
+struct sqz_splits {
+    struct sqz_split_name list[SQZ_MOST_SPLITS];
+    int count;
+};
+enum sqz_status sqz_find_splits(const char *dir, struct sqz_splits *out, struct sqz_error *err);
 // Whether `dir` is a directory with at least one directory that is not hidden.
 enum sqz_status sqz_has_class_dirs(const char *dir, bool *out, struct sqz_error *err);
 // "train", "test" or "all", else SQZ_E_USAGE.

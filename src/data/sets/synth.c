@@ -182,7 +182,8 @@ static enum sqz_status check_amounts(const struct job *job, struct sqz_error *er
     return SQZ_OK;
 }
 
-enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth *how, struct sqz_error *err)
+enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth_options *how,
+                               struct sqz_error *err)
 {
     struct job job = {.counts = {how->per_class_train ? how->per_class_train : 500,
                                  how->per_class_val ? how->per_class_val : 100},

@@ -79,6 +79,7 @@ static enum sqz_status open_split(const struct sqz_environment *environment,
                                           .divide = setup->divided,
                                           .held_out = val,
                                           .seed = (uint64_t)options->seed,
+                                          .every_class = !val,
                                           .check_headers = true,
                                           .threads = sqz_pool_size(environment->pool)};
     if (setup->divided)

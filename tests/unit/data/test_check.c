@@ -17,9 +17,9 @@ static void note(void *arg, const char *path, const char *problem)
     told->count++;
 }
 
-static struct sqz_data_report check_or_fail(const char *dir, int threads, struct told *told)
+static struct sqz_data_check_result check_or_fail(const char *dir, int threads, struct told *told)
 {
-    struct sqz_data_report report = {0};
+    struct sqz_data_check_result report = {0};
     struct sqz_error err = {0};
     if (sqz_data_check(dir, threads, told ? note : NULL, told, &report, &err))
         fail_msg("%s", err.text);
@@ -61,7 +61,7 @@ static void finds_everything(void **state)
     struct told told = {0}, again = {0};
     (void)state;
     make_troubled();
-    struct sqz_data_report report = check_or_fail(in_scratch("set"), 3, &told);
+    struct sqz_data_check_result report = check_or_fail(in_scratch("set"), 3, &told);
     assert_int_equal(report.images, 5 + 5 + 1 + 2);
     assert_int_equal(report.corrupt, 2);    // cut.png, broken.jpg
     assert_int_equal(report.not_images, 4); // anim.gif, empty.png, inner, test/b/1.png
@@ -81,10 +81,10 @@ static void finds_everything(void **state)
         if (!strstr(sqz_text_get(&told.text), lines[i]))
             fail_msg("\"%s\" is not told in:\n%s", lines[i], sqz_text_get(&told.text));
     }
-    sqz_data_report_release(&report);
+    sqz_data_check_result_release(&report);
     report = check_or_fail(in_scratch("set"), 1, &again);
     assert_string_equal(sqz_text_get(&told.text), sqz_text_get(&again.text));
-    sqz_data_report_release(&report);
+    sqz_data_check_result_release(&report);
     sqz_text_release(&told.text);
     sqz_text_release(&again.text);
 }
@@ -95,11 +95,11 @@ static void plain_dir(void **state)
     make_png(in_scratch("plain/a/1.png"), 40, 40, 1);
     make_png(in_scratch("plain/b/1.png"), 40, 40, 1);
     struct told told = {0};
-    struct sqz_data_report report = check_or_fail(in_scratch("plain"), 2, &told);
+    struct sqz_data_check_result report = check_or_fail(in_scratch("plain"), 2, &told);
     assert_int_equal(report.images, 2);
     assert_int_equal(told.count, 0);
     assert_int_equal(report.n_classes, 2);
-    sqz_data_report_release(&report);
+    sqz_data_check_result_release(&report);
     struct sqz_error err = {0};
     assert_int_equal(sqz_data_check(in_scratch("plain/a"), 2, NULL, NULL, &report, &err),
                      SQZ_E_DATA);
@@ -116,14 +116,14 @@ static void arrays(void **state)
         records[i * 3073] = (uint8_t)(i / 2 * 5); // labels 0 0 5 5
     make_file(in_scratch("cifar/data_batch_1.bin"), records, sizeof records);
     make_file(in_scratch("cifar/test_batch.bin"), records, 3073);
-    struct sqz_data_report report = check_or_fail(in_scratch("cifar"), 2, NULL);
+    struct sqz_data_check_result report = check_or_fail(in_scratch("cifar"), 2, NULL);
     assert_int_equal(report.images, 5);
     assert_int_equal(report.n_classes, 10);
     assert_int_equal(report.histogram[0], 3);
     assert_int_equal(report.histogram[5], 2);
     assert_int_equal(report.empty_classes, 8);
     assert_string_equal(report.classes[5], "dog");
-    sqz_data_report_release(&report);
+    sqz_data_check_result_release(&report);
     struct sqz_error err = {0};
     make_file(in_scratch("cifar/test_batch.bin"), records, 3072);
     assert_int_equal(sqz_data_check(in_scratch("cifar"), 2, NULL, NULL, &report, &err), SQZ_E_DATA);
@@ -136,7 +136,7 @@ static void hymenoptera(void **state)
     const char *dir = test_data("hymenoptera");
     if (!dir)
         skip();
-    struct sqz_data_report report = {0};
+    struct sqz_data_check_result report = {0};
     struct sqz_error err = {0};
     if (sqz_data_check(dir, 2, note, &told, &report, &err))
         fail_msg("%s", err.text);
@@ -147,7 +147,7 @@ static void hymenoptera(void **state)
     assert_int_equal(report.histogram[0] + report.histogram[1], report.images);
     assert_int_equal(told.count, 1);
     assert_non_null(strstr(sqz_text_get(&told.text), "imageNotFound.gif: is a GIF"));
-    sqz_data_report_release(&report);
+    sqz_data_check_result_release(&report);
     sqz_text_release(&told.text);
 }
 

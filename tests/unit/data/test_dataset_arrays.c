@@ -105,6 +105,25 @@ static void idx_good(void **state)
     expect_refusal(&request, SQZ_E_NOINPUT, "data_batch_1.bin");
 }
 
+// Names with a dot, as some unpackers write them, and files that only look like those.
+static void idx_by_content(void **state)
+{
+    (void)state;
+    struct idx train = make_idx(0);
+    make_file(in_scratch("dot/a-train-image-list.csv"), "name,label", 10);
+    make_gz(in_scratch("dot/train-images.idx3-ubyte"), train.images, sizeof train.images);
+    make_file(in_scratch("dot/train-labels.idx1-ubyte"), train.labels, sizeof train.labels);
+    struct sqz_dataset_layout layout;
+    assert_int_equal(sqz_dataset_layout(in_scratch("dot"), &layout, NULL), SQZ_OK);
+    assert_string_equal(layout.kind, "mnist");
+    assert_string_equal(layout.train, "train");
+    assert_string_equal(layout.val, "");
+    struct sqz_dataset_request request = {.dir = in_scratch("dot"), .split = "train"};
+    struct sqz_dataset *set = open_or_fail(&request);
+    expect_idx(set, 0, &train);
+    sqz_dataset_free(set);
+}
+
 static void idx_fashion(void **state)
 {
     (void)state;
@@ -337,8 +356,8 @@ static void real_fashion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(idx_good),     cmocka_unit_test(idx_fashion), cmocka_unit_test(idx_bad),
-        cmocka_unit_test(idx_bad_gzip), cmocka_unit_test(cifar10),     cmocka_unit_test(cifar100),
-        cmocka_unit_test(real_fashion)};
+        cmocka_unit_test(idx_good), cmocka_unit_test(idx_by_content), cmocka_unit_test(idx_fashion),
+        cmocka_unit_test(idx_bad),  cmocka_unit_test(idx_bad_gzip),   cmocka_unit_test(cifar10),
+        cmocka_unit_test(cifar100), cmocka_unit_test(real_fashion)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

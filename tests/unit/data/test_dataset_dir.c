@@ -111,6 +111,21 @@ static void layouts(void **state)
         assert_string_equal(layout.train, cases[i].train);
         assert_string_equal(layout.val, cases[i].val);
     }
+    make_file(in_scratch("lay/capital/Train/a/1"), "x", 1);
+    make_file(in_scratch("lay/capital/Val/a/1"), "x", 1);
+    make_file(in_scratch("lay/ing/Training/a/1"), "x", 1);
+    make_file(in_scratch("lay/ing/Testing/a/1"), "x", 1);
+    make_file(in_scratch("lay/mixed/training/a/1"), "x", 1); // the usual spelling comes first
+    make_file(in_scratch("lay/mixed/Train/a/1"), "x", 1);
+    make_file(in_scratch("lay/mixed/TEST/a/1"), "x", 1);
+    static const char *const other[][3] = {
+        {"capital", "Train", "Val"}, {"ing", "Training", "Testing"}, {"mixed", "training", "TEST"}};
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        assert_int_equal(sqz_dataset_layout(in_scratch("lay/%s", other[i][0]), &layout, &err),
+                         SQZ_OK);
+        assert_string_equal(layout.train, other[i][1]);
+        assert_string_equal(layout.val, other[i][2]);
+    }
     make_file(in_scratch("lay/photos/1.jpg"), "x", 1);
     assert_int_equal(sqz_dataset_layout(in_scratch("lay/photos"), &layout, &err), SQZ_E_DATA);
     assert_non_null(strstr(err.text, "holds 1 file but no class directories"));
@@ -233,6 +248,22 @@ static void mapping(void **state)
     assert_int_equal(sqz_dataset_map_classes(set, model, 4, &err), SQZ_E_DATA);
     assert_non_null(strstr(err.text, "class \"Moht\""));
     assert_non_null(strstr(err.text, "nearest name there is \"moth\""));
+    static const char *const alike[] = {"caf\xC3\xA9", "Moht ", "MOHT", "caf\xC3\xA8"};
+    static const struct {
+        const char *have, *words;
+        int of;
+    } near[] = {{"moht", "which differs in case only", 3},
+                {"cafe\xCC\x81", "which looks the same but writes its accents otherwise", 1},
+                {"zzz", "\".", 1}};
+    for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+        make_file(in_scratch("near%zu/%s/1", i, near[i].have), "x", 1);
+        struct sqz_dataset_request one = request_for(in_scratch("near%zu", i), "");
+        struct sqz_dataset *single = open_or_fail(&one);
+        assert_int_equal(sqz_dataset_map_classes(single, alike, near[i].of, &err), SQZ_E_DATA);
+        if (!strstr(err.text, near[i].words))
+            fail_msg("\"%s\" does not say \"%s\"", err.text, near[i].words);
+        sqz_dataset_free(single);
+    }
     sqz_dataset_free(set);
 }
 
@@ -291,6 +322,26 @@ static void hymenoptera(void **state)
     sqz_dataset_free(set);
 }
 
+// An empty directory beside the class directories is told where every class must have images; one
+// image a class leaves none to hold out.
+static void empty_classes(void **state)
+{
+    (void)state;
+    make_png(in_scratch("hole/a/1.png"), 9, 9, 1);
+    make_png(in_scratch("hole/b/1.png"), 9, 9, 1);
+    make_dir(in_scratch("hole/@eaDir"));
+    struct sqz_dataset_request request = request_for(in_scratch("hole"), "");
+    struct sqz_dataset *set = open_or_fail(&request);
+    assert_int_equal(set->n_classes, 3);
+    sqz_dataset_free(set);
+    request.every_class = true;
+    expect_refusal(&request, SQZ_E_DATA, "hole/@eaDir\" is empty: add images or remove it");
+    assert_int_equal(rmdir(in_scratch("hole/@eaDir")), 0);
+    sqz_dataset_free(open_or_fail(&request));
+    request.divide = request.held_out = true;
+    expect_refusal(&request, SQZ_E_DATA, "has one image a class, so that none can be held out");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +349,6 @@ int main(void)
         cmocka_unit_test(layouts),          cmocka_unit_test(headers),
         cmocka_unit_test(fingerprints),     cmocka_unit_test(division),
         cmocka_unit_test(mapping),          cmocka_unit_test(unlabelled),
-        cmocka_unit_test(hymenoptera)};
+        cmocka_unit_test(empty_classes),    cmocka_unit_test(hymenoptera)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

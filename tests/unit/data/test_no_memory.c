@@ -122,12 +122,12 @@ static void pack_all(struct outcome *out)
 
 static void check_all(struct outcome *out)
 {
-    struct sqz_data_report report;
+    struct sqz_data_check_result report;
     out->status = sqz_data_check(dir, 1, NULL, NULL, &report, &out->error);
     if (!out->status) {
         snprintf(out->text, sizeof out->text, "%zu %zu %zu %zu %d", report.images, report.corrupt,
                  report.not_images, report.empty_classes, report.n_classes);
-        sqz_data_report_release(&report);
+        sqz_data_check_result_release(&report);
     }
 }
 

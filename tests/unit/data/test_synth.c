@@ -69,7 +69,8 @@ static void colour_tells_nothing(void **state)
 
 static void writes_a_data_set(void **state)
 {
-    const struct sqz_synth how = {.per_class_train = 4, .per_class_val = 2, .size = 24, .seed = 3};
+    const struct sqz_synth_options how = {
+        .per_class_train = 4, .per_class_val = 2, .size = 24, .seed = 3};
     struct sqz_error err = {0};
     struct sqz_dataset_layout layout;
     uint64_t fingerprints[2];
@@ -121,7 +122,7 @@ static void writes_a_data_set(void **state)
 
 static void refuses(void **state)
 {
-    struct sqz_synth how = {.per_class_train = 1, .per_class_val = 1, .size = 16};
+    struct sqz_synth_options how = {.per_class_train = 1, .per_class_val = 1, .size = 16};
     struct sqz_error err = {0};
     (void)state;
     make_file(in_scratch("full/photo.jpg"), "x", 1);
