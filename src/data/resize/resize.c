@@ -39,11 +39,6 @@ static enum sqz_status nearest(const struct sqz_resize *resize, const struct sqz
     return SQZ_OK;
 }
 
-bool sqz_resize_is_shrinking(const struct sqz_resize *resize)
-{
-    return resize->x.out <= resize->x.in && resize->y.out <= resize->y.in;
-}
-
 static sqz_resize_span_fn choose_span(const struct sqz_resize *resize)
 {
     switch (resize->interpolation) {

@@ -56,7 +56,10 @@ enum sqz_status sqz_resize_cubic(const struct sqz_resize *resize,
                                  struct sqz_transform_scratch *scratch, struct sqz_error *err);
 // OpenCV's area method enlarges by a linear method with coordinates of its own (is_shrinking
 // false).
-bool sqz_resize_is_shrinking(const struct sqz_resize *resize);
+static inline bool sqz_resize_is_shrinking(const struct sqz_resize *resize)
+{
+    return resize->x.out <= resize->x.in && resize->y.out <= resize->y.in;
+}
 void sqz_resize_enlarge_span(const struct sqz_resize_axis *axis, int d, int *low, int *high);
 enum sqz_status sqz_resize_enlarge(const struct sqz_resize *resize,
                                    const struct sqz_resize_source *in, uint8_t *out,

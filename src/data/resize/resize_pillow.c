@@ -95,11 +95,13 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
                                   struct sqz_transform_scratch *scratch, struct sqz_error *err)
 {
     const struct sqz_resize_axis *x = &resize->x;
-    struct sqz_rect needs;
-    sqz_resize_needs(resize, &needs);
-    // The columns leave rows needs.y .. needs.y + needs.h - 1 for the second pass.
     struct sqz_resize_axis y = resize->y;
-    y.held = needs.y;
+    struct reach reach = reach_of(&y, support_of(resize->interpolation));
+    int low, high, unused;
+    span(&y, &reach, y.first, &low, &unused);
+    span(&y, &reach, y.first + y.count - 1, &unused, &high);
+    // The columns leave rows low .. high - 1 for the second pass.
+    y.held = low;
     size_t w = (size_t)x->count, h = (size_t)y.count, n = w * (size_t)in->c;
     size_t taps_x = bank_taps(x, resize->interpolation);
     size_t taps_y = bank_taps(&y, resize->interpolation);
@@ -111,7 +113,7 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
         h * sizeof(int),
         h * sizeof(int),
         h * taps_y * sizeof(int32_t),
-        (size_t)needs.h * n + SQZ_FILTER_ROOM,
+        (size_t)(high - low) * n + SQZ_FILTER_ROOM,
         (taps_x > taps_y ? taps_x : taps_y) * sizeof(double),
         w * groups * SQZ_FILTER_GROUP * sizeof(int16_t),
     };
@@ -129,9 +131,9 @@ enum sqz_status sqz_resize_pillow(const struct sqz_resize *resize,
     uint8_t *narrowed = parts[6];
     // Every row but the last is followed by the next one, which is longer than the room.
     bool wide = in->stride >= SQZ_FILTER_ROOM;
-    for (int j = 0; j < needs.h; j++) {
-        const uint8_t *row = in->pixels + (size_t)(needs.y + j - resize->y.held) * in->stride;
-        ops->filter_row(&across, row, in->c, wide && j + 1 < needs.h, narrowed + (size_t)j * n);
+    for (int j = 0; j < high - low; j++) {
+        const uint8_t *row = in->pixels + (size_t)(low + j - resize->y.held) * in->stride;
+        ops->filter_row(&across, row, in->c, wide && j + 1 < high - low, narrowed + (size_t)j * n);
     }
     for (int j = 0; j < y.count; j++)
         ops->filter_blend(narrowed + (size_t)down.offsets[j] * n, n, n,

@@ -43,7 +43,8 @@ static inline int make_root(void **state)
         return -1;
     setenv("XDG_CACHE_HOME", root, 1);
     snprintf(path, sizeof path, "%s/data", root);
-    struct sqz_synth_options how = {.per_class_train = 8, .per_class_val = 3, .size = 32, .seed = 5};
+    struct sqz_synth_options how = {
+        .per_class_train = 8, .per_class_val = 3, .size = 32, .seed = 5};
     if (sqz_data_synth(path, &how, &err))
         fail_msg("%s", err.text);
     return 0;

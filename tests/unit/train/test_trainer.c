@@ -209,7 +209,8 @@ static void test_changed_data(void **state)
     (void)state;
     const char *const pairs[] = {run_dir("moved"), "max_steps=4", NULL};
     run_well(pairs, 1, NULL, NULL);
-    struct sqz_synth_options how = {.per_class_train = 9, .per_class_val = 3, .size = 32, .seed = 5};
+    struct sqz_synth_options how = {
+        .per_class_train = 9, .per_class_val = 3, .size = 32, .seed = 5};
     struct sqz_error err = {0};
     if (sqz_data_synth(in_root("other-data"), &how, &err))
         fail_msg("%s", err.text);
