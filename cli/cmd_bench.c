@@ -32,6 +32,7 @@ const struct cli_flag cli_bench_flags[] = {
     {"classes", 0, "FILE", "class names of the model"},
     {"norm", 0, "NAME", "train: none or batch, in groups of 32 [none]"},
     {"comm_dtype", 0, "TYPE", "with ranks: fp32 or bf16 [fp32]"},
+    {"precision", 0, "NAME", "infer: fp32, int8 or auto [auto]"},
     {"low_memory", 0, NULL, "infer: no enlarged weights; start: predict --low_memory"},
     {NULL, 0, NULL, NULL},
 };

@@ -9,9 +9,11 @@
 
 const struct cli_flag cli_compress_flags[] = {
     {"output", 'o', "FILE", "the .sqz file to write"},
-    {"method", 0, "NAME", "auto (one-shot, measured), deep (Deep Compression), lossless [auto]"},
-    {"calibrate", 0, "DIR", "auto: some hundred images, no labels needed"},
-    {"images", 0, "N", "auto: images to look at, at most [500]"},
+    {"method", 0, "NAME",
+     "auto (one-shot, measured), deep (Deep Compression), lossless, int8 [auto]"},
+    {"int8", 0, NULL, "short for --method int8: a network in integers (needs --calibrate)"},
+    {"calibrate", 0, "DIR", "auto, int8: some hundred images, no labels needed"},
+    {"images", 0, "N", "auto, int8: images to look at, at most [500]"},
     {"size", 0, "SIZE", "auto: bound of the file without class names, as in 335kB (1 kB = 1000 B)"},
     {"max_kl", 0, "X", "auto: bound of the mean KL divergence from the original [0.05]"},
     {"max_drop", 0, "X", "auto: bound of the top-1 points lost, estimated on the images"},
@@ -58,19 +60,25 @@ static enum sqz_status parse_size(const char *text, uint64_t *out)
 
 static enum sqz_status parse_method(const char *name, enum sqz_method *out)
 {
-    static const char *const names[] = {"auto", "deep", "lossless"};
-    for (int i = 0; i < 3; i++)
+    static const char *const names[] = {"auto", "deep", "lossless", "int8"};
+    for (int i = 0; i < 4; i++)
         if (!name || strcmp(name, names[i]) == 0) {
             *out = (enum sqz_method)i;
             return SQZ_OK;
         }
-    return cli_complain(SQZ_E_USAGE, "--method knows auto, deep and lossless, not \"%s\".",
+    return cli_complain(SQZ_E_USAGE, "--method knows auto, deep, lossless and int8, not \"%s\".",
                         cli_clean(name));
 }
 
 static enum sqz_status parse(struct cli *cli, struct sqz_compress_options *out)
 {
     enum sqz_status status = parse_method(cli_value(cli, "method"), &out->method);
+    if (!status && cli_has(cli, "int8")) {
+        if (cli_value(cli, "method") && out->method != SQZ_METHOD_INT8)
+            status =
+                cli_complain(SQZ_E_USAGE, "--int8 is a method of its own; leave --method out.");
+        out->method = SQZ_METHOD_INT8;
+    }
     if (!status)
         status = parse_size(cli_value(cli, "size"), &out->size);
     if (!status)
@@ -105,8 +113,8 @@ static void print_table(const struct sqz_compress_result *r)
     printf("\nfile without class names %llu bytes; with them %llu\n",
            (unsigned long long)(r->bytes - r->class_name_bytes), (unsigned long long)r->bytes);
     if (!isnan(r->kl))
-        printf("on images that it was fitted to: KL %.4f, the same answer for %.1f %%, "
-               "estimated top-1 loss %.2f points\n",
+        printf("on %s: KL %.4f, the same answer for %.1f %%, estimated top-1 loss %.2f points\n",
+               r->unseen_images ? "images that it did not see" : "images that it was fitted to",
                r->kl, 100 * r->agreement, r->drop);
     printf("model %s\n", r->identity);
 }
@@ -135,6 +143,7 @@ static enum sqz_status print_json(const char *path, const struct sqz_compress_re
         cli_json_real(&json, "kl", r->kl);
         cli_json_real(&json, "agreement", r->agreement);
         cli_json_real(&json, "estimated_drop", r->drop / 100);
+        cli_json_int(&json, "unseen_images", r->unseen_images);
     }
     return cli_json_print(&json);
 }

@@ -156,6 +156,8 @@ static void print_table(const struct sqz_model *model, const struct sqz_model_in
     printf("compute      %.1f million multiply-adds an image\n", (double)info->macs * 1e-6);
     printf("activations  %.2f MB for one image\n", (double)info->activation_bytes * 1e-6);
     printf("preprocess   %s\n", info->preprocess);
+    if (info->has_integers)
+        printf("precision    8-bit integers; --precision fp32 takes floating point\n");
     printf("class names  %s\n", info->has_class_names ? "in the file" : "none");
     if (info->made_by)
         printf("made by      %s\n", cli_clean(info->made_by));

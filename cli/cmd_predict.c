@@ -16,6 +16,7 @@ const struct cli_flag cli_predict_flags[] = {
     {"split", 0, "NAME", "which split of it [val, else test]"},
     {"samples", 0, "N", "how many samples, evenly spaced [5]"},
     {"threads", 0, "N", "compute threads [physical cores]"},
+    {"precision", 0, "NAME", "fp32, int8 or auto: integers where the model has them [auto]"},
     {"low_memory", 0, NULL, "the least memory rather than the least time"},
     {NULL, 0, NULL, NULL},
 };

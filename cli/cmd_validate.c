@@ -10,6 +10,7 @@ const struct cli_flag cli_validate_flags[] = {
     {"config", 'c', "FILE", "recipe (YAML): its transforms and loss instead of the model's"},
     {"classes", 0, "FILE", "class names, one a line in index order"},
     {"against", 0, "MODEL", "compare with this one on the same images: KL, agreement, top-1"},
+    {"precision", 0, "NAME", "fp32, int8 or auto: integers where the model has them [auto]"},
     {"require", 0, "NAME=X", "exit status 1 if top1 or top5 is below X, or kl above: top1=0.58"},
     {NULL, 0, NULL, NULL},
 };

@@ -191,6 +191,11 @@ enum sqz_mode {
 };
 // Not while another thread uses the context.
 SQZ_API void sqz_context_set_mode(struct sqz_context *context, enum sqz_mode mode);
+// What classifiers, validation and benchmarks that begin from now on compute in. INT8 needs a model
+// that was compressed with --int8 (SQZ_METHOD_INT8), and fails with SQZ_E_USAGE for others; AUTO
+// takes integers where a model has them. Not while another thread uses the context.
+enum sqz_precision { SQZ_PRECISION_AUTO, SQZ_PRECISION_FP32, SQZ_PRECISION_INT8 };
+SQZ_API void sqz_context_set_precision(struct sqz_context *context, enum sqz_precision precision);
 
 struct sqz_machine_info { // the strings live as long as the context
     size_t struct_size;
@@ -246,6 +251,7 @@ struct sqz_model_info { // the strings live as long as what they were asked of
     size_t activation_bytes;   // memory for the activations of one inference thread
     bool has_class_names;
     char preprocess[256]; // how an image becomes the network's input, as one readable line
+    bool has_integers;    // also a network in 8-bit integers: see sqz_context_set_precision
 };
 // Fails only for a wrong struct_size or without memory. Any thread.
 SQZ_API enum sqz_status sqz_model_describe(const struct sqz_model *model,

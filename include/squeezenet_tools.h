@@ -33,15 +33,19 @@ SQZ_API enum sqz_status sqz_fetch_weights(struct sqz_context *context, const cha
 // --- Compression -------------------------------------------------------------------------------
 
 enum sqz_method {
-    SQZ_METHOD_AUTO,    // second-order rounding, steps by measured loss; no training
-    SQZ_METHOD_DEEP,    // Deep Compression: pruning by magnitude, shared weights; no training
-    SQZ_METHOD_LOSSLESS // the same weights to the last bit
+    SQZ_METHOD_AUTO,     // second-order rounding, steps by measured loss; no training
+    SQZ_METHOD_DEEP,     // Deep Compression: pruning by magnitude, shared weights; no training
+    SQZ_METHOD_LOSSLESS, // the same weights to the last bit
+    // A network in 8-bit integers (docs/integer-network.md), which computes the same bits
+    // everywhere; no training. Needs calibrate_dir.
+    SQZ_METHOD_INT8
 };
 struct sqz_compress_options { // every member may stay 0 or NULL
     size_t struct_size;
     enum sqz_method method;
     bool force; // replace an existing file
-    // AUTO. Images (no labels needed) below this directory; NULL: none, then `size` must be given.
+    // AUTO, INT8. Images (no labels needed) below this directory; NULL: none, then `size` must be
+    // given.
     const char *calibrate_dir;
     int images; // at most; 0: 500
     // What to reach: bytes of the file without class names, if that is not 0; else both of the
@@ -65,10 +69,11 @@ struct sqz_compress_result { // sqz_compress_result_release
     uint64_t bias_bytes;
     char identity[65];    // SHA-256 of the decoded tensors
     int images;           // that were looked at
-    double kl, agreement; // on some of the images; NAN without
+    double kl, agreement; // on some of the images (INT8: on others); NAN without
     double drop;          // points of top-1 accuracy; NAN without images
     int n_layers;
     struct sqz_compress_layer *layers;
+    int unseen_images; // INT8: images that kl, agreement and drop come from; else 0
 };
 // Writes `path` (.sqz), after having read it back from memory and compared. Fails with
 // SQZ_E_CANTWRITE when the file exists and force is not set, SQZ_E_USAGE when AUTO has neither

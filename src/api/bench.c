@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "data/sets/image_dir.h"
 #include "data/loader/loader.h"
+#include "formats/integer.h"
 #include "net/gradient.h"
 #include "net/bn.h"
 #include "train/step/exchange.h"
@@ -144,8 +145,13 @@ static enum sqz_status prepare_infer(struct work *work, struct sqz_context *cont
                                      struct sqz_error *err)
 {
     enum sqz_status status = make_images(work, context, model, images, err);
+    const struct sqz_integer_net *integer = NULL;
+    if (!status)
+        status = sqz_model_integers(model, context->precision, &integer, err);
     const struct sqz_engine_config config = {.net = model->net,
                                              .weights = model->weights,
+                                             .preprocess = &model->preprocess,
+                                             .integer = integer,
                                              .kernels = context->kernels,
                                              .pool = context->pool,
                                              .low_memory = context->mode != SQZ_MODE_SPEED};

@@ -1,6 +1,7 @@
 // Classifiers: a model made ready to run.
 #include "api/classifier.h"
 #include "base/memory.h"
+#include "formats/integer.h"
 #include <stdio.h>
 
 void sqz_classifier_free(struct sqz_classifier *classifier)
@@ -77,6 +78,9 @@ static enum sqz_status make_classifier(struct sqz_context *context, const struct
         snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
     if (!status)
         status = sqz_classifier_reserve(classifier, 1, err);
+    const struct sqz_integer_net *integer = NULL;
+    if (!status && !streamed)
+        status = sqz_model_integers(model, context->precision, &integer, err);
     const struct sqz_engine_config config = {.net = model->net,
                                              .weights = model->weights,
                                              .source =
@@ -85,6 +89,7 @@ static enum sqz_status make_classifier(struct sqz_context *context, const struct
                                              .pool = context->pool,
                                              .low_memory = context->mode != SQZ_MODE_SPEED,
                                              .preprocess = &model->preprocess,
+                                             .integer = integer,
                                              .cache = model->engines};
     if (!status)
         status = sqz_engine_new(&config, &classifier->engine, err);

@@ -4,6 +4,8 @@
 #include "compress/auto.h"
 #include "api/context.h"
 #include "compress/deep.h"
+#include "compress/divergence_probe.h"
+#include "compress/integer_calibrate.h"
 #include "data/sets/image_dir.h"
 #include "formats/sqz.h"
 #include <squeezenet_tools.h>
@@ -19,6 +21,8 @@ struct run {
     const struct sqz_model *model;
     double phase_start;
     const char *phase;
+    struct sqz_image_dir *images;    // INT8
+    struct sqz_integer_net *integer; // INT8: the result
 };
 
 static enum sqz_status on_progress(void *arg, const char *phase, int step, int steps,
@@ -123,14 +127,16 @@ static enum sqz_status take_stock(const struct sqz_archive *archive, const struc
     return status;
 }
 
-// The model with other weights, as a file.
+// The model with other weights, or with integers, as a file.
 static enum sqz_status make_file(const struct sqz_model *model, const float *weights,
-                                 enum sqz_coder coder, struct sqz_bytes *out,
-                                 struct sqz_compress_result *stock, struct sqz_error *err)
+                                 struct sqz_integer_net *integer, enum sqz_coder coder,
+                                 struct sqz_bytes *out, struct sqz_compress_result *stock,
+                                 struct sqz_error *err)
 {
     struct sqz_archive archive = {0};
-    struct sqz_model changed = *model;
+    struct sqz_model changed = *model; // a borrowed view
     changed.weights = (float *)weights;
+    changed.integer = integer;
     enum sqz_status status = sqz_model_to_archive(&changed, &archive, err);
     if (!status)
         status = sqz_archive_to_sqz(&archive, coder, out, err);
@@ -146,6 +152,7 @@ static enum sqz_status measure_size(void *arg, const float *weights, size_t *byt
     const struct run *run = arg;
     struct sqz_model changed = *run->model; // a borrowed view
     changed.weights = (float *)weights;
+    changed.integer = NULL;
     return sqz_model_packed_size(&changed, bytes, err);
 }
 
@@ -198,12 +205,97 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
     return status;
 }
 
+// Every fifth image is kept from the calibration and measured on.
+enum { HELD_OUT = 5 };
+
+static enum sqz_status read_calibration(void *arg, int first, int n, float *out,
+                                        struct sqz_error *err)
+{
+    const struct run *run = arg;
+    const size_t floats = sqz_tensor_size(run->model->net, 0);
+    enum sqz_status status = SQZ_OK;
+    for (int done = 0, some; done < n && !status; done += some) {
+        const int at = first + done, left = HELD_OUT - 1 - at % (HELD_OUT - 1);
+        some = n - done < left ? n - done : left;
+        status = sqz_image_dir_read(run->images, at + at / (HELD_OUT - 1), some,
+                                    out + (size_t)done * floats, err);
+    }
+    return status;
+}
+
+static enum sqz_status read_held_out(void *arg, int first, int n, float *out, struct sqz_error *err)
+{
+    const struct run *run = arg;
+    const size_t floats = sqz_tensor_size(run->model->net, 0);
+    enum sqz_status status = SQZ_OK;
+    for (int i = 0; i < n && !status; i++)
+        status = sqz_image_dir_read(run->images, (first + i) * HELD_OUT + HELD_OUT - 1, 1,
+                                    out + (size_t)i * floats, err);
+    return status;
+}
+
+static enum sqz_status measure_integers(struct run *run, struct sqz_compress_result *out,
+                                        struct sqz_error *err)
+{
+    const struct sqz_model *model = run->model;
+    struct sqz_divergence_probe *probe = NULL;
+    struct sqz_divergence divergence;
+    enum sqz_status status = sqz_divergence_probe_new(
+        model->net, model->weights, run->context->kernels, run->context->pool, read_held_out, run,
+        out->unseen_images, &probe, err);
+    if (!status)
+        status = sqz_divergence_probe_measure_integers(probe, run->integer, &model->preprocess,
+                                                       &divergence, err);
+    if (!status) {
+        out->kl = divergence.kl;
+        out->agreement = divergence.agreement;
+        out->drop = 100 * divergence.drop;
+    }
+    sqz_divergence_probe_free(probe);
+    return status;
+}
+
+static enum sqz_status run_int8(struct run *run, const struct sqz_compress_options *options,
+                                struct sqz_compress_result *out, struct sqz_error *err)
+{
+    enum { MOST_UNSEEN = 100 };
+    const struct sqz_model *model = run->model;
+    if (!options->calibrate_dir)
+        return sqz_fail(err, SQZ_E_USAGE,
+                        "Integers need the range of every activation: give some hundred images "
+                        "with --calibrate DIR (no labels needed).");
+    enum sqz_status status =
+        sqz_image_dir_open(run->context->pool, options->calibrate_dir, &model->preprocess,
+                           options->images ? options->images : DEFAULT_IMAGES, &run->images, err);
+    if (status)
+        return status;
+    const int n = sqz_image_dir_count(run->images), unseen = n / HELD_OUT;
+    out->images = n - unseen;
+    out->unseen_images = unseen < MOST_UNSEEN ? unseen : MOST_UNSEEN;
+    const struct sqz_calibration calibration = {.net = model->net,
+                                                .weights = model->weights,
+                                                .preprocess = &model->preprocess,
+                                                .kernels = run->context->kernels,
+                                                .pool = run->context->pool,
+                                                .images = read_calibration,
+                                                .images_arg = run,
+                                                .n_images = out->images,
+                                                .progress = on_progress,
+                                                .progress_arg = run};
+    status = sqz_integer_calibrate(&calibration, &run->integer, err);
+    if (!status && out->unseen_images > 0)
+        status = measure_integers(run, out, err);
+    return status;
+}
+
 static enum sqz_status run_method(struct run *run, const struct sqz_compress_options *options,
                                   float *weights, struct sqz_compress_result *out,
                                   struct sqz_error *err)
 {
     if (options->method == SQZ_METHOD_AUTO)
         return run_auto(run, options, weights, out, err);
+    if (options->method == SQZ_METHOD_INT8)
+        return run_int8(run, options, out, err);
     if (options->method == SQZ_METHOD_LOSSLESS)
         return SQZ_OK;
     struct sqz_deep_job job = {.net = run->model->net,
@@ -240,10 +332,12 @@ enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model
     memcpy(weights, model->weights, n * sizeof *weights);
     status = run_method(&run, options, weights, &result, err);
     if (!status)
-        status = make_file(model, weights, coder, &file, &result, err);
+        status = make_file(model, weights, run.integer, coder, &file, &result, err);
     if (!status)
         status = sqz_file_write(path, file.data, file.size, overwrite, err);
     sqz_free(weights);
+    sqz_integer_net_free(run.integer);
+    sqz_image_dir_free(run.images);
     sqz_bytes_release(&file);
     if (status)
         sqz_compress_result_release(&result);

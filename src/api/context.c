@@ -96,6 +96,11 @@ void sqz_context_set_mode(struct sqz_context *context, enum sqz_mode mode)
     context->mode = mode;
 }
 
+void sqz_context_set_precision(struct sqz_context *context, enum sqz_precision precision)
+{
+    context->precision = precision;
+}
+
 void sqz_context_stop(struct sqz_context *context)
 {
     context->stop = 1;

@@ -16,6 +16,7 @@ struct sqz_context {
     void *event_arg;
     volatile sig_atomic_t stop;
     enum sqz_mode mode;
+    enum sqz_precision precision;
     struct sqz_ranks *ranks;      // NULL: alone
     struct sqz_rank_info *places; // one a rank
     char tile[16];                // "6x16"

@@ -152,7 +152,8 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
                                   .parameters = net->n_weights,
                                   .weight_bytes = net->n_weights * sizeof(float),
                                   .activation_bytes = memory.activations,
-                                  .has_class_names = model->classes != NULL};
+                                  .has_class_names = model->classes != NULL,
+                                  .has_integers = model->integer != NULL};
     for (int i = 0; i < net->n_layers; i++)
         info.macs += sqz_layer_macs(net, i);
     describe_preprocess(&model->preprocess, info.preprocess, sizeof info.preprocess);

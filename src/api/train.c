@@ -15,7 +15,8 @@ static struct sqz_environment environment_of(struct sqz_context *context)
                                     .pool = context->pool,
                                     .on_event = context->on_event,
                                     .event_arg = context->event_arg,
-                                    .stop = &context->stop};
+                                    .stop = &context->stop,
+                                    .precision = context->precision};
 }
 
 // The same for work that ranks share; only rank 0 tells how it goes.

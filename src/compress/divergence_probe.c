@@ -28,18 +28,24 @@ void sqz_divergence_probe_free(struct sqz_divergence_probe *probe)
     sqz_free(probe);
 }
 
-static enum sqz_status predict(const struct sqz_divergence_probe *probe, const float *weights,
-                               float *logits, struct sqz_error *err)
+static enum sqz_status run(const struct sqz_divergence_probe *probe,
+                           const struct sqz_engine_config *config, float *logits,
+                           struct sqz_error *err)
 {
     struct sqz_engine *engine = NULL;
-    const struct sqz_engine_config config = {
-        .net = probe->net, .weights = weights, .kernels = probe->kernels, .pool = probe->pool};
     const struct sqz_engine_job job = {.images = probe->images, .n = probe->n, .logits = logits};
-    enum sqz_status status = sqz_engine_new(&config, &engine, err);
+    enum sqz_status status = sqz_engine_new(config, &engine, err);
     if (!status)
         status = sqz_engine_run(engine, &job, err);
     sqz_engine_free(engine);
     return status;
+}
+
+static struct sqz_engine_config config_of(const struct sqz_divergence_probe *probe,
+                                          const float *weights)
+{
+    return (struct sqz_engine_config){
+        .net = probe->net, .weights = weights, .kernels = probe->kernels, .pool = probe->pool};
 }
 
 static void find_temperature(struct sqz_divergence_probe *probe)
@@ -76,8 +82,9 @@ enum sqz_status sqz_divergence_probe_new(const struct sqz_net *net, const float 
         status = sqz_fail_memory(err, "images", (size_t)n * pixels * sizeof(float));
     if (!status)
         status = images(images_arg, 0, n, probe->images, err);
+    const struct sqz_engine_config config = config_of(probe, weights);
     if (!status)
-        status = predict(probe, weights, probe->original, err);
+        status = run(probe, &config, probe->original, err);
     if (status) {
         sqz_divergence_probe_free(probe);
         return status;
@@ -87,14 +94,11 @@ enum sqz_status sqz_divergence_probe_new(const struct sqz_net *net, const float 
     return status;
 }
 
-enum sqz_status sqz_divergence_probe_measure(struct sqz_divergence_probe *probe,
-                                             const float *weights, struct sqz_divergence *out,
-                                             struct sqz_error *err)
+static struct sqz_divergence compare(const struct sqz_divergence_probe *probe)
 {
-    enum sqz_status status = predict(probe, weights, probe->changed, err);
     int classes = probe->net->spec.classes;
     struct sqz_divergence sum = {0, 0, 0, 0};
-    for (int i = 0; i < probe->n && !status; i++) {
+    for (int i = 0; i < probe->n; i++) {
         const float *a = probe->original + (size_t)i * (size_t)classes;
         const float *b = probe->changed + (size_t)i * (size_t)classes;
         int best_a = sqz_most_probable(a, classes), best_b = sqz_most_probable(b, classes);
@@ -103,7 +107,32 @@ enum sqz_status sqz_divergence_probe_measure(struct sqz_divergence_probe *probe,
         sum.agreement += best_a == best_b;
         sum.drop += sqz_probability(a, classes, best_a, 1) - sqz_probability(a, classes, best_b, 1);
     }
-    *out = (struct sqz_divergence){sum.kl / probe->n, sum.soft_kl / probe->n,
+    return (struct sqz_divergence){sum.kl / probe->n, sum.soft_kl / probe->n,
                                    sum.agreement / probe->n, sum.drop / probe->n};
+}
+
+enum sqz_status sqz_divergence_probe_measure(struct sqz_divergence_probe *probe,
+                                             const float *weights, struct sqz_divergence *out,
+                                             struct sqz_error *err)
+{
+    const struct sqz_engine_config config = config_of(probe, weights);
+    enum sqz_status status = run(probe, &config, probe->changed, err);
+    if (!status)
+        *out = compare(probe);
+    return status;
+}
+
+enum sqz_status sqz_divergence_probe_measure_integers(struct sqz_divergence_probe *probe,
+                                                      const struct sqz_integer_net *integer,
+                                                      const struct sqz_preprocess *preprocess,
+                                                      struct sqz_divergence *out,
+                                                      struct sqz_error *err)
+{
+    struct sqz_engine_config config = config_of(probe, NULL);
+    config.integer = integer;
+    config.preprocess = preprocess;
+    enum sqz_status status = run(probe, &config, probe->changed, err);
+    if (!status)
+        *out = compare(probe);
     return status;
 }

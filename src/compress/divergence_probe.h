@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "compress/input_statistics.h"
+#include "net/integer.h"
 
 struct sqz_divergence_probe;
 struct sqz_divergence {
@@ -28,5 +29,12 @@ void sqz_divergence_probe_free(struct sqz_divergence_probe *probe);
 enum sqz_status sqz_divergence_probe_measure(struct sqz_divergence_probe *probe,
                                              const float *weights, struct sqz_divergence *out,
                                              struct sqz_error *err);
+// The same of an integer network, which gets the images as the bytes that `preprocess` made them
+// of.
+enum sqz_status sqz_divergence_probe_measure_integers(struct sqz_divergence_probe *probe,
+                                                      const struct sqz_integer_net *integer,
+                                                      const struct sqz_preprocess *preprocess,
+                                                      struct sqz_divergence *out,
+                                                      struct sqz_error *err);
 
 #endif

@@ -24,6 +24,29 @@ bool sqz_archive_has_integers(const struct sqz_archive *archive)
     return sqz_archive_get(archive, KEY) != NULL;
 }
 
+enum sqz_status sqz_model_integers(const struct sqz_model *model, enum sqz_precision precision,
+                                   const struct sqz_integer_net **out, struct sqz_error *err)
+{
+    *out = precision == SQZ_PRECISION_FP32 ? NULL : model->integer;
+    if (precision != SQZ_PRECISION_INT8 || model->integer)
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_USAGE,
+                    "The model holds no integer network (for this dialect and image size); make "
+                    "one with squeezenet compress MODEL --int8 --calibrate DIR -o OUT.sqz.");
+}
+
+bool sqz_integers_fit(const struct sqz_archive *archive, const char *path,
+                      const struct sqz_model *model)
+{
+    struct sqz_preprocess stated;
+    const char *dialect = sqz_archive_get(archive, "dialect");
+    bool found;
+    return sqz_archive_has_integers(archive) && dialect &&
+           strcmp(dialect, model->net->spec.dialect->name) == 0 &&
+           !sqz_metadata_preprocess(archive, path, &found, &stated, NULL) && found &&
+           stated.image_size == model->preprocess.image_size;
+}
+
 static const char *array_name(char *buffer, size_t size, const char *layer, const char *what)
 {
     snprintf(buffer, size, "%s.int8.%s", layer, what);

@@ -5,8 +5,16 @@
 
 #include "formats/formats.h"
 
+// The integers that an engine should run at this precision; *out NULL: none. SQZ_E_USAGE when the
+// model lacks what is asked for.
+enum sqz_status sqz_model_integers(const struct sqz_model *model, enum sqz_precision precision,
+                                   const struct sqz_integer_net **out, struct sqz_error *err);
 // Whether the archive holds an integer network.
 bool sqz_archive_has_integers(const struct sqz_archive *archive);
+// Whether it holds one for this model: another dialect or image size than the file's has other
+// padding and other maps, for which only the weights in floating point hold.
+bool sqz_integers_fit(const struct sqz_archive *archive, const char *path,
+                      const struct sqz_model *model);
 // Adds the arrays of model->integer.
 enum sqz_status sqz_integers_to_archive(const struct sqz_model *model, struct sqz_archive *out,
                                         struct sqz_error *err);

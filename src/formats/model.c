@@ -291,7 +291,7 @@ enum sqz_status sqz_model_from_archive(const struct sqz_archive *archive, const 
         sqz_model_outline(archive, path, dialect, format_dialect, image_size, &model, &arrays, err);
     if (!status)
         status = read_weights(path, arrays, model, err);
-    if (!status && sqz_archive_has_integers(archive))
+    if (!status && sqz_integers_fit(archive, path, model))
         status = sqz_integers_from_archive(archive, path, model, err);
     sqz_free(arrays);
     if (status)

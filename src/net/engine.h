@@ -8,6 +8,7 @@
 
 #include "base/threads.h"
 #include "net/feature.h"
+#include "net/integer.h"
 #include "net/weight_source.h"
 
 // What engines of one model share. It has to outlive them. Safe to use from several threads.
@@ -22,6 +23,8 @@ struct sqz_engine_config { // everything is borrowed, but nothing is read of `we
     const struct sqz_kernels *kernels;
     struct sqz_pool *pool;
     bool low_memory; // no enlarged weights
+    // Runs instead of the weights, if it is not NULL; needs preprocess, and has no features yet.
+    const struct sqz_integer_net *integer;
     // How pixels become the network's input; NULL: runs get floats only.
     const struct sqz_preprocess *preprocess;
     struct sqz_engine_cache *cache; // NULL: nothing is shared
@@ -33,7 +36,7 @@ struct sqz_engine;
 enum sqz_status sqz_engine_new(const struct sqz_engine_config *config, struct sqz_engine **out,
                                struct sqz_error *err);
 void sqz_engine_free(struct sqz_engine *engine);              // may be NULL
-const char *sqz_engine_name(const struct sqz_engine *engine); // "infer", "stream"
+const char *sqz_engine_name(const struct sqz_engine *engine); // "infer", "stream", "integer"
 
 // n images and what is wanted of them. An image's results are the same bits for every n, for every
 // number of threads, and whether or not a feature is wanted.

@@ -29,6 +29,7 @@ struct sqz_integer_engine {
     const struct sqz_integer_kernels *kernels;
     struct sqz_pool *pool;
     struct packed_conv *convs;
+    size_t weight_bytes, channels; // of all convolutions, channels filled up to panels
     int8_t *weights;
     int32_t *bias;
     float *scales;
@@ -117,6 +118,11 @@ static enum sqz_status plan_tensors(struct sqz_integer_engine *e, struct sqz_err
     e->work = (e->work + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
     for (int t = 0; t < net->n_tensors; t++)
         e->places[t].offset = blocks[t].offset;
+    return SQZ_OK;
+}
+
+static enum sqz_status take_arenas(struct sqz_integer_engine *e, struct sqz_error *err)
+{
     size_t workers = (size_t)sqz_pool_size(e->pool);
     e->arenas = sqz_new_aligned(workers, e->arena + e->work);
     return e->arenas ? SQZ_OK : sqz_fail_memory(err, "activations", workers * (e->arena + e->work));
@@ -140,29 +146,37 @@ static bool keeps_pair_rule(const struct sqz_integer_net *integer, int index)
     return true;
 }
 
-static enum sqz_status pack(struct sqz_integer_engine *e, struct sqz_error *err)
+// Where each convolution's packed numbers will lie.
+static enum sqz_status plan_weights(struct sqz_integer_engine *e, struct sqz_error *err)
 {
     const struct sqz_net *net = e->integer->net;
-    size_t weights = 0, channels = 0;
     e->convs = sqz_new_array((size_t)e->integer->n_convs, sizeof *e->convs);
-    for (int i = 0; e->convs && i < e->integer->n_convs; i++) {
+    if (!e->convs)
+        return sqz_fail_memory(err, "an integer network's plan", sizeof *e->convs);
+    for (int i = 0; i < e->integer->n_convs; i++) {
         const struct sqz_layer *layer = &net->layers[e->integer->convs[i].layer];
         const int in = net->tensors[layer->input].c;
         const bool winograd = by_winograd(e, layer);
         size_t size = winograd ? sqz_integer_winograd_size(layer->channels, in) * sizeof(int16_t)
                                : sqz_integer_packed_size(layer->channels, in, layer->kernel);
-        e->convs[i] = (struct packed_conv){weights, channels, winograd};
-        weights += (size + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
-        channels += (size_t)(layer->channels + SQZ_INTEGER_PANEL - 1) / SQZ_INTEGER_PANEL *
-                    SQZ_INTEGER_PANEL;
+        e->convs[i] = (struct packed_conv){e->weight_bytes, e->channels, winograd};
+        e->weight_bytes += (size + SQZ_ALIGNMENT - 1) / SQZ_ALIGNMENT * SQZ_ALIGNMENT;
+        e->channels += (size_t)(layer->channels + SQZ_INTEGER_PANEL - 1) / SQZ_INTEGER_PANEL *
+                       SQZ_INTEGER_PANEL;
     }
-    e->weights = sqz_new_aligned(weights, 1);
-    e->bias = sqz_new_aligned(channels, sizeof *e->bias);
-    e->scales = sqz_new_aligned(channels, sizeof *e->scales);
-    if (!e->convs || !e->weights || !e->bias || !e->scales)
-        return sqz_fail_memory(err, "packed weights", weights);
-    memset(e->bias, 0, channels * sizeof *e->bias);
-    memset(e->scales, 0, channels * sizeof *e->scales);
+    return SQZ_OK;
+}
+
+static enum sqz_status pack(struct sqz_integer_engine *e, struct sqz_error *err)
+{
+    const struct sqz_net *net = e->integer->net;
+    e->weights = sqz_new_aligned(e->weight_bytes, 1);
+    e->bias = sqz_new_aligned(e->channels, sizeof *e->bias);
+    e->scales = sqz_new_aligned(e->channels, sizeof *e->scales);
+    if (!e->weights || !e->bias || !e->scales)
+        return sqz_fail_memory(err, "packed weights", e->weight_bytes);
+    memset(e->bias, 0, e->channels * sizeof *e->bias);
+    memset(e->scales, 0, e->channels * sizeof *e->scales);
     for (int i = 0; i < e->integer->n_convs; i++) {
         const struct sqz_integer_conv *conv = &e->integer->convs[i];
         const struct sqz_layer *layer = &net->layers[conv->layer];
@@ -181,6 +195,31 @@ static enum sqz_status pack(struct sqz_integer_engine *e, struct sqz_error *err)
     return SQZ_OK;
 }
 
+// All but memory for weights and activations.
+static enum sqz_status plan(struct sqz_integer_engine *e, enum sqz_cpu_level most,
+                            struct sqz_error *err)
+{
+    for (int i = 0; i < e->integer->n_convs; i++)
+        if (!keeps_pair_rule(e->integer, i))
+            most = SQZ_CPU_REF;
+    e->kernels = sqz_integer_kernels_get(most);
+    enum sqz_status status = plan_tensors(e, err);
+    return status ? status : plan_weights(e, err);
+}
+
+enum sqz_status sqz_integer_engine_memory(const struct sqz_integer_net *integer,
+                                          enum sqz_cpu_level most, size_t *activations,
+                                          size_t *weights, struct sqz_error *err)
+{
+    struct sqz_integer_engine e = {.integer = integer};
+    enum sqz_status status = plan(&e, most, err);
+    *activations = e.arena + e.work;
+    *weights = e.weight_bytes + e.channels * (sizeof *e.bias + sizeof *e.scales);
+    sqz_free(e.convs);
+    sqz_free(e.places);
+    return status;
+}
+
 enum sqz_status sqz_integer_engine_new(const struct sqz_integer_net *integer,
                                        enum sqz_cpu_level most, struct sqz_pool *pool,
                                        struct sqz_integer_engine **out, struct sqz_error *err)
@@ -190,11 +229,9 @@ enum sqz_status sqz_integer_engine_new(const struct sqz_integer_net *integer,
         return sqz_fail_memory(err, "an integer engine", sizeof *e);
     e->integer = integer;
     e->pool = pool;
-    for (int i = 0; i < integer->n_convs; i++)
-        if (!keeps_pair_rule(integer, i))
-            most = SQZ_CPU_REF;
-    e->kernels = sqz_integer_kernels_get(most);
-    enum sqz_status status = plan_tensors(e, err);
+    enum sqz_status status = plan(e, most, err);
+    if (!status)
+        status = take_arenas(e, err);
     if (!status)
         status = pack(e, err);
     if (status) {

@@ -15,6 +15,10 @@ enum sqz_status sqz_integer_engine_new(const struct sqz_integer_net *integer,
                                        enum sqz_cpu_level most, struct sqz_pool *pool,
                                        struct sqz_integer_engine **out, struct sqz_error *err);
 void sqz_integer_engine_free(struct sqz_integer_engine *engine);
+// Bytes of one worker's activations and of the weights, before anything is allocated.
+enum sqz_status sqz_integer_engine_memory(const struct sqz_integer_net *integer,
+                                          enum sqz_cpu_level most, size_t *activations,
+                                          size_t *weights, struct sqz_error *err);
 const struct sqz_integer_kernels *
 sqz_integer_engine_kernels(const struct sqz_integer_engine *engine);
 // pixels: n x H x W x C bytes in the network's channel order. logits: n x classes in Q16.

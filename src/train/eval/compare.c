@@ -1,5 +1,6 @@
 // Two models side by side on the same images: `validate A --against B`.
 #include "compress/predictions.h"
+#include "formats/integer.h"
 #include "net/engine.h"
 #include "train/eval/validate.h"
 #include "train/step/loss.h"
@@ -31,13 +32,19 @@ static void release_side(struct side *side)
 }
 
 static enum sqz_status open_side(const struct sqz_environment *environment,
-                                 const struct sqz_model *model, const struct sqz_options *options,
-                                 struct side *side, struct sqz_error *err)
+                                 const struct sqz_model *model, enum sqz_precision precision,
+                                 const struct sqz_options *options, struct side *side,
+                                 struct sqz_error *err)
 {
     enum sqz_status status =
         sqz_session_open(environment, model, options, false, &side->session, err);
+    const struct sqz_integer_net *integer = NULL;
+    if (!status)
+        status = sqz_model_integers(side->session.model, precision, &integer, err);
     if (!status) {
         const struct sqz_engine_config config = {.net = side->session.model->net,
+                                                 .preprocess = &side->session.model->preprocess,
+                                                 .integer = integer,
                                                  .weights = side->session.model->weights,
                                                  .kernels = environment->kernels,
                                                  .pool = environment->pool};
@@ -150,9 +157,9 @@ enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
     double start = sqz_clock_seconds();
     enum sqz_status status = check_classes(model, against, err);
     if (!status)
-        status = open_side(environment, model, options, &a, err);
+        status = open_side(environment, model, environment->precision, options, &a, err);
     if (!status)
-        status = open_side(environment, against, options, &b, err);
+        status = open_side(environment, against, SQZ_PRECISION_AUTO, options, &b, err);
     for (int64_t step = 1; !status; step++) {
         if (environment->stop && *environment->stop)
             status = sqz_fail(err, SQZ_E_STOPPED, "The comparison was stopped before its end.");

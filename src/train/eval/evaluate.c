@@ -170,15 +170,17 @@ static enum sqz_status predict_all(const struct sqz_environment *environment,
     }
 }
 
-enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
-                             const float *weights, struct sqz_loader *loader,
+enum sqz_status sqz_evaluate(const struct sqz_environment *environment,
+                             const struct sqz_engine_config *of, struct sqz_loader *loader,
                              const struct sqz_loss *loss, struct sqz_evaluation *out,
                              struct sqz_error *err)
 {
+    const struct sqz_net *net = of->net;
     size_t batch = sqz_loader_batch(loader), samples = sqz_loader_samples(loader);
     struct sqz_engine *engine = NULL;
-    const struct sqz_engine_config config = {
-        .net = net, .weights = weights, .kernels = environment->kernels, .pool = environment->pool};
+    struct sqz_engine_config config = *of;
+    config.kernels = environment->kernels;
+    config.pool = environment->pool;
     struct predictions predictions = {.list = sqz_new_array(samples, sizeof *predictions.list)};
     float *logits = sqz_new_array(batch * (size_t)net->spec.classes, sizeof *logits);
     *out = (struct sqz_evaluation){.confusion = out->confusion};

@@ -4,6 +4,7 @@
 
 #include "data/loader/loader.h"
 #include "formats/formats.h"
+#include "net/engine.h"
 #include "train/step/loss.h"
 #include "train/setup/environment.h"
 
@@ -18,8 +19,9 @@ struct sqz_evaluation {
 // taken without its class weights (and jsd as the cross-entropy that it is on clean images).
 // PROGRESS events say "validate"; SQZ_E_STOPPED when the stop flag is seen. Ranks take their shares
 // of every batch and all get the same numbers, to the bit those of one process.
-enum sqz_status sqz_evaluate(const struct sqz_environment *environment, const struct sqz_net *net,
-                             const float *weights, struct sqz_loader *loader,
+// `engine` says what runs; kernels and pool are the environment's.
+enum sqz_status sqz_evaluate(const struct sqz_environment *environment,
+                             const struct sqz_engine_config *engine, struct sqz_loader *loader,
                              const struct sqz_loss *loss, struct sqz_evaluation *out,
                              struct sqz_error *err);
 

@@ -1,5 +1,6 @@
 // The whole of `validate`: dataset, transforms, the pass and the tables (but for --against:
 // compare.c).
+#include "formats/integer.h"
 #include "train/eval/validate.h"
 
 #include "train/setup/setup.h"
@@ -177,6 +178,7 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
                                    struct sqz_error *err)
 {
     struct sqz_session session;
+    const struct sqz_integer_net *integer = NULL;
     struct sqz_evaluation result = {0};
     struct sqz_ranks *ranks = environment->ranks;
     struct sqz_loss loss = {.kind = SQZ_LOSS_CE, .classes = model->net->spec.classes};
@@ -188,10 +190,17 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
         status = begin_tables(options, loss.classes, &result.confusion, err);
     if (!status)
         warn(environment, options);
+    if (!status) // a recipe's images need not be bytes
+        status = sqz_model_integers(
+            session.model, use_recipe ? SQZ_PRECISION_FP32 : environment->precision, &integer, err);
     status = sqz_ranks_agree(ranks, status, err);
-    if (!status)
-        status = sqz_evaluate(environment, session.model->net, session.model->weights,
-                              session.loader, &loss, &result, err);
+    if (!status) {
+        const struct sqz_engine_config engine = {.net = session.model->net,
+                                                 .weights = session.model->weights,
+                                                 .preprocess = &session.model->preprocess,
+                                                 .integer = integer};
+        status = sqz_evaluate(environment, &engine, session.loader, &loss, &result, err);
+    }
     if (!status && result.confusion && sqz_ranks_rank(ranks) == 0)
         status = write_tables(options, model, result.confusion, err);
     status = sqz_ranks_agree(ranks, status, err);

@@ -163,9 +163,9 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
 static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
                                 struct sqz_error *err)
 {
-    return sqz_evaluate(run->environment, run->setup.model->net,
-                        sqz_stepper_eval_weights(&run->stepper), run->val_loader, &run->loss, out,
-                        err);
+    const struct sqz_engine_config engine = {.net = run->setup.model->net,
+                                             .weights = sqz_stepper_eval_weights(&run->stepper)};
+    return sqz_evaluate(run->environment, &engine, run->val_loader, &run->loss, out, err);
 }
 
 static double top1_of(const struct sqz_evaluation *result)

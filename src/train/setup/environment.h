@@ -17,6 +17,7 @@ struct sqz_environment {
     void *event_arg;
     const volatile sig_atomic_t *stop; // NULL: never; non-zero asks to stop at the next step
     struct sqz_ranks *ranks;           // who works on the same; NULL: nobody else
+    enum sqz_precision precision;      // of models that are validated
 };
 
 #endif

@@ -162,6 +162,9 @@ static void classifiers(void **state)
     free(pixels);
     OK(sqz_model_new("squeezenet1_0", "caffe", 6, 3, 64, 1, &model, err));
     OK(sqz_model_save(model, path, false, err));
+    sqz_context_set_precision(context, SQZ_PRECISION_INT8);
+    FAILS(SQZ_E_USAGE, "--int8", sqz_classifier_new(context, model, &classifier, err));
+    sqz_context_set_precision(context, SQZ_PRECISION_AUTO);
     sqz_context_set_mode(context, SQZ_MODE_START);
     OK(sqz_classifier_new(context, model, &classifier, err));
     OK(sqz_classify_file(classifier, image, best[0], &n, err));
