@@ -37,15 +37,6 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
     return SQZ_OK;
 }
 
-static const struct sqz_optimizer_rule *rule_of(const struct sqz_options *options)
-{
-    const struct sqz_optimizer_rule *rule = NULL;
-    for (int i = 0; (rule = sqz_optimizer_rule_at(i)); i++)
-        if (strcmp(rule->name, options->opt) == 0)
-            break;
-    return rule;
-}
-
 // The next smaller batch that divides this one; mixup and cutmix need an even one, normalisation
 // whole groups. 0: none.
 static int64_t smaller_batch(const struct sqz_options *options, int64_t whole, int64_t batch)
@@ -61,7 +52,7 @@ static int64_t smaller_batch(const struct sqz_options *options, int64_t whole, i
 enum sqz_status sqz_memory_fit(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_options *options = run->setup.options;
-    const struct sqz_optimizer_rule *rule = rule_of(options);
+    const struct sqz_optimizer_rule *rule = sqz_optimizer_rule_find(options->opt);
     int64_t whole = options->batch_size, group = options->gradient_accumulation_steps;
     struct sqz_memory_plan plan;
     size_t limit;

@@ -9,16 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-// MindCV's own optimizers read the table's next entry at every batch, MindSpore's at every update.
-static bool counts_batches(const char *opt)
-{
-    static const char *const own[] = {"adamw", "lion", "nadam", "adan"};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (strcmp(opt, own[i]) == 0)
-            return true;
-    return false;
-}
-
 double sqz_rate_at(const struct sqz_options *options, const double *rates, size_t n_rates,
                    int64_t counted)
 {
@@ -26,7 +16,7 @@ double sqz_rate_at(const struct sqz_options *options, const double *rates, size_
     // batch, so that the schedule still ends with the run, whether or not groups fill an epoch.
     int64_t group = options->gradient_accumulation_steps, index = counted / group * group;
     if (options->mindcv_accumulation)
-        index = counts_batches(options->opt) ? counted : counted / group;
+        index = sqz_optimizer_rule_find(options->opt)->counts_batches ? counted : counted / group;
     return rates[index < (int64_t)n_rates ? index : (int64_t)n_rates - 1];
 }
 

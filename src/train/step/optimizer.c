@@ -12,6 +12,14 @@ const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index)
     return index >= 0 && index < sqz_optimizer_rule_count ? &sqz_optimizer_rules[index] : NULL;
 }
 
+const struct sqz_optimizer_rule *sqz_optimizer_rule_find(const char *name)
+{
+    for (int i = 0; i < sqz_optimizer_rule_count; i++)
+        if (strcmp(sqz_optimizer_rules[i].name, name) == 0)
+            return &sqz_optimizer_rules[i];
+    return NULL;
+}
+
 static size_t chunk_size(const struct sqz_optimizer_rule *rule, const struct sqz_param *param)
 {
     return rule->whole_parameters || param->size < CHUNK_FLOATS ? param->size : CHUNK_FLOATS;
@@ -171,13 +179,10 @@ static enum sqz_status cut(struct sqz_optimizer *optimizer, const struct sqz_net
 enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err)
 {
-    const struct sqz_optimizer_rule *rule = NULL;
+    const struct sqz_optimizer_rule *rule = sqz_optimizer_rule_find(options->opt);
     struct sqz_optimizer *optimizer;
     enum sqz_status status;
 
-    for (int i = 0; i < sqz_optimizer_rule_count; i++)
-        if (strcmp(sqz_optimizer_rules[i].name, options->opt) == 0)
-            rule = &sqz_optimizer_rules[i];
     if (!rule)
         return sqz_fail(err, SQZ_E_CONFIG, "There is no optimizer \"%.80s\".", options->opt);
     optimizer = sqz_new_array(1, sizeof *optimizer);
@@ -261,7 +266,7 @@ void sqz_optimizer_update(struct sqz_optimizer *optimizer, struct sqz_pool *pool
 {
     struct update update = {optimizer, rate, weights, gradient};
 
-    if (strcmp(optimizer->rule->name, "nadam") == 0)
+    if (optimizer->rule->has_mu)
         advance_mu(optimizer);
     sqz_pool_run(pool, optimizer->n_chunks, update_chunk, &update);
     optimizer->updates++;

@@ -36,10 +36,14 @@ struct sqz_optimizer_rule {
     const char *states[SQZ_OPTIMIZER_STATES]; // as in MindSpore's checkpoints ("moments", ...)
     float initial[SQZ_OPTIMIZER_STATES];
     bool whole_parameters; // a chunk is a whole parameter, because sums over it are needed
+    bool counts_batches; // MindCV's own optimizers read the rate table's next entry at every batch,
+                         // MindSpore's at every update
+    bool has_mu;         // mu_product is kept up to date
     void (*update)(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
                    size_t end, float *weights, const float *gradient);
 };
-const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index); // NULL past the end
+const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index);          // NULL past the end
+const struct sqz_optimizer_rule *sqz_optimizer_rule_find(const char *name); // NULL if unknown
 // SQZ_E_CONFIG when option freeze names no parameter, or all of them.
 enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err);
