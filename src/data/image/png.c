@@ -167,6 +167,9 @@ static void decode(struct reader *reader)
     png_set_chunk_malloc_max(png, CHUNK_MEMORY_MAX);
     png_set_read_fn(png, reader, read_bytes);
     png_read_info(png, reader->info);
+    // Deflate cannot make the rows, as they are stored, smaller than this part.
+    if (png_get_rowbytes(png, reader->info) * (size_t)job->h / BEST_DEFLATE > job->size)
+        png_error(png, "its header promises more than the file can hold");
     choose_output(png, reader->info);
     bool interlaced = png_set_interlace_handling(png) > 1;
     png_read_update_info(png, reader->info);
@@ -175,9 +178,6 @@ static void decode(struct reader *reader)
         png_get_image_width(png, reader->info) != (png_uint_32)job->w ||
         png_get_image_height(png, reader->info) != (png_uint_32)job->h)
         png_error(png, "its header contradicts itself");
-    // Deflate cannot make its data smaller than this part: an image that needs more is not there.
-    if (png_get_rowbytes(png, reader->info) / BEST_DEFLATE * (size_t)job->h > job->size)
-        png_error(png, "its header promises more than the file can hold");
     reader->status =
         sqz_image_resize_buffer(reader->out, job->crop.w, job->crop.h, job->channels, reader->err);
     if (reader->status == SQZ_OK)

@@ -183,6 +183,47 @@ static void test_png_amplification(void **state)
     sqz_bytes_release(&bytes);
 }
 
+static size_t put_chunk(uint8_t *out, const char *type, const void *body, size_t size)
+{
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t)(size >> (24 - 8 * i));
+    memcpy(out + 4, type, 4);
+    memcpy(out + 8, body, size);
+    uint32_t crc = (uint32_t)crc32_z(0, out + 4, size + 4);
+    for (int i = 0; i < 4; i++)
+        out[8 + size + (size_t)i] = (uint8_t)(crc >> (24 - 8 * i));
+    return size + 12;
+}
+
+// A flat image of one bit a pixel is smaller than deflate could make its 8-bit pixels, and good.
+static void test_flat_png(void **state)
+{
+    (void)state;
+    enum { SIDE = 4000, ROW = 1 + SIDE / 8 };
+    static const uint8_t header[13] = {0, 0, SIDE >> 8, SIDE & 255, 0, 0, SIDE >> 8, SIDE & 255, 1};
+    uint8_t *rows = calloc(SIDE, ROW), *packed = malloc(1 << 16), *file = malloc(1 << 17);
+    assert_true(rows && packed && file);
+    uLongf size = 1 << 16;
+    assert_int_equal(compress2(packed, &size, rows, SIDE * ROW, 9), Z_OK);
+    assert_true(size < (size_t)SIDE * SIDE / 1032);
+    memcpy(file, "\x89PNG\r\n\x1A\n", 8);
+    size_t at = 8;
+    at += put_chunk(file + at, "IHDR", header, sizeof header);
+    at += put_chunk(file + at, "IDAT", packed, size);
+    at += put_chunk(file + at, "IEND", "", 0);
+    struct sqz_decode how = {.channels = 1, .verify = true};
+    struct sqz_image image = {0};
+    struct sqz_error err = {0};
+    if (sqz_image_decode(file, at, "it", &how, &image, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(image.w, SIDE);
+    assert_int_equal(image.pixels[SIDE * SIDE - 1], 0);
+    sqz_image_release(&image);
+    free(rows);
+    free(packed);
+    free(file);
+}
+
 // Repeats the first scan of a progressive file: legal, useless work.
 static void test_scan_limit(void **state)
 {
@@ -299,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_foreign_files),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_png_amplification),
+        cmocka_unit_test(test_flat_png),
         cmocka_unit_test(test_scan_limit),
         cmocka_unit_test(test_slack_is_not_read),
         cmocka_unit_test(test_harmless_oddities),
