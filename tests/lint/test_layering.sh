@@ -41,7 +41,7 @@ TABLE
 # Directories whose circles between files are still to be dissolved. The list must become empty.
 pending='formats cli'
 
-# The house's own directorys and headers; any other name between <> belongs to the system.
+# The house's own directories and headers; any other name between <> belongs to the system.
 own='^(base|kernels|net|data|dist|compress|formats|train|api|cli|tests)/|^squeezenet[a-z_]*\.h$'
 public='squeezenet.h squeezenet_train.h squeezenet_tools.h squeezenet_ranks.h'
 
@@ -166,7 +166,7 @@ without_pending() {
 
 # The test must be able to fail: each of these lines alone has to be found, the good ones must pass.
 prove() {
-    local tree=$1 directory line pair
+    local tree=$1 directory line
     local bad=(
         'src/base|#include "net/net.h"' 'src/base|#include <squeezenet_train.h>'
         'src/train|#include <squeezenet_tools.h>' 'include|#include <squeezenet_ranks.h>'
