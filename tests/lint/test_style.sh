@@ -42,6 +42,11 @@ check_tree() {
             '^(?!\s*//).*(?<![\w.>"])(strcpy|strcat|sprintf|vsprintf|gets|strtok|rand|srand|alloca|setlocale)\s*\(' \
             "${library[@]}" || bad=1
     fi
+    # Pages and scripts, too: git leaves such lines where a rebase met a conflict.
+    if grep -rnIE --exclude-dir=.git --exclude-dir=build -e '^(<{7}|>{7})( |$)' "$root"; then
+        echo "conflict marker"
+        bad=1
+    fi
     for file in "${sources[@]}"; do
         [ -z "$(tail -c1 "$file")" ] || { echo "${file#"$root"/}: no newline at the end"; bad=1; }
         case $(head -c2 "$file") in
@@ -69,6 +74,10 @@ prove() {
     done
     printf '// A file.\nint a;' >"$tree/src/base/a.c"
     ! check_tree "$tree" >/dev/null || { echo "the check does not see a missing newline"; return 1; }
+    printf '// A file.\n' >"$tree/src/base/a.c"
+    printf 'before\n<<<<<<< HEAD\nafter\n' >"$tree/page.md"
+    ! check_tree "$tree" >/dev/null || { echo "the check does not see a conflict marker"; return 1; }
+    rm "$tree/page.md"
     printf 'int a;\n' >"$tree/src/base/a.c"
     ! check_tree "$tree" >/dev/null || { echo "the check does not see a missing comment"; return 1; }
     printf '// A file.\n// printf(1) is a program\nint a = snprintf(b, 1, "exit(1)");\n' \
