@@ -123,8 +123,10 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
 // configs/<name>.yaml.
 const char *sqz_builtin_recipe(const char *name);
 // Merges recipe *name, or if that is NULL "finetune" when ckpt_path is given, else "photos" (and
-// sets *name). Fits warm-up and decay to epoch_size where the user did not set them.
+// sets *name). Fits warm-up and decay to epoch_size where the user did not set them. A value of the
+// recipe that cannot be combined with an option of the user gives way, with a line in *notes (may
+// be NULL).
 enum sqz_status sqz_options_use_builtin(struct sqz_options *options, const char **name,
-                                        struct sqz_error *err);
+                                        struct sqz_text *notes, struct sqz_error *err);
 
 #endif

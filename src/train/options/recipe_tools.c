@@ -165,12 +165,6 @@ enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text
     bool open = sqz_options_origin(options, "norm_group") <= SQZ_FROM_BUILTIN_RECIPE;
     if (strcmp(options->norm, "batch") != 0)
         return SQZ_OK;
-    if (sqz_options_compresses(options) &&
-        sqz_options_origin(options, "norm") <= SQZ_FROM_BUILTIN_RECIPE) {
-        sqz_text_add(notes, "norm is none: prune, compress and update_budget work on a network's "
-                            "final weights.\n");
-        return sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "norm", "none");
-    }
     if (!open || batch % group == 0)
         return SQZ_OK;
     while (batch % group != 0)

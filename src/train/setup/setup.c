@@ -173,7 +173,7 @@ static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *
         return status;
     if (!*options->ckpt_path && side > 0 && side <= SMALL_SIDE)
         setup->recipe = "small_images";
-    status = sqz_options_use_builtin(options, &setup->recipe, err);
+    status = sqz_options_use_builtin(options, &setup->recipe, &setup->notes, err);
     // The recipe speaks of class directories; what was found in the directory is truer.
     if (!status)
         status = sqz_setup_find_data(setup, err);
@@ -230,7 +230,7 @@ static enum sqz_status check_early(const struct sqz_options *options, struct sqz
         const char *name = candidates[i];
         enum sqz_status status = sqz_options_copy(options, &merged, why);
         if (!status)
-            status = sqz_options_use_builtin(merged, &name, why);
+            status = sqz_options_use_builtin(merged, &name, NULL, why);
         if (!status)
             status = sqz_options_check(merged, NULL, why);
         sqz_options_free(merged);

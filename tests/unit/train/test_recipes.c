@@ -53,7 +53,7 @@ static void test_use_builtin(void **state)
     const char *name = NULL;
 
     (void)state;
-    assert_int_equal(sqz_options_use_builtin(options, &name, &err), SQZ_OK);
+    assert_int_equal(sqz_options_use_builtin(options, &name, NULL, &err), SQZ_OK);
     assert_string_equal(name, "photos");
     assert_int_equal(sqz_options_check(options, NULL, &err), SQZ_OK);
     assert_int_equal(options->warmup_epochs + options->decay_epochs, options->epoch_size);
@@ -65,7 +65,7 @@ static void test_use_builtin(void **state)
     put(options, "ckpt_path", "weights.safetensors");
     put(options, "epoch_size", "2");
     name = NULL;
-    assert_int_equal(sqz_options_use_builtin(options, &name, &err), SQZ_OK);
+    assert_int_equal(sqz_options_use_builtin(options, &name, NULL, &err), SQZ_OK);
     assert_string_equal(name, "finetune");
     assert_int_equal(options->epoch_size, 2);
     assert_int_equal(options->warmup_epochs, 1);
@@ -77,14 +77,54 @@ static void test_use_builtin(void **state)
     put(options, "warmup_epochs", "9");
     put(options, "epoch_size", "10");
     name = "small_images";
-    assert_int_equal(sqz_options_use_builtin(options, &name, &err), SQZ_OK);
+    assert_int_equal(sqz_options_use_builtin(options, &name, NULL, &err), SQZ_OK);
     assert_string_equal(name, "small_images");
     assert_int_equal(options->image_resize, 64);
     assert_int_equal(options->warmup_epochs, 9);
     assert_int_equal(options->decay_epochs, 7);
     name = "unknown";
-    assert_int_equal(sqz_options_use_builtin(options, &name, &err), SQZ_E_INTERNAL);
+    assert_int_equal(sqz_options_use_builtin(options, &name, NULL, &err), SQZ_E_INTERNAL);
     sqz_options_free(options);
+}
+
+// What the user asks for outweighs a built-in recipe's value that cannot be combined with it; a
+// value of the user's own does not give way.
+static void test_builtin_gives_way(void **state)
+{
+    static const struct {
+        const char *asked, *value, *name, *given, *kept; // `kept`: refused with this value
+    } cases[] = {{"prune", "0.5", "norm", "none", "batch"},
+                 {"distill_maps", "1", "norm", "none", "batch"},
+                 {"loss_scale_type", "auto", "clip_grad", "false", "true"},
+                 {"norm_group", "48", "batch_size", "48", "32"},
+                 {"norm_group", "12", "batch_size", "36", "32"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int of_user = 0; of_user < 2; of_user++) {
+            struct sqz_options *options = fresh();
+            struct sqz_text notes = {0}, value = {0};
+            struct sqz_error err = {0};
+            const char *name = "photos";
+            put(options, cases[i].asked, cases[i].value);
+            if (strcmp(cases[i].asked, "distill_maps") == 0)
+                put(options, "teacher", "teacher.safetensors");
+            if (of_user)
+                put(options, cases[i].name, cases[i].kept);
+            assert_int_equal(sqz_options_use_builtin(options, &name, &notes, &err), SQZ_OK);
+            sqz_option_value_text(options, sqz_option_find(cases[i].name), &value);
+            assert_string_equal(sqz_text_get(&value), of_user ? cases[i].kept : cases[i].given);
+            if (sqz_options_check(options, NULL, &err) != (of_user ? SQZ_E_CONFIG : SQZ_OK))
+                fail_msg("%s, %d: %s", cases[i].asked, of_user, err.text);
+            if (of_user)
+                assert_int_equal(notes.length, 0);
+            else
+                assert_non_null(strstr(sqz_text_get(&notes), cases[i].name));
+            sqz_text_release(&value);
+            sqz_text_release(&notes);
+            sqz_options_free(options);
+        }
+    }
 }
 
 // All files of configs/ are read and pass the check; MindCV's four hold its values.
@@ -139,8 +179,8 @@ static void test_shipped_recipes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_builtin_recipes),
-                                       cmocka_unit_test(test_use_builtin),
-                                       cmocka_unit_test(test_shipped_recipes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_builtin_recipes), cmocka_unit_test(test_use_builtin),
+        cmocka_unit_test(test_builtin_gives_way), cmocka_unit_test(test_shipped_recipes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
