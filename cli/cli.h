@@ -62,15 +62,23 @@ bool cli_has(const struct cli *cli, const char *flag);
 enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low,
                             int high, int *out);
 enum sqz_status cli_number(const struct cli *cli, const char *flag, double fallback, double *out);
-void cli_help(void);
-void cli_options_page(void); // docs/options.md
-void cli_command_help(const struct cli_command *command);
 // The candidate nearest to `word` when it is near enough to suggest, else NULL.
 struct cli_nearest {
     const char *word, *best;
     int distance;
 };
 void cli_nearest_try(struct cli_nearest *nearest, const char *candidate);
+
+// --- help_text.c, help_options.c ---
+
+void cli_help(void);
+void cli_options_page(void); // docs/options.md
+void cli_command_help(const struct cli_command *command);
+
+// --- context.c ---
+
+// With the threads, the precision and the memory that the flags ask for. Shows its events.
+enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out);
 
 // --- terminal.c ---
 
@@ -81,7 +89,7 @@ enum sqz_status cli_fail(const struct sqz_error *err); // complains with err's t
 void cli_next(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2,
                           3))); // the next sensible command, on stderr, unless quiet or --json
-enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out); // shows its events
+void cli_show_events(const struct cli *cli, struct sqz_context *context); // from now on
 void cli_events_end(void); // clears a progress line that is still shown
 // A name from outside, made harmless for a line of a terminal. One of four static buffers.
 const char *cli_clean(const char *text);

@@ -174,38 +174,13 @@ static void show_event(void *arg, const struct sqz_event *event)
     }
 }
 
-// --precision, of the commands that have it.
-static enum sqz_status set_precision(const struct cli *cli, struct sqz_context *context)
+void cli_show_events(const struct cli *cli, struct sqz_context *context)
 {
-    static const char *const names[] = {"auto", "fp32", "int8"};
-    const char *name = cli_value(cli, "precision");
-    for (int i = 0; name && i < 3; i++)
-        if (strcmp(name, names[i]) == 0) {
-            sqz_context_set_precision(context, (enum sqz_precision)i);
-            return SQZ_OK;
-        }
-    return !name ? SQZ_OK
-                 : cli_complain(SQZ_E_USAGE, "--precision knows auto, fp32 and int8, not \"%s\".",
-                                name);
-}
-
-enum sqz_status cli_context(const struct cli *cli, struct sqz_context **out)
-{
-    struct sqz_error err = {0};
-    char threads[24];
-    int n = cli->threads;
-    if (cli->options && sqz_options_get(cli->options, "threads", threads, sizeof threads))
-        n = atoi(threads);
-    if (sqz_context_new(n, out, &err))
-        return cli_fail(&err);
     screen.quiet = cli->quiet;
     screen.verbose = cli->verbose;
     screen.is_terminal = cli->stderr_is_terminal;
     screen.last_plain = now();
-    sqz_context_on_event(*out, show_event, NULL);
-    if (cli_has(cli, "low_memory"))
-        sqz_context_set_mode(*out, SQZ_MODE_MEMORY);
-    return set_precision(cli, *out);
+    sqz_context_on_event(context, show_event, NULL);
 }
 
 void cli_draw_row(const struct cli *cli, const uint8_t *rgb, int w, int h, int row)

@@ -39,7 +39,7 @@ TABLE
 }
 
 # Directories whose circles between files are still to be dissolved. The list must become empty.
-pending='formats cli'
+pending='formats'
 
 # The house's own directories and headers; any other name between <> belongs to the system.
 own='^(base|kernels|net|data|dist|compress|formats|train|api|cli|tests)/|^squeezenet[a-z_]*\.h$'
