@@ -104,7 +104,14 @@ const struct sqz_format *sqz_format_at(int index); // NULL past the end
 const struct sqz_format *sqz_format_find(const char *name);
 const struct sqz_format *sqz_format_for_path(const char *path); // by suffix
 
-// Any file by content.
+// A training run's files that hold weights.
+#define SQZ_LAST_CHECKPOINT "last.safetensors"
+#define SQZ_BEST_CHECKPOINT "best.safetensors"
+// The file that `path` means where weights are wanted: a run directory stands for its best
+// checkpoint, else its last. SQZ_E_DATA for a directory with neither. *out: free with sqz_free.
+enum sqz_status sqz_weights_path(const char *path, char **out, struct sqz_error *err);
+
+// Any file by content; a run directory as sqz_weights_path has it.
 enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
                                  const struct sqz_format **format, struct sqz_error *err);
 // The same from bytes in memory, which are copied; `name` is for messages.

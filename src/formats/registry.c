@@ -110,7 +110,30 @@ enum sqz_status sqz_format_probe(const char *path, const struct sqz_format **out
     return status;
 }
 
-enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
+enum sqz_status sqz_weights_path(const char *path, char **out, struct sqz_error *err)
+{
+    static const char *const names[] = {SQZ_BEST_CHECKPOINT, SQZ_LAST_CHECKPOINT};
+    enum sqz_path_kind kind = SQZ_PATH_DIR;
+    const char *found = NULL;
+    enum sqz_status status = SQZ_OK;
+    bool is_dir = sqz_path_is_dir(path);
+    for (size_t i = 0; is_dir && i < sizeof names / sizeof *names && !status && !found; i++) {
+        status = sqz_path_look_in(path, names[i], &kind, err);
+        found = !status && kind == SQZ_PATH_FILE ? names[i] : NULL;
+    }
+    if (status)
+        return status;
+    if (is_dir && !found)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "\"%s\" is a directory with neither " SQZ_BEST_CHECKPOINT
+                        " nor " SQZ_LAST_CHECKPOINT
+                        "; name a weight file, or a training run's directory.",
+                        path);
+    *out = found ? sqz_path_join(path, found) : sqz_copy_string(path);
+    return *out ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(path));
+}
+
+static enum sqz_status read_file(const char *path, struct sqz_archive *out,
                                  const struct sqz_format **format, struct sqz_error *err)
 {
     struct sqz_bytes bytes = {0};
@@ -130,6 +153,17 @@ enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
         sqz_archive_release(out);
     else if (format)
         *format = found;
+    return status;
+}
+
+enum sqz_status sqz_archive_read(const char *path, struct sqz_archive *out,
+                                 const struct sqz_format **format, struct sqz_error *err)
+{
+    char *file = NULL;
+    enum sqz_status status = sqz_weights_path(path, &file, err);
+    if (!status)
+        status = read_file(file, out, format, err);
+    sqz_free(file);
     return status;
 }
 

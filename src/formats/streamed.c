@@ -209,13 +209,13 @@ enum sqz_status sqz_streamed_open(const char *path, const char *dialect, int ima
         return sqz_fail_memory(err, "a model", sizeof *s);
     s->file = -1;
     s->source = (struct sqz_weight_source){s, rows};
-    s->path = sqz_copy_string(path);
-    enum sqz_status status =
-        s->path ? read_outline(s, &format, err) : sqz_fail_memory(err, "a path", strlen(path));
+    enum sqz_status status = sqz_weights_path(path, &s->path, err);
+    if (!status)
+        status = read_outline(s, &format, err);
     *model = NULL;
     if (!status)
-        status = sqz_model_outline(&s->archive, path, dialect, format->dialect, image_size, model,
-                                   &s->arrays, err);
+        status = sqz_model_outline(&s->archive, s->path, dialect, format->dialect, image_size,
+                                   model, &s->arrays, err);
     if (!status) {
         s->net = (*model)->net;
         status = take_rows(s, err);

@@ -44,6 +44,26 @@ expect 0 validate --data_dir shapes --ckpt_path $model
 [ "$out" = "$whole" ] || fail "validate --ckpt_path says: $out"
 expect_error 2 'Something is missing' validate --data_dir shapes
 
+# A run directory where a model is wanted: its best checkpoint, else its last.
+expect 0 predict run "$image" --json
+best=$out
+expect 0 predict run/best.safetensors "$image" --json
+[ "$out" = "$best" ] || fail "predict RUN_DIR says: $best"
+mkdir only_last
+cp run/last.safetensors only_last/
+for dir in run only_last; do
+    expect 0 validate $dir shapes
+    expect 0 info $dir
+    expect 0 predict $dir "$image" --low_memory
+    expect 0 compress $dir -o $dir.sqz --method lossless
+    expect 0 convert $dir $dir.onward.safetensors
+    expect 0 bench $dir --seconds 0.1
+done
+mkdir without
+expect_error 65 'neither best.safetensors nor last.safetensors' predict without "$image"
+expect_error 65 'neither best.safetensors nor last.safetensors' predict without "$image" --low_memory
+expect_error 65 'neither best.safetensors nor last.safetensors' info without
+
 # images
 printf 'no image' >text.jpg
 expect 65 predict $model text.jpg "$image"

@@ -2,6 +2,7 @@
 #include "train/run/run_dir.h"
 
 #include "base/escape.h"
+#include "formats/formats.h"
 
 #include <errno.h>
 #include <fcntl.h>

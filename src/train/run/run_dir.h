@@ -54,8 +54,6 @@ enum sqz_status sqz_run_dir_epoch(struct sqz_run_dir *dir, const char *row, doub
 void sqz_run_dir_log(struct sqz_run_dir *dir, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-#define SQZ_EVENTS_DIR      "summary"
-#define SQZ_LAST_CHECKPOINT "last.safetensors"
-#define SQZ_BEST_CHECKPOINT "best.safetensors"
+#define SQZ_EVENTS_DIR "summary"
 
 #endif
