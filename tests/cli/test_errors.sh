@@ -88,6 +88,13 @@ expect_error 73 'copy.safetensors.*--force' convert $model copy.safetensors
 expect 0 convert $model copy.safetensors -f
 expect_error 2 'safetensors' convert $model copy.xyz
 expect_error 73 'run' train shapes $tiny --run_dir run --epoch_size 1
+cp -r shapes broken
+for file in broken/train/*/*.png; do head -c 100 "$file" >cut && mv cut "$file"; done
+expect_error 65 'broken' train broken $tiny --run_dir failed --epoch_size 1 --max_steps 1
+[ -e failed/recipe.yaml ] || fail "the failed run left no recipe.yaml: $(ls -A failed)"
+rm -r broken
+cp -r shapes broken
+expect 0 train broken $tiny --run_dir failed --epoch_size 1 --max_steps 1
 expect_error 73 'nowhere' convert $model nowhere/copy.safetensors
 expect 0 data synth other --train_per_class 1 --val_per_class 1
 expect_error 73 'other' data synth other

@@ -106,6 +106,32 @@ static bool is_leftover(const char *name)
     return length > 9 && strncmp(name, ".sqz-", 5) == 0 && strcmp(name + length - 4, ".tmp") == 0;
 }
 
+static bool is_written_at_start(const char *name)
+{
+    if (strcmp(name, SQZ_EVENTS_DIR) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof run_files / sizeof *run_files; i++)
+        if (strcmp(name, run_files[i]) == 0)
+            return strcmp(name, SQZ_LAST_CHECKPOINT) != 0 && strcmp(name, SQZ_BEST_CHECKPOINT) != 0;
+    return false;
+}
+
+// Whether a run began here and failed before its first step: then there is nothing to lose. Only
+// the head stands in steps.csv, and there is no file of other origin.
+static bool has_no_step(const char *path, const struct sqz_dir *content)
+{
+    char head[1024];
+    size_t size = 0;
+    for (size_t i = 0; i < content->count; i++)
+        if (!is_leftover(content->entries[i].name) &&
+            !is_written_at_start(content->entries[i].name))
+            return false;
+    char *steps = sqz_path_join(path, "steps.csv");
+    bool read = steps && !sqz_file_read_head(steps, head, sizeof head, &size, NULL);
+    sqz_free(steps);
+    return read && size > 0 && size < sizeof head && memchr(head, '\n', size) == head + size - 1;
+}
+
 static enum sqz_status take_given(const struct sqz_options *options, struct sqz_run_dir *out,
                                   struct sqz_error *err)
 {
@@ -125,7 +151,7 @@ static enum sqz_status take_given(const struct sqz_options *options, struct sqz_
     for (size_t i = 0; i < content.count; i++)
         used += !is_leftover(content.entries[i].name);
     if (!status && used > 0) {
-        if (options->force)
+        if (options->force || has_no_step(path, &content))
             status = remove_old_run(path, err);
         else
             status = sqz_fail(

@@ -487,6 +487,33 @@ static void test_run_dir_is_ours(void **state)
     assert_true(exists("ours", "train.log") && exists("ours", "summary"));
 }
 
+// A run that fails before its first step leaves nothing that the same command has to ask about; one
+// that made a step does, and so does a file that is not of a run.
+static void test_failed_start_is_free(void **state)
+{
+    (void)state;
+    struct sqz_error err = {0};
+    const char *const pairs[] = {run_dir("failed"), "max_steps=1", "tensorboard=true", NULL};
+    run_well(pairs, 1, NULL, NULL);
+    assert_int_equal(unlink(in_root("failed/last.safetensors")), 0);
+    assert_int_equal(unlink(in_root("failed/best.safetensors")), 0);
+    struct sqz_options *again = options_of(pairs);
+    assert_int_equal(run_with(again, 1, NULL, NULL, &err), SQZ_E_CANTWRITE);
+    struct sqz_bytes steps = slurp("failed", "steps.csv");
+    size_t head = (size_t)((char *)memchr(steps.data, '\n', steps.size) - (char *)steps.data) + 1;
+    assert_true(head < steps.size);
+    assert_int_equal(truncate(in_root("failed/steps.csv"), (off_t)head), 0);
+    sqz_bytes_release(&steps);
+    assert_int_equal(sqz_file_write(in_root("failed/notes"), "x", 1, SQZ_KEEP_EXISTING, NULL),
+                     SQZ_OK);
+    again = options_of(pairs);
+    assert_int_equal(run_with(again, 1, NULL, NULL, &err), SQZ_E_CANTWRITE);
+    assert_non_null(strstr(err.text, "is not empty"));
+    assert_int_equal(unlink(in_root("failed/notes")), 0);
+    run_well(pairs, 1, NULL, NULL);
+    assert_true(exists("failed", "last.safetensors"));
+}
+
 static void test_dry_run(void **state)
 {
     (void)state;
@@ -534,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_built_in_is_checked),
         cmocka_unit_test(test_history_is_whole),
         cmocka_unit_test(test_run_dir_is_ours),
+        cmocka_unit_test(test_failed_start_is_free),
         cmocka_unit_test(test_dry_run),
     };
     return cmocka_run_group_tests(tests, make_reference, remove_root);
