@@ -16,7 +16,7 @@ find_lines() {
 
 check_tree() {
     root=$1
-    local bad=0 sources narrow library file
+    local bad=0 sources narrow outside library file
     mapfile -t sources < <(cd "$root" && find include src cli tests bench fuzz examples \
         -type f \( -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cu' \) 2>/dev/null |
         sort | sed "s|^|$root/|")
@@ -32,6 +32,10 @@ check_tree() {
     find_lines "invisible or non-breaking character" '[\x{00a0}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{feff}]' \
         "${sources[@]}" || bad=1
     find_lines "structs have no typedef" '^\s*typedef\s+(struct|union)\b(?!.*\(\*)' "${sources[@]}" || bad=1
+    mapfile -t outside < <(printf '%s\n' "${sources[@]}" |
+        grep -E "^$root/(src|cli)/" | grep -v "^$root/src/train/options/")
+    [ ${#outside[@]} -eq 0 ] || find_lines "compare sqz_choice_NAME(options) with its enum" \
+        '^(?!\s*//).*\bstrn?(case)?(cmp|str)\s*\([^;]*\boptions(->|\.)\w+, *"' "${outside[@]}" || bad=1
     mapfile -t library < <(printf '%s\n' "${sources[@]}" | grep "^$root/src/")
     if [ ${#library[@]} -gt 0 ]; then
         find_lines "the library never prints and never exits" \
@@ -63,7 +67,8 @@ prove() {
     printf -v long '%0101d' 0
     local bad=($'\tint a;' 'int a; ' "// $long" '#if 0' '// TODO: later' $'// a\u00a0b' $'int a;\r'
         'typedef struct x x;' 'void f(void) { printf("x"); }' '    exit(1);' '    fputs(s, stderr);'
-        '    strcpy(a, b);' '    abort();')
+        '    strcpy(a, b);' '    abort();' '    if (strcmp(run->setup.options->opt, "sgd") == 0)'
+        '    return strstr(options->scheduler, "cosine") != NULL;')
     for line in "${bad[@]}"; do
         rm -rf "$tree" && mkdir -p "$tree/src/base"
         printf '// A file.\n%s\n' "$line" >"$tree/src/base/a.c"
@@ -83,6 +88,9 @@ prove() {
     printf '// A file.\n// printf(1) is a program\nint a = snprintf(b, 1, "exit(1)");\n' \
         >"$tree/src/base/a.c"
     check_tree "$tree" || { echo "the check refuses what is allowed"; return 1; }
+    mkdir -p "$tree/src/train/options"
+    printf '// A file.\nbool a = strcmp(options->opt, "sgd") == 0;\n' >"$tree/src/train/options/a.c"
+    check_tree "$tree" || { echo "the check refuses what the options may do"; return 1; }
 }
 
 scratch=$(mktemp -d)

@@ -1,5 +1,5 @@
 // Options by name, and what a value means beyond its type.
-#include "train/options/options.h"
+#include "train/options/option_value.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -7,6 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#define WORD(word, ...) " " word
+#define SQZ_CHOICE(name, ...) \
+    enum sqz_choice_##name sqz_choice_##name(const struct sqz_options *options) \
+    { \
+        return (enum sqz_choice_##name)sqz_words_find(&(SQZ_CHOICES_##name(WORD))[1], \
+                                                      options->name); \
+    }
+#include "train/options/options.def"
 
 enum sqz_option_origin sqz_options_origin(const struct sqz_options *options, const char *name)
 {
@@ -89,4 +98,19 @@ bool sqz_options_compresses(const struct sqz_options *options)
 bool sqz_options_teaches(const struct sqz_options *options)
 {
     return *options->teacher || options->distill > 0 || options->distill_maps > 0;
+}
+
+bool sqz_options_usual_splits(const struct sqz_options *options)
+{
+    return strcmp(options->train_split, "train") == 0 && strcmp(options->val_split, "val") == 0;
+}
+
+bool sqz_options_validates_on_part(const struct sqz_options *options)
+{
+    return strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
+}
+
+bool sqz_options_balances_loss(const struct sqz_options *options)
+{
+    return strcmp(options->class_weights, "balanced") == 0;
 }

@@ -50,22 +50,41 @@ static void describe_interval(const struct interval *interval, struct sqz_text *
     }
 }
 
-bool sqz_words_contain(const char *words, const char *word, char *canonical, size_t size)
+// The place of `word` in the list, -1 if it is not there; *at and *n are its spelling in the list.
+static int find_word(const char *words, const char *word, const char **at, size_t *n)
 {
     size_t length = strlen(word);
 
-    while (*words) {
-        size_t n = strcspn(words, " ");
-        bool empty = n == 2 && words[0] == '\'' && words[1] == '\'';
-        if (empty ? length == 0 : n == length && strncasecmp(words, word, n) == 0) {
-            if (canonical)
-                snprintf(canonical, size, "%.*s", empty ? 0 : (int)n, words);
-            return true;
-        }
-        words += n;
+    for (int i = 0; *words; i++) {
+        *n = strcspn(words, " ");
+        *at = words;
+        words += *n;
         words += strspn(words, " ");
+        if (*n == 2 && memcmp(*at, "''", 2) == 0)
+            *n = 0;
+        if (*n == length && strncasecmp(*at, word, *n) == 0)
+            return i;
     }
-    return false;
+    return -1;
+}
+
+bool sqz_words_contain(const char *words, const char *word, char *canonical, size_t size)
+{
+    const char *at;
+    size_t n;
+
+    if (find_word(words, word, &at, &n) < 0)
+        return false;
+    if (canonical)
+        snprintf(canonical, size, "%.*s", (int)n, at);
+    return true;
+}
+
+int sqz_words_find(const char *words, const char *word)
+{
+    const char *at;
+    size_t n;
+    return find_word(words, word, &at, &n);
 }
 
 // Plain decimals only: strtod alone would also take "inf", "nan", hexadecimal and leading blanks.

@@ -11,6 +11,8 @@ enum sqz_status sqz_option_parse(const struct sqz_option *option, const char *va
                                  struct sqz_text *why);
 // Whether `word` is in a list like "a b ''"; the spelling of the list in *canonical (may be NULL).
 bool sqz_words_contain(const char *words, const char *word, char *canonical, size_t size);
+// The place of `word` in such a list; -1 if it is not there.
+int sqz_words_find(const char *words, const char *word);
 // True if the value is one of "later: ..." (support), so that it has to be refused.
 bool sqz_option_is_later(const struct sqz_option *option, const void *field);
 // The shortest decimal that reads back as the same double.

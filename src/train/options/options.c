@@ -22,13 +22,12 @@ static const struct sqz_option options_table[] = {
 #define SQZ_INT(name_, ...)   ROW(SQZ_OPTION_INT, name_, __VA_ARGS__)
 #define SQZ_FLOAT(name_, ...) ROW(SQZ_OPTION_FLOAT, name_, __VA_ARGS__)
 #define SQZ_TEXT(name_, ...)  ROW(SQZ_OPTION_TEXT, name_, __VA_ARGS__)
-#define SQZ_LIST(name_, ...)  ROW(SQZ_OPTION_LIST, name_, __VA_ARGS__)
+#define WORD(word, ...)       " " word
+#define SQZ_CHOICE(name_, fallback_, group_, support_, help_) \
+    ROW(SQZ_OPTION_TEXT, name_, fallback_, group_, &(SQZ_CHOICES_##name_(WORD))[1], support_, help_)
+#define SQZ_LIST(name_, ...) ROW(SQZ_OPTION_LIST, name_, __VA_ARGS__)
 #include "train/options/options.def"
-#undef SQZ_BOOL
-#undef SQZ_INT
-#undef SQZ_FLOAT
-#undef SQZ_TEXT
-#undef SQZ_LIST
+#undef WORD
 #undef ROW
 };
 

@@ -5,9 +5,18 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "train/options/choices.h"
 #include <squeezenet_train.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+// enum sqz_choice_norm and its like: one for each option that is a choice.
+#define SQZ_FIRST_VALUE(value, ...) value,
+#define SQZ_CHOICE_VALUE(word, ...) SQZ_FIRST_VALUE(__VA_ARGS__, 0)
+#define SQZ_CHOICE(name, ...)       enum sqz_choice_##name{SQZ_CHOICES_##name(SQZ_CHOICE_VALUE)};
+#include "train/options/options.def"
+#undef SQZ_FIRST_VALUE
+#undef SQZ_CHOICE_VALUE
 
 #define SQZ_NONE_INT INT64_MIN // an optional integer that is not given
 #define SQZ_LIST_MAX 16
@@ -32,19 +41,15 @@ enum sqz_option_origin {
 
 // Fields are named like the options: options->batch_size (int64_t), options->lr (double, NAN =
 // none), options->shuffle (bool), options->model (char *, never NULL; "" = none), options->scale
-// (sqz_list).
+// (sqz_list). A choice is kept as its text; sqz_choice_norm(options) and its like tell its enum.
 struct sqz_options {
-#define SQZ_BOOL(name, ...)  bool name;
-#define SQZ_INT(name, ...)   int64_t name;
-#define SQZ_FLOAT(name, ...) double name;
-#define SQZ_TEXT(name, ...)  char *name;
-#define SQZ_LIST(name, ...)  struct sqz_list name;
+#define SQZ_BOOL(name, ...)   bool name;
+#define SQZ_INT(name, ...)    int64_t name;
+#define SQZ_FLOAT(name, ...)  double name;
+#define SQZ_TEXT(name, ...)   char *name;
+#define SQZ_CHOICE(name, ...) char *name;
+#define SQZ_LIST(name, ...)   struct sqz_list name;
 #include "train/options/options.def"
-#undef SQZ_BOOL
-#undef SQZ_INT
-#undef SQZ_FLOAT
-#undef SQZ_TEXT
-#undef SQZ_LIST
     enum sqz_option_origin *origins; // by index in the table
     bool
         recipe_distributes; // a recipe said distribute: true, even if the command line overrides it
@@ -52,6 +57,10 @@ struct sqz_options {
     bool has_recipe;        // one was read from YAML, even if the command line overrides all of it
     char ignored[200];      // names that a recipe gave, but only the command line may give
 };
+
+#define SQZ_CHOICE(name, ...) \
+    enum sqz_choice_##name sqz_choice_##name(const struct sqz_options *options);
+#include "train/options/options.def"
 
 // See options.c for the rest of this directory's contract on options.
 struct sqz_option {
@@ -100,6 +109,11 @@ enum sqz_status sqz_options_erase_value(const struct sqz_options *options, float
 bool sqz_options_prunes(const struct sqz_options *options);
 bool sqz_options_compresses(const struct sqz_options *options);
 bool sqz_options_teaches(const struct sqz_options *options);
+// Whether the splits have the names of class directories, train and val; whether val_split names a
+// part of mnist or cifar, test or all; whether class_weights are those of the classes' frequency.
+bool sqz_options_usual_splits(const struct sqz_options *options);
+bool sqz_options_validates_on_part(const struct sqz_options *options);
+bool sqz_options_balances_loss(const struct sqz_options *options);
 // What becomes of an option when a run is resumed or its recipe is read by somebody else.
 enum sqz_option_role {
     SQZ_ROLE_RECIPE,  // decides the result: part of the state, cannot change on resuming

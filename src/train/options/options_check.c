@@ -100,7 +100,7 @@ static enum sqz_status check_norm(const struct sqz_options *options, bool final,
 {
     int64_t batch = options->batch_size, group = options->norm_group;
     bool given = options->origins[sqz_option_find("norm_group")] >= SQZ_FROM_YAML;
-    if (strcmp(options->norm, "batch") != 0)
+    if (sqz_choice_norm(options) != SQZ_NORM_BATCH)
         return SQZ_OK;
     if (batch % group == 0 || (!final && !given)) // sqz_recipe_fit_norm comes between
         return SQZ_OK;
@@ -118,16 +118,16 @@ static enum sqz_status check_norm(const struct sqz_options *options, bool final,
 
 static enum sqz_status check_training(const struct sqz_options *options, struct sqz_error *err)
 {
-    if (strcmp(options->ckpt_save_policy, "top_k") == 0 && !options->val_while_train)
+    if (sqz_choice_ckpt_save_policy(options) == SQZ_SAVE_TOP_K && !options->val_while_train)
         return sqz_fail(
             err, SQZ_E_CONFIG,
             "Option ckpt_save_policy is top_k, but without "
             "val_while_train there is no accuracy to choose by; add \"--val_while_train true\".");
-    if (strcmp(options->loss, "jsd") == 0 && options->aug_splits != 3)
+    if (sqz_choice_loss(options) == SQZ_LOSS_JSD && options->aug_splits != 3)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is jsd, which compares three views of every image; add "
                         "\"--aug_splits 3\" with an auto_augment.");
-    if (strcmp(options->loss, "asl_single_label") == 0 &&
+    if (sqz_choice_loss(options) == SQZ_LOSS_ASL_SINGLE &&
         (options->mixup > 0 || options->cutmix > 0))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is asl_single_label, which knows one true class, but mixup "
@@ -144,13 +144,13 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options keep_global_batch and scale_lr exclude each other: with the same "
                         "global batch the learning rate already fits.");
-    if (*options->class_weights && strcmp(options->loss, "CE") != 0 &&
-        strcmp(options->loss, "BCE") != 0)
+    if (*options->class_weights && sqz_choice_loss(options) != SQZ_LOSS_CE &&
+        sqz_choice_loss(options) != SQZ_LOSS_BCE)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option class_weights works with the losses CE and BCE, "
                         "not with %s.",
                         options->loss);
-    if (strcmp(options->opt, "sgd") == 0 && options->use_nesterov && options->momentum == 0)
+    if (sqz_choice_opt(options) == SQZ_OPT_SGD && options->use_nesterov && options->momentum == 0)
         return sqz_fail(err, SQZ_E_CONFIG, "Option use_nesterov needs a momentum above 0.");
     if (*options->resume && *options->ckpt_path &&
         options->origins[sqz_option_find("ckpt_path")] == SQZ_FROM_COMMAND_LINE)
@@ -169,11 +169,12 @@ static bool is_custom_path(const struct sqz_options *options)
 
 static enum sqz_status check_loss_scale(const struct sqz_options *options, struct sqz_error *err)
 {
-    if (strcmp(options->loss_scale_type, "dynamic") == 0 && !options->drop_overflow_update)
+    if (sqz_choice_loss_scale_type(options) == SQZ_SCALE_TYPE_DYNAMIC &&
+        !options->drop_overflow_update)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss_scale_type is dynamic, but a dynamic scale has to skip "
                         "overflowing updates; add \"--drop_overflow_update true\".");
-    if (strcmp(options->loss_scale_type, "auto") == 0 && is_custom_path(options))
+    if (sqz_choice_loss_scale_type(options) == SQZ_SCALE_TYPE_AUTO && is_custom_path(options))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss_scale_type auto cannot be combined with ema, clip_grad, "
                         "gradient_accumulation_steps or amp_cast_list; use fixed or dynamic.");
@@ -203,11 +204,11 @@ static enum sqz_status check_teaching(const struct sqz_options *options, struct 
     if (options->distill_maps > 0 && !*options->teacher && !*options->ckpt_path)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option distill_maps needs a teacher; add teacher or ckpt_path.");
-    if (options->distill_maps > 0 && strcmp(options->norm, "batch") == 0)
+    if (options->distill_maps > 0 && sqz_choice_norm(options) == SQZ_NORM_BATCH)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option distill_maps is for networks without normalisation; add "
                         "\"--norm none\".");
-    if (sqz_options_teaches(options) && strcmp(options->loss, "CE") != 0)
+    if (sqz_options_teaches(options) && sqz_choice_loss(options) != SQZ_LOSS_CE)
         return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
                         options->loss);
     return SQZ_OK;
@@ -225,7 +226,8 @@ static enum sqz_status check_compression(const struct sqz_options *options, stru
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option size bounds the file that compress trains for; add \"--compress "
                         "true\".");
-    if (options->compress && !*options->size && strcmp(options->compress_method, "auto") == 0)
+    if (options->compress && !*options->size &&
+        sqz_choice_compress_method(options) == SQZ_COMPRESS_AUTO)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option compress needs the size that the file may have, as \"--size "
                         "60kB\".");
@@ -233,7 +235,7 @@ static enum sqz_status check_compression(const struct sqz_options *options, stru
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option update_budget needs ckpt_path, the .sqz file that is to be "
                         "patched, and excludes prune and compress, which make another file.");
-    if (strcmp(options->norm, "batch") == 0 && sqz_options_compresses(options))
+    if (sqz_choice_norm(options) == SQZ_NORM_BATCH && sqz_options_compresses(options))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options prune, compress and update_budget work on a network's final "
                         "weights; add \"--norm none\".");
@@ -268,7 +270,7 @@ static enum sqz_status check_strictly(const struct sqz_options *options, struct 
     struct sqz_text names = {0};
     enum sqz_status status = SQZ_OK;
     list_ignored(options, &names);
-    if (strcmp(options->amp_level, "O0") != 0)
+    if (sqz_choice_amp_level(options) != SQZ_AMP_O0)
         sqz_text_add(&names, "%samp_level", names.length ? ", " : "");
     if (names.length > 0)
         status =
@@ -290,9 +292,9 @@ static void add_notes(const struct sqz_options *options, struct sqz_text *notes)
     if (ignored.length > 0)
         sqz_text_add(notes, "Accepted, but without a meaning here: %s.\n", sqz_text_get(&ignored));
     sqz_text_release(&ignored);
-    if (strcmp(options->amp_level, "O0") != 0)
+    if (sqz_choice_amp_level(options) != SQZ_AMP_O0)
         sqz_text_add(notes, "amp_level %s: computed in float32, as O0.\n", options->amp_level);
-    if (strcmp(options->opt, "nesterov") == 0 && !options->use_nesterov)
+    if (sqz_choice_opt(options) == SQZ_OPT_NESTEROV && !options->use_nesterov)
         sqz_text_add(notes, "opt nesterov without use_nesterov is plain momentum, as in MindCV.\n");
 }
 

@@ -120,7 +120,8 @@ static void lint_rate(const struct sqz_options *options, struct sqz_text *notes)
 
 static void lint_schedule(const struct sqz_options *options, struct sqz_text *notes)
 {
-    bool cosine = strstr(options->scheduler, "cosine_decay") != NULL;
+    bool cosine = sqz_choice_scheduler(options) == SQZ_SCHEDULE_COSINE ||
+                  sqz_choice_scheduler(options) == SQZ_SCHEDULE_WARMUP_COSINE;
     int64_t covered = options->warmup_epochs + options->decay_epochs * options->num_cycles;
     if (cosine && covered < options->epoch_size)
         sqz_text_add(notes,
@@ -149,10 +150,10 @@ void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_
                      " images each epoch; --drop_remainder false or a smaller batch_size uses "
                      "them.\n",
                      facts->train_images - used, facts->train_images);
-    if (options->label_smoothing > 0 && strcmp(options->loss, "asl_multi_label") == 0)
+    if (options->label_smoothing > 0 && sqz_choice_loss(options) == SQZ_LOSS_ASL_MULTI)
         sqz_text_add(notes, "label_smoothing has no effect on asl_multi_label, as in MindCV.\n");
-    if (strcmp(options->ckpt_save_policy, "top_k") == 0 &&
-        strcmp(options->ckpt_format, "ckpt") != 0)
+    if (sqz_choice_ckpt_save_policy(options) == SQZ_SAVE_TOP_K &&
+        sqz_choice_ckpt_format(options) != SQZ_CKPT_MINDCV)
         sqz_text_add(notes, "ckpt_save_policy top_k chooses among files that are written only with "
                             "--ckpt_format ckpt.\n");
 }
@@ -163,7 +164,7 @@ enum sqz_status sqz_recipe_fit_norm(struct sqz_options *options, struct sqz_text
     enum { FEWEST = 8 }; // statistics of fewer images are noise, if there could be more
     int64_t batch = options->batch_size, group = options->norm_group;
     bool open = sqz_options_origin(options, "norm_group") <= SQZ_FROM_BUILTIN_RECIPE;
-    if (strcmp(options->norm, "batch") != 0)
+    if (sqz_choice_norm(options) != SQZ_NORM_BATCH)
         return SQZ_OK;
     if (!open || batch % group == 0)
         return SQZ_OK;

@@ -54,8 +54,9 @@ static void plan(struct sqz_qat *qat)
     if (!prunes && qat->size)
         density = usual_density(setup->model->net->n_weights, qat->size);
     prunes = density < 1;
-    qat->fake_quant.planned_kind =
-        strcmp(options->compress_method, "deep") == 0 ? SQZ_QUANT_SHARED : SQZ_QUANT_UNIFORM;
+    qat->fake_quant.planned_kind = sqz_choice_compress_method(options) == SQZ_COMPRESS_DEEP
+                                       ? SQZ_QUANT_SHARED
+                                       : SQZ_QUANT_UNIFORM;
     qat->fake_quant.keeps_zeros = prunes || options->compress;
     int64_t per_epoch = qat->host.steps_per_epoch;
     int64_t prune_steps = prunes ? options->epoch_size * per_epoch / 2 : 0;

@@ -4,7 +4,6 @@
 #include "net/engine.h"
 #include "train/run/run.h"
 #include "train/run/stepper_config.h"
-#include <string.h>
 
 enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
                                 struct sqz_memory_plan *out, struct sqz_error *err)
@@ -42,7 +41,7 @@ enum sqz_status sqz_memory_plan(const struct sqz_run *run, int n_states,
 static int64_t smaller_batch(const struct sqz_options *options, int64_t whole, int64_t batch)
 {
     bool even = options->mixup > 0 || options->cutmix > 0;
-    int64_t group = strcmp(options->norm, "batch") == 0 ? options->norm_group : 1;
+    int64_t group = sqz_choice_norm(options) == SQZ_NORM_BATCH ? options->norm_group : 1;
     for (int64_t b = batch - 1; b > 0; b--)
         if (whole % b == 0 && (!even || b % 2 == 0) && b % group == 0)
             return b;

@@ -133,7 +133,7 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
 {
     const struct sqz_options *options = run->setup.options;
     int64_t epoch = run->state.epoch;
-    if (run->dir.mute || strcmp(options->ckpt_format, "ckpt") != 0 ||
+    if (run->dir.mute || sqz_choice_ckpt_format(options) != SQZ_CKPT_MINDCV ||
         (epoch % options->ckpt_save_interval != 0 && !run->state.finished))
         return SQZ_OK;
     int n = sqz_kept_count(sqz_text_get(&run->state.kept));
@@ -151,7 +151,7 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
     sqz_kept_read(sqz_text_get(&run->state.kept), kept);
     bool limited = *options->ckpt_save_policy;
     int victim = sqz_kept_victim(kept, n, limited ? options->keep_checkpoint_max : 0,
-                                 strcmp(options->ckpt_save_policy, "top_k") == 0, top1);
+                                 sqz_choice_ckpt_save_policy(options) == SQZ_SAVE_TOP_K, top1);
     if (victim == -2)
         goto done;
     status = sqz_checkpoint_write_ckpt(path, &run->stepper, run->setup.model, err);

@@ -2,7 +2,6 @@
 #include "train/run/stepper_config.h"
 
 #include "train/run/run.h"
-#include <string.h>
 
 // Rows of a batch: with augmentation splits every image comes three times.
 static int batch_rows(const struct sqz_options *options)
@@ -26,5 +25,5 @@ struct sqz_stepper_config sqz_run_stepper_config(const struct sqz_run *run)
                                        .ema_decay = options->ema ? options->ema_decay : 0,
                                        .seed = (uint64_t)options->seed,
                                        .ranks = run->environment->ranks,
-                                       .bf16 = strcmp(options->comm_dtype, "bf16") == 0};
+                                       .bf16 = sqz_choice_comm_dtype(options) == SQZ_COMM_BF16};
 }

@@ -45,7 +45,7 @@ enum sqz_status sqz_class_weights(const struct sqz_options *options, const struc
         sqz_free(weights);
         return sqz_fail_memory(err, "class weights", (size_t)classes * sizeof *weights);
     }
-    if (strcmp(options->class_weights, "balanced") == 0) {
+    if (sqz_options_balances_loss(options)) {
         for (int c = 0; c < classes; c++)
             if (counts[c] > 0)
                 weights[c] = (float)((double)set->count / ((double)classes * (double)counts[c]));

@@ -63,8 +63,7 @@ enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *e
     // Class directories directly below data_dir, and nobody asked for other directories: divide
     // them. The names are compared, not the origins, so that a restart from recipe.yaml does the
     // same.
-    setup->divided = dirs && !layout.has_splits && strcmp(options->train_split, "train") == 0 &&
-                     strcmp(options->val_split, "val") == 0;
+    setup->divided = dirs && !layout.has_splits && sqz_options_usual_splits(options);
     return status;
 }
 
@@ -97,7 +96,7 @@ static enum sqz_status has_val(const struct sqz_setup *setup, bool *out, struct 
     if (!*out && is_class_dirs(setup->kind) && *options->val_split)
         return sqz_dataset_has_split(options->data_dir, options->val_split, out, err);
     if (!*out && !is_class_dirs(setup->kind))
-        *out = strcmp(options->val_split, "test") == 0 || strcmp(options->val_split, "all") == 0;
+        *out = sqz_options_validates_on_part(options);
     return SQZ_OK;
 }
 
@@ -209,7 +208,7 @@ static enum sqz_status fit_batch(struct sqz_options *options, int ranks, struct 
 static enum sqz_status make_trained(struct sqz_setup *setup, struct sqz_error *err)
 {
     struct sqz_net_spec spec = setup->model->net->spec;
-    if (strcmp(setup->options->norm, "batch") != 0)
+    if (sqz_choice_norm(setup->options) != SQZ_NORM_BATCH)
         return SQZ_OK;
     spec.norm_group = (int)setup->options->norm_group;
     return sqz_net_new(&spec, &setup->norm_net, err);
@@ -287,7 +286,7 @@ static int loader_workers(const struct sqz_options *options, int threads)
 
 static enum sqz_bad_image bad_image(const struct sqz_options *options)
 {
-    return strcmp(options->on_bad, "skip") == 0 ? SQZ_BAD_SKIP : SQZ_BAD_STOP;
+    return sqz_choice_on_bad(options) == SQZ_ON_BAD_SKIP ? SQZ_BAD_SKIP : SQZ_BAD_STOP;
 }
 
 static void share_leaves(const struct sqz_share *share, int n, int *first, int *end)

@@ -11,19 +11,11 @@ enum { CLASSES_ON_STACK = 1024 };
 
 struct sqz_loss sqz_loss_of(const struct sqz_options *options, int classes)
 {
-    static const char *const kinds[] = {[SQZ_LOSS_CE] = "CE",
-                                        [SQZ_LOSS_BCE] = "BCE",
-                                        [SQZ_LOSS_ASL_SINGLE] = "asl_single_label",
-                                        [SQZ_LOSS_ASL_MULTI] = "asl_multi_label",
-                                        [SQZ_LOSS_JSD] = "jsd"};
-    struct sqz_loss loss = {.reduction = strcmp(options->reduction, "mean") == 0 ? SQZ_REDUCE_MEAN
-                                                                                 : SQZ_REDUCE_SUM,
-                            .classes = classes,
-                            .smoothing = options->label_smoothing};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(options->loss, kinds[i]) == 0)
-            loss.kind = (enum sqz_loss_kind)i;
-    return loss;
+    bool mean = sqz_choice_reduction(options) == SQZ_REDUCTION_MEAN;
+    return (struct sqz_loss){.kind = sqz_choice_loss(options),
+                             .reduction = mean ? SQZ_REDUCE_MEAN : SQZ_REDUCE_SUM,
+                             .classes = classes,
+                             .smoothing = options->label_smoothing};
 }
 
 void sqz_loss_begin(const struct sqz_loss *loss, const int *labels, const float *dense, int n,

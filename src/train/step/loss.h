@@ -4,18 +4,11 @@
 
 #include "train/options/options.h"
 
-enum sqz_loss_kind {
-    SQZ_LOSS_CE,
-    SQZ_LOSS_BCE,
-    SQZ_LOSS_ASL_SINGLE,
-    SQZ_LOSS_ASL_MULTI,
-    SQZ_LOSS_JSD
-};
 // What the gradient is divided by; reported losses are always means, so that runs can be compared.
 // MindCV's "none" is trained on the sum, too.
 enum sqz_reduction { SQZ_REDUCE_MEAN, SQZ_REDUCE_SUM };
 struct sqz_loss {
-    enum sqz_loss_kind kind;
+    enum sqz_choice_loss kind;
     enum sqz_reduction reduction;
     int classes;
     double smoothing;

@@ -2,21 +2,21 @@
 #include "train/step/loss_scale.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { WINDOW = 2000 }; // steps without overflow before the scale is doubled
 
 struct sqz_loss_scale sqz_loss_scale_of(const struct sqz_options *options)
 {
-    if (strcmp(options->loss_scale_type, "auto") == 0) {
+    if (sqz_choice_loss_scale_type(options) == SQZ_SCALE_TYPE_AUTO) {
         // MindSpore: no scale, but for O2, which begins at 2^24.
-        bool half = strcmp(options->amp_level, "O2") == 0;
+        bool half = sqz_choice_amp_level(options) == SQZ_AMP_O2;
         return (struct sqz_loss_scale){
             .scale = half ? 16777216 : 1, .drops = half, .dynamic = half};
     }
     return (struct sqz_loss_scale){.scale = options->loss_scale,
                                    .drops = options->drop_overflow_update,
-                                   .dynamic = strcmp(options->loss_scale_type, "dynamic") == 0};
+                                   .dynamic = sqz_choice_loss_scale_type(options) ==
+                                              SQZ_SCALE_TYPE_DYNAMIC};
 }
 
 void sqz_loss_scale_step(struct sqz_loss_scale *scale, bool overflow)

@@ -137,9 +137,9 @@ static struct rates rates_of(const struct sqz_options *options)
     // "auto" leaves out names with beta or gamma, which only a network with BN has; and with it
     // MindCV makes no groups, so that layer_decay does nothing. In groups of layers biases, beta
     // and gamma never decay.
-    bool automatic = strcmp(options->weight_decay_filter, "auto") == 0;
+    bool automatic = sqz_choice_weight_decay_filter(options) == SQZ_DECAY_AUTO;
     bool layers = options->layer_decay == options->layer_decay && !automatic; // NAN: not given
-    bool all = !layers && strcmp(options->weight_decay_filter, "norm_and_bias") != 0;
+    bool all = !layers && sqz_choice_weight_decay_filter(options) != SQZ_DECAY_NOT_NORM_AND_BIAS;
     return (struct rates){.decay_biases = all,
                           .decay_norms = all && !automatic,
                           .has_layers = layers,

@@ -2,7 +2,6 @@
 #include "train/step/schedule.h"
 
 #include <math.h>
-#include <string.h>
 
 struct schedule {
     const struct sqz_options *options;
@@ -114,21 +113,20 @@ static double cyclic_rate(const struct schedule *schedule, size_t i)
 }
 
 static const struct rule {
-    const char *name;
     double (*rate)(const struct schedule *schedule,
                    size_t i); // i counts from the end of the warm-up
     bool needs_decay_epochs;
     bool whole_run; // neither warm-up nor stair
 } rules[] = {
-    {"constant", constant_rate, false, false},
-    {"cosine_decay", cosine_rate, true, false},
-    {"warmup_cosine_decay", cosine_rate, true, false},
-    {"exponential_decay", exponential_rate, false, false},
-    {"polynomial_decay", polynomial_rate, false, false},
-    {"step_decay", step_rate, true, false},
-    {"multi_step_decay", multi_step_rate, false, false},
-    {"one_cycle", one_cycle_rate, false, true},
-    {"cyclic", cyclic_rate, false, true},
+    [SQZ_SCHEDULE_CONSTANT] = {constant_rate, false, false},
+    [SQZ_SCHEDULE_COSINE] = {cosine_rate, true, false},
+    [SQZ_SCHEDULE_WARMUP_COSINE] = {cosine_rate, true, false},
+    [SQZ_SCHEDULE_EXPONENTIAL] = {exponential_rate, false, false},
+    [SQZ_SCHEDULE_POLYNOMIAL] = {polynomial_rate, false, false},
+    [SQZ_SCHEDULE_STEP] = {step_rate, true, false},
+    [SQZ_SCHEDULE_MULTI_STEP] = {multi_step_rate, false, false},
+    [SQZ_SCHEDULE_ONE_CYCLE] = {one_cycle_rate, false, true},
+    [SQZ_SCHEDULE_CYCLIC] = {cyclic_rate, false, true},
 };
 
 static enum sqz_status check(const struct schedule *schedule, const struct rule *rule,
@@ -140,12 +138,12 @@ static enum sqz_status check(const struct schedule *schedule, const struct rule 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option decay_epochs is %lld, but scheduler %s needs at "
                         "least 1.",
-                        (long long)options->decay_epochs, rule->name);
+                        (long long)options->decay_epochs, options->scheduler);
     if (rule->whole_run && (options->warmup_epochs > 0 || options->lr_epoch_stair))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Scheduler %s shapes the whole run; set warmup_epochs to 0 "
                         "and lr_epoch_stair to false.",
-                        rule->name);
+                        options->scheduler);
     if (rule->rate == cyclic_rate && half_cycle(schedule) < 1)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option num_cycles is %lld, but %zu steps hold at most %zu "
@@ -182,9 +180,8 @@ enum sqz_status sqz_schedule_new(const struct sqz_options *options, size_t steps
     enum sqz_status status;
     double *table;
 
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
-        if (strcmp(rules[i].name, options->scheduler) == 0)
-            rule = &rules[i];
+    if ((size_t)sqz_choice_scheduler(options) < sizeof rules / sizeof rules[0])
+        rule = &rules[sqz_choice_scheduler(options)];
     if (!rule)
         return sqz_fail(err, SQZ_E_CONFIG, "There is no scheduler \"%.80s\".", options->scheduler);
     if (steps_per_epoch == 0 || options->epoch_size < 1 ||

@@ -187,7 +187,7 @@ static void test_every_gradient_is_the_slope(void **state)
         dense[i] = i % C == labels[i / C] ? .7F : .1F;
     }
     for (int kind = SQZ_LOSS_CE; kind <= SQZ_LOSS_JSD; kind++) {
-        struct sqz_loss loss = {.kind = (enum sqz_loss_kind)kind, .classes = C, .smoothing = .1};
+        struct sqz_loss loss = {.kind = (enum sqz_choice_loss)kind, .classes = C, .smoothing = .1};
         struct sqz_loss_batch batch;
         loss.class_weights = kind <= SQZ_LOSS_BCE ? weights : NULL;
         bool jsd = kind == SQZ_LOSS_JSD, mean = kind != SQZ_LOSS_ASL_MULTI;
@@ -222,7 +222,8 @@ static void test_at_zero(void **state)
     (void)state;
     for (int i = 0; i < 10; i++) {
         bool weighted = i / 5, asymmetric;
-        struct sqz_loss loss = {.kind = (enum sqz_loss_kind)(i % 5), .classes = 5, .smoothing = .1};
+        struct sqz_loss loss = {
+            .kind = (enum sqz_choice_loss)(i % 5), .classes = 5, .smoothing = .1};
         struct sqz_loss_batch batch;
         asymmetric = loss.kind == SQZ_LOSS_ASL_SINGLE || loss.kind == SQZ_LOSS_ASL_MULTI;
         loss.class_weights = weighted ? weights : NULL;
@@ -247,7 +248,7 @@ static void test_reach(void **state)
 
     (void)state;
     for (int kind = SQZ_LOSS_CE; kind <= SQZ_LOSS_JSD; kind++) {
-        struct sqz_loss loss = {.kind = (enum sqz_loss_kind)kind, .classes = 5};
+        struct sqz_loss loss = {.kind = (enum sqz_choice_loss)kind, .classes = 5};
         struct sqz_loss_batch batch;
         sqz_loss_begin(&loss, labels, NULL, 2, &batch);
         double won =

@@ -67,9 +67,32 @@ static void test_rows(void **state)
     }
 }
 
+// The enum of a choice follows the words that the option takes, in any case.
+static void test_choices(void **state)
+{
+    struct sqz_options *options = NULL;
+    (void)state;
+    assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
+    assert_int_equal(sqz_choice_ckpt_save_policy(options), SQZ_SAVE_LATEST_K);
+    assert_int_equal(sqz_options_set(options, "ckpt_save_policy", "none", SQZ_FROM_YAML, NULL),
+                     SQZ_OK);
+    assert_string_equal(options->ckpt_save_policy, "");
+    assert_int_equal(sqz_choice_ckpt_save_policy(options), SQZ_SAVE_ALL);
+    assert_int_equal(sqz_choice_reduction(options), SQZ_REDUCTION_MEAN);
+    assert_int_equal(sqz_options_set(options, "reduction", "NONE", SQZ_FROM_YAML, NULL), SQZ_OK);
+    assert_int_equal(sqz_choice_reduction(options), SQZ_REDUCTION_NONE);
+    assert_int_equal(sqz_choice_opt(options), SQZ_OPT_ADAM);
+    assert_int_equal(sqz_options_set(options, "opt", "adan", SQZ_FROM_YAML, NULL), SQZ_OK);
+    assert_int_equal(sqz_choice_opt(options), SQZ_OPT_ADAN);
+    assert_int_equal(sqz_choice_norm(options), SQZ_NORM_NONE);
+    assert_int_equal(sqz_options_set(options, "norm", "batch", SQZ_FROM_YAML, NULL), SQZ_OK);
+    assert_int_equal(sqz_choice_norm(options), SQZ_NORM_BATCH);
+    sqz_options_free(options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_mindcv_option),
-                                       cmocka_unit_test(test_rows)};
+                                       cmocka_unit_test(test_rows), cmocka_unit_test(test_choices)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
