@@ -51,8 +51,8 @@
 // - A context may be shared by several threads, each with classifiers of its own. Its worker
 //   threads then serve them in turn. The long calls of the other headers (sqz_train, sqz_compress,
 //   ...) and sqz_context_on_event, _set_mode and _free want the context to themselves.
-// - A classifier is used by one thread at a time. For N threads make N classifiers of one model, or
-//   one classifier and N - 1 by sqz_classifier_share: all of them read one copy of the weights.
+// - A classifier is used by one thread at a time. For N threads make N classifiers of one
+//   model; each of them has prepared weights of its own.
 // - Functions on different objects never disturb each other. "Any thread" in a comment means that
 //   the function may also run at the same time as others on the same object.
 // - Results do not depend on the number of threads, down to the last bit.
@@ -280,8 +280,7 @@ SQZ_API const char *sqz_format_name(int index, const char **suffix, const char *
 // A model made ready to run, with memory of its own for one image (of each worker thread, for
 // batches).
 struct sqz_classifier;
-// Borrows context and model; gives *out, to be freed by sqz_classifier_free. Classifiers of one
-// model on one context share its prepared weights. Fails without memory. Any thread.
+// Borrows context and model; gives *out, to be freed by sqz_classifier_free. Fails without memory. Any thread.
 SQZ_API enum sqz_status sqz_classifier_new(struct sqz_context *context,
                                            const struct sqz_model *model,
                                            struct sqz_classifier **out, struct sqz_error *err);
