@@ -28,7 +28,7 @@ static void take_frame(int number, uint8_t *nv12)
 static void *run_camera(void *arg)
 {
     struct camera *camera = arg;
-    struct sqz_classifier *classifier = NULL; // each thread has its own; the model is shared
+    struct sqz_classifier *classifier = NULL; // each thread has its own; the weights are shared
     uint8_t *frame = malloc(WIDTH * HEIGHT * 3 / 2);
     struct sqz_pixels pixels = SQZ_INIT(sqz_pixels);
     camera->failed = !frame || sqz_classifier_new(camera->context, camera->model, &classifier,

@@ -50,9 +50,11 @@
 //   classifiers may borrow it.
 // - A context may be shared by several threads, each with classifiers of its own. Its worker
 //   threads then serve them in turn. The long calls of the other headers (sqz_train, sqz_compress,
-//   ...) and sqz_context_on_event, _set_mode and _free want the context to themselves.
-// - A classifier is used by one thread at a time. For N threads make N classifiers of one
-//   model; each of them has prepared weights of its own.
+//   ...) and sqz_context_on_event, _set_mode, _set_precision and _free want it to themselves.
+// - A classifier is used by one thread at a time. For N threads make N classifiers of one model by
+//   sqz_classifier_new: those on contexts of one SIMD level and mode share one copy of the prepared
+//   weights. Two kinds have a copy each: classifiers that compute in 8-bit integers, and those that
+//   sqz_classifier_open made, because each of them has opened a model of its own.
 // - Functions on different objects never disturb each other. "Any thread" in a comment means that
 //   the function may also run at the same time as others on the same object.
 // - Results do not depend on the number of threads, down to the last bit.
@@ -280,7 +282,9 @@ SQZ_API const char *sqz_format_name(int index, const char **suffix, const char *
 // A model made ready to run, with memory of its own for one image (of each worker thread, for
 // batches).
 struct sqz_classifier;
-// Borrows context and model; gives *out, to be freed by sqz_classifier_free. Fails without memory. Any thread.
+// Borrows context and model; gives *out, to be freed by sqz_classifier_free. Shares prepared
+// weights with other classifiers of the model, see Thread safety. Fails without memory, and with
+// SQZ_E_USAGE when the context wants integers that the model does not have. Any thread.
 SQZ_API enum sqz_status sqz_classifier_new(struct sqz_context *context,
                                            const struct sqz_model *model,
                                            struct sqz_classifier **out, struct sqz_error *err);

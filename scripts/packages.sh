@@ -11,7 +11,11 @@ build_packages=(
 )
 # Training with ranks; the tests run both MPIs, and make networks with ip and tc.
 mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
-test_packages=(libcmocka-dev clang jq iproute2 groff-base mandoc "${mpi_packages[@]}")
+test_packages=(
+    libcmocka-dev clang jq iproute2 groff-base mandoc
+    python3-numpy python3-pil python3-pip python3-venv
+    "${mpi_packages[@]}"
+)
 # What reads the sources in ./check, and what measures the tests' coverage.
 lint_packages=(clang-tidy clang-format shellcheck codespell)
 coverage_packages=(gcovr)

@@ -343,10 +343,11 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
     begin = sqz_clock_seconds();
     work->cost = (struct sqz_exchange_cost){0};
     // Ranks end together, in the run that rank 0 calls the last.
-    while (
-        !status && n < MAX_RUNS && !work->ended &&
-        (work->exchange || (!context->stop && (n < 3 || sqz_clock_seconds() - begin < seconds)))) {
-        work->last = context->stop || (n >= 3 && sqz_clock_seconds() - begin >= seconds);
+    while (!status && n < MAX_RUNS && !work->ended) {
+        const bool stopped = sqz_stop_asked(&context->stop);
+        work->last = stopped || (n >= 3 && sqz_clock_seconds() - begin >= seconds);
+        if (work->last && !work->exchange)
+            break;
         if (n == capacity) {
             double *grown = sqz_grow_array(times, capacity, 2 * capacity, sizeof *times);
             if (!grown) {
@@ -364,7 +365,7 @@ static enum sqz_status time_runs(struct sqz_context *context, struct work *work,
     if (!status && !n)
         status = sqz_fail(err, SQZ_E_STOPPED, "The benchmark was stopped before its first run.");
     if (!status) {
-        context->stop = 0; // it has ended this measurement
+        sqz_stop_set(&context->stop, false); // it has ended this measurement
         qsort(times, n, sizeof *times, compare_doubles);
         out->runs = (int64_t)n;
         out->bytes_per_run = (double)work->cost.bytes / (double)n;

@@ -30,7 +30,7 @@ static enum sqz_status on_progress(void *arg, const char *phase, int step, int s
 {
     struct run *run = arg;
     double now = sqz_clock_seconds();
-    if (run->context->stop)
+    if (sqz_stop_asked(&run->context->stop))
         return sqz_fail(err, SQZ_E_STOPPED, "Compression was stopped; nothing was written.");
     if (phase != run->phase) {
         run->phase = phase;

@@ -103,13 +103,13 @@ void sqz_context_set_precision(struct sqz_context *context, enum sqz_precision p
 
 void sqz_context_stop(struct sqz_context *context)
 {
-    context->stop = 1;
+    sqz_stop_set(&context->stop, true);
 }
 
 enum sqz_status sqz_context_end(struct sqz_context *context, enum sqz_status status)
 {
     if (status == SQZ_E_STOPPED)
-        context->stop = 0;
+        sqz_stop_set(&context->stop, false);
     return status;
 }
 

@@ -2,11 +2,11 @@
 #ifndef SQZ_API_CONTEXT_H
 #define SQZ_API_CONTEXT_H
 
+#include "base/stop.h"
 #include "base/threads.h"
 #include "dist/ranks.h"
 #include "formats/streamed.h"
 #include "net/engine.h"
-#include <signal.h>
 #include <squeezenet_ranks.h>
 
 struct sqz_context {
@@ -14,7 +14,7 @@ struct sqz_context {
     const struct sqz_kernels *kernels;
     sqz_event_fn on_event; // NULL: nobody listens
     void *event_arg;
-    volatile sig_atomic_t stop;
+    int stop; // see base/stop.h
     enum sqz_mode mode;
     enum sqz_precision precision;
     struct sqz_ranks *ranks;      // NULL: alone

@@ -201,7 +201,7 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
             status = sqz_fail(err, (enum sqz_status)end.exit_status, "%s", "");
             goto done;
         }
-        if (context->stop || restart == options->max_restarts)
+        if (sqz_stop_asked(&context->stop) || restart == options->max_restarts)
             break;
         char note[500];
         snprintf(note, sizeof note, "%s; restart %lld of %lld.", what, (long long)restart + 1,

@@ -106,7 +106,7 @@ struct sqz_data_pack_options {
     int quality; // of the JPEG encoding of those that are shrunk; 0: 90
     bool raw;    // store pixels (turned as EXIF says) instead of files
     enum sqz_overwrite overwrite;
-    const volatile int *stop; // may be NULL; set: SQZ_E_STOPPED, and nothing is left
+    const int *stop; // may be NULL; set: SQZ_E_STOPPED, and nothing is left
 };
 struct sqz_data_pack_result {
     size_t images, shrunk, skipped; // skipped: files that are no images, told to `problem`

@@ -3,6 +3,7 @@
 #include "data/sets/imagenet.h"
 
 #include "base/memory.h"
+#include "base/stop.h"
 #include "data/sets/tar.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ struct layout {
 
 static enum sqz_status check_stop(const struct layout *layout, struct sqz_error *err)
 {
-    if (!layout->archives->stop || !*layout->archives->stop)
+    if (!sqz_stop_asked(layout->archives->stop))
         return SQZ_OK;
     return sqz_fail(err, SQZ_E_STOPPED,
                     "Stopped; the images that are in \"%s\" stay, and the same command goes on.",

@@ -24,7 +24,7 @@ enum sqz_status sqz_synsets_read(const uint8_t *data, size_t size, const char *n
 // data imagenet. `note` (may be NULL) is told how far it is.
 struct sqz_imagenet_archives {
     const char *train, *val, *devkit;
-    const volatile int *stop; // may be NULL
+    const int *stop; // may be NULL
     void (*note)(void *arg, const char *text);
     void *note_arg;
 };

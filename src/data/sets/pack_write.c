@@ -1,6 +1,7 @@
 // data pack: shrinks, encodes and writes every image of a dataset, and the index after them.
 #include "base/bytes.h"
 #include "base/memory.h"
+#include "base/stop.h"
 #include "base/threads.h"
 #include "data/sets/pack.h"
 #include "data/sets/sets.h"
@@ -162,7 +163,7 @@ static enum sqz_status pack_split(struct packing *packing, const char *name, str
     for (packing->first = 0; !status && packing->first < set->count; packing->first += ROUND) {
         size_t left = set->count - packing->first;
         int n = left < ROUND ? (int)left : ROUND;
-        if (packing->how->stop && *packing->how->stop)
+        if (sqz_stop_asked(packing->how->stop))
             return sqz_fail(err, SQZ_E_STOPPED, "Packing was stopped; \"%s\" was not written.",
                             packing->out);
         sqz_pool_run(packing->pool, n, make_task, packing);

@@ -72,7 +72,7 @@ static enum sqz_status attend(const struct sqz_launch *launch,
             break;
         if (ended < 0 && errno != EINTR)
             return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot wait for \"%s\"", command->mpirun);
-        if (launch->stop && *launch->stop && !told)
+        if (sqz_stop_asked(launch->stop) && !told)
             told = kill(child, SIGUSR1) == 0; // both MPIs hand it on to the ranks
         met = met || sqz_registry_has_met(registry);
         if (!met && sqz_clock_seconds() - begin > launch->timeout + START_GRACE_SECONDS) {

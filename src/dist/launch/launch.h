@@ -3,17 +3,17 @@
 #define SQZ_DIST_LAUNCH_LAUNCH_H
 
 #include "base/memory.h"
+#include "base/stop.h"
 #include "dist/ranks.h"
-#include <signal.h>
 
 struct sqz_launch {
     const char *mpi;    // "openmpi", "mpich" or "auto"
     int ranks, threads; // threads: of a rank; for binding
     bool bind;
-    const char *hostfile;              // "": this machine
-    double timeout;                    // seconds for the ranks to meet
-    const char *const *arguments;      // of this program, ended by NULL
-    const volatile sig_atomic_t *stop; // handed on to the ranks once; may be NULL
+    const char *hostfile;         // "": this machine
+    double timeout;               // seconds for the ranks to meet
+    const char *const *arguments; // of this program, ended by NULL
+    const int *stop;              // handed on to the ranks once; may be NULL
 };
 // The command line, for the user to see.
 enum sqz_status sqz_launch_describe(const struct sqz_launch *launch, struct sqz_text *out,

@@ -161,7 +161,7 @@ enum sqz_status sqz_compare_models(const struct sqz_environment *environment,
     if (!status)
         status = open_side(environment, against, SQZ_PRECISION_AUTO, options, &b, err);
     for (int64_t step = 1; !status; step++) {
-        if (environment->stop && *environment->stop)
+        if (sqz_stop_asked(environment->stop))
             status = sqz_fail(err, SQZ_E_STOPPED, "The comparison was stopped before its end.");
         if (!status)
             status = advance(&a, err);

@@ -148,7 +148,7 @@ static enum sqz_status predict_all(const struct sqz_environment *environment,
     struct sqz_batch batch = {0};
     for (int64_t step = 1;; step++) {
         // Ranks stop together, after the last batch.
-        if (!environment->ranks && environment->stop && *environment->stop)
+        if (!environment->ranks && sqz_stop_asked(environment->stop))
             return sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
         enum sqz_status status = sqz_loader_next(loader, &batch, err);
         if (status || batch.n == 0)
@@ -191,7 +191,7 @@ enum sqz_status sqz_evaluate(const struct sqz_environment *environment,
         status = sqz_loader_start(loader, 0, 0, err);
     if (!status)
         status = predict_all(environment, engine, loader, loss, logits, batch, &predictions, err);
-    if (!status && environment->ranks && environment->stop && *environment->stop)
+    if (!status && environment->ranks && sqz_stop_asked(environment->stop))
         status = sqz_fail(err, SQZ_E_STOPPED, "Validation was stopped before its end.");
     status = sqz_ranks_agree(environment->ranks, status, err);
     if (!status)

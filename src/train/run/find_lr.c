@@ -32,7 +32,7 @@ static enum sqz_status run_sweep(struct sqz_run *run, int steps, struct sweep *s
     for (int i = 0; i < steps; i++) {
         struct sqz_step_result result;
         double rate = lowest * pow(highest / lowest, (double)i / (steps - 1));
-        if (run->environment->stop && *run->environment->stop)
+        if (sqz_stop_asked(run->environment->stop))
             return sqz_fail(err, SQZ_E_STOPPED, "The search for a learning rate was stopped.");
         run->stepper.micro_steps = 0;
         sqz_stepper_run(&run->stepper, &rows, rate, &result);

@@ -8,7 +8,7 @@
 
 static bool stop_asked(const struct sqz_run *run)
 {
-    return run->environment->stop && *run->environment->stop;
+    return sqz_stop_asked(run->environment->stop);
 }
 
 static bool limit_reached(const struct sqz_run *run)

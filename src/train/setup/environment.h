@@ -6,7 +6,7 @@
 #include "base/threads.h"
 #include "dist/ranks.h"
 #include "kernels/kernels.h"
-#include <signal.h>
+#include "base/stop.h"
 #include <squeezenet_train.h>
 
 // Everything is borrowed.
@@ -15,9 +15,9 @@ struct sqz_environment {
     struct sqz_pool *pool;
     sqz_event_fn on_event; // NULL: silent; called from the calling thread only
     void *event_arg;
-    const volatile sig_atomic_t *stop; // NULL: never; non-zero asks to stop at the next step
-    struct sqz_ranks *ranks;           // who works on the same; NULL: nobody else
-    enum sqz_precision precision;      // of models that are validated
+    const int *stop;              // NULL: never; non-zero asks to stop at the next step
+    struct sqz_ranks *ranks;      // who works on the same; NULL: nobody else
+    enum sqz_precision precision; // of models that are validated
 };
 
 #endif

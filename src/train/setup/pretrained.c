@@ -18,7 +18,7 @@ static bool show(void *arg, uint64_t got, uint64_t all)
                               .seconds_left = NAN};
     if (environment->on_event && all > 0)
         environment->on_event(environment->event_arg, &event);
-    return !environment->stop || !*environment->stop;
+    return !sqz_stop_asked(environment->stop);
 }
 
 enum sqz_status sqz_pretrained_fetch(const struct sqz_environment *environment, const char *url,

@@ -2,6 +2,7 @@
 // of one thread, while the pool serves them in turn.
 #include "support.h"
 
+#include "base/cpu.h"
 #include <pthread.h>
 
 enum { CLASSES = 10, IMAGES = 3, ROUNDS = 12, THREADS = 4 };
@@ -153,12 +154,35 @@ static void cancelled_by_another_thread(void **state)
     sqz_classifier_free(classifier);
 }
 
+static void *stop(void *arg)
+{
+    sqz_context_stop(arg);
+    return NULL;
+}
+
+// A measurement that would last for a minute ends, before its first run or after one.
+static void stopped_by_another_thread(void **state)
+{
+    struct sqz_bench_options options = SQZ_INIT(sqz_bench_options);
+    struct sqz_bench_result result = SQZ_INIT(sqz_bench_result);
+    double begin = sqz_clock_seconds();
+    pthread_t thread;
+    (void)state;
+    options.seconds = 60;
+    pthread_create(&thread, NULL, stop, context);
+    enum sqz_status status = sqz_bench_run(context, model, &options, &result, NULL);
+    pthread_join(thread, NULL);
+    assert_true(status == SQZ_OK || status == SQZ_E_STOPPED);
+    assert_true(sqz_clock_seconds() - begin < 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_classifiers_on_one_context),
         cmocka_unit_test(one_model_in_four_threads),
         cmocka_unit_test(cancelled_by_another_thread),
+        cmocka_unit_test(stopped_by_another_thread),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -109,7 +109,7 @@ struct heard {      // what a run said
     int stop_after; // progress events until the stop flag is set; 0: never
     int progress, epochs;
     char notes[8192];
-    volatile sig_atomic_t stop;
+    int stop;
 };
 
 static inline void listen_to(void *arg, const struct sqz_event *event)

@@ -185,7 +185,7 @@ static void test_stop(void **state)
 {
     (void)state;
     const float logits[10] = {0};
-    volatile sig_atomic_t stop = 1;
+    int stop = 1;
     struct sqz_error err = {0};
     struct sqz_options *options = NULL;
     struct sqz_validate_result result;
