@@ -272,8 +272,8 @@ void sqz_synth_draw(enum sqz_synth_class what, int size, struct sqz_random *rand
         for (int x = 0; x < size; x++) {
             struct colour sum = {0, 0, 0};
             for (int sub = 0; sub < SUBPIXELS * SUBPIXELS; sub++) {
-                double at_x = x + (sub % SUBPIXELS + 0.5) / SUBPIXELS;
-                double at_y = y + ((double)(sub / SUBPIXELS) + 0.5) / SUBPIXELS;
+                const int column = sub % SUBPIXELS, row = sub / SUBPIXELS;
+                double at_x = x + (column + 0.5) / SUBPIXELS, at_y = y + (row + 0.5) / SUBPIXELS;
                 struct colour colour = colour_at(&scene, at_x / size, at_y / size);
                 sum.r += colour.r;
                 sum.g += colour.g;
