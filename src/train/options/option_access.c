@@ -100,6 +100,20 @@ bool sqz_options_teaches(const struct sqz_options *options)
     return *options->teacher || options->distill > 0 || options->distill_maps > 0;
 }
 
+enum sqz_rate_kind sqz_options_rate_kind(const struct sqz_options *options)
+{
+#define KIND(word, value, kind) [value] = kind,
+    static const enum sqz_rate_kind kinds[] = {SQZ_CHOICES_opt(KIND)};
+    return kinds[sqz_choice_opt(options)];
+}
+
+bool sqz_options_loss_has(const struct sqz_options *options, enum sqz_loss_trait trait)
+{
+#define TRAITS(word, value, traits) [value] = traits,
+    static const int traits_of[] = {SQZ_CHOICES_loss(TRAITS)};
+    return (traits_of[sqz_choice_loss(options)] & (int)trait) != 0;
+}
+
 bool sqz_options_usual_splits(const struct sqz_options *options)
 {
     return strcmp(options->train_split, "train") == 0 && strcmp(options->val_split, "val") == 0;

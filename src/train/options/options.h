@@ -114,6 +114,9 @@ bool sqz_options_teaches(const struct sqz_options *options);
 bool sqz_options_usual_splits(const struct sqz_options *options);
 bool sqz_options_validates_on_part(const struct sqz_options *options);
 bool sqz_options_balances_loss(const struct sqz_options *options);
+// Traits of the chosen opt and loss, from choices.h.
+enum sqz_rate_kind sqz_options_rate_kind(const struct sqz_options *options);
+bool sqz_options_loss_has(const struct sqz_options *options, enum sqz_loss_trait trait);
 // What becomes of an option when a run is resumed or its recipe is read by somebody else.
 enum sqz_option_role {
     SQZ_ROLE_RECIPE,  // decides the result: part of the state, cannot change on resuming

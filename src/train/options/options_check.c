@@ -127,11 +127,12 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is jsd, which compares three views of every image; add "
                         "\"--aug_splits 3\" with an auto_augment.");
-    if (sqz_choice_loss(options) == SQZ_LOSS_ASL_SINGLE &&
+    if (!sqz_options_loss_has(options, SQZ_LOSS_MIXES) &&
         (options->mixup > 0 || options->cutmix > 0))
         return sqz_fail(err, SQZ_E_CONFIG,
-                        "Option loss is asl_single_label, which knows one true class, but mixup "
-                        "or cutmix gives images two.");
+                        "Option loss is %s, which knows one true class, but mixup "
+                        "or cutmix gives images two.",
+                        options->loss);
     if (options->early_stopping > 0 && !options->val_while_train)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option early_stopping waits for better validations, but there are none; "
@@ -144,8 +145,7 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options keep_global_batch and scale_lr exclude each other: with the same "
                         "global batch the learning rate already fits.");
-    if (*options->class_weights && sqz_choice_loss(options) != SQZ_LOSS_CE &&
-        sqz_choice_loss(options) != SQZ_LOSS_BCE)
+    if (*options->class_weights && !sqz_options_loss_has(options, SQZ_LOSS_WEIGHS))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option class_weights works with the losses CE and BCE, "
                         "not with %s.",
@@ -208,7 +208,7 @@ static enum sqz_status check_teaching(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option distill_maps is for networks without normalisation; add "
                         "\"--norm none\".");
-    if (sqz_options_teaches(options) && sqz_choice_loss(options) != SQZ_LOSS_CE)
+    if (sqz_options_teaches(options) && !sqz_options_loss_has(options, SQZ_LOSS_IS_TAUGHT))
         return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
                         options->loss);
     return SQZ_OK;

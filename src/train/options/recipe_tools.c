@@ -3,7 +3,6 @@
 
 #include "train/options/transforms.h"
 #include <inttypes.h>
-#include <string.h>
 
 enum { MINDCV_DEVICES = 8 }; // of its published recipes
 
@@ -83,33 +82,24 @@ enum sqz_status sqz_recipe_fit_batch(struct sqz_options *options, int ranks, str
 
 // --- Lint ---
 
-static bool is_one_of(const char *word, const char *const *words)
-{
-    for (; *words; words++)
-        if (strcmp(word, *words) == 0)
-            return true;
-    return false;
-}
-
 static void lint_rate(const struct sqz_options *options, struct sqz_text *notes)
 {
-    static const char *const plain[] = {"sgd", "momentum", "nesterov", NULL};
-    static const char *const adaptive[] = {"adam", "adamw", "nadam", "adan", "lion", NULL};
+    enum sqz_rate_kind kind = sqz_options_rate_kind(options);
     int64_t batch = options->batch_size * options->gradient_accumulation_steps;
     double at_256 = options->lr * 256 / (double)batch;
-    if (is_one_of(options->opt, plain) && (at_256 > 0.4 || at_256 < 0.0005))
+    if (kind == SQZ_RATE_OF_GRADIENT && (at_256 > 0.4 || at_256 < 0.0005))
         sqz_text_add(notes,
                      "Learning rate %g with a global batch of %" PRId64
                      " is out of proportion for %s: SqueezeNet's recipes use 0.01 to 0.1 with 256, "
                      "which is %.2g to %.2g here.\n",
                      options->lr, batch, options->opt, 0.01 * (double)batch / 256,
                      0.1 * (double)batch / 256);
-    if (is_one_of(options->opt, adaptive) && options->lr > 0.005)
+    if (kind == SQZ_RATE_IS_STEP && options->lr > 0.005)
         sqz_text_add(notes,
                      "Learning rate %g is high for %s, which moves every weight by about that much "
                      "a step; 0.0005 is usual.\n",
                      options->lr, options->opt);
-    if (options->warmup_epochs == 0 && is_one_of(options->opt, plain) && at_256 > 0.05 &&
+    if (options->warmup_epochs == 0 && kind == SQZ_RATE_OF_GRADIENT && at_256 > 0.05 &&
         at_256 <= 0.4 && !*options->ckpt_path)
         sqz_text_add(
             notes,
@@ -150,8 +140,8 @@ void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_
                      " images each epoch; --drop_remainder false or a smaller batch_size uses "
                      "them.\n",
                      facts->train_images - used, facts->train_images);
-    if (options->label_smoothing > 0 && sqz_choice_loss(options) == SQZ_LOSS_ASL_MULTI)
-        sqz_text_add(notes, "label_smoothing has no effect on asl_multi_label, as in MindCV.\n");
+    if (options->label_smoothing > 0 && !sqz_options_loss_has(options, SQZ_LOSS_SMOOTHS))
+        sqz_text_add(notes, "label_smoothing has no effect on %s, as in MindCV.\n", options->loss);
     if (sqz_choice_ckpt_save_policy(options) == SQZ_SAVE_TOP_K &&
         sqz_choice_ckpt_format(options) != SQZ_CKPT_MINDCV)
         sqz_text_add(notes, "ckpt_save_policy top_k chooses among files that are written only with "
