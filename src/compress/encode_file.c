@@ -1,4 +1,5 @@
 // A .sqz file from its parts: header, directory, texts, payloads, trailer.
+#include "base/bytes.h"
 #include "compress/encoder.h"
 #include "compress/sha256.h"
 
@@ -7,8 +8,7 @@
 static void put(struct sqz_text *out, uint32_t value, int n)
 {
     uint8_t bytes[4];
-    for (int i = 0; i < 4; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
+    sqz_put_le(bytes, value, 4);
     sqz_text_add_bytes(out, bytes, (size_t)n);
 }
 
@@ -16,14 +16,14 @@ void sqz_identity_add(struct sqz_sha256 *hash, const char *name, const struct sq
                       const uint32_t *bits)
 {
     uint8_t shape[17] = {(uint8_t)coded->rank}, block[4096];
-    for (int i = 0; i < 16; i++)
-        shape[1 + i] = (uint8_t)(coded->dims[i / 4] >> (8 * (i % 4)));
+    for (int i = 0; i < 4; i++)
+        sqz_put_le(shape + 1 + 4 * i, coded->dims[i], 4);
     sqz_sha256_add(hash, name, strlen(name) + 1);
     sqz_sha256_add(hash, shape, 1 + 4 * (size_t)coded->rank);
     size_t n = coded->rows * coded->columns, used = 0;
     for (size_t i = 0; i < n; i++) {
-        for (int k = 0; k < 4; k++)
-            block[used++] = (uint8_t)(bits[i] >> (8 * k));
+        sqz_put_le(block + used, bits[i], 4);
+        used += 4;
         if (used == sizeof block || i + 1 == n) {
             sqz_sha256_add(hash, block, used);
             used = 0;
@@ -173,7 +173,7 @@ bool sqz_next_text(const uint8_t *texts, size_t size, size_t *at, struct sqz_tex
     from += 1 + out->key_length;
     if (left < 4)
         return false;
-    size_t length = from[0] | (size_t)from[1] << 8 | (size_t)from[2] << 16 | (size_t)from[3] << 24;
+    size_t length = sqz_get_le(from, 4);
     if (length > left - 4)
         return false;
     out->value = (const char *)from + 4;

@@ -1,5 +1,6 @@
 // MindSpore's .ckpt: protobuf messages one after the other, one per array.
 #include "checkpoint.pb-c.h"
+#include "base/bytes.h"
 #include "base/json.h"
 #include "formats/common.h"
 
@@ -215,10 +216,8 @@ static enum sqz_status strip_trailer(const char *path, const uint8_t *data, size
 {
     if (*size < TRAILER_SIZE || memcmp(data + *size - TRAILER_SIZE, "crc_num", 7) != 0)
         return SQZ_OK;
-    uint64_t stored = 0;
     *size -= TRAILER_SIZE;
-    for (int i = 2; i < 10; i++)
-        stored = stored << 8 | data[*size + 7 + (size_t)i];
+    uint64_t stored = sqz_get_be(data + *size + 9, 8);
     if (data[*size + 7] || data[*size + 8] || stored != sqz_crc32(data, *size))
         return sqz_fail(err, SQZ_E_DATA,
                         "%s does not match the checksum at its end: it was damaged on its way.",

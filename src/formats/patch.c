@@ -1,4 +1,5 @@
 // Makes patches: what has to change in a .sqz file to make it another one.
+#include "base/bytes.h"
 #include "compress/sha256.h"
 #include "formats/common.h"
 #include "formats/sqz.h"
@@ -19,8 +20,7 @@ struct maker {
 static void put(struct sqz_text *out, uint32_t value, int n)
 {
     uint8_t bytes[4];
-    for (int i = 0; i < 4; i++)
-        bytes[i] = (uint8_t)(value >> (8 * i));
+    sqz_put_le(bytes, value, 4);
     sqz_text_add_bytes(out, bytes, (size_t)n);
 }
 

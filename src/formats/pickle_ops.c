@@ -1,5 +1,6 @@
 // The pickle machine's opcodes: those of a state dict, and a fixed list of
 // names. Nothing is imported or called: REDUCE only rearranges values.
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "formats/pickle_machine.h"
 
@@ -219,9 +220,9 @@ static enum sqz_status push_long(struct sqz_unpickler *m, uint8_t size)
         return push_span(m, SQZ_PICKLE_BIG_INT, size);
     if (!sqz_take_span(m->in, size, &span))
         return sqz_unpickler_damaged(m, "a number is cut off");
-    uint64_t number = size && span[size - 1] & 0x80 ? UINT64_MAX : 0;
-    for (int i = size - 1; i >= 0; i--)
-        number = number << 8 | span[i];
+    uint64_t number = sqz_get_le(span, size);
+    if (size > 0 && size < 8 && span[size - 1] & 0x80) // two's complement, as short as it can be
+        number |= UINT64_MAX << 8 * size;
     return push_number(m, SQZ_PICKLE_INT, (int64_t)number);
 }
 
@@ -265,9 +266,7 @@ static bool take_argument(struct sqz_unpickler *m, int size, uint64_t *out)
     const uint8_t *span;
     if (!sqz_take_span(m->in, (size_t)size, &span))
         return false;
-    *out = 0;
-    for (int i = size - 1; i >= 0; i--)
-        *out = *out << 8 | span[i];
+    *out = sqz_get_le(span, size);
     return true;
 }
 

@@ -43,7 +43,7 @@ static size_t stream_width(const struct sqz_pickle *pickle, const struct sqz_pic
 }
 
 static enum sqz_status read_stream(struct sqz_pth *r, const uint8_t *data, size_t size,
-                                   struct sqz_error *err)
+                                   uint32_t *root, struct sqz_error *err)
 {
     struct sqz_cursor cursor = {data, size, 0};
     uint32_t roots[5]; // magic, protocol, machine, the object, storage keys
@@ -78,7 +78,8 @@ static enum sqz_status read_stream(struct sqz_pth *r, const uint8_t *data, size_
         storage->data = span;
         storage->size = bytes;
     }
-    return sqz_pth_tensors(r, roots[3], err);
+    *root = roots[3];
+    return SQZ_OK;
 }
 
 static enum sqz_status read_file(const char *path, const uint8_t *data, size_t size,
@@ -86,6 +87,7 @@ static enum sqz_status read_file(const char *path, const uint8_t *data, size_t s
 {
     struct sqz_pth r = {.path = path, .out = out};
     enum sqz_status status;
+    uint32_t root;
     if (is_tar(data, size))
         return sqz_fail(err, SQZ_E_DATA,
                         "%s is in PyTorch's oldest form (a tar file), which is not supported; load "
@@ -95,13 +97,16 @@ static enum sqz_status read_file(const char *path, const uint8_t *data, size_t s
     if (!sqz_size_mul(size, 4, &r.bytes_left))
         r.bytes_left = size;
     if (begins_with(data, size, zip_magic, sizeof zip_magic))
-        status = sqz_pth_zip(&r, data, size, err);
+        status = sqz_pth_zip_open(&r, data, size, &root, err);
     else
-        status = read_stream(&r, data, size, err);
+        status = read_stream(&r, data, size, &root, err);
+    if (!status)
+        status = sqz_pth_tensors(&r, root, err);
     for (size_t i = 0; i < r.n_storages; i++)
         sqz_free(r.storages[i].copy);
     sqz_free(r.storages);
     sqz_pickle_release(&r.pickle);
+    sqz_pth_zip_close(&r);
     return status;
 }
 

@@ -23,8 +23,9 @@ struct sqz_pth {
     size_t n_storages;
     size_t bytes_left; // how much the arrays may still take: many tensors can share one storage
     const struct sqz_zip *libzip;
-    struct zip *zip; // NULL: a stream, whose storages are all known
-    char top[256];   // the zip's directory
+    struct zip *zip;             // NULL: a stream, whose storages are all known
+    char top[256];               // the zip's directory
+    struct sqz_bytes zip_pickle; // its data.pkl, which the pickle's values point into
 };
 
 // A new storage under a key's name; *out is valid until the next one is added.
@@ -34,8 +35,10 @@ enum sqz_status sqz_pth_add_storage(struct sqz_pth *r, const struct sqz_pickle_v
 // (not compressed) members are taken.
 enum sqz_status sqz_pth_member(struct sqz_pth *r, const char *name, uint64_t limit,
                                struct sqz_bytes *out, struct sqz_error *err);
-enum sqz_status sqz_pth_zip(struct sqz_pth *r, const uint8_t *data, size_t size,
-                            struct sqz_error *err);
+// Opens the zip and runs its pickle, whose result *root is. Close after success and after failure.
+enum sqz_status sqz_pth_zip_open(struct sqz_pth *r, const uint8_t *data, size_t size,
+                                 uint32_t *root, struct sqz_error *err);
+void sqz_pth_zip_close(struct sqz_pth *r);
 // The tensors of the state dict that `root` is or wraps, into r->out.
 enum sqz_status sqz_pth_tensors(struct sqz_pth *r, uint32_t root, struct sqz_error *err);
 

@@ -71,16 +71,11 @@ static enum sqz_status check_byte_order(struct sqz_pth *r, struct sqz_error *err
     return status;
 }
 
-enum sqz_status sqz_pth_zip(struct sqz_pth *r, const uint8_t *data, size_t size,
-                            struct sqz_error *err)
+static enum sqz_status open_archive(struct sqz_pth *r, const uint8_t *data, size_t size,
+                                    struct sqz_error *err)
 {
-    struct sqz_bytes pickle = {0};
-    char name[600];
-    uint32_t root;
     zip_error_t problem;
-    enum sqz_status status = sqz_zip_open(&r->libzip, err);
-    if (status)
-        return status;
+    enum sqz_status status = SQZ_OK;
     r->libzip->error_init(&problem);
     zip_source_t *source = r->libzip->source_buffer_create(data, size, 0, &problem);
     r->zip = source ? r->libzip->open_from_source(source, ZIP_RDONLY, &problem) : NULL;
@@ -88,28 +83,37 @@ enum sqz_status sqz_pth_zip(struct sqz_pth *r, const uint8_t *data, size_t size,
         r->libzip->source_free(source);
         status = sqz_fail(err, SQZ_E_DATA, "%s is a damaged or truncated zip file: %s.", r->path,
                           r->libzip->error_strerror(&problem));
-        goto done;
     }
-    if (!find_top(r)) {
-        status =
-            sqz_fail(err, SQZ_E_DATA,
-                     "%s is a zip file, but holds no data.pkl: PyTorch did not save it.", r->path);
-        goto done;
-    }
+    r->libzip->error_fini(&problem);
+    return status;
+}
+
+enum sqz_status sqz_pth_zip_open(struct sqz_pth *r, const uint8_t *data, size_t size,
+                                 uint32_t *root, struct sqz_error *err)
+{
+    char name[600];
+    enum sqz_status status = sqz_zip_open(&r->libzip, err);
+    if (!status)
+        status = open_archive(r, data, size, err);
+    if (status)
+        return status;
+    if (!find_top(r))
+        return sqz_fail(err, SQZ_E_DATA,
+                        "%s is a zip file, but holds no data.pkl: PyTorch did not save it.",
+                        r->path);
     status = check_byte_order(r, err);
     if (status)
-        goto done;
+        return status;
     snprintf(name, sizeof name, "%s/data.pkl", r->top);
-    status = sqz_pth_member(r, name, PICKLE_LIMIT, &pickle, err);
-    struct sqz_cursor cursor = {pickle.data, pickle.size, 0};
-    if (!status)
-        status = sqz_pickle_run(&r->pickle, r->path, &cursor, &root, err);
-    if (!status)
-        status = sqz_pth_tensors(r, root, err);
-done:
-    sqz_bytes_release(&pickle);
-    r->libzip->error_fini(&problem);
+    status = sqz_pth_member(r, name, PICKLE_LIMIT, &r->zip_pickle, err);
+    struct sqz_cursor cursor = {r->zip_pickle.data, r->zip_pickle.size, 0};
+    return status ? status : sqz_pickle_run(&r->pickle, r->path, &cursor, root, err);
+}
+
+void sqz_pth_zip_close(struct sqz_pth *r)
+{
+    sqz_bytes_release(&r->zip_pickle);
     if (r->zip)
         r->libzip->discard(r->zip);
-    return status;
+    r->zip = NULL;
 }

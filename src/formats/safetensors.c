@@ -1,4 +1,5 @@
 // safetensors, the native format: a JSON header, then the arrays' bytes.
+#include "base/bytes.h"
 #include "base/json.h"
 #include "formats/common.h"
 
@@ -292,8 +293,7 @@ static enum sqz_status assemble(const struct sqz_archive *archive, const size_t 
     if (!out->data)
         return sqz_fail_memory(err, "the file", total);
     out->size = total;
-    for (int i = 0; i < 8; i++)
-        out->data[i] = (uint8_t)((uint64_t)padded >> (8 * i));
+    sqz_put_le(out->data, padded, 8);
     memcpy(out->data + 8, text, length);
     memset(out->data + 8 + length, ' ', padded - length);
     uint8_t *to = out->data + 8 + padded;
