@@ -5,7 +5,6 @@ pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)        # libjpeg62-turb
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)          # libpng-dev
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)           # zlib1g-dev
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)       # libyaml-dev
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)     # libjansson-dev
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)       # libzip-dev, opened at run time
 pkg_check_modules(PROTOBUFC REQUIRED IMPORTED_TARGET libprotobuf-c) # libprotobuf-c-dev
 pkg_check_modules(CURL REQUIRED libcurl>=7.83)                   # libcurl4-openssl-dev, opened at run time

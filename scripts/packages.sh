@@ -5,14 +5,14 @@
 build_packages=(
     build-essential cmake ninja-build pkg-config
     libjpeg62-turbo-dev libpng-dev zlib1g-dev
-    libyaml-dev libjansson-dev libzip-dev
+    libyaml-dev libzip-dev
     libprotobuf-c-dev protobuf-c-compiler
     libcurl4-openssl-dev ca-certificates
 )
 # Training with ranks; the tests run both MPIs, and make networks with ip and tc.
 mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
 test_packages=(
-    libcmocka-dev clang jq iproute2 groff-base mandoc
+    libcmocka-dev libjansson-dev clang jq iproute2 groff-base mandoc
     python3-numpy python3-pil python3-pip python3-venv
     "${mpi_packages[@]}"
 )
