@@ -19,7 +19,7 @@ C
 # ranks_of RUN: the processes that train into it, without launchers.
 ranks_of() {
     local pid
-    for pid in $(pgrep -f -- "--run_dir $1 "); do
+    for pid in $(pgrep -f -- "--run_dir[ =]$1( |\$)"); do
         [ "$(readlink "/proc/$pid/exe")" = "$(readlink -f "$SQUEEZENET")" ] &&
             grep -qzE '^(OMPI_COMM_WORLD_RANK|PMI_RANK)=' "/proc/$pid/environ" 2>/dev/null && echo "$pid"
     done
