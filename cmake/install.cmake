@@ -20,7 +20,8 @@ install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev
 install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/squeezenet/configs COMPONENT program)
 file(GLOB pages CONFIGURE_DEPENDS README.md CHANGELOG.md SECURITY.md)
 install(FILES LICENSE ${pages} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+# A directory of their own: both have a README.md, and README.md's links point into docs/.
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 
 # What cmake/help_files.cmake has written.
 install(DIRECTORY ${SQZ_HELP_DIR}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT program)

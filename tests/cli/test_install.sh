@@ -22,7 +22,10 @@ libdir=$(dirname "$PKG_CONFIG_PATH")
 diff <(ls "$SQZ_SOURCE/include") <(ls "$prefix/include") ||
     fail "the repository's include/ (<) and the installed one (>) differ"
 doc=$prefix/share/doc/squeezenet
-[ -s "$doc/LICENSE" ] && [ -s "$doc/architecture.md" ] || fail "licence or documents are missing"
+[ -s "$doc/LICENSE" ] || fail "the licence is missing"
+for page in README.md docs/README.md docs/architecture.md; do
+    cmp "$SQZ_SOURCE/$page" "$doc/$page" || fail "$page is not installed as it is"
+done
 [ -s "$prefix/share/man/man1/squeezenet-train.1" ] || fail "no manual pages were installed"
 [ -s "$prefix/share/bash-completion/completions/squeezenet" ] || fail "no completion was installed"
 
