@@ -219,7 +219,7 @@ static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *o
     enum sqz_status status = sqz_dir_make(options->run_dir, err);
     double *epochs = sqz_new_array(run->n_rates / stride + 1, sizeof *epochs);
     double *rates = sqz_new_array(run->n_rates / stride + 1, sizeof *rates);
-    char *path = sqz_path_join(options->run_dir, "learning_rate.svg");
+    char *path = sqz_path_join(options->run_dir, SQZ_DRY_RUN_CURVE);
     bool made = epochs && rates && path;
     for (size_t i = 0; made && i < run->n_rates; i += stride) {
         epochs[n] = (double)i / (double)run->steps_per_epoch;
@@ -252,7 +252,7 @@ static enum sqz_status write_first_batch(struct sqz_run *run, struct sqz_text *o
     struct sqz_batch batch;
     if (!*setup->options->run_dir)
         return SQZ_OK;
-    char *path = sqz_path_join(setup->options->run_dir, "first_batch.png");
+    char *path = sqz_path_join(setup->options->run_dir, SQZ_DRY_RUN_BATCH);
     enum sqz_status status =
         path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(setup->options->run_dir));
     if (!status)

@@ -106,6 +106,12 @@ static bool is_leftover(const char *name)
     return length > 9 && strncmp(name, ".sqz-", 5) == 0 && strcmp(name + length - 4, ".tmp") == 0;
 }
 
+// A dry run of the same command may have gone before: its two files do not make a run.
+static bool is_of_dry_run(const char *name)
+{
+    return strcmp(name, SQZ_DRY_RUN_CURVE) == 0 || strcmp(name, SQZ_DRY_RUN_BATCH) == 0;
+}
+
 static bool is_written_at_start(const char *name)
 {
     if (strcmp(name, SQZ_EVENTS_DIR) == 0)
@@ -123,7 +129,7 @@ static bool has_no_step(const char *path, const struct sqz_dir *content)
     char head[1024];
     size_t size = 0;
     for (size_t i = 0; i < content->count; i++)
-        if (!is_leftover(content->entries[i].name) &&
+        if (!is_leftover(content->entries[i].name) && !is_of_dry_run(content->entries[i].name) &&
             !is_written_at_start(content->entries[i].name))
             return false;
     char *steps = sqz_path_join(path, "steps.csv");
@@ -148,8 +154,10 @@ static enum sqz_status take_given(const struct sqz_options *options, struct sqz_
         status = sqz_run_dir_lock(out, err);
     if (!status)
         status = sqz_dir_read(path, &content, err);
-    for (size_t i = 0; i < content.count; i++)
-        used += !is_leftover(content.entries[i].name);
+    for (size_t i = 0; i < content.count; i++) {
+        const char *name = content.entries[i].name;
+        used += !is_leftover(name) && !is_of_dry_run(name);
+    }
     if (!status && used > 0) {
         if (options->force || has_no_step(path, &content))
             status = remove_old_run(path, err);

@@ -24,7 +24,8 @@ enum sqz_status sqz_run_dir_append(const char *path, FILE **out, struct sqz_erro
 void sqz_run_dir_release(struct sqz_run_dir *dir);
 
 // The directory of a new run: `run_dir`, or the next free number below ckpt_save_dir. A directory
-// with something in it is refused without `force`; with it, an older run's files are removed.
+// with something in it (but what a dry run leaves) is refused without `force`; with it, an older
+// run's files are removed.
 enum sqz_status sqz_run_dir_create(const struct sqz_options *options, struct sqz_run_dir *out,
                                    struct sqz_error *err);
 // Claims the directory for this process until it is released. SQZ_E_CANTWRITE when another process
@@ -54,6 +55,8 @@ enum sqz_status sqz_run_dir_epoch(struct sqz_run_dir *dir, const char *row, doub
 void sqz_run_dir_log(struct sqz_run_dir *dir, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-#define SQZ_EVENTS_DIR "summary"
+#define SQZ_EVENTS_DIR    "summary"
+#define SQZ_DRY_RUN_CURVE "learning_rate.svg" // what a dry run leaves
+#define SQZ_DRY_RUN_BATCH "first_batch.png"
 
 #endif
