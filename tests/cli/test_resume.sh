@@ -27,6 +27,21 @@ contains "$(cat err.txt)" 'resume' "the sentence after SIGINT"
 expect 0 train --resume stopped -q
 same_end stopped
 
+# A damaged image ends the run, but not what it has learned: going on without it is as if it had
+# been passed over from the start.
+cp -r shapes torn
+victim=$(find torn/train -type f | sort | tail -1)
+cp "$victim" whole.png
+head -c $(($(stat -c %s whole.png) / 2)) whole.png >"$victim"
+alone="--save_steps 0 --shuffle false -q"
+expect 0 train torn $common $alone --run_dir passed --on_bad skip
+expect_error 65 'saved; to continue .* --resume met --on_bad skip' train torn $common $alone --run_dir met
+expect 0 train --resume met --on_bad skip -q
+same_end met passed
+# Another file under the same name is another dataset.
+cp whole.png "$victim"
+expect_error 65 'not those that the run began with' train --resume met --on_bad skip -q
+
 # Ended early by --max_steps, then resumed with other threads.
 expect 0 train shapes $common --run_dir early --max_steps 7 -q
 expect 0 train --resume early --max_steps 0 --threads 1 -q

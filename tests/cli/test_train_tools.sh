@@ -12,6 +12,11 @@ contains "$out" '# from the built-in recipe' "the origins"
 expect 0 train shapes $small --dry_run --run_dir plan
 [ "$(ls plan | tr '\n' ' ')" = "first_batch.png learning_rate.svg " ] || fail "--dry_run wrote $(ls plan)"
 contains "$(cat plan/learning_rate.svg)" '</svg>' "the curve"
+# What a dry run says next: the same command without it, with the same --run_dir.
+expect 0 train shapes $small --run_dir plan --max_steps 1 -q
+
+# A split that somebody names has to be there: a slip of the pen is no wish to train without one.
+expect_error 66 'name the split with --val_split val' train shapes $small --val_split validation --run_dir no-val -q
 
 # --find_lr says a rate and writes nothing.
 expect 0 train shapes $small --find_lr --max_steps 30

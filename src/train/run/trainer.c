@@ -33,7 +33,8 @@ static enum sqz_status check_same_data(const struct sqz_run *run, const struct s
     return sqz_fail(
         err, SQZ_E_DATA,
         "The %s images in \"%s\" are not those that the run began with (%lld then, %lld "
-        "now), so it cannot be continued; restore them, or start a new run with --ckpt_path.",
+        "now), so it cannot be continued; restore them as they were (damaged ones, too: "
+        "--on_bad skip passes over those), or start a new run with --ckpt_path.",
         train ? "validation" : "training", run->setup.options->data_dir,
         (long long)(train ? old->val_images : old->train_images),
         (long long)(train ? now->val_images : now->train_images));

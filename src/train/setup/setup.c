@@ -92,7 +92,9 @@ static enum sqz_status has_val(const struct sqz_setup *setup, bool *out, struct 
     const struct sqz_options *options = setup->options;
     bool asked =
         options->val_while_train && sqz_options_origin(options, "val_while_train") >= SQZ_FROM_YAML;
-    *out = setup->divided || asked;
+    bool named = is_class_dirs(setup->kind) && *options->val_split &&
+                 sqz_options_origin(options, "val_split") == SQZ_FROM_COMMAND_LINE;
+    *out = setup->divided || asked || named;
     if (!*out && is_class_dirs(setup->kind) && *options->val_split)
         return sqz_dataset_has_split(options->data_dir, options->val_split, out, err);
     if (!*out && !is_class_dirs(setup->kind))
