@@ -94,8 +94,8 @@ static const char *const good[] = {
     "{\"a\":[1,-0,2.5e3,1E-2,{\"b\":[[],{}]}],\"\":true,\"c\":false}",
     "[9223372036854775807,-9223372036854775808,0.1,1e308]",
     "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\x7f\"",
-    "{\"t.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
-    "\"__metadata__\":{\"k\":\"[\\\"a\\\",\\\"b\\\"]\"}}",
+    ("{\"t.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+     "\"__metadata__\":{\"k\":\"[\\\"a\\\",\\\"b\\\"]\"}}"),
 };
 
 static void test_good_texts(void **state)
