@@ -117,10 +117,10 @@ static void test_same_bits_on_any_threads(void **state)
 }
 
 // Most of what conv10 reads is zero after a trained network's ReLUs; then the zeros are skipped.
-static int skipping_rows;
+static int skipping_rows; // counted by all threads
 static void count_row(const struct sqz_sparse_row *row)
 {
-    skipping_rows++;
+    __atomic_fetch_add(&skipping_rows, 1, __ATOMIC_RELAXED);
     sqz_kernels_get(kernels->level)->sparse(row);
 }
 
