@@ -152,6 +152,10 @@ enum sqz_status sqz_unpickler_fill(struct sqz_unpickler *m, enum sqz_pickle_kind
     if (m->p->n_stack <= below)
         return sqz_unpickler_damaged(m, "a container is missing");
     struct sqz_pickle_value *to = &m->p->values[m->p->stack[m->p->n_stack - 1 - below]];
+    if (to->kind == SQZ_PICKLE_OPAQUE) {
+        m->p->n_stack -= below;
+        return SQZ_OK;
+    }
     if (to->kind != kind || (kind == SQZ_PICKLE_DICT && n % 2))
         return sqz_unpickler_damaged(m, "items do not fit their container");
     enum sqz_status status = move_items(m, to, n);
@@ -160,7 +164,25 @@ enum sqz_status sqz_unpickler_fill(struct sqz_unpickler *m, enum sqz_pickle_kind
     return status;
 }
 
+enum sqz_status sqz_unpickler_drop_marked(struct sqz_unpickler *m)
+{
+    uint32_t n;
+    if (!above_mark(m, &n))
+        return sqz_unpickler_damaged(m, "items have no begin");
+    m->p->n_stack -= n + 1;
+    return SQZ_OK;
+}
+
 // --- Looking at the result ---
+
+const char *sqz_pickle_show(const struct sqz_pickle_value *value, char out[64])
+{
+    size_t kept = value->n < 63 ? value->n : 63;
+    for (size_t i = 0; i < kept; i++)
+        out[i] = value->text[i] >= 0x20 && value->text[i] < 0x7f ? (char)value->text[i] : '?';
+    out[kept] = 0;
+    return out;
+}
 
 bool sqz_pickle_equal(const uint8_t *text, size_t n, const char *other)
 {

@@ -11,14 +11,15 @@ enum sqz_pickle_kind {
     SQZ_PICKLE_BOOL,
     SQZ_PICKLE_INT,
     SQZ_PICKLE_FLOAT,
-    SQZ_PICKLE_BIG_INT, // more than 64 bits; `text` holds its bytes
+    SQZ_PICKLE_BYTES, // bytes, or an integer of more than 64 bits, in `text`
     SQZ_PICKLE_TEXT,
     SQZ_PICKLE_TUPLE,
     SQZ_PICKLE_LIST,
     SQZ_PICKLE_DICT,    // items: key, value, key, value ...
     SQZ_PICKLE_GLOBAL,  // number: enum sqz_pickle_global
     SQZ_PICKLE_STORAGE, // items: the persistent id's tuple
-    SQZ_PICKLE_TENSOR   // items: storage, offset, sizes, strides
+    SQZ_PICKLE_TENSOR,  // items: storage, offset, sizes, strides
+    SQZ_PICKLE_OPAQUE   // a Python object or type that is passed over unread; text: the type's name
 };
 enum sqz_pickle_global {
     SQZ_GLOBAL_ORDERED_DICT,
@@ -52,6 +53,8 @@ enum sqz_status sqz_pickle_run(struct sqz_pickle *pickle, const char *what,
 // The value of a dict's text key, NULL if it is not there.
 const struct sqz_pickle_value *sqz_pickle_get(const struct sqz_pickle *pickle,
                                               const struct sqz_pickle_value *dict, const char *key);
+// A text, or an opaque value's type, cut to 63 bytes and made harmless for a message.
+const char *sqz_pickle_show(const struct sqz_pickle_value *value, char out[64]);
 bool sqz_pickle_is_text(const struct sqz_pickle_value *value, const char *text);
 
 #endif

@@ -35,6 +35,19 @@ enum sqz_status sqz_unpickler_marked_tuple(struct sqz_unpickler *m);
 // APPEND(S), SETITEM(S): n values (or those above the mark) into the container below them.
 enum sqz_status sqz_unpickler_fill(struct sqz_unpickler *m, enum sqz_pickle_kind kind, bool marked,
                                    uint32_t n);
+// POP_MARK: drops the values above the topmost mark, and the mark.
+enum sqz_status sqz_unpickler_drop_marked(struct sqz_unpickler *m);
 bool sqz_pickle_equal(const uint8_t *text, size_t n, const char *other);
+
+// pickle_objects.c: what would import or call something in Python. Here it makes dicts and tensors
+// of the names that it knows, and an opaque value of any other.
+enum sqz_status sqz_unpickler_global(struct sqz_unpickler *m);
+enum sqz_status sqz_unpickler_stack_global(struct sqz_unpickler *m);
+enum sqz_status sqz_unpickler_reduce(struct sqz_unpickler *m);
+// NEWOBJ with n = 2 operands (class and arguments), NEWOBJ_EX with 3 (keywords).
+enum sqz_status sqz_unpickler_new_object(struct sqz_unpickler *m, uint32_t n);
+enum sqz_status sqz_unpickler_build(struct sqz_unpickler *m);
+enum sqz_status sqz_unpickler_persistent_id(struct sqz_unpickler *m);
+enum sqz_status sqz_unpickler_push_opaque(struct sqz_unpickler *m, const uint8_t *type, uint32_t n);
 
 #endif

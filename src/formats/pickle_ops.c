@@ -1,179 +1,9 @@
-// The pickle machine's opcodes: those of a state dict, and a fixed list of
-// names. Nothing is imported or called: REDUCE only rearranges values.
+// The pickle machine's opcodes: those of plain data, and those of objects in pickle_objects.c.
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "formats/pickle_machine.h"
 
 #include <string.h>
-
-// --- Names ---
-
-static const struct {
-    const char *module, *name;
-    int64_t number;
-} globals[] = {
-    {"collections", "OrderedDict", SQZ_GLOBAL_ORDERED_DICT},
-    {"torch._utils", "_rebuild_tensor", SQZ_GLOBAL_REBUILD_TENSOR},
-    {"torch._utils", "_rebuild_tensor_v2", SQZ_GLOBAL_REBUILD_TENSOR_V2},
-    {"torch._utils", "_rebuild_parameter", SQZ_GLOBAL_REBUILD_PARAMETER},
-    {"torch", "FloatStorage", SQZ_GLOBAL_STORAGE + SQZ_F32},
-    {"torch", "HalfStorage", SQZ_GLOBAL_STORAGE + SQZ_F16},
-    {"torch", "BFloat16Storage", SQZ_GLOBAL_STORAGE + SQZ_BF16},
-    {"torch", "DoubleStorage", SQZ_GLOBAL_STORAGE + SQZ_F64},
-    {"torch", "CharStorage", SQZ_GLOBAL_STORAGE + SQZ_I8},
-    {"torch", "ByteStorage", SQZ_GLOBAL_STORAGE + SQZ_U8},
-    {"torch", "ShortStorage", SQZ_GLOBAL_STORAGE + SQZ_I16},
-    {"torch", "IntStorage", SQZ_GLOBAL_STORAGE + SQZ_I32},
-    {"torch", "LongStorage", SQZ_GLOBAL_STORAGE + SQZ_I64},
-    {"torch", "BoolStorage", SQZ_GLOBAL_STORAGE + SQZ_BOOL},
-};
-
-// A piece of a hostile name made harmless for a message.
-static const char *printable(const uint8_t *text, size_t n, char out[64])
-{
-    size_t kept = n < 63 ? n : 63;
-    for (size_t i = 0; i < kept; i++)
-        out[i] = text[i] >= 0x20 && text[i] < 0x7f ? (char)text[i] : '?';
-    out[kept] = 0;
-    return out;
-}
-
-static enum sqz_status push_global(struct sqz_unpickler *m, const uint8_t *module,
-                                   size_t module_size, const uint8_t *name, size_t name_size)
-{
-    char shown_module[64], shown_name[64];
-    for (size_t i = 0; i < sizeof globals / sizeof globals[0]; i++)
-        if (sqz_pickle_equal(module, module_size, globals[i].module) &&
-            sqz_pickle_equal(name, name_size, globals[i].name))
-            return sqz_unpickler_push(m, (struct sqz_pickle_value){.kind = SQZ_PICKLE_GLOBAL,
-                                                                   .number = globals[i].number});
-    return sqz_fail(m->err, SQZ_E_DATA,
-                    "%s asks for the Python object %s.%s, which no plain state dict needs; nothing "
-                    "was run. Save the weights alone: torch.save(model.state_dict(), path).",
-                    m->what, printable(module, module_size, shown_module),
-                    printable(name, name_size, shown_name));
-}
-
-static bool take_line(struct sqz_unpickler *m, const uint8_t **line, size_t *size)
-{
-    size_t left = sqz_cursor_left(m->in);
-    const uint8_t *begin = m->in->data + m->in->at;
-    const uint8_t *end = left ? memchr(begin, '\n', left) : NULL;
-    if (!end)
-        return false;
-    *size = (size_t)(end - begin);
-    sqz_take_span(m->in, *size + 1, line);
-    return true;
-}
-
-static enum sqz_status run_global(struct sqz_unpickler *m)
-{
-    const uint8_t *module, *name;
-    size_t module_size, name_size;
-    if (!take_line(m, &module, &module_size) || !take_line(m, &name, &name_size))
-        return sqz_unpickler_damaged(m, "a name does not end");
-    return push_global(m, module, module_size, name, name_size);
-}
-
-static enum sqz_status run_stack_global(struct sqz_unpickler *m)
-{
-    if (!sqz_unpickler_has(m, 2))
-        return sqz_unpickler_damaged(m, "a name is missing");
-    struct sqz_pickle *p = m->p;
-    struct sqz_pickle_value name = p->values[p->stack[p->n_stack - 1]];
-    struct sqz_pickle_value module = p->values[p->stack[p->n_stack - 2]];
-    if (name.kind != SQZ_PICKLE_TEXT || module.kind != SQZ_PICKLE_TEXT)
-        return sqz_unpickler_damaged(m, "a name is no text");
-    p->n_stack -= 2;
-    return push_global(m, module.text, module.n, name.text, name.n);
-}
-
-// --- What REDUCE knows ---
-
-static const struct sqz_pickle_value *item(const struct sqz_unpickler *m,
-                                           const struct sqz_pickle_value *value, uint32_t i)
-{
-    return &m->p->values[value->items[i]];
-}
-
-static enum sqz_status make_tensor(struct sqz_unpickler *m,
-                                   const struct sqz_pickle_value *arguments)
-{
-    struct sqz_pickle_value tensor = {.kind = SQZ_PICKLE_TENSOR};
-    if (arguments->n < 4 || item(m, arguments, 0)->kind != SQZ_PICKLE_STORAGE ||
-        item(m, arguments, 1)->kind != SQZ_PICKLE_INT ||
-        item(m, arguments, 2)->kind != SQZ_PICKLE_TUPLE ||
-        item(m, arguments, 3)->kind != SQZ_PICKLE_TUPLE)
-        return sqz_unpickler_damaged(m, "a tensor is not described as PyTorch does");
-    tensor.items = sqz_new_array(4, sizeof *tensor.items);
-    if (!tensor.items)
-        return sqz_fail_memory(m->err, "the pickle", 4 * sizeof *tensor.items);
-    tensor.n = tensor.capacity = 4;
-    memcpy(tensor.items, arguments->items, 4 * sizeof *tensor.items);
-    return sqz_unpickler_push(m, tensor);
-}
-
-static enum sqz_status run_reduce(struct sqz_unpickler *m)
-{
-    struct sqz_pickle *p = m->p;
-    if (!sqz_unpickler_has(m, 2))
-        return sqz_unpickler_damaged(m, "a call lacks its arguments");
-    struct sqz_pickle_value arguments = p->values[p->stack[p->n_stack - 1]];
-    struct sqz_pickle_value callee = p->values[p->stack[p->n_stack - 2]];
-    if (arguments.kind != SQZ_PICKLE_TUPLE || callee.kind != SQZ_PICKLE_GLOBAL)
-        return sqz_unpickler_damaged(m, "a call of something that is no name");
-    p->n_stack -= 2;
-    switch (callee.number) {
-    case SQZ_GLOBAL_ORDERED_DICT:
-        if (arguments.n != 0)
-            return sqz_unpickler_damaged(m, "an OrderedDict is made from arguments");
-        return sqz_unpickler_push(m, (struct sqz_pickle_value){.kind = SQZ_PICKLE_DICT});
-    case SQZ_GLOBAL_REBUILD_TENSOR:
-    case SQZ_GLOBAL_REBUILD_TENSOR_V2:
-        return make_tensor(m, &arguments);
-    case SQZ_GLOBAL_REBUILD_PARAMETER:
-        if (arguments.n < 1 || item(m, &arguments, 0)->kind != SQZ_PICKLE_TENSOR)
-            return sqz_unpickler_damaged(m, "a parameter without its tensor");
-        return sqz_unpickler_push_index(m, arguments.items[0]);
-    default:
-        return sqz_unpickler_damaged(m, "a call of a storage type");
-    }
-}
-
-// Attributes (a dict's _metadata): the state is dropped.
-static enum sqz_status run_build(struct sqz_unpickler *m)
-{
-    if (!sqz_unpickler_has(m, 2))
-        return sqz_unpickler_damaged(m, "attributes are missing");
-    m->p->n_stack--;
-    if (sqz_unpickler_top(m)->kind != SQZ_PICKLE_DICT)
-        return sqz_unpickler_damaged(m, "attributes of something that is no dict");
-    return SQZ_OK;
-}
-
-static enum sqz_status run_persistent_id(struct sqz_unpickler *m)
-{
-    struct sqz_pickle *p = m->p;
-    struct sqz_pickle_value *id = sqz_unpickler_top(m);
-    struct sqz_pickle_value storage = {.kind = SQZ_PICKLE_STORAGE};
-    if (!id || id->kind != SQZ_PICKLE_TUPLE || (id->n != 5 && id->n != 6) ||
-        !sqz_pickle_is_text(item(m, id, 0), "storage") ||
-        item(m, id, 1)->kind != SQZ_PICKLE_GLOBAL || item(m, id, 1)->number < SQZ_GLOBAL_STORAGE ||
-        item(m, id, 2)->kind != SQZ_PICKLE_TEXT || item(m, id, 4)->kind != SQZ_PICKLE_INT)
-        return sqz_unpickler_damaged(m, "a storage is not described as PyTorch does");
-    if (id->n == 6 && item(m, id, 5)->kind != SQZ_PICKLE_NONE)
-        return sqz_fail(m->err, SQZ_E_DATA,
-                        "%s holds views of storages, as old versions of PyTorch wrote; load it in "
-                        "PyTorch and save its state dict again.",
-                        m->what);
-    storage.n = storage.capacity = id->n;
-    storage.items = sqz_new_array(id->n, sizeof *storage.items);
-    if (!storage.items)
-        return sqz_fail_memory(m->err, "the pickle", id->n * sizeof *storage.items);
-    memcpy(storage.items, id->items, id->n * sizeof *storage.items);
-    p->n_stack--;
-    return sqz_unpickler_push(m, storage);
-}
 
 // --- Memo, numbers and texts ---
 
@@ -217,7 +47,7 @@ static enum sqz_status push_long(struct sqz_unpickler *m, uint8_t size)
 {
     const uint8_t *span;
     if (size > 8)
-        return push_span(m, SQZ_PICKLE_BIG_INT, size);
+        return push_span(m, SQZ_PICKLE_BYTES, size);
     if (!sqz_take_span(m->in, size, &span))
         return sqz_unpickler_damaged(m, "a number is cut off");
     uint64_t number = sqz_get_le(span, size);
@@ -244,6 +74,7 @@ static int argument_size(uint8_t opcode)
     case 'K':
     case 0x8a:
     case 'U':
+    case 'C':
     case 0x8c:
         return 1;
     case 'M':
@@ -253,8 +84,13 @@ static int argument_size(uint8_t opcode)
     case 'X':
     case 'J':
     case 'T':
+    case 'B':
+    case 0x8b:
         return 4;
     case 0x95:
+    case 0x8d:
+    case 0x8e:
+    case 0x96:
         return 8;
     default:
         return 0;
@@ -290,8 +126,58 @@ static enum sqz_status run_with_argument(struct sqz_unpickler *m, uint8_t opcode
         return push_number(m, SQZ_PICKLE_INT, (int32_t)(uint32_t)argument);
     case 0x8a:
         return push_long(m, (uint8_t)argument);
-    default: // the four texts
+    case 'C':
+    case 'B':
+    case 0x8b: // a long integer
+    case 0x8e:
+    case 0x96:
+        return push_span(m, SQZ_PICKLE_BYTES, argument);
+    default: // the five texts
         return push_span(m, SQZ_PICKLE_TEXT, argument);
+    }
+}
+
+static enum sqz_status drop_one(struct sqz_unpickler *m)
+{
+    if (!sqz_unpickler_has(m, 1))
+        return sqz_unpickler_damaged(m, "nothing to drop");
+    m->p->n_stack--;
+    return SQZ_OK;
+}
+
+static enum sqz_status push_type(struct sqz_unpickler *m, const char *type)
+{
+    return sqz_unpickler_push_opaque(m, (const uint8_t *)type, (uint32_t)strlen(type));
+}
+
+static enum sqz_status push_frozen_set(struct sqz_unpickler *m)
+{
+    enum sqz_status status = sqz_unpickler_drop_marked(m);
+    return status ? status : push_type(m, "frozenset");
+}
+
+// What stands only in objects beside the weights.
+static enum sqz_status run_rare(struct sqz_unpickler *m, uint8_t opcode)
+{
+    switch (opcode) {
+    case '0':
+        return drop_one(m);
+    case '1':
+        return sqz_unpickler_drop_marked(m);
+    case '2':
+        return sqz_unpickler_top(m) ? sqz_unpickler_push_index(m, m->p->stack[m->p->n_stack - 1])
+                                    : sqz_unpickler_damaged(m, "nothing to double");
+    case 0x8f:
+        return push_type(m, "set");
+    case 0x90:
+        return sqz_unpickler_fill(m, SQZ_PICKLE_OPAQUE, true, 0);
+    case 0x91:
+        return push_frozen_set(m);
+    default:
+        return sqz_fail(m->err, SQZ_E_DATA,
+                        "The pickle in %s uses the opcode 0x%02x at byte %zu, which no state dict "
+                        "needs.",
+                        m->what, opcode, m->in->at - 1);
     }
 }
 
@@ -299,9 +185,9 @@ static enum sqz_status run_plain(struct sqz_unpickler *m, uint8_t opcode)
 {
     switch (opcode) {
     case 'c':
-        return run_global(m);
+        return sqz_unpickler_global(m);
     case 0x93:
-        return run_stack_global(m);
+        return sqz_unpickler_stack_global(m);
     case '(':
         return push_number(m, SQZ_PICKLE_MARK, 0);
     case ')':
@@ -325,11 +211,15 @@ static enum sqz_status run_plain(struct sqz_unpickler *m, uint8_t opcode)
     case 'e':
         return sqz_unpickler_fill(m, SQZ_PICKLE_LIST, true, 0);
     case 'R':
-        return run_reduce(m);
+        return sqz_unpickler_reduce(m);
+    case 0x81:
+        return sqz_unpickler_new_object(m, 2);
+    case 0x92:
+        return sqz_unpickler_new_object(m, 3);
     case 'b':
-        return run_build(m);
+        return sqz_unpickler_build(m);
     case 'Q':
-        return run_persistent_id(m);
+        return sqz_unpickler_persistent_id(m);
     case 'N':
         return push_number(m, SQZ_PICKLE_NONE, 0);
     case 0x88:
@@ -340,10 +230,7 @@ static enum sqz_status run_plain(struct sqz_unpickler *m, uint8_t opcode)
     case 0x94:
         return put_memo(m, m->p->memo_next++);
     default:
-        return sqz_fail(m->err, SQZ_E_DATA,
-                        "The pickle in %s uses the opcode 0x%02x at byte %zu, which no state dict "
-                        "needs.",
-                        m->what, opcode, m->in->at - 1);
+        return run_rare(m, opcode);
     }
 }
 

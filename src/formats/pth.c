@@ -66,7 +66,11 @@ static enum sqz_status read_stream(struct sqz_pth *r, const uint8_t *data, size_
         uint64_t count;
         size_t bytes, width = key->kind == SQZ_PICKLE_TEXT ? stream_width(&r->pickle, key) : 0;
         const uint8_t *span;
-        if (width == 0 || !sqz_take_u64(&cursor, &count) || !sqz_size_mul(count, width, &bytes) ||
+        if (width == 0)
+            return sqz_fail(err, SQZ_E_DATA,
+                            "Storage %u of %u in %s has elements of a type that is not known here.",
+                            i + 1, keys->n, r->path);
+        if (!sqz_take_u64(&cursor, &count) || !sqz_size_mul(count, width, &bytes) ||
             !sqz_take_span(&cursor, bytes, &span))
             return sqz_fail(err, SQZ_E_DATA,
                             "%s is truncated or damaged: storage %u of %u is not whole.", r->path,

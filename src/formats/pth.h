@@ -39,7 +39,12 @@ enum sqz_status sqz_pth_member(struct sqz_pth *r, const char *name, uint64_t lim
 enum sqz_status sqz_pth_zip_open(struct sqz_pth *r, const uint8_t *data, size_t size,
                                  uint32_t *root, struct sqz_error *err);
 void sqz_pth_zip_close(struct sqz_pth *r);
-// The tensors of the state dict that `root` is or wraps, into r->out.
+// pth_state_dict.c: the dictionary of weights that `root` is or holds, with at most SQZ_MAX_ARRAYS
+// entries. `path` for messages.
+enum sqz_status sqz_pth_state_dict(const struct sqz_pickle *pickle, uint32_t root, const char *path,
+                                   const struct sqz_pickle_value **out, struct sqz_error *err);
+bool sqz_pth_names_weight(const struct sqz_pickle_value *key); // "... .weight" or "... .bias"
+// The tensors of that dictionary into r->out.
 enum sqz_status sqz_pth_tensors(struct sqz_pth *r, uint32_t root, struct sqz_error *err);
 
 #endif

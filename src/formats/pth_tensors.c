@@ -170,41 +170,63 @@ static enum sqz_status read_tensor(struct sqz_pth *r, const char *name,
     return status;
 }
 
-// The dict that holds the weights: the root itself, or its entry `state_dict` or `model`.
-static const struct sqz_pickle_value *state_dict(const struct sqz_pickle *pickle, uint32_t root)
+// Whether what a training script counts in its tensors, and no layer uses, stands under a name.
+static bool is_counter(const char *name)
 {
-    static const char *const wrappers[] = {"state_dict", "model"};
-    const struct sqz_pickle_value *dict = &pickle->values[root];
-    if (dict->kind != SQZ_PICKLE_DICT)
-        return NULL;
-    for (int i = 0; i < 2; i++) {
-        const struct sqz_pickle_value *inner = sqz_pickle_get(pickle, dict, wrappers[i]);
-        if (inner && inner->kind == SQZ_PICKLE_DICT)
-            return inner;
+    static const char *const counters[] = {"total_ops", "total_params", "n_averaged"};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
+        if (strcmp(dot ? dot + 1 : name, counters[i]) == 0)
+            return true;
+    return false;
+}
+
+// A name without what wrappers of the network put in front of it. A prefix stays when the name
+// without it is there, too: it then tells a copy from the weights.
+static const char *plain_name(const struct sqz_pickle *pickle, const struct sqz_pickle_value *dict,
+                              const char *name)
+{
+    static const char *const prefixes[] = {"module.", "model.", "_orig_mod."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0];) {
+        size_t length = strlen(prefixes[i]);
+        if (strncmp(name, prefixes[i], length) != 0) {
+            i++;
+            continue;
+        }
+        if (sqz_pickle_get(pickle, dict, name + length))
+            break;
+        name += length;
+        i = 0;
     }
-    return dict;
+    return name;
+}
+
+static enum sqz_status read_entry(struct sqz_pth *r, const struct sqz_pickle_value *dict,
+                                  const struct sqz_pickle_value *key,
+                                  const struct sqz_pickle_value *value, struct sqz_error *err)
+{
+    char name[SQZ_MAX_NAME + 1], type[64];
+    bool opaque = value->kind == SQZ_PICKLE_OPAQUE && sqz_pth_names_weight(key);
+    if (key->kind != SQZ_PICKLE_TEXT || (value->kind != SQZ_PICKLE_TENSOR && !opaque))
+        return SQZ_OK;
+    if (!key_text(key, name))
+        return sqz_fail_name(err, r->path, r->out->n_arrays);
+    if (opaque)
+        return sqz_fail(err, SQZ_E_DATA,
+                        "The array %s of %s is a Python object (%s), which is not read; nothing "
+                        "was run. Only plain tensors can be read.",
+                        name, r->path, sqz_pickle_show(value, type));
+    if (is_counter(name))
+        return SQZ_OK;
+    return read_tensor(r, plain_name(&r->pickle, dict, name), value, err);
 }
 
 enum sqz_status sqz_pth_tensors(struct sqz_pth *r, uint32_t root, struct sqz_error *err)
 {
-    const struct sqz_pickle_value *dict = state_dict(&r->pickle, root);
-    if (!dict)
-        return sqz_fail(err, SQZ_E_DATA,
-                        "%s does not hold a state dict; save it with "
-                        "torch.save(model.state_dict(), path).",
-                        r->path);
-    for (uint32_t i = 0; i + 1 < dict->n; i += 2) {
-        const struct sqz_pickle_value *key = &r->pickle.values[dict->items[i]];
-        const struct sqz_pickle_value *value = &r->pickle.values[dict->items[i + 1]];
-        char name[SQZ_MAX_NAME + 1];
-        if (value->kind != SQZ_PICKLE_TENSOR)
-            continue;
-        if (!key_text(key, name))
-            return sqz_fail_name(err, r->path, r->out->n_arrays);
-        const char *plain = strncmp(name, "module.", 7) == 0 ? name + 7 : name;
-        enum sqz_status status = read_tensor(r, plain, value, err);
-        if (status)
-            return status;
-    }
-    return SQZ_OK;
+    const struct sqz_pickle_value *dict;
+    enum sqz_status status = sqz_pth_state_dict(&r->pickle, root, r->path, &dict, err);
+    for (uint32_t i = 0; !status && i + 1 < dict->n; i += 2)
+        status = read_entry(r, dict, &r->pickle.values[dict->items[i]],
+                            &r->pickle.values[dict->items[i + 1]], err);
+    return status;
 }

@@ -42,6 +42,7 @@ static void test_zip(void **state)
 {
     (void)state;
     mutate_fixture("small.pth");
+    mutate_fixture("namespace.pth");
 }
 
 static void test_stream(void **state)
@@ -49,6 +50,7 @@ static void test_stream(void **state)
     (void)state;
     mutate_fixture("small-legacy.pth");
     mutate_fixture("kinds-legacy.pth");
+    mutate_fixture("objects-legacy.pth");
 }
 
 // The zip's checksum guards its pickle, so the pickle machine is reached by the stream: pickles
@@ -79,7 +81,13 @@ static void test_bombs(void **state)
                                            "Nq\1",
                                            "]q\1h\1a",
                                            "(h\1h\1h\1h\1t",
-                                           "]q\1(h\1h\1h\1h\1e"};
+                                           "]q\1(h\1h\1h\1h\1e",
+                                           "2",
+                                           "cx\ny\n",
+                                           "cx\ny\n)R",
+                                           "cx\ny\n)\x81",
+                                           "\x8f(22\x90",
+                                           "(\x91"};
     size_t size = (size_t)4 << 20;
     uint8_t *body = malloc(size + 8);
     assert_non_null(body);

@@ -1,7 +1,11 @@
-// PyTorch files, as PyTorch 2.15 wrote them (tests/fixtures/make_formats.py).
+// PyTorch files, as PyTorch 2.15 wrote them (tests/fixtures/make_formats.py) or as Python alone
+// writes them (make_checkpoints.py).
 #include "support.h"
 
 static const struct sqz_format *format;
+
+// What the evil fixtures would make if they were run.
+#define RAN "/tmp/squeezenet-pickle-ran"
 
 static void read_fixture(const char *name, struct sqz_archive *out)
 {
@@ -110,14 +114,16 @@ static void test_refuses(void **state)
     static const struct {
         const char *name, *words;
     } cases[] = {
-        {"evil.pth", "posix.system, which no plain state dict needs; nothing was run"},
-        {"evil-legacy.pth", "posix.system"},
+        {"object.pth", "a Python object (system) instead of a state dict; nothing was run"},
+        {"opaque-weight.pth", "conv.weight"},
+        {"two-networks.pth", "more than one name (generator, discriminator)"},
+        {"optimizer-only.pth", "no weights as plain tensors"},
         {"no-dict.pth", "does not hold a state dict"},
         {"no-pickle.pth", "PyTorch did not save it"},
         {"deflated.pth", "compressed"},
         {"big-endian.pth", "big-endian"},
     };
-    unlink("/tmp/squeezenet-pickle-ran");
+    unlink(RAN);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[512];
         snprintf(path, sizeof path, FIXTURES "%s", cases[i].name);
@@ -125,7 +131,53 @@ static void test_refuses(void **state)
         expect_failure(format, bytes.data, bytes.size, cases[i].words);
         sqz_bytes_release(&bytes);
     }
-    assert_false(sqz_path_exists("/tmp/squeezenet-pickle-ran"));
+    assert_false(sqz_path_exists(RAN));
+}
+
+// What is no tensor is passed over unread, and a call of os.system is never made.
+static void test_evil(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"evil.pth", "evil-legacy.pth"};
+    unlink(RAN);
+    for (size_t i = 0; i < 2; i++) {
+        struct sqz_archive archive;
+        read_fixture(names[i], &archive);
+        assert_int_equal(archive.n_arrays, 1);
+        check(&archive, "w", SQZ_F32, SHAPE(2), (const float[]){-.25f, 0});
+        sqz_archive_release(&archive);
+    }
+    assert_false(sqz_path_exists(RAN));
+}
+
+// The checkpoints of training scripts: weights of two arrays beside what else they keep.
+static void test_checkpoints(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"tutorial.pth", "net.pth",     "namespace.pth",
+                                        "numpy.pth",    "thop.pth",    "lightning.pth",
+                                        "by-name.pth",  "objects4.pth"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct sqz_archive archive;
+        print_message("%s\n", names[i]);
+        read_fixture(names[i], &archive);
+        assert_int_equal(archive.n_arrays, 2);
+        check(&archive, "conv.weight", SQZ_F32, SHAPE(2, 2), (const float[]){-.5f, -.25f, 0, .25f});
+        check(&archive, "conv.bias", SQZ_F32, SHAPE(2), (const float[]){-.25f, 0});
+        sqz_archive_release(&archive);
+    }
+}
+
+// A prefix that tells a copy from the weights stays.
+static void test_copies(void **state)
+{
+    (void)state;
+    struct sqz_archive archive;
+    read_fixture("copies.pth", &archive);
+    assert_int_equal(archive.n_arrays, 2);
+    check(&archive, "conv.weight", SQZ_F32, SHAPE(2, 2), (const float[]){-.5f, -.25f, 0, .25f});
+    assert_non_null(sqz_archive_find(&archive, "module.conv.weight"));
+    sqz_archive_release(&archive);
 }
 
 // A stream's prologue, then the given pickle of the object, no storages.
@@ -166,9 +218,26 @@ static void test_pickle_machine(void **state)
     expect_pickle_failure(PICKLE("ccollections\nOrderedDict\nN\x85R."), "from arguments");
     expect_pickle_failure(PICKLE("ctorch._utils\n_rebuild_tensor_v2\n)R."), "not described");
     expect_pickle_failure(PICKLE("ctorch._utils\n_rebuild_parameter\n)R."), "without its tensor");
-    expect_pickle_failure(PICKLE("cos\nsystem\n."), "os.system");
-    expect_pickle_failure(PICKLE("\x8c\x02os\x8c\x06system\x93."), "os.system");
-    expect_pickle_failure(PICKLE("c\033[2J\nx\n."), "?[2J.x");
+    expect_pickle_failure(PICKLE("cos\nsystem\n."), "object (system)");
+    expect_pickle_failure(PICKLE("\x8c\x02os\x8c\x06system\x93."), "object (system)");
+    expect_pickle_failure(PICKLE("cx\n\033[2J\n."), "object (?[2J)");
+    expect_pickle_failure(PICKLE("cos\nsystem\n)R."), "object (system)");
+    expect_pickle_failure(PICKLE("cos\nsystem\n)\x81}b."), "object (system)");
+    expect_pickle_failure(PICKLE("cos\nsystem\n)}\x92(NNu(Ne."), "object (system)");
+    expect_pickle_failure(PICKLE("cos\nsystem\n\x81."), "lacks its class");
+    expect_pickle_failure(PICKLE("N)\x81."), "no class");
+    expect_pickle_failure(PICKLE("N}b."), "attributes of something");
+    expect_pickle_failure(PICKLE("\x8f(N\x90."), "object (set)");
+    expect_pickle_failure(PICKLE("(N\x91."), "object (frozenset)");
+    expect_pickle_failure(PICKLE("N\x91."), "no begin");
+    expect_pickle_failure(PICKLE("N\x90."), "no begin");
+    expect_pickle_failure(PICKLE("1."), "no begin");
+    expect_pickle_failure(PICKLE("0."), "nothing to drop");
+    expect_pickle_failure(PICKLE("2."), "nothing to double");
+    expect_pickle_failure(PICKLE("]N20a(N1."), "does not hold a state dict");
+    expect_pickle_failure(PICKLE("C\xffz."), "cut off");
+    expect_pickle_failure(PICKLE("\x8e\xff\xff\xff\xff\xff\xff\xff\xffz."), "cut off");
+    expect_pickle_failure(PICKLE("}."), "no weights as plain tensors");
     expect_pickle_failure(PICKLE("NQ."), "a storage is not described");
     expect_pickle_failure(PICKLE("X\xff\xff\xff\xffz."), "cut off");
     expect_pickle_failure(PICKLE("i."), "opcode 0x69");
@@ -247,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_protocol_4), cmocka_unit_test(test_nested),
         cmocka_unit_test(test_refuses),    cmocka_unit_test(test_pickle_machine),
         cmocka_unit_test(test_views),      cmocka_unit_test(test_tar),
+        cmocka_unit_test(test_evil),       cmocka_unit_test(test_checkpoints),
+        cmocka_unit_test(test_copies),
     };
     format = sqz_format_find("pth");
     return cmocka_run_group_tests(tests, NULL, NULL);
