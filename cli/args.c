@@ -17,37 +17,14 @@ const struct cli_flag cli_common_flags[] = {
 };
 enum { COMMON_JSON, COMMON_QUIET, COMMON_VERBOSE, COMMON_NO_COLOR, COMMON_HELP, COMMON_COUNT };
 
-static int edit_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 48 };
-    size_t n = strlen(a), m = strlen(b);
-    int row[LONGEST + 1];
-    if (n > LONGEST || m > LONGEST)
-        return LONGEST;
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int above = row[j];
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (above + 1 < best)
-                best = above + 1;
-            row[j] = best;
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
 void cli_nearest_try(struct cli_nearest *nearest, const char *candidate)
 {
-    int distance = edit_distance(nearest->word, candidate);
-    int allowed = 1 + (int)strlen(nearest->word) / 4;
-    if (distance <= allowed && (!nearest->best || distance < nearest->distance)) {
+    int distance = sqz_edit_distance(nearest->word, candidate);
+    size_t length = strlen(nearest->word);
+    // The one of the same length wins among equally near ones: modle is model, not mode.
+    bool same_length = strlen(candidate) == length && distance == nearest->distance;
+    if (distance <= 1 + (int)length / 4 &&
+        (!nearest->best || distance < nearest->distance || same_length)) {
         nearest->best = candidate;
         nearest->distance = distance;
     }
@@ -77,24 +54,34 @@ static bool find_option(const char *name, size_t length, struct sqz_option_info 
     return false;
 }
 
+// The command's name for what other programs call `word`, NULL if it has none.
+static const char *find_synonym(const struct cli_command *command, const char *word)
+{
+    struct sqz_option_info info = SQZ_INIT(sqz_option_info);
+    const char *name;
+    for (int i = 0; (name = sqz_option_synonym(word, i)); i++)
+        if (find_flag(command->flags, name, strlen(name)) >= 0 ||
+            (command->library_options && find_option(name, strlen(name), &info)))
+            return name;
+    return NULL;
+}
+
 static enum sqz_status unknown_option(const struct cli *cli, const char *typed, size_t length)
 {
     char name[64];
     struct sqz_option_info info = SQZ_INIT(sqz_option_info);
     struct cli_nearest nearest = {.word = name};
     snprintf(name, sizeof name, "%.*s", (int)length, typed);
+    const char *synonym = find_synonym(cli->command, name);
     for (const struct cli_flag *f = cli->command->flags; f->name; f++)
         cli_nearest_try(&nearest, f->name);
     for (const struct cli_flag *f = cli_common_flags; f->name; f++)
         cli_nearest_try(&nearest, f->name);
     for (int i = 0; cli->command->library_options && sqz_option_info(i, &info); i++)
         cli_nearest_try(&nearest, info.name);
-    if (nearest.best)
+    if (synonym || nearest.best)
         return cli_complain(SQZ_E_USAGE, "There is no option --%s; did you mean --%s?",
-                            cli_clean(name), nearest.best);
-    struct sqz_error err = {0}; // the library knows what other programs call its options
-    if (cli->command->library_options && sqz_options_put(cli->options, name, "", &err))
-        return cli_fail(&err);
+                            cli_clean(name), synonym ? synonym : nearest.best);
     return cli_complain(SQZ_E_USAGE,
                         "There is no option --%s; \"squeezenet %s --help\" lists them.",
                         cli_clean(name), cli->command->name);

@@ -148,6 +148,9 @@ enum sqz_text_target {
 SQZ_API size_t sqz_text_escape(enum sqz_text_target target, const char *text, char *out,
                                size_t size);
 SQZ_API bool sqz_text_is_utf8(const char *text);
+// Insertions, deletions, replacements and swaps of neighbouring bytes that turn a into b: how far a
+// mistyped word is from a known one. 1000 for words of more than 63 bytes. Any thread.
+SQZ_API int sqz_edit_distance(const char *a, const char *b);
 
 // --- Context: threads, SIMD level, where messages go -------------------------------------------
 

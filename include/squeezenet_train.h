@@ -37,6 +37,9 @@ struct sqz_option_info { // the strings live for ever
 };
 // Options from index 0; false past the last or for a wrong struct_size. Any thread.
 SQZ_API bool sqz_option_info(int index, struct sqz_option_info *out);
+// Names that an option may have here when other programs call it `word`, from index 0, the
+// likeliest first: epoch_size, epochs for num_epochs. NULL past the last. Any thread.
+SQZ_API const char *sqz_option_synonym(const char *word, int index);
 
 // --- Training and validation -------------------------------------------------------------------
 

@@ -22,9 +22,33 @@ diff -u "$SQZ_SOURCE/docs/options.md" out.txt ||
     fail "docs/options.md is not what \"squeezenet help options\" prints; write it again"
 expect_error 2 'did you mean "train"' trian
 expect_error 2 'did you mean --batch_size' train --batch_sise 3 .
-expect_error 2 'did you mean epoch_size' train --epochs 3 .
-expect_error 2 'did you mean image_resize' train --imgsz 64 .
-expect_error 2 'did you mean lr' train --learning_rate 0.1 .
+expect_error 2 'did you mean --model\?' train --modle squeezenet1_0 .
+while read -r command typed meant; do # what other programs call it, in each command's own words
+    expect_error 2 "no option --$typed; did you mean --$meant\?" $command --$typed 3 m
+done <<'end'
+train epochs epoch_size
+train num_epochs epoch_size
+train imgsz image_resize
+train learning_rate lr
+train lr0 lr
+train batch batch_size
+train pictures data_dir
+train weights ckpt_path
+validate batch batch_size
+compress epoch_size epochs
+compress num_epochs epochs
+compress data_dir calibrate
+compress pictures images
+compress out output
+predict topk top
+predict source data_dir
+predict workers threads
+bench batch_size batch
+bench imgsz image_size
+bench pictures images
+end
+printf 'epochs: 3\n' >other.yaml
+expect_error 78 'did you mean epoch_size' train . -c other.yaml
 expect_error 2 'did you mean --classes' predict m --clases x y
 expect_error 2 'no option -z' predict -z
 expect_error 2 'needs a value' train --lr

@@ -62,34 +62,68 @@ int sqz_option_find(const char *name)
     return -1;
 }
 
+const char *sqz_option_synonym(const char *word, int index)
+{
+    // What other programs (and other commands of this one) call it, then its names here.
+    enum { NAMES = 4 };
+    static const char *const rows[][1 + NAMES] = {
+        {"arch", "model"},
+        {"batch", "batch_size"},
+        {"batch_size", "batch"},
+        {"checkpoint", "ckpt_path"},
+        {"classes", "num_classes"},
+        {"cpus", "threads"},
+        {"data", "data_dir", "calibrate"},
+        {"data_dir", "calibrate"},
+        {"dataset_dir", "data_dir", "calibrate"},
+        {"device", "threads"},
+        {"dropout", "drop_rate"},
+        {"epoch_size", "epochs"},
+        {"epochs", "epoch_size"},
+        {"image_resize", "image_size"},
+        {"image_size", "image_resize"},
+        {"images", "data_dir"},
+        {"img_size", "image_resize", "image_size"},
+        {"imgsz", "image_resize", "image_size"},
+        {"jobs", "threads"},
+        {"learning_rate", "lr"},
+        {"lr0", "lr"},
+        {"names", "classes"},
+        {"nc", "num_classes"},
+        {"num_epochs", "epoch_size", "epochs"},
+        {"num_threads", "threads"},
+        {"num_workers", "num_parallel_workers", "threads"},
+        {"optimizer", "opt"},
+        {"out", "output", "run_dir"},
+        {"output", "run_dir"},
+        {"overwrite", "force"},
+        {"pictures", "images", "data_dir"},
+        {"photos", "images", "data_dir"},
+        {"save_dir", "run_dir", "output"},
+        {"source", "data_dir", "images"},
+        {"topk", "top"},
+        {"top_k", "top"},
+        {"train_dir", "data_dir"},
+        {"warmup", "warmup_epochs"},
+        {"wd", "weight_decay"},
+        {"weights", "ckpt_path"},
+        {"workers", "num_parallel_workers", "threads"},
+    };
+    for (size_t i = 0; index >= 0 && index < NAMES && i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i][0], word) == 0)
+            return rows[i][1 + index];
+    return NULL;
+}
+
 const char *sqz_option_nearest(const char *name)
 {
-    // What other programs call it.
-    static const char *const synonyms[][2] = {{"epochs", "epoch_size"},
-                                              {"num_epochs", "epoch_size"},
-                                              {"learning_rate", "lr"},
-                                              {"optimizer", "opt"},
-                                              {"image_size", "image_resize"},
-                                              {"dropout", "drop_rate"},
-                                              {"workers", "num_parallel_workers"},
-                                              {"num_workers", "num_parallel_workers"},
-                                              {"weights", "ckpt_path"},
-                                              {"arch", "model"},
-                                              {"data", "data_dir"},
-                                              {"wd", "weight_decay"},
-                                              {"batch", "batch_size"},
-                                              {"output", "run_dir"},
-                                              {"imgsz", "image_resize"},
-                                              {"lr0", "lr"},
-                                              {"device", "threads"},
-                                              {"warmup", "warmup_epochs"}};
-    const char *best = NULL;
+    const char *best = NULL, *synonym;
     int length = (int)strlen(name);
     int best_distance = 1 + (length < 6 ? 1 : length / 3);
 
-    for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++)
-        if (strcmp(synonyms[i][0], name) == 0)
-            return synonyms[i][1];
+    for (int i = 0; (synonym = sqz_option_synonym(name, i)); i++)
+        if (sqz_option_find(synonym) >= 0)
+            return synonym;
     for (int i = 0; i < OPTION_COUNT; i++) {
         int distance = sqz_edit_distance(name, options_table[i].name);
         // The one of the same length wins among equally near ones: modle is model, not mode.

@@ -37,11 +37,20 @@ static void knows_utf8(void **state)
     assert_false(sqz_text_is_utf8("\xE6\x97"));
 }
 
+static void knows_near_words(void **state)
+{
+    (void)state;
+    assert_int_equal(sqz_edit_distance("model", "model"), 0);
+    assert_int_equal(sqz_edit_distance("modle", "model"), 1);
+    assert_int_equal(sqz_edit_distance("", "lr"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes_for_its_target),
         cmocka_unit_test(knows_utf8),
+        cmocka_unit_test(knows_near_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,11 @@ static void options_as_text(void **state)
     assert_true(n > 80);
     assert_true(info.name && info.type && info.help);
     assert_false(sqz_option_info(-1, &info));
+    assert_string_equal(sqz_option_synonym("num_epochs", 0), "epoch_size");
+    assert_string_equal(sqz_option_synonym("num_epochs", 1), "epochs");
+    assert_null(sqz_option_synonym("num_epochs", 2));
+    assert_null(sqz_option_synonym("num_epochs", -1));
+    assert_null(sqz_option_synonym("nonsense", 0));
     info.struct_size = 0;
     assert_false(sqz_option_info(0, &info));
     sqz_options_free(options);
