@@ -257,6 +257,7 @@ struct sqz_model_info { // the strings live as long as what they were asked of
     bool has_class_names;
     char preprocess[256]; // how an image becomes the network's input, as one readable line
     bool has_integers;    // also a network in 8-bit integers: see sqz_context_set_precision
+    int embedding_size, class_map_height, class_map_width; // see struct sqz_classify_result
 };
 // Fails only for a wrong struct_size or without memory. Any thread.
 SQZ_API enum sqz_status sqz_model_describe(const struct sqz_model *model,
@@ -384,6 +385,16 @@ struct sqz_classify_result {
     size_t logit_count;
     float *probabilities; // one a class: softmax of the logits
     size_t probability_count;
+    // Features. Each of the two takes a run of the network when both are wanted; logits do not
+    // change. Classifiers in 8-bit integers have none: an image that wants one fails with
+    // SQZ_E_USAGE.
+    float *embedding; // 512: the average of each channel that the last convolution reads
+    size_t embedding_count;
+    // What the last convolution writes, after the ReLU: height x width x classes, the class moving
+    // fastest. The average of a class over height and width is its logit.
+    float *class_maps;
+    size_t class_map_count;                // floats; to ask for it: struct sqz_model_info
+    int class_map_height, class_map_width; // out
 };
 
 // Set by another thread or a signal handler, read while a call runs. Zero-initialise it.

@@ -48,6 +48,7 @@ class ModelInfo:
     macs: int
     has_class_names: bool
     preprocess: str
+    embedding_size: int
 
 
 def version() -> str:
@@ -119,6 +120,7 @@ class Model:
             macs=c.macs,
             has_class_names=c.has_class_names,
             preprocess=c.preprocess.decode(),
+            embedding_size=c.embedding_size,
         )
 
     @property
@@ -325,9 +327,9 @@ class Classifier:
         return out
 
     def _numbers(
-        self, member: str, count: str, image: Any, order: str, timeout: float
+        self, member: str, count: str, image: Any, order: str, timeout: float, size: int = 0
     ) -> "array[float]":
-        numbers = array("f", bytes(4 * self._classes))
+        numbers = array("f", bytes(4 * (size or self._classes)))
         results, _, errors = self._run([image], 0, order, timeout, [(member, count, [numbers])])
         _check(results[0].status, errors[0])
         return numbers
@@ -339,3 +341,8 @@ class Classifier:
     def probabilities(self, image: Any, order: str = "RGB", timeout: float = 0) -> "array[float]":
         """One probability a class."""
         return self._numbers("probabilities", "probability_count", image, order, timeout)
+
+    def embedding(self, image: Any, order: str = "RGB", timeout: float = 0) -> "array[float]":
+        """512 values, to compare images by."""
+        size = self.model.info.embedding_size
+        return self._numbers("embedding", "embedding_count", image, order, timeout, size)

@@ -69,6 +69,10 @@ class CModelInfo(Sized):
         ("activation_bytes", c_size_t),
         ("has_class_names", c_bool),
         ("preprocess", c_char * 256),
+        ("has_integers", c_bool),
+        ("embedding_size", c_int),
+        ("class_map_height", c_int),
+        ("class_map_width", c_int),
     ]
 
 
@@ -119,6 +123,12 @@ class CClassifyResult(Sized):
         ("logit_count", c_size_t),
         ("probabilities", c_void_p),
         ("probability_count", c_size_t),
+        ("embedding", c_void_p),
+        ("embedding_count", c_size_t),
+        ("class_maps", c_void_p),
+        ("class_map_count", c_size_t),
+        ("class_map_height", c_int),
+        ("class_map_width", c_int),
     ]
 
 

@@ -45,6 +45,13 @@ class Files(unittest.TestCase):
         self.assertEqual(scores[0].probability, max(probabilities))
         self.assertEqual(self.net.model.class_names[scores[0].index], scores[0].name)
 
+    def test_embedding(self):
+        embedding = self.net.embedding(IMAGE)
+        self.assertEqual(len(embedding), 512)
+        self.assertGreater(max(embedding), 0)
+        self.assertGreaterEqual(min(embedding), 0)
+        self.assertEqual(self.net.embedding(IMAGE.read_bytes()), embedding)
+
     def test_bytes_of_image_and_model(self):
         data = IMAGE.read_bytes()
         self.assertEqual(self.net.logits(data), self.expected)

@@ -18,6 +18,8 @@ void sqz_classifier_free(struct sqz_classifier *classifier)
     sqz_free(classifier->slots);
     sqz_free(classifier->inputs);
     sqz_free(classifier->logits);
+    for (int f = 0; f < SQZ_N_FEATURES; f++)
+        sqz_free(classifier->values[f]);
     sqz_free(classifier->probabilities);
     sqz_free(classifier->order);
     sqz_free(classifier->numbers);
@@ -78,6 +80,12 @@ static enum sqz_status make_classifier(struct sqz_context *context, const struct
         snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
     if (!status)
         status = sqz_classifier_reserve(classifier, 1, err);
+    if (!status)
+        status = sqz_feature_find(model->net, SQZ_FEATURE_EMBEDDING,
+                                  &classifier->features[SQZ_EMBEDDING], err);
+    if (!status)
+        status = sqz_feature_find(model->net, SQZ_FEATURE_CLASS_MAPS,
+                                  &classifier->features[SQZ_CLASS_MAPS], err);
     const struct sqz_integer_net *integer = NULL;
     if (!status && !streamed)
         status = sqz_model_integers(model, context->precision, &integer, err);

@@ -11,11 +11,14 @@ struct sqz_classify_worker {
     struct sqz_image converted; // pixels of a caller
 };
 
+enum { SQZ_EMBEDDING, SQZ_CLASS_MAPS, SQZ_N_FEATURES };
+
 // One image of a run.
 struct sqz_classify_slot {
     enum sqz_status status;
     struct sqz_error error;
     size_t row; // of inputs and logits
+    bool wants[SQZ_N_FEATURES];
 };
 
 struct sqz_classifier {
@@ -28,7 +31,10 @@ struct sqz_classifier {
     size_t capacity;                     // images that slots, inputs and logits hold
     struct sqz_classify_slot *slots;
     float *inputs, *logits;
-    float *probabilities; // of one image
+    struct sqz_feature features[SQZ_N_FEATURES];
+    float *values[SQZ_N_FEATURES]; // of a run's images; NULL before the first that wants them
+    size_t room[SQZ_N_FEATURES];   // images that they hold
+    float *probabilities;          // of one image
     int *order;
     char (*numbers)[32]; // names for classes without any
 };

@@ -72,6 +72,13 @@ static enum sqz_status check_result(const struct call *call, const struct sqz_cl
     if (!status)
         status =
             check_room(out->probability_count, classes, out->probabilities, "probabilities", err);
+    const struct sqz_feature *features = call->classifier->features;
+    if (!status)
+        status = check_room(out->embedding_count, sqz_feature_size(&features[SQZ_EMBEDDING]),
+                            out->embedding, "values of the embedding", err);
+    if (!status)
+        status = check_room(out->class_map_count, sqz_feature_size(&features[SQZ_CLASS_MAPS]),
+                            out->class_maps, "values of the class maps", err);
     return status;
 }
 
@@ -124,6 +131,8 @@ static void prepare_slot(void *arg, int task, int worker)
     if (!status)
         status = prepare(call, &input, &classifier->workers[worker], out, &slot->error);
     slot->status = status;
+    slot->wants[SQZ_EMBEDDING] = !status && result.embedding;
+    slot->wants[SQZ_CLASS_MAPS] = !status && result.class_maps;
 }
 
 // --- From logits to answers ---
@@ -152,6 +161,17 @@ static void pick_best(struct sqz_classifier *classifier, const float *p,
     *n = kept;
 }
 
+// Copies a feature of one image, if it is wanted. Returns the number of floats.
+static size_t give_feature(const struct sqz_classifier *classifier, size_t row, int feature,
+                           float *out, size_t otherwise)
+{
+    size_t floats = sqz_feature_size(&classifier->features[feature]);
+    if (!out)
+        return otherwise;
+    memcpy(out, classifier->values[feature] + row * floats, floats * sizeof *out);
+    return floats;
+}
+
 // Writes one image's results, or its failure.
 static void give(const struct call *call, const struct sqz_classify_slot *slot, size_t image)
 {
@@ -176,18 +196,80 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
             pick_best(classifier, classifier->probabilities, result.best, &result.best_count);
         result.logit_count = result.logits ? classes : result.logit_count;
         result.probability_count = result.probabilities ? classes : result.probability_count;
+        result.embedding_count = give_feature(classifier, slot->row, SQZ_EMBEDDING,
+                                              result.embedding, result.embedding_count);
+        result.class_map_count = give_feature(classifier, slot->row, SQZ_CLASS_MAPS,
+                                              result.class_maps, result.class_map_count);
+        if (result.class_maps) {
+            result.class_map_height = classifier->features[SQZ_CLASS_MAPS].h;
+            result.class_map_width = classifier->features[SQZ_CLASS_MAPS].w;
+        }
     }
     SQZ_STRUCT_OUT(sqz_classify_result, theirs, &result);
 }
 
 // --- Runs ---
 
-static enum sqz_status run_network(struct sqz_classifier *classifier, size_t n,
+// n rows; feature SQZ_N_FEATURES: logits only.
+static enum sqz_status run_network(struct sqz_classifier *classifier, size_t n, int feature,
                                    struct sqz_error *err)
 {
-    const struct sqz_engine_job job = {
+    struct sqz_engine_job job = {
         .images = classifier->inputs, .n = (int)n, .logits = classifier->logits};
+    if (feature < SQZ_N_FEATURES) {
+        size_t floats = n * sqz_feature_size(&classifier->features[feature]);
+        if (n > classifier->room[feature]) {
+            sqz_free(classifier->values[feature]);
+            classifier->room[feature] = 0;
+            classifier->values[feature] = sqz_new_array(floats, sizeof(float));
+            if (!classifier->values[feature])
+                return sqz_fail_memory(err, "features", floats * sizeof(float));
+            classifier->room[feature] = n;
+        }
+        job.feature = &classifier->features[feature];
+        job.features = classifier->values[feature];
+    }
     return sqz_engine_run(classifier->engine, &job, err);
+}
+
+// Whether one of the n images is to be run, with this feature if it is one.
+static bool anybody_wants(const struct sqz_classifier *classifier, size_t n, int feature)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct sqz_classify_slot *slot = &classifier->slots[i];
+        if (!slot->status && (feature == SQZ_N_FEATURES || slot->wants[feature]))
+            return true;
+    }
+    return false;
+}
+
+// Fails those of the n images that waited for a run in vain.
+static void fail_slots(struct sqz_classifier *classifier, size_t n, int feature,
+                       enum sqz_status status, const struct sqz_error *why)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sqz_classify_slot *slot = &classifier->slots[i];
+        if (!slot->status && (feature == SQZ_N_FEATURES || slot->wants[feature])) {
+            slot->status = status;
+            slot->error = *why;
+        }
+    }
+}
+
+// Every feature that somebody wants takes a run, and each run gives the logits. Where none is
+// wanted, or none can be had, a run gives the logits alone.
+static void run_features(struct sqz_classifier *classifier, size_t n, size_t rows)
+{
+    bool done = false;
+    for (int feature = 0; feature <= SQZ_N_FEATURES; feature++) {
+        struct sqz_error why = {0};
+        if (!anybody_wants(classifier, n, feature) || (feature == SQZ_N_FEATURES && done))
+            continue;
+        enum sqz_status status = run_network(classifier, rows, feature, &why);
+        if (status)
+            fail_slots(classifier, n, feature, status, &why);
+        done = done || !status;
+    }
 }
 
 // Images that could be prepared move together. Returns how many they are.
@@ -214,14 +296,12 @@ static enum sqz_status run(const struct call *call, size_t n, struct sqz_error *
     struct sqz_error why = {0};
     size_t rows = close_gaps(classifier, n);
     enum sqz_status status = rows ? check_stop(call, &why) : SQZ_OK, first = SQZ_OK;
-    if (!status && rows)
-        status = run_network(classifier, rows, &why);
+    if (status)
+        fail_slots(classifier, n, SQZ_N_FEATURES, status, &why);
+    else if (rows)
+        run_features(classifier, n, rows);
     for (size_t i = 0; i < n; i++) {
         struct sqz_classify_slot *slot = &classifier->slots[i];
-        if (!slot->status && status) {
-            slot->status = status;
-            slot->error = why;
-        }
         give(call, slot, call->first + i);
         if (slot->status && !first)
             first = sqz_fail(err, slot->status, "%s", slot->error.text);

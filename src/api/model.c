@@ -136,9 +136,14 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
     const struct sqz_engine_config config = {.net = net,
                                              .kernels = sqz_kernels_get(sqz_cpu_level(NULL))};
     struct sqz_engine_memory memory;
+    struct sqz_feature embedding, maps;
     enum sqz_status status = SQZ_STRUCT_CHECK(sqz_model_info, out, err);
     if (!status)
         status = sqz_engine_memory(&config, 1, &memory, err);
+    if (!status)
+        status = sqz_feature_find(net, SQZ_FEATURE_EMBEDDING, &embedding, err);
+    if (!status)
+        status = sqz_feature_find(net, SQZ_FEATURE_CLASS_MAPS, &maps, err);
     if (status)
         return status;
     struct sqz_model_info info = {.variant = net->spec.variant->name,
@@ -153,7 +158,10 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
                                   .weight_bytes = net->n_weights * sizeof(float),
                                   .activation_bytes = memory.activations,
                                   .has_class_names = model->classes != NULL,
-                                  .has_integers = model->integer != NULL};
+                                  .has_integers = model->integer != NULL,
+                                  .embedding_size = embedding.c,
+                                  .class_map_height = maps.h,
+                                  .class_map_width = maps.w};
     for (int i = 0; i < net->n_layers; i++)
         info.macs += sqz_layer_macs(net, i);
     describe_preprocess(&model->preprocess, info.preprocess, sizeof info.preprocess);

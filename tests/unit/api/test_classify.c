@@ -351,6 +351,75 @@ static void wrong_inputs_are_refused(void **state)
     sqz_model_free(model);
 }
 
+// Features change no bit of the logits, and a class map's mean is the logit. In a batch, only some
+// images want them.
+static void features_agree_with_logits(void **state)
+{
+    static const char *const dialects[] = {"mindcv", "torchvision", "caffe"};
+    enum { N = 3, EMBEDDING = 512 };
+    uint8_t *rgb = noise(90 * 70 * 3);
+    (void)state;
+    for (size_t d = 0; d < sizeof dialects / sizeof *dialects; d++) {
+        struct sqz_model *model = make_model(dialects[d], 3, 0);
+        struct sqz_classifier *classifier = make_classifier(model);
+        struct sqz_model_info info = SQZ_INIT(sqz_model_info);
+        struct sqz_input inputs[N];
+        struct sqz_classify_result results[N];
+        struct sqz_pixels pixels[N];
+        float plain[N][CLASSES], logits[N][CLASSES], embedding[EMBEDDING + 3], alone[EMBEDDING];
+        OK(sqz_model_describe(model, &info, err));
+        assert_int_equal(info.embedding_size, EMBEDDING);
+        size_t area = (size_t)info.class_map_height * (size_t)info.class_map_width;
+        assert_true(area > 100);
+        float *maps = calloc(area * CLASSES, sizeof *maps);
+        for (int i = 0; i < N; i++) {
+            inputs[i] = (struct sqz_input)SQZ_INIT(sqz_input);
+            results[i] = (struct sqz_classify_result)SQZ_INIT(sqz_classify_result);
+            pixels[i] = (struct sqz_pixels)SQZ_INIT(sqz_pixels);
+            pixels[i].width = 90 - i;
+            pixels[i].height = 70;
+            pixels[i].planes[0] = rgb;
+            inputs[i].pixels = &pixels[i];
+            results[i].logits = logits[i];
+            results[i].logit_count = CLASSES;
+            logits_of(classifier, &inputs[i], plain[i]);
+        }
+        results[0].embedding = embedding;
+        results[0].embedding_count = EMBEDDING + 3;
+        results[1].class_maps = maps;
+        results[1].class_map_count = area * CLASSES;
+        OK(sqz_classify_batch(classifier, inputs, results, N, NULL, err));
+        assert_memory_equal(plain, logits, sizeof plain);
+        assert_int_equal(results[0].embedding_count, EMBEDDING);
+        assert_int_equal(results[1].class_map_count, area * CLASSES);
+        assert_int_equal(results[1].class_map_height, info.class_map_height);
+        assert_int_equal(results[1].class_map_width, info.class_map_width);
+        double most = 0;
+        for (int c = 0; c < CLASSES; c++) {
+            double sum = 0;
+            for (size_t p = 0; p < area; p++)
+                sum += maps[p * CLASSES + (size_t)c];
+            most = sum > most ? sum : most;
+            assert_float_equal(sum / (double)area, logits[1][c],
+                               1e-5 * (logits[1][c] > 0 ? logits[1][c] : 1e-30));
+        }
+        assert_true(most > 0);
+        results[0].embedding = alone;
+        OK(sqz_classify_batch(classifier, inputs, results, 1, NULL, err));
+        assert_memory_equal(alone, embedding, sizeof alone);
+        results[0].embedding_count = EMBEDDING - 1;
+        FAILS(SQZ_E_USAGE, "room for 511 values of the embedding, but there are 512",
+              sqz_classify_batch(classifier, inputs, results, 1, NULL, err));
+        results[1].class_map_count--;
+        FAILS(SQZ_E_USAGE, "class maps",
+              sqz_classify_batch(classifier, inputs + 1, results + 1, 1, NULL, err));
+        free(maps);
+        sqz_classifier_free(classifier);
+        sqz_model_free(model);
+    }
+    free(rgb);
+}
+
 // A newer program may only set members that the library knows; an older one knows fewer.
 static void struct_sizes_of_other_versions(void **state)
 {
@@ -429,6 +498,7 @@ int main(void)
         cmocka_unit_test(wrong_pixels_are_refused),
         cmocka_unit_test(batch_equals_single),
         cmocka_unit_test(wrong_inputs_are_refused),
+        cmocka_unit_test(features_agree_with_logits),
         cmocka_unit_test(struct_sizes_of_other_versions),
         cmocka_unit_test(cancelled_and_timed_out),
     };
