@@ -255,12 +255,6 @@ void sqz_integer_engine_free(struct sqz_integer_engine *e)
     sqz_free(e);
 }
 
-const struct sqz_integer_kernels *
-sqz_integer_engine_kernels(const struct sqz_integer_engine *engine)
-{
-    return engine->kernels;
-}
-
 // --- Layers ---
 
 // The first byte of pixel (y, x), which may lie in the frame.

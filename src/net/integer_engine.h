@@ -19,8 +19,6 @@ void sqz_integer_engine_free(struct sqz_integer_engine *engine);
 enum sqz_status sqz_integer_engine_memory(const struct sqz_integer_net *integer,
                                           enum sqz_cpu_level most, size_t *activations,
                                           size_t *weights, struct sqz_error *err);
-const struct sqz_integer_kernels *
-sqz_integer_engine_kernels(const struct sqz_integer_engine *engine);
 // pixels: n x H x W x C bytes in the network's channel order. logits: n x classes in Q16.
 // Not from two threads at once.
 void sqz_integer_engine_run(struct sqz_integer_engine *engine, const uint8_t *pixels, int n,
