@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -57,7 +58,7 @@ static void test_boundaries(void **state)
         }
 }
 
-// Both forms on every sum of the range, or with a smaller multiplier on every seventh.
+// Both forms on every sum of the range; with a smaller multiplier, or sanitized, on every seventh.
 static void test_every_sum(void **state)
 {
     (void)state;
@@ -68,7 +69,7 @@ static void test_every_sum(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const float scale = (float)ldexp(cases[i].multiplier, -cases[i].shift);
         for (int32_t sum = 1 - SQZ_REQUANTIZE_SUM_LIMIT; sum < SQZ_REQUANTIZE_SUM_LIMIT;
-             sum += i == 0 ? 1 : 7) {
+             sum += i == 0 && !getenv("SQZ_SANITIZED") ? 1 : 7) {
             int64_t product = (int64_t)sum * cases[i].multiplier >> cases[i].shift;
             if (product >= -(1 << 22) && product < (1 << 22) &&
                 sqz_requantize(sum, cases[i].multiplier, cases[i].shift) !=

@@ -40,7 +40,7 @@ static void test_fit(void **state)
     struct heard whole = {0}, parts = {0}, fitted = {0}, roomy = {0};
     struct sqz_error err = {0};
     char limit[64];
-    const char *const common = "image_resize=160";
+    const char *const common = "image_resize=96";
     const char *const plain[] = {run_dir("plain"), common, "batch_size=16", NULL};
     const char *const hand[] = {run_dir("hand"), common, "batch_size=8",
                                 "gradient_accumulation_steps=2", NULL};
