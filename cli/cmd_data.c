@@ -43,10 +43,14 @@ static enum sqz_status print_check(const struct cli *cli, const struct sqz_check
         cli_json_int(&json, "not_images", (int64_t)r->not_images);
         cli_json_int(&json, "tiny", (int64_t)r->tiny);
         cli_json_int(&json, "empty_classes", (int64_t)r->empty_classes);
-        cli_json_open(&json, "classes", '{');
-        for (int i = 0; i < r->n_classes; i++)
-            cli_json_int(&json, r->classes[i].name, (int64_t)r->classes[i].images);
-        cli_json_close(&json, '}');
+        cli_json_open(&json, "classes", '[');
+        for (int i = 0; i < r->n_classes; i++) {
+            cli_json_open(&json, NULL, '{');
+            cli_json_text(&json, "name", r->classes[i].name);
+            cli_json_int(&json, "images", (int64_t)r->classes[i].images);
+            cli_json_close(&json, '}');
+        }
+        cli_json_close(&json, ']');
         return cli_json_print(&json);
     }
     printf("%zu images in %d classes; %zu corrupt, %zu no images, %zu tiny, %zu empty classes\n",
