@@ -53,8 +53,8 @@
 //   ...) and sqz_context_on_event, _set_mode, _set_precision and _free want it to themselves.
 // - A classifier is used by one thread at a time. For N threads make N classifiers of one model by
 //   sqz_classifier_new: those on contexts of one SIMD level and mode share one copy of the prepared
-//   weights. Two kinds have a copy each: classifiers that compute in 8-bit integers, and those that
-//   sqz_classifier_open made, because each of them has opened a model of its own.
+//   weights, floats or integers. Those that sqz_classifier_open made have a copy each, because each
+//   of them has opened a model of its own.
 // - Functions on different objects never disturb each other. "Any thread" in a comment means that
 //   the function may also run at the same time as others on the same object.
 // - Results do not depend on the number of threads, down to the last bit.

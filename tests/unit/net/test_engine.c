@@ -7,6 +7,7 @@
 #include "net/activations.h"
 #include "net/engine.h"
 #include "net/infer.h"
+#include "unit/integer_support.h"
 
 #include <pthread.h>
 
@@ -19,6 +20,7 @@ struct bench {
     float *weights, *images;
     uint8_t *pixels; // from which the images are
     struct sqz_preprocess preprocess;
+    struct sqz_integer_net *integer; // runs instead of the weights, if it is there
 };
 
 static struct bench make_bench(const char *variant, const char *dialect)
@@ -45,6 +47,7 @@ static void free_bench(struct bench *b)
     sqz_free(b->weights);
     sqz_free(b->images);
     sqz_free(b->pixels);
+    sqz_integer_net_free(b->integer);
     sqz_net_free(b->net);
 }
 
@@ -85,6 +88,7 @@ static struct sqz_engine *make_engine(const struct bench *b, struct sqz_pool *po
                                        .kernels = kernels,
                                        .pool = pool,
                                        .low_memory = low_memory,
+                                       .integer = b->integer,
                                        .preprocess = &b->preprocess,
                                        .cache = cache};
     assert_int_equal(sqz_engine_new(&config, &engine, NULL), SQZ_OK);
@@ -273,27 +277,27 @@ static void pixels_are_normalised(void **state)
 
 // The memory that an engine says it takes is what it takes; a second one of the same model does not
 // take the weights again, and they leave with the last one.
-static void weights_are_there_once(void **state)
+static void check_weights_are_there_once(const struct bench *b)
 {
-    (void)state;
-    struct bench b = make_bench("squeezenet1_1", "mindcv");
     struct sqz_pool *pool = make_pool(2);
     struct sqz_engine_cache *cache = NULL;
     struct sqz_engine_memory memory;
-    struct sqz_engine_config config = {.net = b.net, .kernels = kernels};
+    struct sqz_engine_config config = {
+        .net = b->net, .kernels = kernels, .integer = b->integer, .preprocess = &b->preprocess};
     assert_int_equal(sqz_engine_cache_new(&cache, NULL), SQZ_OK);
     assert_int_equal(sqz_engine_memory(&config, 2, &memory, NULL), SQZ_OK);
     const size_t slack = memory.total / 50 + (64 << 10), before = heap_bytes();
     for (int round = 0; round < 2; round++) {
         struct sqz_engine *engines[4];
         for (int e = 0; e < 4; e++) {
-            engines[e] = make_engine(&b, pool, NULL, false, cache);
+            engines[e] = make_engine(b, pool, NULL, false, cache);
             const size_t taken = heap_bytes() - before;
             const size_t wanted =
                 memory.packed_weights + (size_t)(e + 1) * (memory.total - memory.packed_weights);
             assert_true(taken >= wanted && taken < wanted + slack * (size_t)(e + 1));
         }
-        struct sqz_engine *low = make_engine(&b, pool, NULL, true, cache); // packed otherwise
+        struct sqz_engine *low =
+            make_engine(b, pool, NULL, true, cache); // floats: packed otherwise
         sqz_engine_free(low);
         for (int e = 0; e < 4; e++) // the first one, which packed them, leaves first
             sqz_engine_free(engines[e]);
@@ -301,6 +305,18 @@ static void weights_are_there_once(void **state)
     }
     sqz_engine_cache_free(cache);
     sqz_pool_free(pool);
+}
+
+// Floats, then integers.
+static void weights_are_there_once(void **state)
+{
+    (void)state;
+    struct bench b = make_bench("squeezenet1_1", "mindcv");
+    check_weights_are_there_once(&b);
+    struct sqz_random random;
+    sqz_random_init(&random, 7, 0, 0, SQZ_RANDOM_TEST);
+    b.integer = new_integers(b.net, &random);
+    check_weights_are_there_once(&b);
     free_bench(&b);
 }
 
