@@ -38,8 +38,8 @@ static void list_cpus(char *out, size_t size)
 static enum sqz_status exchange_places(struct sqz_context *context, struct sqz_error *err)
 {
     size_t size = (size_t)sqz_ranks_size(context->ranks);
-    int own = (int)context->kernels->level, lowest = own;
-    struct sqz_rank_info mine = {.threads = sqz_pool_size(context->pool), .level = own};
+    enum sqz_cpu_level lowest = context->kernels->level;
+    struct sqz_rank_info mine = {.threads = sqz_pool_size(context->pool), .level = (int)lowest};
     list_cpus(mine.cpus, sizeof mine.cpus);
     snprintf(mine.host, sizeof mine.host, "%s",
              sqz_ranks_host(context->ranks, sqz_ranks_rank(context->ranks)));
@@ -49,13 +49,12 @@ static enum sqz_status exchange_places(struct sqz_context *context, struct sqz_e
     enum sqz_status status =
         sqz_ranks_gather(context->ranks, &mine, sizeof mine, context->places, err);
     for (size_t r = 0; r < size && !status; r++) {
-        int level = context->places[r].level;
-        if ((level == SQZ_CPU_NEON) != (own == SQZ_CPU_NEON))
-            lowest = SQZ_CPU_REF; // families have only that in common
-        lowest = level < lowest ? level : lowest;
+        const enum sqz_cpu_level level = (enum sqz_cpu_level)context->places[r].level;
+        if (!sqz_cpu_level_covers(level, lowest)) // families have only the reference in common
+            lowest = sqz_cpu_level_covers(lowest, level) ? level : SQZ_CPU_REF;
     }
     if (!status)
-        context->kernels = sqz_kernels_get((enum sqz_cpu_level)lowest);
+        context->kernels = sqz_kernels_get(lowest);
     return status;
 }
 

@@ -3,15 +3,18 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __aarch64__
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char *const level_names[] = {"ref", "avx2", "avx512", "neon"};
+static const char *const level_names[SQZ_CPU_LEVELS] = {"ref", "avx2", "avx512", "neon", "neondot"};
 
 const char *sqz_cpu_level_name(enum sqz_cpu_level level)
 {
@@ -30,10 +33,16 @@ static enum sqz_cpu_level best_level(void)
         return SQZ_CPU_AVX512;
     return SQZ_CPU_AVX2;
 #elif defined(__aarch64__)
-    return SQZ_CPU_NEON;
+    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? SQZ_CPU_NEON_DOT : SQZ_CPU_NEON;
 #else
     return SQZ_CPU_REF;
 #endif
+}
+
+bool sqz_cpu_level_covers(enum sqz_cpu_level most, enum sqz_cpu_level level)
+{
+    return level == SQZ_CPU_REF ||
+           (level <= most && (level >= SQZ_CPU_NEON) == (most >= SQZ_CPU_NEON));
 }
 
 enum sqz_cpu_level sqz_cpu_level(int *unknown)
@@ -44,12 +53,13 @@ enum sqz_cpu_level sqz_cpu_level(int *unknown)
     const char *wanted = getenv("SQUEEZENET_CPU");
     if (!wanted || !*wanted)
         return best;
-    for (int level = SQZ_CPU_REF; level <= SQZ_CPU_NEON; level++) {
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++) {
         if (strcmp(wanted, level_names[level]) != 0)
             continue;
-        if (level == SQZ_CPU_NEON || best == SQZ_CPU_NEON) // families have only `ref` in common
-            return level == (int)best ? best : SQZ_CPU_REF;
-        return level < (int)best ? (enum sqz_cpu_level)level : best;
+        if (sqz_cpu_level_covers(best, (enum sqz_cpu_level)level))
+            return (enum sqz_cpu_level)level;
+        // A higher one of its family means its best; of another family it has but the reference.
+        return sqz_cpu_level_covers((enum sqz_cpu_level)level, best) ? best : SQZ_CPU_REF;
     }
     if (unknown)
         *unknown = 1;

@@ -2,12 +2,24 @@
 #ifndef SQZ_BASE_CPU_H
 #define SQZ_BASE_CPU_H
 
-enum sqz_cpu_level { SQZ_CPU_REF, SQZ_CPU_AVX2, SQZ_CPU_AVX512, SQZ_CPU_NEON };
+#include <stdbool.h>
 
-// The best level that processor and operating system support (AVX2 means AVX2+FMA; AVX-512 means
-// F+BW+DQ+VL), capped by SQUEEZENET_CPU=ref|avx2|avx512|neon. *unknown (may be NULL) is set to 1
-// when that variable holds an unknown name, which is then ignored.
+// In each family, a level includes those before it; SQZ_CPU_REF is in both families.
+enum sqz_cpu_level {
+    SQZ_CPU_REF,
+    SQZ_CPU_AVX2,   // with FMA
+    SQZ_CPU_AVX512, // F, BW, DQ, VL
+    SQZ_CPU_NEON,
+    SQZ_CPU_NEON_DOT, // and sdot
+    SQZ_CPU_LEVELS    // how many there are
+};
+
+// The best level that processor and operating system support, capped by the environment variable
+// SQUEEZENET_CPU, which holds a level's name. *unknown (may be NULL) is set to 1 when it holds an
+// unknown name, which is then ignored.
 enum sqz_cpu_level sqz_cpu_level(int *unknown);
+// Whether a processor of level `most` runs what is compiled for `level`.
+bool sqz_cpu_level_covers(enum sqz_cpu_level most, enum sqz_cpu_level level);
 const char *sqz_cpu_level_name(enum sqz_cpu_level level);
 const char *sqz_cpu_name(void); // model name as the system tells it, e.g. "AMD EPYC"
 // Physical cores that this process may use (affinity and cgroup quota respected), at least 1;

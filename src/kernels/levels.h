@@ -8,11 +8,14 @@
 void sqz_gemm_fill_ref(struct sqz_kernels *k);
 void sqz_gemm_fill_avx2(struct sqz_kernels *k);
 void sqz_gemm_fill_avx512(struct sqz_kernels *k);
+void sqz_gemm_fill_neon(struct sqz_kernels *k);
 void sqz_winograd_fill_ref(struct sqz_kernels *k);
 void sqz_winograd_fill_avx2(struct sqz_kernels *k);
 void sqz_winograd_fill_avx512(struct sqz_kernels *k);
+void sqz_winograd_fill_neon(struct sqz_kernels *k);
 void sqz_ops_fill_ref(struct sqz_kernels *k);
 void sqz_ops_fill_avx2(struct sqz_kernels *k);
 void sqz_ops_fill_avx512(struct sqz_kernels *k);
+void sqz_ops_fill_neon(struct sqz_kernels *k);
 
 #endif

@@ -8,26 +8,29 @@
 
 bool check_reduced;
 
-static int list_levels(void)
+// The kernels of the levels that this machine can run, the lowest first; says which it cannot.
+static int list_levels(const struct sqz_kernels *found[SQZ_CPU_LEVELS])
 {
-    enum sqz_cpu_level best = sqz_cpu_level(NULL);
-    for (int level = SQZ_CPU_REF; level <= SQZ_CPU_AVX512; level++) {
-        const char *name = sqz_cpu_level_name((enum sqz_cpu_level)level);
-        if (level > (int)best)
+    int n = 0;
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++) {
+        const struct sqz_kernels *k = sqz_kernels_get((enum sqz_cpu_level)level);
+        if (k->level == (enum sqz_cpu_level)level)
+            found[n++] = k;
+        else if (level != SQZ_CPU_NEON_DOT) // whose floats are NEON's
             printf("%-7s not tested: this machine cannot run it (or SQUEEZENET_CPU forbids it)\n",
-                   name);
+                   sqz_cpu_level_name((enum sqz_cpu_level)level));
     }
-    return best == SQZ_CPU_NEON ? SQZ_CPU_REF : (int)best;
+    return n;
 }
 
-static int bench(int best, const char *level_name, const char *layer)
+static int bench(const struct sqz_kernels *const *levels, int n, const char *level_name,
+                 const char *layer)
 {
-    for (int level = SQZ_CPU_REF; level <= best; level++) {
-        const struct sqz_kernels *k = sqz_kernels_get((enum sqz_cpu_level)level);
-        if (level_name ? strcmp(level_name, sqz_cpu_level_name(k->level)) != 0 : level != best)
+    for (int i = 0; i < n; i++) {
+        if (level_name ? strcmp(level_name, sqz_cpu_level_name(levels[i]->level)) != 0 : i + 1 < n)
             continue;
-        bench_layers(k, layer);
-        bench_winograd(k, layer);
+        bench_layers(levels[i], layer);
+        bench_winograd(levels[i], layer);
     }
     return 0;
 }
@@ -36,17 +39,17 @@ int main(int argc, char **argv)
 {
     if (argc > 4 || (argc > 1 && strcmp(argv[1], "--bench") != 0)) {
         fprintf(stderr,
-                "usage: check_kernels [--bench [ref|avx2|avx512 [PART_OF_A_LAYER'S_NAME]]]\n");
+                "usage: check_kernels [--bench [ref|avx2|avx512|neon [PART_OF_A_LAYER'S_NAME]]]\n");
         return 2;
     }
     check_reduced = getenv("SQZ_SANITIZED") != NULL;
     setvbuf(stdout, NULL, _IOLBF, 0);
-    int best = list_levels();
+    const struct sqz_kernels *levels[SQZ_CPU_LEVELS], *below = NULL;
+    const int n = list_levels(levels);
     if (argc > 1)
-        return bench(best, argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : "");
-    const struct sqz_kernels *below = NULL;
-    for (int level = SQZ_CPU_REF; level <= best; level++) {
-        const struct sqz_kernels *k = sqz_kernels_get((enum sqz_cpu_level)level);
+        return bench(levels, n, argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : "");
+    for (int i = 0; i < n; i++) {
+        const struct sqz_kernels *k = levels[i];
         int failures = check_failures();
         long comparisons = check_comparisons();
         double start = sqz_clock_seconds();

@@ -5,12 +5,21 @@
 
 const struct sqz_integer_kernels *sqz_integer_kernels_get(enum sqz_cpu_level most)
 {
-#ifdef __x86_64__
-    if (most >= SQZ_CPU_AVX2 && sqz_cpu_level(NULL) >= SQZ_CPU_AVX2)
-        return &sqz_integer_avx2;
+    static const struct sqz_integer_kernels *const levels[] = {
+#if defined __x86_64__
+        &sqz_integer_avx2,
+#elif defined __aarch64__
+        &sqz_integer_neondot,
+        &sqz_integer_neon,
 #endif
-    (void)most;
-    return &sqz_integer_ref;
+        &sqz_integer_ref
+    };
+    const enum sqz_cpu_level best = sqz_cpu_level(NULL);
+    int i = 0;
+    while (!sqz_cpu_level_covers(most, levels[i]->level) ||
+           !sqz_cpu_level_covers(best, levels[i]->level))
+        i++;
+    return levels[i];
 }
 
 static int groups_of(int in, int kernel)

@@ -73,6 +73,7 @@ void sqz_integer_pack_winograd(const int8_t *weights, int out, int in, int16_t *
 size_t sqz_integer_winograd_scratch(int channels);
 
 // Levels.
-extern const struct sqz_integer_kernels sqz_integer_ref, sqz_integer_avx2;
+extern const struct sqz_integer_kernels sqz_integer_ref, sqz_integer_avx2, sqz_integer_neon,
+    sqz_integer_neondot;
 
 #endif

@@ -4,10 +4,9 @@
 #ifndef __AVX2__
 #error "needs -mavx2"
 #endif
-#include "kernels/integer/integer.h"
+#include "kernels/integer/integer_loops.h"
 
 #include <immintrin.h>
-#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -99,19 +98,6 @@ static void run_line(const struct sqz_integer_line *l)
     }
 }
 
-// The groups of a pixel that are not zero.
-static int list_groups(const uint8_t *x, int groups, uint8_t *list)
-{
-    int n = 0;
-    for (int i = 0; i < groups; i++) {
-        uint32_t four;
-        memcpy(&four, x + 4 * i, sizeof four);
-        list[n] = (uint8_t)i;
-        n += four != 0;
-    }
-    return n;
-}
-
 // One pixel, `panels` panels at once.
 INLINE void class_pixel(const struct sqz_integer_line *l, const uint8_t *x, const uint8_t *list,
                         int n, const int panels, int32_t *totals)
@@ -150,15 +136,11 @@ static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *s
     }
 }
 
-static void maximum(const uint8_t *a, const uint8_t *b, size_t n, uint8_t *y)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = a[i] > b[i] ? a[i] : b[i];
-}
-
 // --- Winograd ---
 
-// B'dB of 16 channels of a window: v[f * ldv].
+enum { WINDOW = 16 };
+
+// B'dB of the WINDOW channels of a window: v[f * ldv].
 INLINE void transform_window(const uint8_t *x, ptrdiff_t pixel, ptrdiff_t row, int16_t *v,
                              ptrdiff_t ldv)
 {
@@ -265,32 +247,7 @@ static void store_pixels(const struct sqz_integer_pair *p, int panel, const int3
                         _mm256_loadu_ps(p->scales + at), _mm256_loadu_ps(p->scales + at + 8));
 }
 
-static void run_pair(const struct sqz_integer_pair *p)
-{
-    const ptrdiff_t ldv = (ptrdiff_t)SQZ_INTEGER_TILES * p->channels;
-    const ptrdiff_t ldm = SQZ_INTEGER_TILES * SQZ_INTEGER_PANEL;
-    int16_t *v = p->scratch;
-    int32_t *m = (int32_t *)(v + 16 * ldv);
-    for (int first = 0; 2 * first < p->columns; first += SQZ_INTEGER_TILES) {
-        const int left = (p->columns + 1) / 2 - first;
-        const int tiles = left < SQZ_INTEGER_TILES ? left : SQZ_INTEGER_TILES;
-        for (int t = 0; t < tiles; t++)
-            for (int c = 0; c < p->channels; c += 16)
-                transform_window(p->x + 2 * (first + t) * p->pixel + c, p->pixel, p->row,
-                                 v + t * p->channels + c, ldv);
-        for (int panel = 0; panel < p->panels; panel++) {
-            const int16_t *w = p->weights + (ptrdiff_t)panel * 256 * p->channels;
-            for (int f = 0; f < 16; f++)
-                multiply(v + f * ldv, p->channels, w + (ptrdiff_t)f * 16 * p->channels, tiles,
-                         m + f * ldm);
-            for (int t = 0; t < tiles; t++) {
-                const int column = 2 * (first + t);
-                store_pixels(p, panel, m + t * SQZ_INTEGER_PANEL, ldm, p->y + column * p->ldy,
-                             column + 1 < p->columns ? 2 : 1);
-            }
-        }
-    }
-}
+#include "kernels/integer/integer_pair_tmpl.h"
 
 const struct sqz_integer_kernels sqz_integer_avx2 = {SQZ_CPU_AVX2, run_pair, run_line, run_classes,
                                                      maximum};

@@ -1,5 +1,5 @@
 // The portable level of the integer engine: plain loops over a panel's 16 channels.
-#include "kernels/integer/integer.h"
+#include "kernels/integer/integer_loops.h"
 #include "kernels/requantize.h"
 
 static void sum_window(const struct sqz_integer_line *l, const uint8_t *x, int32_t *sums)
@@ -37,12 +37,6 @@ static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *t
         panel.weights += l->groups * SQZ_INTEGER_PANEL * 4;
         panel.bias += SQZ_INTEGER_PANEL;
     }
-}
-
-static void maximum(const uint8_t *a, const uint8_t *b, size_t n, uint8_t *y)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = a[i] > b[i] ? a[i] : b[i];
 }
 
 const struct sqz_integer_kernels sqz_integer_ref = {SQZ_CPU_REF, NULL, run_line, run_classes,

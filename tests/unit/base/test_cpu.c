@@ -28,6 +28,7 @@ static void names(void **state)
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX2), "avx2");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX512), "avx512");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_NEON), "neon");
+    assert_string_equal(sqz_cpu_level_name(SQZ_CPU_NEON_DOT), "neondot");
     assert_true(strlen(sqz_cpu_name()) > 0);
     assert_null(strchr(sqz_cpu_name(), '\n'));
 }
@@ -42,14 +43,20 @@ static void caps(void **state)
     assert_int_equal(sqz_cpu_level(&unknown), SQZ_CPU_REF);
     assert_int_equal(unknown, 0);
     // Naming a level never gives more than the processor has.
-    for (int level = SQZ_CPU_REF; level <= SQZ_CPU_NEON; level++) {
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++) {
         setenv("SQUEEZENET_CPU", sqz_cpu_level_name(level), 1);
         enum sqz_cpu_level got = sqz_cpu_level(NULL);
         assert_true(got == SQZ_CPU_REF || got == best || (int)got == level);
-        assert_true(got <= best);
-        if (level <= (int)best && (best == SQZ_CPU_NEON) == (level == SQZ_CPU_NEON))
+        assert_true(sqz_cpu_level_covers(best, got));
+        if (sqz_cpu_level_covers(best, level))
             assert_int_equal(got, level);
     }
+    assert_true(sqz_cpu_level_covers(SQZ_CPU_AVX512, SQZ_CPU_AVX2));
+    assert_true(sqz_cpu_level_covers(SQZ_CPU_NEON_DOT, SQZ_CPU_NEON));
+    assert_true(sqz_cpu_level_covers(SQZ_CPU_NEON, SQZ_CPU_REF));
+    assert_false(sqz_cpu_level_covers(SQZ_CPU_NEON_DOT, SQZ_CPU_AVX2));
+    assert_false(sqz_cpu_level_covers(SQZ_CPU_AVX2, SQZ_CPU_AVX512));
+    assert_false(sqz_cpu_level_covers(SQZ_CPU_AVX512, SQZ_CPU_NEON));
     setenv("SQUEEZENET_CPU", "avx1024", 1);
     assert_int_equal(sqz_cpu_level(&unknown), best);
     assert_int_equal(unknown, 1);

@@ -171,7 +171,9 @@ static void test_layer_kinds(void **state)
         {SQZ_LAYER_MEAN, {4, 5, 11}, {1, 1, 11}, 0, 0, 0, false},
         {SQZ_LAYER_MEAN, {1, 1, 3}, {1, 1, 3}, 0, 0, 0, false},
     };
-    for (int level = SQZ_CPU_REF; level <= (int)sqz_cpu_level(NULL); level++) {
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++) {
+        if (sqz_kernels_get((enum sqz_cpu_level)level)->level != (enum sqz_cpu_level)level)
+            continue;
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             // The scores have no reader but the mean.
             for (int add = 0; add < 2 - (cases[i].kind == SQZ_LAYER_MEAN); add++) {

@@ -193,7 +193,7 @@ static void check_engines(const struct sqz_integer_net *integer, const uint8_t *
     int32_t *logits = sqz_new_array((size_t)(BATCH * classes), sizeof *logits);
     for (size_t i = 0; i < BATCH; i++)
         memcpy(batch + i * size, pixels, size);
-    for (int level = SQZ_CPU_REF; level <= SQZ_CPU_AVX512; level++)
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++)
         for (int threads = 1; threads <= 3; threads++)
             for (int n = 1; n <= BATCH; n++) {
                 struct sqz_pool *pool = NULL;

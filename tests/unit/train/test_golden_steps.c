@@ -392,8 +392,9 @@ static void compare_array(const struct golden_run *run, const struct sqz_archive
 static void test_base(void **state)
 {
     (void)state;
-    for (int level = SQZ_CPU_REF; level <= (int)sqz_cpu_level(NULL) && level != SQZ_CPU_NEON;
-         level++) {
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++) {
+        if (sqz_kernels_get((enum sqz_cpu_level)level)->level != (enum sqz_cpu_level)level)
+            continue;
         struct golden_run run;
         struct sqz_archive archive = {0};
         struct sqz_error err = {0};
