@@ -62,7 +62,6 @@ struct work {
     struct sqz_engine *engine;
     struct sqz_gradient *gradient;
     struct sqz_optimizer *optimizer;
-    struct sqz_options *options;
     struct sqz_pool *pool;
     struct sqz_loader *loader;
     struct sqz_setup setup;
@@ -81,7 +80,6 @@ static void work_release(struct work *work)
     sqz_exchange_free(work->exchange);
     sqz_gradient_free(work->gradient);
     sqz_optimizer_free(work->optimizer);
-    sqz_options_free(work->options);
     sqz_loader_free(work->loader);
     sqz_setup_release(&work->setup);
     sqz_net_free(work->normalised);
@@ -238,6 +236,22 @@ static enum sqz_status share_batch(struct work *work, int ranks, struct sqz_erro
     return SQZ_OK;
 }
 
+// The update of "momentum" with the usual values.
+static enum sqz_status new_momentum(const struct sqz_net *net, struct sqz_optimizer **out,
+                                    struct sqz_error *err)
+{
+    struct sqz_options *options = NULL;
+    enum sqz_status status = sqz_options_new(&options, err);
+    if (!status)
+        status = sqz_options_set(options, "opt", "momentum", SQZ_FROM_COMMAND_LINE, err);
+    if (!status) {
+        const struct sqz_train_config config = sqz_train_config_of(options);
+        status = sqz_optimizer_new(&config, net, out, err);
+    }
+    sqz_options_free(options);
+    return status;
+}
+
 static enum sqz_status prepare_train(struct work *work, struct sqz_context *context,
                                      const struct sqz_model *model,
                                      const struct sqz_bench_options *how, struct sqz_error *err)
@@ -258,11 +272,7 @@ static enum sqz_status prepare_train(struct work *work, struct sqz_context *cont
         return status;
     const struct sqz_tensor *input = &net->tensors[0];
     sqz_gradient_share(net, work->batch, rank, ranks, &first, &end);
-    status = sqz_options_new(&work->options, err);
-    if (!status)
-        status = sqz_options_set(work->options, "opt", "momentum", SQZ_FROM_COMMAND_LINE, err);
-    if (!status)
-        status = sqz_optimizer_new(work->options, net, &work->optimizer, err);
+    status = new_momentum(net, &work->optimizer, err);
     if (!status)
         status = sqz_gradient_new(net, context->kernels, context->pool, work->batch, ranks,
                                   &work->gradient, err);
@@ -313,7 +323,7 @@ static enum sqz_status prepare_load(struct work *work, struct sqz_context *conte
     if (!status)
         status = sqz_loader_start(work->loader, 0, 0, err);
     if (!status)
-        work->batch = (int)work->setup.options->batch_size;
+        work->batch = (int)work->setup.config->batch_size;
     work->run = run_load;
     return status;
 }

@@ -66,8 +66,10 @@ static enum sqz_status recipe_preprocess(const struct sqz_options *given, const 
     if (!status)
         status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "in_channels", "%d",
                                   model->net->spec.channels);
-    if (!status)
-        status = sqz_transforms_build(options, &model->preprocess, out, &unused, err);
+    if (!status) {
+        struct sqz_train_config config = sqz_train_config_of(options);
+        status = sqz_transforms_build(&config, &model->preprocess, out, &unused, err);
+    }
     sqz_options_free(options);
     return status;
 }
@@ -135,6 +137,7 @@ enum sqz_status sqz_session_open(const struct sqz_environment *environment,
     struct sqz_preprocess preprocess = model->preprocess;
     char kind[16];
     *out = (struct sqz_session){.model = model};
+    struct sqz_train_config config = sqz_train_config_of(options);
     enum sqz_status status = sqz_options_check(options, NULL, err);
     if (!status)
         status = open_val(environment, options, kind, &out->set, err);
@@ -150,7 +153,7 @@ enum sqz_status sqz_session_open(const struct sqz_environment *environment,
     }
     if (!status)
         status =
-            sqz_setup_val_loader(options, out->set, &preprocess, environment, &out->loader, err);
+            sqz_setup_val_loader(&config, out->set, &preprocess, environment, &out->loader, err);
     if (status)
         sqz_session_release(out);
     return status;
@@ -182,8 +185,9 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
     struct sqz_evaluation result = {0};
     struct sqz_ranks *ranks = environment->ranks;
     struct sqz_loss loss = {.kind = SQZ_LOSS_CE, .classes = model->net->spec.classes};
+    const struct sqz_train_config config = sqz_train_config_of(options);
     if (use_recipe)
-        loss = sqz_loss_of(options, loss.classes);
+        loss = sqz_loss_of(&config, loss.classes);
     enum sqz_status status =
         sqz_session_open(environment, model, options, use_recipe, &session, err);
     if (!status)

@@ -100,18 +100,18 @@ bool sqz_options_teaches(const struct sqz_options *options)
     return *options->teacher || options->distill > 0 || options->distill_maps > 0;
 }
 
-enum sqz_rate_kind sqz_options_rate_kind(const struct sqz_options *options)
+enum sqz_rate_kind sqz_opt_rate_kind(enum sqz_choice_opt opt)
 {
 #define KIND(word, value, kind) [value] = kind,
     static const enum sqz_rate_kind kinds[] = {SQZ_CHOICES_opt(KIND)};
-    return kinds[sqz_choice_opt(options)];
+    return kinds[opt];
 }
 
-bool sqz_options_loss_has(const struct sqz_options *options, enum sqz_loss_trait trait)
+bool sqz_loss_has(enum sqz_choice_loss loss, enum sqz_loss_trait trait)
 {
 #define TRAITS(word, value, traits) [value] = traits,
     static const int traits_of[] = {SQZ_CHOICES_loss(TRAITS)};
-    return (traits_of[sqz_choice_loss(options)] & (int)trait) != 0;
+    return (traits_of[loss] & (int)trait) != 0;
 }
 
 bool sqz_options_usual_splits(const struct sqz_options *options)

@@ -77,22 +77,3 @@ enum sqz_status sqz_options_drop_orders(struct sqz_options *options, struct sqz_
     }
     return SQZ_OK;
 }
-
-void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out)
-{
-    struct sqz_text whole = {0};
-    sqz_options_write_yaml(options, false, &whole);
-    out->failed = out->failed || whole.failed;
-    for (const char *line = sqz_text_get(&whole); *line;) {
-        size_t length = strcspn(line, "\n"), name_length = strcspn(line, ":\n");
-        char name[64] = "";
-        if (line[0] != '#' && line[name_length] == ':' && name_length < sizeof name)
-            memcpy(name, line, name_length);
-        if (sqz_option_find(name) >= 0 && sqz_option_role(name) == SQZ_ROLE_RECIPE) {
-            sqz_text_add_bytes(out, line, length);
-            sqz_text_add(out, "\n");
-        }
-        line += length + (line[length] == '\n');
-    }
-    sqz_text_release(&whole);
-}

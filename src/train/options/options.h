@@ -114,9 +114,9 @@ bool sqz_options_teaches(const struct sqz_options *options);
 bool sqz_options_usual_splits(const struct sqz_options *options);
 bool sqz_options_validates_on_part(const struct sqz_options *options);
 bool sqz_options_balances_loss(const struct sqz_options *options);
-// Traits of the chosen opt and loss, from choices.h.
-enum sqz_rate_kind sqz_options_rate_kind(const struct sqz_options *options);
-bool sqz_options_loss_has(const struct sqz_options *options, enum sqz_loss_trait trait);
+// Traits of opt and loss, from choices.h.
+enum sqz_rate_kind sqz_opt_rate_kind(enum sqz_choice_opt opt);
+bool sqz_loss_has(enum sqz_choice_loss loss, enum sqz_loss_trait trait);
 // What becomes of an option when a run is resumed or its recipe is read by somebody else.
 enum sqz_option_role {
     SQZ_ROLE_RECIPE,  // decides the result: part of the state, cannot change on resuming
@@ -127,8 +127,6 @@ enum sqz_option_role sqz_option_role(const char *name);
 // Takes back what a recipe said about orders and about starting ranks, and lists the names in
 // `ignored`: a recipe may come from a stranger, and must not overwrite files or start programs.
 enum sqz_status sqz_options_drop_orders(struct sqz_options *options, struct sqz_error *err);
-// The part of the configuration that decides the result, as YAML: no paths, threads or limits.
-void sqz_recipe_portable(const struct sqz_options *options, struct sqz_text *out);
 // Checks combinations, and refuses by name what is not supported yet (SQZ_E_CONFIG). Single values
 // were checked when they were set.
 // Appends one grouped note on accepted options without a meaning here to *notes, if any were given.

@@ -127,7 +127,7 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is jsd, which compares three views of every image; add "
                         "\"--aug_splits 3\" with an auto_augment.");
-    if (!sqz_options_loss_has(options, SQZ_LOSS_MIXES) &&
+    if (!sqz_loss_has(sqz_choice_loss(options), SQZ_LOSS_MIXES) &&
         (options->mixup > 0 || options->cutmix > 0))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option loss is %s, which knows one true class, but mixup "
@@ -145,7 +145,7 @@ static enum sqz_status check_training(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options keep_global_batch and scale_lr exclude each other: with the same "
                         "global batch the learning rate already fits.");
-    if (*options->class_weights && !sqz_options_loss_has(options, SQZ_LOSS_WEIGHS))
+    if (*options->class_weights && !sqz_loss_has(sqz_choice_loss(options), SQZ_LOSS_WEIGHS))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option class_weights works with the losses CE and BCE, "
                         "not with %s.",
@@ -181,13 +181,14 @@ static enum sqz_status check_loss_scale(const struct sqz_options *options, struc
     return SQZ_OK;
 }
 
-static enum sqz_status check_bytes(const char *name, const char *value, struct sqz_error *err)
+static enum sqz_status check_bytes(const char *name, const char *value, const char *example,
+                                   struct sqz_error *err)
 {
     size_t bytes;
     if (!*value || sqz_parse_size(value, &bytes))
         return SQZ_OK;
-    return sqz_fail(err, SQZ_E_CONFIG, "Option %s is \"%.40s\", but it must be a size like 60kB.",
-                    name, value);
+    return sqz_fail(err, SQZ_E_CONFIG, "Option %s is \"%.40s\", but it must be a size like %s.",
+                    name, value, example);
 }
 
 static enum sqz_status check_teaching(const struct sqz_options *options, struct sqz_error *err)
@@ -208,7 +209,7 @@ static enum sqz_status check_teaching(const struct sqz_options *options, struct 
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option distill_maps is for networks without normalisation; add "
                         "\"--norm none\".");
-    if (sqz_options_teaches(options) && !sqz_options_loss_has(options, SQZ_LOSS_IS_TAUGHT))
+    if (sqz_options_teaches(options) && !sqz_loss_has(sqz_choice_loss(options), SQZ_LOSS_IS_TAUGHT))
         return sqz_fail(err, SQZ_E_CONFIG, "A teacher's answers are targets of loss CE, not of %s.",
                         options->loss);
     return SQZ_OK;
@@ -217,9 +218,9 @@ static enum sqz_status check_teaching(const struct sqz_options *options, struct 
 static enum sqz_status check_compression(const struct sqz_options *options, struct sqz_error *err)
 {
     bool another = sqz_options_prunes(options) || options->compress;
-    enum sqz_status status = check_bytes("size", options->size, err);
+    enum sqz_status status = check_bytes("size", options->size, "60kB", err);
     if (!status)
-        status = check_bytes("update_budget", options->update_budget, err);
+        status = check_bytes("update_budget", options->update_budget, "60kB", err);
     if (status)
         return status;
     if (*options->size && !options->compress)
@@ -319,6 +320,8 @@ enum sqz_status sqz_options_check(const struct sqz_options *options, struct sqz_
         status = check_training(options, err);
     if (status == SQZ_OK)
         status = check_norm(options, notes != NULL, err);
+    if (status == SQZ_OK)
+        status = check_bytes("memory", options->memory, "2GiB or 500MB", err);
     if (status == SQZ_OK)
         status = check_compression(options, err);
     if (status == SQZ_OK && options->strict_recipe)

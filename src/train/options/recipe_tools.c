@@ -82,68 +82,68 @@ enum sqz_status sqz_recipe_fit_batch(struct sqz_options *options, int ranks, str
 
 // --- Lint ---
 
-static void lint_rate(const struct sqz_options *options, struct sqz_text *notes)
+static void lint_rate(const struct sqz_train_config *config, struct sqz_text *notes)
 {
-    enum sqz_rate_kind kind = sqz_options_rate_kind(options);
-    int64_t batch = options->batch_size * options->gradient_accumulation_steps;
-    double at_256 = options->lr * 256 / (double)batch;
+    enum sqz_rate_kind kind = sqz_opt_rate_kind(config->opt);
+    int64_t batch = config->batch_size * config->gradient_accumulation_steps;
+    double at_256 = config->lr * 256 / (double)batch;
     if (kind == SQZ_RATE_OF_GRADIENT && (at_256 > 0.4 || at_256 < 0.0005))
         sqz_text_add(notes,
                      "Learning rate %g with a global batch of %" PRId64
                      " is out of proportion for %s: SqueezeNet's recipes use 0.01 to 0.1 with 256, "
                      "which is %.2g to %.2g here.\n",
-                     options->lr, batch, options->opt, 0.01 * (double)batch / 256,
+                     config->lr, batch, config->opt_word, 0.01 * (double)batch / 256,
                      0.1 * (double)batch / 256);
-    if (kind == SQZ_RATE_IS_STEP && options->lr > 0.005)
+    if (kind == SQZ_RATE_IS_STEP && config->lr > 0.005)
         sqz_text_add(notes,
                      "Learning rate %g is high for %s, which moves every weight by about that much "
                      "a step; 0.0005 is usual.\n",
-                     options->lr, options->opt);
-    if (options->warmup_epochs == 0 && kind == SQZ_RATE_OF_GRADIENT && at_256 > 0.05 &&
-        at_256 <= 0.4 && !*options->ckpt_path)
+                     config->lr, config->opt_word);
+    if (config->warmup_epochs == 0 && kind == SQZ_RATE_OF_GRADIENT && at_256 > 0.05 &&
+        at_256 <= 0.4 && !*config->ckpt_path)
         sqz_text_add(
             notes,
             "There is no warm-up before learning rate %g: SqueezeNet without normalisation "
             "may die in its first steps; --warmup_epochs 1 helps.\n",
-            options->lr);
+            config->lr);
 }
 
-static void lint_schedule(const struct sqz_options *options, struct sqz_text *notes)
+static void lint_schedule(const struct sqz_train_config *config, struct sqz_text *notes)
 {
-    bool cosine = sqz_choice_scheduler(options) == SQZ_SCHEDULE_COSINE ||
-                  sqz_choice_scheduler(options) == SQZ_SCHEDULE_WARMUP_COSINE;
-    int64_t covered = options->warmup_epochs + options->decay_epochs * options->num_cycles;
-    if (cosine && covered < options->epoch_size)
+    bool cosine =
+        config->scheduler == SQZ_SCHEDULE_COSINE || config->scheduler == SQZ_SCHEDULE_WARMUP_COSINE;
+    int64_t covered = config->warmup_epochs + config->decay_epochs * config->num_cycles;
+    if (cosine && covered < config->epoch_size)
         sqz_text_add(notes,
                      "warmup_epochs (%" PRId64 ") + decay_epochs (%" PRId64 ")%s end before "
                      "epoch_size (%" PRId64 "): the last %" PRId64
                      " epochs train at min_lr (%g).\n",
-                     options->warmup_epochs, options->decay_epochs * options->num_cycles,
-                     options->num_cycles > 1 ? " of all cycles" : "", options->epoch_size,
-                     options->epoch_size - covered, options->min_lr);
-    if (options->warmup_epochs >= options->epoch_size)
+                     config->warmup_epochs, config->decay_epochs * config->num_cycles,
+                     config->num_cycles > 1 ? " of all cycles" : "", config->epoch_size,
+                     config->epoch_size - covered, config->min_lr);
+    if (config->warmup_epochs >= config->epoch_size)
         sqz_text_add(notes,
                      "The whole run is warm-up: warmup_epochs is %" PRId64 " of %" PRId64 ".\n",
-                     options->warmup_epochs, options->epoch_size);
+                     config->warmup_epochs, config->epoch_size);
 }
 
-void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_facts *facts,
+void sqz_recipe_lint(const struct sqz_train_config *config, const struct sqz_recipe_facts *facts,
                      struct sqz_text *notes)
 {
-    int64_t used = facts->steps_per_epoch * options->batch_size;
-    lint_rate(options, notes);
-    lint_schedule(options, notes);
-    if (options->drop_remainder && options->num_samples <= 0 &&
+    int64_t used = facts->steps_per_epoch * config->batch_size;
+    lint_rate(config, notes);
+    lint_schedule(config, notes);
+    if (config->drop_remainder && config->num_samples <= 0 &&
         (facts->train_images - used) * 10 > facts->train_images)
         sqz_text_add(notes,
                      "drop_remainder leaves out %" PRId64 " of %" PRId64
                      " images each epoch; --drop_remainder false or a smaller batch_size uses "
                      "them.\n",
                      facts->train_images - used, facts->train_images);
-    if (options->label_smoothing > 0 && !sqz_options_loss_has(options, SQZ_LOSS_SMOOTHS))
-        sqz_text_add(notes, "label_smoothing has no effect on %s, as in MindCV.\n", options->loss);
-    if (sqz_choice_ckpt_save_policy(options) == SQZ_SAVE_TOP_K &&
-        sqz_choice_ckpt_format(options) != SQZ_CKPT_MINDCV)
+    if (config->label_smoothing > 0 && !sqz_loss_has(config->loss, SQZ_LOSS_SMOOTHS))
+        sqz_text_add(notes, "label_smoothing has no effect on %s, as in MindCV.\n",
+                     config->loss_word);
+    if (config->ckpt_save_policy == SQZ_SAVE_TOP_K && config->ckpt_format != SQZ_CKPT_MINDCV)
         sqz_text_add(notes, "ckpt_save_policy top_k chooses among files that are written only with "
                             "--ckpt_format ckpt.\n");
 }

@@ -2,7 +2,7 @@
 #ifndef SQZ_TRAIN_OPTIONS_RECIPE_TOOLS_H
 #define SQZ_TRAIN_OPTIONS_RECIPE_TOOLS_H
 
-#include "train/options/options.h"
+#include "train/options/train_config.h"
 
 // Fits a recipe made for several devices to `ranks`: accumulation (keep_global_batch) or a scaled
 // rate (scale_lr) is written into the options, which then mean the same again when they are read
@@ -19,7 +19,7 @@ struct sqz_recipe_facts {
     int64_t train_images, steps_per_epoch;
 };
 // A sentence in *notes for each thing that looks like a mistake.
-void sqz_recipe_lint(const struct sqz_options *options, const struct sqz_recipe_facts *facts,
+void sqz_recipe_lint(const struct sqz_train_config *config, const struct sqz_recipe_facts *facts,
                      struct sqz_text *notes);
 
 #endif

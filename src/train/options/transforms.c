@@ -139,34 +139,33 @@ static void spread(const struct sqz_list *list, const struct sqz_preprocess *pre
         out[0] = (float)((list->v[0] + list->v[1] + list->v[2]) / 3);
 }
 
-static enum sqz_status build_preprocess(const struct sqz_options *options,
+static enum sqz_status build_preprocess(const struct sqz_train_config *config,
                                         const struct sqz_preprocess *base,
                                         struct sqz_preprocess *out, struct sqz_error *err)
 {
     *out = *base;
-    out->image_size = (int)options->image_resize;
-    out->resize = (int)floor((double)options->image_resize / options->crop_pct);
-    out->channels = (int)options->in_channels;
+    out->image_size = (int)config->image_resize;
+    out->resize = (int)floor((double)config->image_resize / config->crop_pct);
+    out->channels = (int)config->in_channels;
     out->bgr = base->bgr && out->channels == 3;
-    out->apply_exif = options->apply_exif;
+    out->apply_exif = config->apply_exif;
     for (int i = 0; i < N_INTERPOLATIONS; i++)
-        if (strcasecmp(options->interpolation, interpolations[i].name) == 0)
+        if (strcasecmp(config->interpolation, interpolations[i].name) == 0)
             out->interpolation = interpolations[i].value;
-    if ((options->mean.n != 1 && options->mean.n != 3) ||
-        (options->std.n != 1 && options->std.n != 3))
+    if ((config->mean.n != 1 && config->mean.n != 3) || (config->std.n != 1 && config->std.n != 3))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options mean and std need one value, or three for red, green and blue.");
-    spread(&options->mean, out, out->mean);
-    spread(&options->std, out, out->std);
+    spread(&config->mean, out, out->mean);
+    spread(&config->std, out, out->std);
     return SQZ_OK;
 }
 
 // What the policy shows beyond an image's edges: the mean colour (gray images: their mean).
-static void fill_style(const struct sqz_options *options, struct sqz_augment *augment)
+static void fill_style(const struct sqz_train_config *config, struct sqz_augment *augment)
 {
     augment->style.interpolation = augment->interpolation;
     for (int c = 0; c < 3; c++) {
-        double value = rint(options->mean.v[options->mean.n == 1 ? 0 : c]);
+        double value = rint(config->mean.v[config->mean.n == 1 ? 0 : c]);
         augment->style.fill[c] = (uint8_t)fmin(255, fmax(0, value));
     }
 }
@@ -191,46 +190,45 @@ enum sqz_status sqz_transforms_check(const struct sqz_options *options, struct s
     return SQZ_OK;
 }
 
-void sqz_transforms_batches(const struct sqz_options *options, struct sqz_loader_config *loader)
+void sqz_transforms_batches(const struct sqz_train_config *config, struct sqz_loader_config *loader)
 {
-    loader->repeats = (int)options->aug_repeats;
-    loader->mix = (struct sqz_mix){.mixup = options->mixup,
-                                   .cutmix = options->cutmix,
-                                   .probability = options->cutmix_prob,
-                                   .switch_probability = options->switch_prob};
+    loader->repeats = (int)config->aug_repeats;
+    loader->mix = (struct sqz_mix){.mixup = config->mixup,
+                                   .cutmix = config->cutmix,
+                                   .probability = config->cutmix_prob,
+                                   .switch_probability = config->switch_prob};
 }
 
-enum sqz_status sqz_transforms_build(const struct sqz_options *options,
+enum sqz_status sqz_transforms_build(const struct sqz_train_config *config,
                                      const struct sqz_preprocess *base,
                                      struct sqz_preprocess *preprocess, struct sqz_augment *augment,
                                      struct sqz_error *err)
 {
-    enum sqz_status status = build_preprocess(options, base, preprocess, err);
+    enum sqz_status status = build_preprocess(config, base, preprocess, err);
     if (status)
         return status;
-    const struct sqz_list *jitter = &options->color_jitter;
-    bool full = options->scale.v[0] == 1 && options->scale.v[1] == 1 && options->ratio.v[0] == 1 &&
-                options->ratio.v[1] == 1;
-    *augment = (struct sqz_augment){.pad_crop = (int)options->pad_crop,
-                                    .whole = full && options->pad_crop == 0,
-                                    .scale = {options->scale.v[0], options->scale.v[1]},
-                                    .ratio = {options->ratio.v[0], options->ratio.v[1]},
+    const struct sqz_list *jitter = &config->color_jitter;
+    bool full = config->scale.v[0] == 1 && config->scale.v[1] == 1 && config->ratio.v[0] == 1 &&
+                config->ratio.v[1] == 1;
+    *augment = (struct sqz_augment){.pad_crop = (int)config->pad_crop,
+                                    .whole = full && config->pad_crop == 0,
+                                    .scale = {config->scale.v[0], config->scale.v[1]},
+                                    .ratio = {config->ratio.v[0], config->ratio.v[1]},
                                     .interpolation = preprocess->interpolation,
-                                    .hflip = options->hflip,
-                                    .vflip = options->vflip,
+                                    .hflip = config->hflip,
+                                    .vflip = config->vflip,
                                     .brightness = jitter->n ? jitter->v[0] : 0,
                                     .contrast = jitter->n ? jitter->v[jitter->n >= 3 ? 1 : 0] : 0,
                                     .saturation = jitter->n ? jitter->v[jitter->n >= 3 ? 2 : 0] : 0,
                                     .hue = jitter->n == 4 ? jitter->v[3] : 0,
-                                    .erase_prob = options->re_prob,
-                                    .erase_scale = {options->re_scale.v[0], options->re_scale.v[1]},
-                                    .erase_ratio = {options->re_ratio.v[0], options->re_ratio.v[1]},
-                                    .erase_attempts = (int)options->re_max_attempts,
-                                    .scaled_decode = options->scaled_decode};
-    bool random = false;
-    status = sqz_options_erase_value(options, augment->erase_value, &random, err);
-    augment->erase_mode = random ? SQZ_ERASE_RANDOM : SQZ_ERASE_CONSTANT;
-    augment->splits = (int)options->aug_splits;
-    fill_style(options, augment);
-    return status ? status : sqz_policy_parse(options->auto_augment, &augment->policy, err);
+                                    .erase_prob = config->re_prob,
+                                    .erase_scale = {config->re_scale.v[0], config->re_scale.v[1]},
+                                    .erase_ratio = {config->re_ratio.v[0], config->re_ratio.v[1]},
+                                    .erase_attempts = (int)config->re_max_attempts,
+                                    .scaled_decode = config->scaled_decode};
+    memcpy(augment->erase_value, config->erase_value, sizeof augment->erase_value);
+    augment->erase_mode = config->erases_randomly ? SQZ_ERASE_RANDOM : SQZ_ERASE_CONSTANT;
+    augment->splits = (int)config->aug_splits;
+    fill_style(config, augment);
+    return sqz_policy_parse(config->auto_augment, &augment->policy, err);
 }

@@ -5,7 +5,7 @@
 #define SQZ_TRAIN_OPTIONS_TRANSFORMS_H
 
 #include "data/loader/loader.h"
-#include "train/options/options.h"
+#include "train/options/train_config.h"
 
 // MNIST's and CIFAR's preset transforms; nothing for other kinds of data.
 enum sqz_status sqz_transforms_preset(struct sqz_options *options, const char *kind,
@@ -15,15 +15,16 @@ enum sqz_status sqz_transforms_preset(struct sqz_options *options, const char *k
 enum sqz_status sqz_transforms_from_model(struct sqz_options *options,
                                           const struct sqz_preprocess *model, bool from_file,
                                           struct sqz_error *err);
-// The transforms that the options describe. `base` gives what no option names: resize mode and
+// The transforms as configured. `base` gives what no option names: resize mode and
 // channel order.
-enum sqz_status sqz_transforms_build(const struct sqz_options *options,
+enum sqz_status sqz_transforms_build(const struct sqz_train_config *config,
                                      const struct sqz_preprocess *base,
                                      struct sqz_preprocess *preprocess, struct sqz_augment *augment,
                                      struct sqz_error *err);
 // What single values of the augmentation options cannot tell; part of sqz_options_check.
 enum sqz_status sqz_transforms_check(const struct sqz_options *options, struct sqz_error *err);
 // What happens to whole batches: mixup, cutmix, repeated augmentation.
-void sqz_transforms_batches(const struct sqz_options *options, struct sqz_loader_config *loader);
+void sqz_transforms_batches(const struct sqz_train_config *config,
+                            struct sqz_loader_config *loader);
 
 #endif

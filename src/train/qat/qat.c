@@ -25,14 +25,6 @@ void sqz_qat_free(struct sqz_qat *qat)
     sqz_free(qat);
 }
 
-static size_t size_option(const char *text)
-{
-    size_t bytes = 0;
-    if (*text)
-        sqz_parse_size(text, &bytes); // was checked with the other options
-    return bytes;
-}
-
 // Rounding alone gets a file small only at a high price: below three bits a weight fewer weights,
 // with finer steps, lose less. Measured on fine-tuned models at 0.6 bits, where 0.15 to 0.25 of the
 // weights did equally well.
@@ -46,26 +38,25 @@ static double usual_density(size_t weights, size_t size)
 static void plan(struct sqz_qat *qat)
 {
     const struct sqz_setup *setup = qat->host.setup;
-    const struct sqz_options *options = setup->options;
-    bool prunes = sqz_options_prunes(options);
-    qat->size = size_option(options->size);
-    qat->budget = size_option(options->update_budget);
-    double density = prunes ? options->prune : 1;
+    const struct sqz_train_config *config = setup->config;
+    bool prunes = config->prunes;
+    qat->size = config->size_bytes;
+    qat->budget = config->update_budget_bytes;
+    double density = prunes ? config->prune : 1;
     if (!prunes && qat->size)
         density = usual_density(setup->model->net->n_weights, qat->size);
     prunes = density < 1;
-    qat->fake_quant.planned_kind = sqz_choice_compress_method(options) == SQZ_COMPRESS_DEEP
-                                       ? SQZ_QUANT_SHARED
-                                       : SQZ_QUANT_UNIFORM;
-    qat->fake_quant.keeps_zeros = prunes || options->compress;
+    qat->fake_quant.planned_kind =
+        config->compress_method == SQZ_COMPRESS_DEEP ? SQZ_QUANT_SHARED : SQZ_QUANT_UNIFORM;
+    qat->fake_quant.keeps_zeros = prunes || config->compress;
     int64_t per_epoch = qat->host.steps_per_epoch;
-    int64_t prune_steps = prunes ? options->epoch_size * per_epoch / 2 : 0;
+    int64_t prune_steps = prunes ? config->epoch_size * per_epoch / 2 : 0;
     qat->quantize_epoch = -1;
-    if (options->compress) {
-        qat->quantize_epoch = prunes ? (options->epoch_size * 3 + 2) / 8 : 0;
+    if (config->compress) {
+        qat->quantize_epoch = prunes ? (config->epoch_size * 3 + 2) / 8 : 0;
         prune_steps = qat->quantize_epoch * per_epoch * 3 / 4;
         if (qat->fake_quant.planned_kind == SQZ_QUANT_UNIFORM)
-            qat->coarsen_epochs = (options->epoch_size - qat->quantize_epoch) / 4;
+            qat->coarsen_epochs = (config->epoch_size - qat->quantize_epoch) / 4;
     }
     qat->pruning = sqz_prune_schedule(density, prune_steps);
 }
@@ -75,11 +66,11 @@ static enum sqz_status find_teacher(struct sqz_qat *qat, struct sqz_error *err)
 {
     const struct sqz_qat_host *host = &qat->host;
     struct sqz_setup *setup = host->setup;
-    const struct sqz_options *options = setup->options;
-    bool named = *options->teacher, given = options->distill == options->distill;
-    double share = given ? options->distill : named || !qat->budget ? USUAL_DISTILL : 0;
-    const struct sqz_teaching teaching = {share, options->distill_maps};
-    const char *path = named ? options->teacher : options->ckpt_path;
+    const struct sqz_train_config *config = setup->config;
+    bool named = *config->teacher, given = config->distill == config->distill;
+    double share = given ? config->distill : named || !qat->budget ? USUAL_DISTILL : 0;
+    const struct sqz_teaching teaching = {share, config->distill_maps};
+    const char *path = named ? config->teacher : config->ckpt_path;
     given = given || teaching.maps > 0;
     if ((share == 0 && teaching.maps == 0) || !*path)
         return SQZ_OK;
@@ -107,10 +98,10 @@ static void announce(const struct sqz_qat *qat)
 enum sqz_status sqz_qat_new(const struct sqz_qat_host *host, struct sqz_qat **out,
                             struct sqz_error *err)
 {
-    const struct sqz_options *options = host->setup->options;
+    const struct sqz_train_config *config = host->setup->config;
     const struct sqz_net *net = host->setup->model->net;
     *out = NULL;
-    if (!sqz_options_compresses(options) && !sqz_options_teaches(options))
+    if (!config->compresses && !config->teaches)
         return SQZ_OK;
     struct sqz_qat *qat = *out = sqz_new_array(1, sizeof *qat);
     if (!qat)

@@ -119,7 +119,7 @@ static enum sqz_status collect(struct sqz_qat *qat, struct images *images, int *
         return sqz_fail_memory(err, "images", IMAGES * images->each * sizeof(float));
     enum sqz_status status = sqz_loader_new(&config, &loader, err);
     if (!status)
-        status = sqz_loader_start(loader, (int)qat->host.setup->options->epoch_size, 0, err);
+        status = sqz_loader_start(loader, (int)qat->host.setup->config->epoch_size, 0, err);
     while (!status && *n < IMAGES) {
         struct sqz_batch batch;
         status = sqz_loader_next(loader, &batch, err);
@@ -181,10 +181,10 @@ static enum sqz_status choose_steps(struct sqz_qat *qat, size_t size, struct sqz
 
 enum sqz_status sqz_qat_quantize(struct sqz_qat *qat, size_t size, struct sqz_error *err)
 {
-    const struct sqz_options *options = qat->host.setup->options;
+    const struct sqz_train_config *config = qat->host.setup->config;
     struct sqz_deep_job job = {.net = qat->host.setup->model->net,
                                .density = 1,
-                               .bits = (int)options->compress_bits,
+                               .bits = (int)config->compress_bits,
                                .pool = qat->host.environment->pool};
     enum sqz_status status = SQZ_OK;
     if (qat->fake_quant.planned_kind == SQZ_QUANT_UNIFORM) {
@@ -217,7 +217,7 @@ static enum sqz_status take_base(struct sqz_qat *qat, const struct sqz_model *ol
     if (old->net->n_weights != net->n_weights)
         return sqz_fail(
             err, SQZ_E_CONFIG, "update_budget needs the classes of \"%s\": it has %d, the data %d.",
-            qat->host.setup->options->ckpt_path, old->net->spec.classes, net->spec.classes);
+            qat->host.setup->config->ckpt_path, old->net->spec.classes, net->spec.classes);
     grid->base = sqz_new_array(net->n_weights, sizeof(float));
     if (!grid->base)
         return sqz_fail_memory(err, "weights", net->n_weights * sizeof(float));
@@ -232,7 +232,7 @@ static enum sqz_status take_base(struct sqz_qat *qat, const struct sqz_model *ol
         return sqz_fail(err, SQZ_E_CONFIG,
                         "update_budget needs a file of steps, as \"squeezenet compress\" makes it; "
                         "\"%s\" has none.",
-                        qat->host.setup->options->ckpt_path);
+                        qat->host.setup->config->ckpt_path);
     grid->dead_zone = 0.5F;
     qat->fake_quant.kind = qat->fake_quant.planned_kind = SQZ_QUANT_UNIFORM;
     return SQZ_OK;
@@ -240,7 +240,7 @@ static enum sqz_status take_base(struct sqz_qat *qat, const struct sqz_model *ol
 
 enum sqz_status sqz_qat_read_base(struct sqz_qat *qat, struct sqz_error *err)
 {
-    const char *path = qat->host.setup->options->ckpt_path;
+    const char *path = qat->host.setup->config->ckpt_path;
     struct sqz_model *old = NULL;
     enum sqz_status status = sqz_contents_open(path, &qat->base, err);
     if (!status)

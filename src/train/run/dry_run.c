@@ -2,7 +2,8 @@
 #include "train/run/run.h"
 #include "train/run/trainer.h"
 
-#include "train/run/memory_plan.h"
+#include "train/options/recipe_write.h"
+#include "train/setup/memory_plan.h"
 #include "train/run/mosaic.h"
 #include "train/run/plot.h"
 #include <inttypes.h>
@@ -50,7 +51,7 @@ static void draw_curve(const struct sqz_run *run, struct sqz_text *out)
     }
     sqz_text_add(out, "  %9s  epoch 1", "");
     char end[32];
-    int length = snprintf(end, sizeof end, "%" PRId64, run->setup.options->epoch_size);
+    int length = snprintf(end, sizeof end, "%" PRId64, run->setup.config->epoch_size);
     sqz_text_add(out, "%*s%s\n", width - 7 - length > 0 ? width - 7 - length : 1, "", end);
 }
 
@@ -63,7 +64,7 @@ static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_tex
                                        struct sqz_error *err)
 {
     struct sqz_memory_plan plan;
-    enum sqz_status status = sqz_memory_plan(run, run->optimizer->rule->n_states, &plan, err);
+    enum sqz_status status = sqz_memory_plan(run->environment, &run->setup, &plan, err);
     if (status)
         return status;
     const struct sqz_gradient_memory *engine = &plan.engine;
@@ -93,9 +94,8 @@ static enum sqz_status time_one_image(struct sqz_run *run, double *seconds, stru
 {
     enum { LARGEST = 32, REPEATS = 3 };
     const struct sqz_net_spec *spec = &run->setup.model->net->spec;
-    int n =
-        run->setup.options->batch_size < LARGEST ? (int)run->setup.options->batch_size : LARGEST;
-    if (run->loss.kind == SQZ_LOSS_JSD)
+    int n = run->setup.config->batch_size < LARGEST ? (int)run->setup.config->batch_size : LARGEST;
+    if (run->setup.loss.kind == SQZ_LOSS_JSD)
         n = n / SQZ_JSD_SPLITS * SQZ_JSD_SPLITS + (n < SQZ_JSD_SPLITS ? SQZ_JSD_SPLITS : 0);
     size_t floats =
         (size_t)n * (size_t)spec->image_h * (size_t)spec->image_w * (size_t)spec->channels;
@@ -142,11 +142,11 @@ static void add_duration(struct sqz_text *out, double seconds)
 
 static int64_t count_validations(const struct sqz_run *run)
 {
-    const struct sqz_options *options = run->setup.options;
-    int64_t n = options->epoch_size, interval = options->val_interval;
+    const struct sqz_train_config *config = run->setup.config;
+    int64_t n = config->epoch_size, interval = config->val_interval;
     if (!run->setup.val)
         return 0;
-    if (!options->val_while_train)
+    if (!config->val_while_train)
         return 1;
     return (n + interval - 1) / interval + ((n - 1) % interval != 0);
 }
@@ -154,26 +154,26 @@ static int64_t count_validations(const struct sqz_run *run)
 static enum sqz_status describe_time(struct sqz_run *run, struct sqz_text *out,
                                      struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     double image = 0;
     enum sqz_status status = time_one_image(run, &image, err);
     if (status)
         return status;
     int64_t validations = count_validations(run);
-    double images = (double)run->steps_per_epoch * (double)options->batch_size;
+    double images = (double)run->steps_per_epoch * (double)config->batch_size;
     // A forward pass is about a third of a step.
     double validation = validations ? (double)run->setup.val->count * image / 3 : 0;
     double epoch = images * image;
-    double total = epoch * (double)options->epoch_size + validation * (double)validations;
+    double total = epoch * (double)config->epoch_size + validation * (double)validations;
     sqz_text_add(out,
                  "\nTime\n  %" PRId64 " epochs of %" PRId64 " steps of %" PRId64 " images: %" PRId64
                  " steps\n",
-                 options->epoch_size, run->steps_per_epoch, options->batch_size,
-                 options->epoch_size * run->steps_per_epoch);
+                 config->epoch_size, run->steps_per_epoch, config->batch_size,
+                 config->epoch_size * run->steps_per_epoch);
     sqz_text_add(out,
                  "  %.1f ms a step, %.0f images a second (measured now on random images with "
                  "%d threads)\n",
-                 1e3 * image * (double)options->batch_size, 1 / image,
+                 1e3 * image * (double)config->batch_size, 1 / image,
                  sqz_pool_size(run->environment->pool));
     sqz_text_add(out, "  an epoch about ");
     add_duration(out, epoch + validation);
@@ -187,7 +187,7 @@ static void describe_data(const struct sqz_run *run, struct sqz_text *out)
 {
     const struct sqz_setup *setup = &run->setup;
     sqz_text_add(out, "\nData\n  %s: %zu images in %d classes to train on, ",
-                 setup->options->data_dir, setup->train->count, setup->train->n_classes);
+                 setup->config->data_dir, setup->train->count, setup->train->n_classes);
     if (setup->val)
         sqz_text_add(out, "%zu to validate on%s\n", setup->val->count,
                      setup->divided ? " (one in five of each class, chosen by name and seed)" : "");
@@ -211,25 +211,25 @@ static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *o
                                    struct sqz_error *err)
 {
     enum { POINTS = 2000 }; // more than the image's width
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     struct sqz_text svg = {0};
     size_t stride = run->n_rates / POINTS + 1, n = 0;
-    if (!*options->run_dir)
+    if (!*config->run_dir)
         return SQZ_OK;
-    enum sqz_status status = sqz_dir_make(options->run_dir, err);
+    enum sqz_status status = sqz_dir_make(config->run_dir, err);
     double *epochs = sqz_new_array(run->n_rates / stride + 1, sizeof *epochs);
     double *rates = sqz_new_array(run->n_rates / stride + 1, sizeof *rates);
-    char *path = sqz_path_join(options->run_dir, SQZ_DRY_RUN_CURVE);
+    char *path = sqz_path_join(config->run_dir, SQZ_DRY_RUN_CURVE);
     bool made = epochs && rates && path;
     for (size_t i = 0; made && i < run->n_rates; i += stride) {
         epochs[n] = (double)i / (double)run->steps_per_epoch;
         rates[n++] = run->rates[i];
     }
     struct sqz_panel panel = {.title = "learning rate",
-                              .curves = {{options->scheduler, epochs, rates, n}},
+                              .curves = {{config->scheduler_word, epochs, rates, n}},
                               .n_curves = 1,
                               .from_zero = true};
-    sqz_plot_svg(options->model, "epoch", &panel, 1, &svg);
+    sqz_plot_svg(config->model, "epoch", &panel, 1, &svg);
     if (!status && (!made || svg.failed))
         status = sqz_fail_memory(err, "the curve", svg.length);
     if (!status)
@@ -250,11 +250,11 @@ static enum sqz_status write_first_batch(struct sqz_run *run, struct sqz_text *o
     struct sqz_setup *setup = &run->setup;
     struct sqz_image mosaic = {0};
     struct sqz_batch batch;
-    if (!*setup->options->run_dir)
+    if (!*setup->config->run_dir)
         return SQZ_OK;
-    char *path = sqz_path_join(setup->options->run_dir, SQZ_DRY_RUN_BATCH);
+    char *path = sqz_path_join(setup->config->run_dir, SQZ_DRY_RUN_BATCH);
     enum sqz_status status =
-        path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(setup->options->run_dir));
+        path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(setup->config->run_dir));
     if (!status)
         status = sqz_loader_start(run->loader, 0, 0, err);
     if (!status)
@@ -272,11 +272,11 @@ static enum sqz_status write_first_batch(struct sqz_run *run, struct sqz_text *o
 
 static void describe_watch(const struct sqz_run *run, struct sqz_text *out)
 {
-    double chance = sqz_loss_at_zero(&run->loss, NULL, 0);
+    double chance = sqz_loss_at_zero(&run->setup.loss, NULL, 0);
     sqz_text_add(out,
                  "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are "
                  "not finite");
-    if (!run->setup.options->stop_dead_start) {
+    if (!run->setup.config->stop_dead_start) {
         sqz_text_add(out, ".\n");
         return;
     }
@@ -298,11 +298,13 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     sqz_text_add(
         out, "Configuration (default < built-in recipe < model file < recipe < command line)%s%s\n",
         run->setup.recipe ? "; built-in recipe: " : "", run->setup.recipe ? run->setup.recipe : "");
-    sqz_options_write_yaml(run->setup.options, true, out);
+    enum sqz_status status = sqz_recipe_annotated(run->setup.options, run->setup.config, out, err);
+    if (status)
+        return status;
     describe_data(run, out);
     sqz_text_add(out, "\nLearning rate\n");
     draw_curve(run, out);
-    enum sqz_status status = write_curve(run, out, err);
+    status = write_curve(run, out, err);
     if (!status)
         status = write_first_batch(run, out, err);
     if (!status)
@@ -340,7 +342,7 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
         status = sqz_run_prepare(&run, err);
     if (!status)
         status =
-            run.setup.options->find_lr ? sqz_run_find_lr(&run, out, err) : describe(&run, out, err);
+            run.setup.config->find_lr ? sqz_run_find_lr(&run, out, err) : describe(&run, out, err);
     sqz_model_free(model);
     sqz_options_free(resumed);
     sqz_archive_release(&archive);

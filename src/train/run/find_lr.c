@@ -86,8 +86,8 @@ static void describe(const struct sqz_run *run, const struct sweep *sweep, struc
     while (shown > low + 1 && sweep->losses[shown - 1] > 1.2 * sweep->losses[0])
         shown--;
     sqz_text_add(out, "Rate  %.1g to %.2g in %d steps of %s on one batch of %" PRId64 "\n",
-                 sweep->rates[0], sweep->rates[sweep->n - 1], sweep->n, run->setup.options->opt,
-                 run->setup.options->batch_size);
+                 sweep->rates[0], sweep->rates[sweep->n - 1], sweep->n, run->setup.config->opt_word,
+                 run->setup.config->batch_size);
     sqz_text_add(out, "Loss  ");
     sqz_sparkline(sweep->losses, (size_t)shown, 60, false, out);
     sqz_text_add(out, "  %.4f at first, smallest %.4f at %.2g, %.4f at the end\n", sweep->losses[0],
@@ -106,9 +106,9 @@ static void describe(const struct sqz_run *run, const struct sweep *sweep, struc
 
 enum sqz_status sqz_run_find_lr(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
-    int steps = options->max_steps > 0 && options->max_steps < MOST_STEPS ? (int)options->max_steps
-                                                                          : MOST_STEPS;
+    const struct sqz_train_config *config = run->setup.config;
+    int steps = config->max_steps > 0 && config->max_steps < MOST_STEPS ? (int)config->max_steps
+                                                                        : MOST_STEPS;
     struct sweep sweep = {0};
     enum sqz_status status = SQZ_OK;
     // Every step has to move the weights.

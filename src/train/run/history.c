@@ -80,7 +80,7 @@ enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err)
          .curves = {curve_of(&history, "rate", RATE)},
          .n_curves = 1,
          .from_zero = true}};
-    sqz_plot_svg(run->setup.options->model, "epoch", panels, 3, &svg);
+    sqz_plot_svg(run->setup.config->model, "epoch", panels, 3, &svg);
     status = svg.failed ? sqz_fail_memory(err, "history.svg", svg.length)
                         : sqz_run_dir_write(&run->dir, "history.svg", sqz_text_get(&svg), err);
     sqz_text_release(&svg);

@@ -27,11 +27,11 @@ static bool has_optimizer(const struct sqz_run *run, const struct sqz_archive *a
 }
 
 // optim_<model>.ckpt beside the checkpoint, as MindCV writes it.
-static char *beside(const struct sqz_options *options)
+static char *beside(const struct sqz_train_config *config)
 {
     char name[128];
-    const char *path = options->ckpt_path, *file = sqz_path_name(path);
-    snprintf(name, sizeof name, "optim_%s.ckpt", options->model);
+    const char *path = config->ckpt_path, *file = sqz_path_name(path);
+    snprintf(name, sizeof name, "optim_%s.ckpt", config->model);
     if (file == path)
         return sqz_copy_string(name);
     char *dir = sqz_copy_string_n(path, (size_t)(file - path));
@@ -44,14 +44,14 @@ static char *beside(const struct sqz_options *options)
 static enum sqz_status open_states(const struct sqz_run *run, struct sqz_archive *archive,
                                    struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
-    enum sqz_status status = sqz_archive_read(options->ckpt_path, archive, NULL, err);
+    const struct sqz_train_config *config = run->setup.config;
+    enum sqz_status status = sqz_archive_read(config->ckpt_path, archive, NULL, err);
     if (status || has_optimizer(run, archive))
         return status;
     sqz_archive_release(archive);
-    char *other = beside(options);
+    char *other = beside(config);
     if (!other)
-        return sqz_fail_memory(err, "a path", strlen(options->ckpt_path));
+        return sqz_fail_memory(err, "a path", strlen(config->ckpt_path));
     bool there = sqz_path_exists(other);
     if (there)
         status = sqz_archive_read(other, archive, NULL, err);
@@ -59,7 +59,7 @@ static enum sqz_status open_states(const struct sqz_run *run, struct sqz_archive
         status = sqz_fail(err, there ? SQZ_E_DATA : SQZ_E_NOINPUT,
                           "Neither \"%s\" nor \"%s\" holds the state of optimizer %s%s, which "
                           "resume_opt asks for.",
-                          options->ckpt_path, other, options->opt,
+                          config->ckpt_path, other, config->opt_word,
                           run->stepper.model ? " with \"--norm batch\"" : "");
     sqz_free(other);
     return status;
@@ -91,28 +91,28 @@ static int64_t epoch_in_name(const char *path)
 
 static enum sqz_status take_position(struct sqz_run *run, int64_t updates, struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     struct sqz_train_state *state = &run->state;
-    int64_t epoch = epoch_in_name(options->ckpt_path);
+    int64_t epoch = epoch_in_name(config->ckpt_path);
     if (epoch < 0 && updates >= 0)
-        epoch = updates * options->gradient_accumulation_steps / run->steps_per_epoch;
+        epoch = updates * config->gradient_accumulation_steps / run->steps_per_epoch;
     if (epoch < 0)
         return sqz_fail(
             err, SQZ_E_DATA,
             "\"%s\" does not say at which epoch it stands: resume_opt needs a name like "
             "%s-12_500.ckpt, or a global_step in the file.",
-            options->ckpt_path, options->model);
-    if (epoch >= options->epoch_size)
+            config->ckpt_path, config->model);
+    if (epoch >= config->epoch_size)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "\"%s\" stands after epoch %lld, and epoch_size is %lld: nothing is left "
                         "to train; raise epoch_size, or leave out resume_opt to start again.",
-                        options->ckpt_path, (long long)epoch, (long long)options->epoch_size);
+                        config->ckpt_path, (long long)epoch, (long long)config->epoch_size);
     state->epoch = epoch;
     state->steps = epoch * run->steps_per_epoch;
     run->stepper.counters.counted = state->steps;
     run->stepper.micro_steps = (uint64_t)state->steps;
     run->optimizer->updates =
-        (uint64_t)(updates >= 0 ? updates : state->steps / options->gradient_accumulation_steps);
+        (uint64_t)(updates >= 0 ? updates : state->steps / config->gradient_accumulation_steps);
     return SQZ_OK;
 }
 
@@ -128,21 +128,21 @@ static enum sqz_status take_weights(struct sqz_run *run, const struct sqz_archiv
         return sqz_fail(err, SQZ_E_DATA,
                         "\"%s\" holds no moving average, which resume_opt with \"--ema true\" and "
                         "\"--norm batch\" asks for.",
-                        run->setup.options->ckpt_path);
+                        run->setup.config->ckpt_path);
     stepper->calibrated = true;
     if (stepper->ema)
         stepper->counters.ema_updates = run->state.steps;
-    return sqz_checkpoint_take_weights(run->setup.options->ckpt_path, archive, stepper, err);
+    return sqz_checkpoint_take_weights(run->setup.config->ckpt_path, archive, stepper, err);
 }
 
 enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     const struct sqz_optimizer *optimizer = run->optimizer;
     struct sqz_archive archive = {0};
-    if (!options->resume_opt)
+    if (!config->resume_opt)
         return SQZ_OK;
-    if (!*options->ckpt_path)
+    if (!*config->ckpt_path)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option resume_opt needs ckpt_path, the checkpoint to go on from; a run of "
                         "this program goes on with \"--resume RUN_DIR\".");
@@ -150,7 +150,7 @@ enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err)
     for (int i = 0; i < optimizer->rule->n_states && !status; i++) {
         char name[64];
         find_state(run, &archive, optimizer->rule->states[i], name, sizeof name);
-        status = sqz_param_arrays_take(options->ckpt_path, &archive, run->stepper.config.net, name,
+        status = sqz_param_arrays_take(config->ckpt_path, &archive, run->stepper.config.net, name,
                                        optimizer->state[i], err);
     }
     if (!status)
@@ -160,7 +160,7 @@ enum sqz_status sqz_run_import_ckpt(struct sqz_run *run, struct sqz_error *err)
     if (!status)
         sqz_text_add(&run->setup.notes,
                      "Continuing after epoch %lld of \"%s\" with its optimizer's state.\n",
-                     (long long)run->state.epoch, sqz_path_name(options->ckpt_path));
+                     (long long)run->state.epoch, sqz_path_name(config->ckpt_path));
     sqz_archive_release(&archive);
     return status;
 }

@@ -13,8 +13,7 @@ static bool stop_asked(const struct sqz_run *run)
 
 static bool limit_reached(const struct sqz_run *run)
 {
-    const struct sqz_options *options = run->setup.options;
-    return options->max_steps > 0 && run->state.steps >= options->max_steps;
+    return run->max_steps > 0 && run->state.steps >= run->max_steps;
 }
 
 static enum sqz_status stopped(struct sqz_run *run, struct sqz_error *err)
@@ -39,7 +38,7 @@ static enum sqz_status cut_validation(struct sqz_run *run, struct sqz_error *err
 static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_result *result,
                                 double rate, struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     char kept[600] = "No checkpoint had been saved yet.";
     if (run->saved)
         snprintf(kept, sizeof kept, "The last good state is kept in \"%.500s\".", run->last_path);
@@ -48,8 +47,8 @@ static enum sqz_status diverged(struct sqz_run *run, const struct sqz_step_resul
                                         .loss = result->loss,
                                         .gradient_norm = result->gradient_norm,
                                         .rate = rate,
-                                        .clipped = options->clip_grad,
-                                        .warmed_up = options->warmup_epochs > 0};
+                                        .clipped = config->clip_grad,
+                                        .warmed_up = config->warmup_epochs > 0};
     return sqz_watchdog_not_finite(&what, kept, err);
 }
 
@@ -59,8 +58,8 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
 {
     struct sqz_train_state *state = &run->state;
     struct sqz_text row = {0}, ranks = {0};
-    const struct sqz_options *options = run->setup.options;
-    if (state->batch != 1 && state->batch % options->log_interval != 0 &&
+    const struct sqz_train_config *config = run->setup.config;
+    if (state->batch != 1 && state->batch % config->log_interval != 0 &&
         state->batch != run->steps_per_epoch)
         return;
     size_t start = state->step_rows.length;
@@ -80,7 +79,7 @@ static void log_step(struct sqz_run *run, const struct sqz_step_result *result, 
     sqz_events_add(run->dir.events, state->steps, scalars, 3);
     sqz_run_dir_log(
         &run->dir, "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64 " loss %.6f lr %.6g%s",
-        state->epoch + 1, options->epoch_size, state->batch, run->steps_per_epoch, result->loss,
+        state->epoch + 1, config->epoch_size, state->batch, run->steps_per_epoch, result->loss,
         rate, sqz_text_get(&ranks));
     sqz_text_release(&row);
     sqz_text_release(&ranks);
@@ -91,15 +90,15 @@ static enum sqz_status watch(struct sqz_run *run, const struct sqz_step_batch *b
                              const struct sqz_step_result *result, double rate,
                              struct sqz_error *err)
 {
-    if (!run->setup.options->stop_dead_start)
+    if (!run->setup.config->stop_dead_start)
         return SQZ_OK;
-    int n = run->loss.kind == SQZ_LOSS_JSD ? batch->n / SQZ_JSD_SPLITS : batch->n;
+    int n = run->setup.loss.kind == SQZ_LOSS_JSD ? batch->n / SQZ_JSD_SPLITS : batch->n;
     const int *labels = batch->targets ? NULL : batch->labels;
     struct sqz_watched_step step = {.loss = result->loss,
                                     .zero_fraction = result->zero_fraction,
                                     .zero_logits = result->zero_logits,
-                                    .chance = sqz_loss_at_zero(&run->loss, labels, n),
-                                    .reducible = sqz_loss_reducible(&run->loss),
+                                    .chance = sqz_loss_at_zero(&run->setup.loss, labels, n),
+                                    .reducible = sqz_loss_reducible(&run->setup.loss),
                                     .rate = rate,
                                     .whole_rate = run->whole_rate};
     return sqz_watchdog_step(&run->state.watch, &step, err);
@@ -180,7 +179,7 @@ static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
 {
     const struct sqz_engine_config engine = {.net = run->setup.model->net,
                                              .weights = sqz_stepper_eval_weights(&run->stepper)};
-    return sqz_evaluate(run->environment, &engine, run->val_loader, &run->loss, out, err);
+    return sqz_evaluate(run->environment, &engine, run->val_loader, &run->setup.loss, out, err);
 }
 
 static double top1_of(const struct sqz_evaluation *result)
@@ -222,32 +221,32 @@ static enum sqz_status take_best(struct sqz_run *run, const struct sqz_evaluatio
 }
 
 // As in MindCV, epochs 1, 1 + v, 1 + 2v, ... for a val_interval of v; `epoch` is 0-based.
-static bool validates_in(const struct sqz_options *options, int64_t epoch)
+static bool validates_in(const struct sqz_train_config *config, int64_t epoch)
 {
-    return options->val_while_train && epoch % options->val_interval == 0;
+    return config->val_while_train && epoch % config->val_interval == 0;
 }
 
 // Validations of the first `epoch` epochs.
-static int64_t count_validations(const struct sqz_options *options, int64_t epoch)
+static int64_t count_validations(const struct sqz_train_config *config, int64_t epoch)
 {
-    return epoch > 0 ? (epoch - 1) / options->val_interval + 1 : 0;
+    return epoch > 0 ? (epoch - 1) / config->val_interval + 1 : 0;
 }
 
 // Ends the run when the validations since the best one are as many as early_stopping allows.
 static void stop_early(struct sqz_run *run)
 {
     struct sqz_train_state *state = &run->state;
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     int64_t since =
-        count_validations(options, state->epoch) - count_validations(options, state->best_epoch);
-    if (state->finished || options->early_stopping == 0 || since < options->early_stopping ||
+        count_validations(config, state->epoch) - count_validations(config, state->best_epoch);
+    if (state->finished || config->early_stopping == 0 || since < config->early_stopping ||
         !sqz_qat_is_final(run->qat, state->epoch, state->steps))
         return;
     state->finished = 1;
     sqz_run_note(run, SQZ_EVENT_NOTE,
                  "Ended after epoch %" PRId64 ": nothing was better since epoch %" PRId64
                  " (early_stopping %" PRId64 ").",
-                 state->epoch, state->best_epoch, options->early_stopping);
+                 state->epoch, state->best_epoch, config->early_stopping);
 }
 
 static double speed(const struct sqz_run *run)
@@ -272,11 +271,11 @@ static void add_epoch_events(struct sqz_run *run, double loss, const struct sqz_
 static enum sqz_status end_epoch(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     struct sqz_evaluation result = {0};
     struct sqz_text row = {0};
-    bool last = state->epoch + 1 >= options->epoch_size, is_best = false;
-    bool due = run->val_loader && (last || validates_in(options, state->epoch));
+    bool last = state->epoch + 1 >= config->epoch_size, is_best = false;
+    bool due = run->val_loader && (last || validates_in(config, state->epoch));
     double rate = sqz_run_last_rate(run);
     double loss = state->loss_sum / (double)state->loss_samples;
     enum sqz_status status = sqz_qat_export(run->qat, state->epoch, err);
@@ -362,11 +361,11 @@ static enum sqz_status report_early(struct sqz_run *run, int64_t epoch,
 static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     struct sqz_evaluation result = {0};
     bool partial = state->batch > 0;
     int64_t epoch = partial ? state->epoch + 1 : state->epoch;
-    bool due = run->val_loader && (partial || !validates_in(options, state->epoch - 1));
+    bool due = run->val_loader && (partial || !validates_in(config, state->epoch - 1));
     bool is_best = false;
     enum sqz_status status = sqz_qat_export(run->qat, state->epoch, err);
     if (!status && due)
@@ -391,7 +390,7 @@ static enum sqz_status end_early(struct sqz_run *run, struct sqz_error *err)
 enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     enum sqz_status status = SQZ_OK;
     while (!state->finished && !status) {
         if (state->batch == 0)
@@ -411,7 +410,7 @@ enum sqz_status sqz_run_loop(struct sqz_run *run, struct sqz_error *err)
                 return status;
             if (run->environment->ranks ? stop : stop_asked(run))
                 return stopped(run, err);
-            if (options->save_steps > 0 && state->steps % options->save_steps == 0)
+            if (config->save_steps > 0 && state->steps % config->save_steps == 0)
                 status = sqz_ranks_agree(run->environment->ranks, sqz_run_save_last(run, err), err);
         }
         if (!status)

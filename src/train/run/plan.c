@@ -2,53 +2,41 @@
 #include "train/run/run.h"
 
 #include "train/options/recipe_tools.h"
-#include "train/setup/balance.h"
-#include "train/run/memory_plan.h"
-#include "train/run/stepper_config.h"
+#include "train/setup/stepper_config.h"
 
 #include <math.h>
 #include <string.h>
 
-double sqz_rate_at(const struct sqz_options *options, const double *rates, size_t n_rates,
+double sqz_rate_at(const struct sqz_train_config *config, const double *rates, size_t n_rates,
                    int64_t counted)
 {
     // The table counts batches. With accumulation an update takes the entry of its group's first
     // batch, so that the schedule still ends with the run, whether or not groups fill an epoch.
-    int64_t group = options->gradient_accumulation_steps, index = counted / group * group;
-    if (options->mindcv_accumulation)
-        index = sqz_optimizer_rule_find(options->opt)->counts_batches ? counted : counted / group;
+    int64_t group = config->gradient_accumulation_steps, index = counted / group * group;
+    if (config->mindcv_accumulation)
+        index = sqz_optimizer_rule_at((int)config->opt)->counts_batches ? counted : counted / group;
     return rates[index < (int64_t)n_rates ? index : (int64_t)n_rates - 1];
 }
 
 double sqz_run_rate(const struct sqz_run *run)
 {
-    return sqz_rate_at(run->setup.options, run->rates, run->n_rates, run->stepper.counters.counted);
+    return sqz_rate_at(run->setup.config, run->rates, run->n_rates, run->stepper.counters.counted);
 }
 
 double sqz_run_last_rate(const struct sqz_run *run)
 {
     int64_t counted = run->stepper.counters.counted;
-    return sqz_rate_at(run->setup.options, run->rates, run->n_rates, counted > 0 ? counted - 1 : 0);
+    return sqz_rate_at(run->setup.config, run->rates, run->n_rates, counted > 0 ? counted - 1 : 0);
 }
 
 static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     if (run->setup.model->net->spec.classes < 2)
         return sqz_fail(err, SQZ_E_DATA,
                         "\"%s\" has only one class; there is nothing to tell apart.",
-                        options->data_dir);
+                        config->data_dir);
     return SQZ_OK;
-}
-
-static enum sqz_status prepare_loss(struct sqz_run *run, struct sqz_error *err)
-{
-    const struct sqz_setup *setup = &run->setup;
-    run->loss = sqz_loss_of(setup->options, setup->model->net->spec.classes);
-    enum sqz_status status = sqz_class_weights(setup->options, setup->train, run->loss.classes,
-                                               &run->class_weights, err);
-    run->loss.class_weights = run->class_weights;
-    return status ? status : sqz_memory_fit(run, err);
 }
 
 static void describe_data(struct sqz_run *run)
@@ -69,29 +57,28 @@ static void note(void *run, const char *sentence)
 enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_setup *setup = &run->setup;
-    const struct sqz_options *options = setup->options;
+    const struct sqz_train_config *config = setup->config;
     int threads = sqz_pool_size(run->environment->pool);
-    struct sqz_loss_scale scale = sqz_loss_scale_of(options);
+    struct sqz_loss_scale scale = sqz_loss_scale_of(config);
     enum sqz_status status = check_network(run, err);
-    if (!status)
-        status = prepare_loss(run, err);
     if (!status)
         status = sqz_setup_train_loader(setup, threads, &run->loader, err);
     if (status)
         return status;
-    struct sqz_stepper_config config = sqz_run_stepper_config(run);
+    struct sqz_stepper_config step = sqz_setup_stepper_config(run->environment, setup);
+    run->max_steps = config->max_steps;
     run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
-    status = sqz_schedule_new(options, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
+    status = sqz_schedule_new(config, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
                               &setup->notes, err);
-    for (int64_t i = 0; !status && i < options->epoch_size * run->steps_per_epoch; i++)
-        run->whole_rate += sqz_rate_at(options, run->rates, run->n_rates, i);
+    for (int64_t i = 0; !status && i < config->epoch_size * run->steps_per_epoch; i++)
+        run->whole_rate += sqz_rate_at(config, run->rates, run->n_rates, i);
     if (!status)
-        status = sqz_optimizer_new(options, config.net, &run->optimizer, err);
+        status = sqz_optimizer_new(config, step.net, &run->optimizer, err);
     if (!status)
-        status = sqz_stepper_init(&run->stepper, &config, &scale, run->optimizer,
+        status = sqz_stepper_init(&run->stepper, &step, &scale, run->optimizer,
                                   setup->model->weights, err);
     if (!status && setup->val)
-        status = sqz_setup_val_loader(options, setup->val, &setup->model->preprocess,
+        status = sqz_setup_val_loader(config, setup->val, &setup->model->preprocess,
                                       run->environment, &run->val_loader, err);
     if (status)
         return status;
@@ -107,8 +94,8 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     describe_data(run);
     struct sqz_recipe_facts facts = {.train_images = (int64_t)setup->train->count,
                                      .steps_per_epoch = run->steps_per_epoch};
-    sqz_recipe_lint(options, &facts, &setup->notes);
-    if (options->distribute && !run->environment->ranks)
+    sqz_recipe_lint(config, &facts, &setup->notes);
+    if (config->distribute && !run->environment->ranks)
         sqz_text_add(&setup->notes, "distribute is on, but the program was not started under MPI: "
                                     "this is one rank of one.\n");
     return SQZ_OK;
@@ -118,12 +105,12 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
 // about a third of a step.
 static int64_t steps_within(const struct sqz_run *run, double seconds)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     double step = run->train_seconds / (double)run->steps_here;
     double image = run->train_seconds / (double)run->images;
     double validation = run->val_loader ? (double)run->setup.val->count * image / 3 : 0;
-    double between = options->val_while_train
-                         ? validation / (double)(run->steps_per_epoch * options->val_interval)
+    double between = config->val_while_train
+                         ? validation / (double)(run->steps_per_epoch * config->val_interval)
                          : 0;
     return (int64_t)fmax((seconds - validation) / (step + between), 0);
 }
@@ -131,23 +118,23 @@ static int64_t steps_within(const struct sqz_run *run, double seconds)
 enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err)
 {
     enum { MEASURED = 8 };
-    struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     double elapsed = sqz_clock_seconds() - run->started;
-    if (options->max_seconds == 0 || run->time_planned)
+    if (config->max_seconds == 0 || run->time_planned)
         return SQZ_OK;
     // At least one step, so that every run gets somewhere; with a short budget no more than needed.
     bool early = run->steps_here == 0 ||
-                 (elapsed < 0.1 * options->max_seconds &&
-                  (run->steps_here < MEASURED || elapsed < 0.03 * options->max_seconds));
+                 (elapsed < 0.1 * config->max_seconds &&
+                  (run->steps_here < MEASURED || elapsed < 0.03 * config->max_seconds));
     int64_t limit =
-        early ? -1 : run->state.steps + steps_within(run, options->max_seconds - elapsed);
+        early ? -1 : run->state.steps + steps_within(run, config->max_seconds - elapsed);
     enum sqz_status status = sqz_run_share_plan(run, &limit, err);
     if (status || limit < 0)
         return status;
-    if (options->max_steps == 0 || limit < options->max_steps)
-        options->max_steps = limit;
+    if (run->max_steps == 0 || limit < run->max_steps)
+        run->max_steps = limit;
     run->time_planned = true;
     sqz_run_note(run, SQZ_EVENT_NOTE, "In %g seconds the run gets to step %lld.",
-                 options->max_seconds, (long long)options->max_steps);
+                 config->max_seconds, (long long)run->max_steps);
     return sqz_ranks_agree(run->environment->ranks, sqz_run_write_recipe(run, err), err);
 }

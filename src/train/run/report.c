@@ -1,6 +1,6 @@
 // What a run tells its user: notes at the start, progress, one line an epoch, rows of CSV.
-#include "train/run/memory_plan.h"
 #include "train/run/run.h"
+#include "train/setup/memory_plan.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -23,41 +23,40 @@ static const char *grouped(int64_t number, char out[32])
 static void introduce_data(struct sqz_run *run)
 {
     const struct sqz_setup *setup = &run->setup;
-    const struct sqz_options *options = setup->options;
+    const struct sqz_train_config *config = setup->config;
     char train[32], val[32];
     grouped((int64_t)setup->train->count, train);
     if (setup->val)
         sqz_run_note(run, SQZ_EVENT_NOTE,
-                     "Data      %s: %s images in %d classes; %s to validate on%s",
-                     options->data_dir, train, setup->train->n_classes,
-                     grouped((int64_t)setup->val->count, val),
+                     "Data      %s: %s images in %d classes; %s to validate on%s", config->data_dir,
+                     train, setup->train->n_classes, grouped((int64_t)setup->val->count, val),
                      setup->divided ? " (one in five of each class, see split.csv)" : "");
     else
         sqz_run_note(run, SQZ_EVENT_NOTE,
-                     "Data      %s: %s images in %d classes; none to validate on",
-                     options->data_dir, train, setup->train->n_classes);
+                     "Data      %s: %s images in %d classes; none to validate on", config->data_dir,
+                     train, setup->train->n_classes);
 }
 
 static void introduce_training(struct sqz_run *run)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     char warmup[64] = "", clip[64] = "", group[64] = "";
-    if (options->warmup_epochs > 0)
-        snprintf(warmup, sizeof warmup, " after %" PRId64 " of warm-up", options->warmup_epochs);
-    if (options->clip_grad)
-        snprintf(clip, sizeof clip, ", clipped at %g", options->clip_value);
-    if (options->gradient_accumulation_steps > 1)
+    if (config->warmup_epochs > 0)
+        snprintf(warmup, sizeof warmup, " after %" PRId64 " of warm-up", config->warmup_epochs);
+    if (config->clip_grad)
+        snprintf(clip, sizeof clip, ", clipped at %g", config->clip_value);
+    if (config->gradient_accumulation_steps > 1)
         snprintf(group, sizeof group, ", an update every %" PRId64 " steps",
-                 options->gradient_accumulation_steps);
+                 config->gradient_accumulation_steps);
     sqz_run_note(run, SQZ_EVENT_NOTE,
                  "Training  %" PRId64 " epochs of %" PRId64 " steps, %" PRId64 " images each%s%s%s",
-                 options->epoch_size, run->steps_per_epoch, options->batch_size, group,
+                 config->epoch_size, run->steps_per_epoch, config->batch_size, group,
                  run->setup.recipe ? "; built-in recipe " : "",
                  run->setup.recipe ? run->setup.recipe : "");
     sqz_run_note(run, SQZ_EVENT_NOTE,
                  "Optimizer %s, learning rate %g, %s%s, weight decay %g%s, label smoothing %g",
-                 options->opt, options->lr, options->scheduler, warmup, options->weight_decay, clip,
-                 options->label_smoothing);
+                 config->opt_word, config->lr, config->scheduler_word, warmup, config->weight_decay,
+                 clip, config->label_smoothing);
 }
 
 void sqz_run_report_start(struct sqz_run *run)
@@ -73,7 +72,7 @@ void sqz_run_report_start(struct sqz_run *run)
                  grouped((int64_t)run->setup.model->net->n_weights, parameters), spec->image_w,
                  spec->image_h, spec->channels, spec->drop_rate);
     introduce_training(run);
-    if (!sqz_memory_plan(run, run->optimizer->rule->n_states, &plan, NULL))
+    if (!sqz_memory_plan(run->environment, &run->setup, &plan, NULL))
         sqz_run_note(run, SQZ_EVENT_NOTE,
                      "Memory    %.0f MB planned: %.0f for the step, %.0f for images, %.0f to "
                      "validate",
@@ -93,16 +92,15 @@ void sqz_run_report_start(struct sqz_run *run)
 // Steps that this run still has to do, as far as it is known.
 static int64_t steps_left(const struct sqz_run *run)
 {
-    const struct sqz_options *options = run->setup.options;
-    int64_t total = run->steps_per_epoch * options->epoch_size;
-    if (options->max_steps > 0 && options->max_steps < total)
-        total = options->max_steps;
+    int64_t total = run->steps_per_epoch * run->setup.config->epoch_size;
+    if (run->max_steps > 0 && run->max_steps < total)
+        total = run->max_steps;
     return total - run->state.steps;
 }
 
 void sqz_run_progress(struct sqz_run *run, double rate)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     const struct sqz_train_state *state = &run->state;
     double now = sqz_clock_seconds();
     if (!run->environment->on_event || now - run->told < 0.1)
@@ -110,12 +108,12 @@ void sqz_run_progress(struct sqz_run *run, double rate)
     run->told = now;
     double per_step = run->train_seconds / (double)run->steps_here;
     double left = per_step * (double)steps_left(run);
-    if (options->max_seconds > 0 && !run->time_planned)
-        left = options->max_seconds - (now - run->started);
+    if (config->max_seconds > 0 && !run->time_planned)
+        left = config->max_seconds - (now - run->started);
     struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
                               .text = "train",
                               .epoch = (int)state->epoch + 1,
-                              .epochs = (int)options->epoch_size,
+                              .epochs = (int)config->epoch_size,
                               .step = state->batch,
                               .steps = run->steps_per_epoch,
                               .loss = state->loss_sum / (double)state->loss_samples,
@@ -141,11 +139,11 @@ void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, 
 void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double rate,
                         const struct sqz_evaluation *validated, bool is_best)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     struct sqz_text line = {0};
     double speed = run->epoch_seconds > 0 ? (double)run->epoch_images / run->epoch_seconds : NAN;
     sqz_text_add(&line, "epoch %*" PRId64 "/%" PRId64 "  loss %.4f",
-                 options->epoch_size > 99 ? 3 : 2, epoch, options->epoch_size, loss);
+                 config->epoch_size > 99 ? 3 : 2, epoch, config->epoch_size, loss);
     if (validated) {
         double samples = (double)validated->samples;
         sqz_text_add(&line, "  val loss %.4f  top-1 %.2f %%", validated->loss_sum / samples,
@@ -163,7 +161,7 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
     struct sqz_event event = {.kind = SQZ_EVENT_EPOCH,
                               .text = sqz_text_get(&line),
                               .epoch = (int)epoch,
-                              .epochs = (int)options->epoch_size,
+                              .epochs = (int)config->epoch_size,
                               .step = run->steps_per_epoch,
                               .steps = run->steps_per_epoch,
                               .loss = loss,

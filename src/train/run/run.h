@@ -14,8 +14,6 @@ struct sqz_run {
     struct sqz_setup setup;
     struct sqz_run_dir dir;
     struct sqz_train_state state;
-    struct sqz_loss loss;
-    float *class_weights; // of the loss; NULL: none
     struct sqz_optimizer *optimizer;
     struct sqz_stepper stepper;
     struct sqz_qat *qat; // NULL: the training is not for a small file
@@ -27,6 +25,7 @@ struct sqz_run {
     int64_t steps_per_epoch;
     char *last_path, *best_path;
     bool saved;        // last.safetensors is there
+    int64_t max_steps; // after which the run ends; 0: no limit
     bool time_planned; // max_steps was set from max_seconds
 
     // For this process only; nothing of it is saved.
@@ -58,7 +57,7 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err);
 double sqz_run_rate(const struct sqz_run *run);
 double sqz_run_last_rate(const struct sqz_run *run);
 // The same for the micro-batch after `counted` ones, from a table with one entry a batch.
-double sqz_rate_at(const struct sqz_options *options, const double *rates, size_t n_rates,
+double sqz_rate_at(const struct sqz_train_config *config, const double *rates, size_t n_rates,
                    int64_t counted);
 
 // Turns max_seconds into max_steps once a few steps have been timed, and writes that into

@@ -138,10 +138,10 @@ static bool has_no_step(const char *path, const struct sqz_dir *content)
     return read && size > 0 && size < sizeof head && memchr(head, '\n', size) == head + size - 1;
 }
 
-static enum sqz_status take_given(const struct sqz_options *options, struct sqz_run_dir *out,
+static enum sqz_status take_given(const struct sqz_train_config *config, struct sqz_run_dir *out,
                                   struct sqz_error *err)
 {
-    const char *path = options->run_dir;
+    const char *path = config->run_dir;
     if (sqz_path_exists(path) && !sqz_path_is_dir(path))
         return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; --run_dir needs a directory.",
                         path);
@@ -159,7 +159,7 @@ static enum sqz_status take_given(const struct sqz_options *options, struct sqz_
         used += !is_leftover(name) && !is_of_dry_run(name);
     }
     if (!status && used > 0) {
-        if (options->force || has_no_step(path, &content))
+        if (config->force || has_no_step(path, &content))
             status = remove_old_run(path, err);
         else
             status = sqz_fail(
@@ -212,13 +212,13 @@ static enum sqz_status make_numbered(const char *parent, char **out, struct sqz_
     return status;
 }
 
-enum sqz_status sqz_run_dir_create(const struct sqz_options *options, struct sqz_run_dir *out,
+enum sqz_status sqz_run_dir_create(const struct sqz_train_config *config, struct sqz_run_dir *out,
                                    struct sqz_error *err)
 {
     *out = (struct sqz_run_dir){0};
-    if (*options->run_dir)
-        return take_given(options, out, err);
-    enum sqz_status status = make_numbered(options->ckpt_save_dir, &out->path, err);
+    if (*config->run_dir)
+        return take_given(config, out, err);
+    enum sqz_status status = make_numbered(config->ckpt_save_dir, &out->path, err);
     return status ? status : sqz_run_dir_lock(out, err);
 }
 

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/sets/dataset.h"
-#include "train/options/options.h"
+#include "train/options/train_config.h"
 #include <dirent.h>
 #include <stdio.h>
 
@@ -26,7 +26,7 @@ void sqz_run_dir_release(struct sqz_run_dir *dir);
 // The directory of a new run: `run_dir`, or the next free number below ckpt_save_dir. A directory
 // with something in it (but what a dry run leaves) is refused without `force`; with it, an older
 // run's files are removed.
-enum sqz_status sqz_run_dir_create(const struct sqz_options *options, struct sqz_run_dir *out,
+enum sqz_status sqz_run_dir_create(const struct sqz_train_config *config, struct sqz_run_dir *out,
                                    struct sqz_error *err);
 // Claims the directory for this process until it is released. SQZ_E_CANTWRITE when another process
 // trains in it. A file system without locks lets everybody in.

@@ -1,5 +1,6 @@
 // What a training run does because other ranks take part in it.
 #include "compress/sha256.h"
+#include "train/options/recipe_write.h"
 #include "train/run/run.h"
 
 #include <inttypes.h>
@@ -26,9 +27,10 @@ static enum sqz_status fill_passport(const struct sqz_run *run, struct passport 
                              .level = (int32_t)run->environment->kernels->level};
     snprintf(out->version, sizeof out->version, "%s", SQZ_VERSION);
     snprintf(out->path, sizeof out->path, "%s", run->dir.path ? run->dir.path : "");
-    sqz_recipe_portable(run->setup.options, &recipe);
-    if (recipe.failed)
-        return sqz_fail_memory(err, "the recipe", recipe.length);
+    enum sqz_status status =
+        sqz_recipe_portable(run->setup.options, run->setup.config, &recipe, err);
+    if (status)
+        return status;
     sqz_sha256_of(sqz_text_get(&recipe), recipe.length, out->recipe);
     sqz_sha256_of(run->setup.model->weights, net->n_weights * sizeof(float), out->weights);
     sqz_text_release(&recipe);
@@ -123,8 +125,8 @@ void sqz_run_report_ranks(struct sqz_run *run)
                  "Ranks     %d, %d thread%s here, on %s; %s; gradients as %s, time-out %g s", size,
                  sqz_pool_size(run->environment->pool),
                  sqz_pool_size(run->environment->pool) == 1 ? "" : "s", hosts,
-                 sqz_ranks_library(ranks), run->setup.options->comm_dtype,
-                 run->setup.options->comm_timeout);
+                 sqz_ranks_library(ranks), run->setup.config->comm_dtype_word,
+                 run->setup.config->comm_timeout);
 }
 
 // Rows of this rank's share of a batch of n.
@@ -150,7 +152,7 @@ void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *res
                           struct sqz_text *row, struct sqz_text *log)
 {
     struct sqz_ranks *ranks = run->environment->ranks;
-    int size = sqz_ranks_size(ranks), slowest = 0, n = (int)run->setup.options->batch_size;
+    int size = sqz_ranks_size(ranks), slowest = 0, n = (int)run->setup.config->batch_size;
     double busy = 0;
     if (!result->reports)
         return;

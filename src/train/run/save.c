@@ -1,11 +1,10 @@
 // Which checkpoint is written when, and in which order, so that a kill at any moment leaves a run
 // that resumes to the same end: best.safetensors before the state that speaks of it.
+#include "train/options/recipe_write.h"
 #include "train/run/kept.h"
 #include "train/run/run.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,45 +56,14 @@ enum sqz_status sqz_run_keep_previous_best(struct sqz_run *run, struct sqz_error
     return status;
 }
 
-// --- recipe.yaml ---
-
-// The option's path as it is from any directory. One that does not resolve is reported by whoever
-// opens it.
-static enum sqz_status make_absolute(struct sqz_options *options, const char *name,
-                                     const char *value, struct sqz_error *err)
-{
-    char path[PATH_MAX];
-    if (!*value || !realpath(value, path))
-        return SQZ_OK;
-    return sqz_options_set(options, name, path, sqz_options_origin(options, name), err);
-}
-
 enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
 {
-    struct sqz_options *options = NULL;
     struct sqz_text text = {0};
-    enum sqz_status status = sqz_options_copy(run->setup.options, &options, err);
-    const struct sqz_options *own = run->setup.options;
-    const char *const paths[][2] = {{"data_dir", own->data_dir},
-                                    {"unlabelled_dir", own->unlabelled_dir},
-                                    {"ckpt_path", own->ckpt_path},
-                                    {"teacher", own->teacher}};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths && !status; i++)
-        status = make_absolute(options, paths[i][0], paths[i][1], err);
-    // Orders for this one command are none for a later --resume.
-    static const char *const orders[][2] = {
-        {"resume", "none"},   {"force", "false"}, {"dry_run", "false"},  {"max_seconds", "0"},
-        {"find_lr", "false"}, {"memory", "none"}, {"confusion", "none"}, {"per_class", "none"}};
-    for (size_t i = 0; i < sizeof orders / sizeof *orders && !status; i++)
-        status = sqz_options_set(options, orders[i][0], orders[i][1], SQZ_FROM_COMMAND_LINE, err);
-    if (!status) {
-        sqz_options_write_yaml(options, false, &text);
-        status = text.failed
-                     ? sqz_fail_memory(err, "recipe.yaml", text.length)
-                     : sqz_run_dir_write(&run->dir, "recipe.yaml", sqz_text_get(&text), err);
-    }
+    enum sqz_status status =
+        sqz_recipe_of_run(run->setup.options, run->setup.config, run->max_steps, &text, err);
+    if (!status)
+        status = sqz_run_dir_write(&run->dir, "recipe.yaml", sqz_text_get(&text), err);
     sqz_text_release(&text);
-    sqz_options_free(options);
     return status;
 }
 
@@ -131,17 +99,17 @@ static enum sqz_status rewrite_kept(struct sqz_run *run, const struct sqz_kept *
 
 enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_error *err)
 {
-    const struct sqz_options *options = run->setup.options;
+    const struct sqz_train_config *config = run->setup.config;
     int64_t epoch = run->state.epoch;
-    if (run->dir.mute || sqz_choice_ckpt_format(options) != SQZ_CKPT_MINDCV ||
-        (epoch % options->ckpt_save_interval != 0 && !run->state.finished))
+    if (run->dir.mute || config->ckpt_format != SQZ_CKPT_MINDCV ||
+        (epoch % config->ckpt_save_interval != 0 && !run->state.finished))
         return SQZ_OK;
     int n = sqz_kept_count(sqz_text_get(&run->state.kept));
     if (n < 0)
         return sqz_fail(err, SQZ_E_INTERNAL, "The list of kept checkpoints is damaged.");
     struct sqz_kept *kept = sqz_new_array((size_t)n, sizeof *kept);
     char name[SQZ_KEPT_NAME];
-    sqz_kept_name(name, options->model, epoch, run->steps_per_epoch);
+    sqz_kept_name(name, config->model, epoch, run->steps_per_epoch);
     char *path = sqz_run_dir_file(&run->dir, name);
     enum sqz_status status = SQZ_OK;
     if (!kept || !path) {
@@ -149,9 +117,9 @@ enum sqz_status sqz_run_save_ckpt(struct sqz_run *run, double top1, struct sqz_e
         goto done;
     }
     sqz_kept_read(sqz_text_get(&run->state.kept), kept);
-    bool limited = *options->ckpt_save_policy;
-    int victim = sqz_kept_victim(kept, n, limited ? options->keep_checkpoint_max : 0,
-                                 sqz_choice_ckpt_save_policy(options) == SQZ_SAVE_TOP_K, top1);
+    bool limited = config->ckpt_save_policy != SQZ_SAVE_ALL;
+    int victim = sqz_kept_victim(kept, n, limited ? config->keep_checkpoint_max : 0,
+                                 config->ckpt_save_policy == SQZ_SAVE_TOP_K, top1);
     if (victim == -2)
         goto done;
     status = sqz_checkpoint_write_ckpt(path, &run->stepper, run->setup.model, err);

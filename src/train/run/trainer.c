@@ -1,6 +1,7 @@
 // A training run from its options to its end.
 #include "train/run/trainer.h"
 
+#include "train/options/recipe_write.h"
 #include "train/run/events.h"
 #include "train/run/run.h"
 #include <math.h>
@@ -14,7 +15,6 @@ void sqz_run_release(struct sqz_run *run)
     sqz_qat_free(run->qat);
     sqz_optimizer_free(run->optimizer);
     sqz_free(run->rates);
-    sqz_free(run->class_weights);
     sqz_free(run->ranks);
     sqz_train_state_release(&run->state);
     sqz_run_dir_release(&run->dir);
@@ -35,7 +35,7 @@ static enum sqz_status check_same_data(const struct sqz_run *run, const struct s
         "The %s images in \"%s\" are not those that the run began with (%lld then, %lld "
         "now), so it cannot be continued; restore them as they were (damaged ones, too: "
         "--on_bad skip passes over those), or start a new run with --ckpt_path.",
-        train ? "validation" : "training", run->setup.options->data_dir,
+        train ? "validation" : "training", run->setup.config->data_dir,
         (long long)(train ? old->val_images : old->train_images),
         (long long)(train ? now->val_images : now->train_images));
 }
@@ -43,10 +43,10 @@ static enum sqz_status check_same_data(const struct sqz_run *run, const struct s
 static enum sqz_status check_position(const struct sqz_run *run, const struct sqz_train_state *old,
                                       const char *path, struct sqz_error *err)
 {
-    int64_t epochs = run->setup.options->epoch_size, per_epoch = run->steps_per_epoch;
+    int64_t epochs = run->setup.config->epoch_size, per_epoch = run->steps_per_epoch;
     if (old->epoch <= epochs && old->batch <= per_epoch &&
         old->steps == old->epoch * per_epoch + old->batch &&
-        (old->finished ? old->epoch == epochs || run->setup.options->early_stopping > 0
+        (old->finished ? old->epoch == epochs || run->setup.config->early_stopping > 0
                        : old->epoch < epochs))
         return SQZ_OK;
     return sqz_fail(err, SQZ_E_DATA,
@@ -64,7 +64,7 @@ static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *
     if (!status)
         status = sqz_run_import_ckpt(run, err);
     if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
-        status = sqz_run_dir_create(run->setup.options, &run->dir, err);
+        status = sqz_run_dir_create(run->setup.config, &run->dir, err);
     return status;
 }
 
@@ -149,16 +149,18 @@ static enum sqz_status open_dir(struct sqz_run *run, struct sqz_error *err)
     run->last_path = sqz_run_dir_file(&run->dir, SQZ_LAST_CHECKPOINT);
     run->best_path = sqz_run_dir_file(&run->dir, SQZ_BEST_CHECKPOINT);
     sqz_text_release(&state->recipe);
-    sqz_recipe_portable(run->setup.options, &state->recipe);
-    if (!run->last_path || !run->best_path || state->recipe.failed)
-        return sqz_fail_memory(err, "the run directory", state->recipe.length);
-    enum sqz_status status = sqz_run_write_recipe(run, err);
+    if (!run->last_path || !run->best_path)
+        return sqz_fail_memory(err, "the run directory", strlen(run->dir.path));
+    enum sqz_status status =
+        sqz_recipe_portable(run->setup.options, run->setup.config, &state->recipe, err);
+    if (!status)
+        status = sqz_run_write_recipe(run, err);
     if (!status && run->setup.divided)
         status = sqz_run_dir_write_split(&run->dir, run->setup.train, run->setup.val, err);
     if (!status)
         status = sqz_run_dir_start(&run->dir, sqz_text_get(&state->step_rows),
                                    sqz_text_get(&state->history), err);
-    if (!status && run->setup.options->tensorboard)
+    if (!status && run->setup.config->tensorboard)
         status = open_events(run, err);
     if (!status && state->previous_best) {
         status = sqz_run_save_best(run, state->previous_best, err);

@@ -30,13 +30,14 @@ static bool parse_weights(const char *text, int classes, float *out)
     return !*text && sum > 0;
 }
 
-enum sqz_status sqz_class_weights(const struct sqz_options *options, const struct sqz_dataset *set,
-                                  int classes, float **out, struct sqz_error *err)
+enum sqz_status sqz_class_weights(const struct sqz_train_config *config,
+                                  const struct sqz_dataset *set, int classes, float **out,
+                                  struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
     size_t *counts = NULL;
     *out = NULL;
-    if (!*options->class_weights)
+    if (!*config->class_weights)
         return SQZ_OK;
     float *weights = sqz_new_array((size_t)classes, sizeof *weights);
     if (weights)
@@ -45,16 +46,16 @@ enum sqz_status sqz_class_weights(const struct sqz_options *options, const struc
         sqz_free(weights);
         return sqz_fail_memory(err, "class weights", (size_t)classes * sizeof *weights);
     }
-    if (sqz_options_balances_loss(options)) {
+    if (config->balances_loss) {
         for (int c = 0; c < classes; c++)
             if (counts[c] > 0)
                 weights[c] = (float)((double)set->count / ((double)classes * (double)counts[c]));
-    } else if (!parse_weights(options->class_weights, classes, weights)) {
+    } else if (!parse_weights(config->class_weights, classes, weights)) {
         status =
             sqz_fail(err, SQZ_E_CONFIG,
                      "Option class_weights is \"%.80s\", but it must be balanced, or %d numbers "
                      "of at least 0 separated by commas, one for each class.",
-                     options->class_weights, classes);
+                     config->class_weights, classes);
     }
     sqz_free(counts);
     if (status)

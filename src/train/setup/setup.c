@@ -1,9 +1,8 @@
 // Options, datasets and model brought together before a run.
 #include "train/setup/setup.h"
 
-#include "net/gradient.h"
 #include "train/setup/balance.h"
-#include "train/step/exchange.h"
+#include "train/setup/memory_plan.h"
 #include "train/options/recipe_tools.h"
 
 #include <string.h>
@@ -12,6 +11,8 @@
 void sqz_setup_release(struct sqz_setup *setup)
 {
     sqz_options_free(setup->options);
+    sqz_free((void *)setup->config);
+    sqz_free(setup->class_weights);
     sqz_free_view(setup->balanced);
     sqz_dataset_free(setup->train);
     sqz_dataset_free(setup->val);
@@ -242,6 +243,22 @@ static enum sqz_status check_early(const struct sqz_options *options, struct sqz
     return first;
 }
 
+// The batch follows from the memory that everything else takes.
+static enum sqz_status make_config(const struct sqz_environment *environment,
+                                   struct sqz_setup *setup, struct sqz_error *err)
+{
+    struct sqz_train_config *config = sqz_new_array(1, sizeof *config);
+    if (!config)
+        return sqz_fail_memory(err, "the configuration", sizeof *config);
+    setup->config = config;
+    *config = sqz_train_config_of(setup->options);
+    setup->loss = sqz_loss_of(config, setup->model->net->spec.classes);
+    enum sqz_status status =
+        sqz_class_weights(config, setup->train, setup->loss.classes, &setup->class_weights, err);
+    setup->loss.class_weights = setup->class_weights;
+    return status ? status : sqz_memory_fit(environment, setup, config, err);
+}
+
 enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
                                struct sqz_setup *out, struct sqz_error *err)
@@ -271,102 +288,11 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
     // After the model, which may renumber the labels.
     if (!status && out->options->balanced_sampling)
         status = sqz_balanced_view(out->train, &out->balanced, err);
+    if (!status)
+        status = make_config(environment, out, err);
     if (!status && out->notes.failed)
         status = sqz_fail_memory(err, "messages", out->notes.length);
     if (status)
         sqz_setup_release(out);
     return status;
-}
-
-static int loader_workers(const struct sqz_options *options, int threads)
-{
-    // More than the compute threads would only take their cores away.
-    int64_t workers =
-        options->num_parallel_workers < threads ? options->num_parallel_workers : threads;
-    return workers < 1 ? 1 : (int)workers;
-}
-
-static enum sqz_bad_image bad_image(const struct sqz_options *options)
-{
-    return sqz_choice_on_bad(options) == SQZ_ON_BAD_SKIP ? SQZ_BAD_SKIP : SQZ_BAD_STOP;
-}
-
-static void share_leaves(const struct sqz_share *share, int n, int *first, int *end)
-{
-    sqz_gradient_share(share->arg, n, share->rank, share->ranks, first, end);
-}
-
-static void share_evenly(const struct sqz_share *share, int n, int *first, int *end)
-{
-    sqz_even_share(n, share->rank, share->ranks, first, end);
-}
-
-struct sqz_loader_config sqz_setup_loader_config(const struct sqz_setup *setup, int threads)
-{
-    const struct sqz_options *options = setup->options;
-    size_t samples = options->num_samples > 0 ? (size_t)options->num_samples : 0;
-    // A balanced epoch is as long as an ordinary one: so many draws from the longer list.
-    if (setup->balanced && samples == 0)
-        samples = setup->train->count;
-    struct sqz_loader_config config = {.dataset = setup->balanced ? setup->balanced : setup->train,
-                                       .preprocess = setup->model->preprocess,
-                                       .augment = &setup->augment,
-                                       .classes = setup->model->net->spec.classes,
-                                       .batch = (int)options->batch_size,
-                                       .shuffle = options->shuffle,
-                                       .drop_remainder = options->drop_remainder,
-                                       .num_samples = samples,
-                                       .seed = (uint64_t)options->seed,
-                                       .workers = loader_workers(options, threads),
-                                       .on_bad = bad_image(options)};
-    if (setup->ranks)
-        config.share =
-            (struct sqz_share){share_leaves, setup->norm_net ? setup->norm_net : setup->model->net,
-                               sqz_ranks_rank(setup->ranks), sqz_ranks_size(setup->ranks)};
-    sqz_transforms_batches(options, &config);
-    return config;
-}
-
-enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
-                                       struct sqz_loader **out, struct sqz_error *err)
-{
-    struct sqz_loader_config config = sqz_setup_loader_config(setup, threads);
-    return sqz_loader_new(&config, out, err);
-}
-
-struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
-                                                     const struct sqz_dataset *set,
-                                                     const struct sqz_preprocess *preprocess,
-                                                     const struct sqz_environment *environment)
-{
-    struct sqz_ranks *ranks = environment->ranks;
-    int threads = sqz_pool_size(environment->pool);
-    // The batch decides nothing here but memory: enough to keep the threads busy.
-    enum { SMALLEST = 16, LARGEST = 64, A_THREAD = 4 };
-    int batch = threads * A_THREAD;
-    batch = batch < SMALLEST ? SMALLEST : batch > LARGEST ? LARGEST : batch;
-    struct sqz_loader_config config = {
-        .dataset = set,
-        .preprocess = *preprocess,
-        .batch = options->batch_size < batch ? (int)options->batch_size : batch,
-        .seed = (uint64_t)options->seed,
-        .workers = loader_workers(options, threads),
-        .on_bad = bad_image(options)};
-    if (ranks) { // one batch size for all, whatever their threads
-        config.batch = SMALLEST * sqz_ranks_size(ranks);
-        config.share =
-            (struct sqz_share){share_evenly, NULL, sqz_ranks_rank(ranks), sqz_ranks_size(ranks)};
-    }
-    return config;
-}
-
-enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
-                                     const struct sqz_dataset *set,
-                                     const struct sqz_preprocess *preprocess,
-                                     const struct sqz_environment *environment,
-                                     struct sqz_loader **out, struct sqz_error *err)
-{
-    struct sqz_loader_config config =
-        sqz_setup_val_loader_config(options, set, preprocess, environment);
-    return sqz_loader_new(&config, out, err);
 }

@@ -6,15 +6,19 @@
 #include "formats/formats.h"
 #include "train/setup/environment.h"
 #include "train/options/transforms.h"
+#include "train/step/loss.h"
 
 struct sqz_setup {
-    struct sqz_options *options; // merged and resolved: what recipe.yaml says
+    struct sqz_options *options;           // merged and resolved: what recipe.yaml says
+    const struct sqz_train_config *config; // made of them: what the run does
     struct sqz_dataset *train;
     struct sqz_dataset *balanced; // what the training loader draws from, if not `train` itself
     struct sqz_dataset *val;      // NULL: nothing to validate on
     struct sqz_model *model;      // the starting point, with its preprocessing and class names
     struct sqz_net *norm_net;     // what is trained, with norm batch; else NULL: the model's
     struct sqz_augment augment;
+    struct sqz_loss loss;
+    float *class_weights;    // of the loss; NULL: none
     const char *kind;        // of the dataset
     struct sqz_ranks *ranks; // the environment's
     bool divided;            // train and val are parts of one directory
@@ -45,12 +49,12 @@ enum sqz_status sqz_model_adapt(const struct sqz_model *from, const struct sqz_n
 // The loader of the training split, or of `set` with the evaluation transform.
 enum sqz_status sqz_setup_train_loader(const struct sqz_setup *setup, int threads,
                                        struct sqz_loader **out, struct sqz_error *err);
-enum sqz_status sqz_setup_val_loader(const struct sqz_options *options,
+enum sqz_status sqz_setup_val_loader(const struct sqz_train_config *config,
                                      const struct sqz_dataset *set,
                                      const struct sqz_preprocess *preprocess,
                                      const struct sqz_environment *environment,
                                      struct sqz_loader **out, struct sqz_error *err);
-struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_options *options,
+struct sqz_loader_config sqz_setup_val_loader_config(const struct sqz_train_config *config,
                                                      const struct sqz_dataset *set,
                                                      const struct sqz_preprocess *preprocess,
                                                      const struct sqz_environment *environment);

@@ -288,5 +288,6 @@ enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_error *err)
     if (!model->made_by)
         return sqz_fail_memory(err, "a name", sizeof MADE_BY);
     base = model->preprocess;
-    return sqz_transforms_build(setup->options, &base, &model->preprocess, &setup->augment, err);
+    struct sqz_train_config config = sqz_train_config_of(setup->options);
+    return sqz_transforms_build(&config, &base, &model->preprocess, &setup->augment, err);
 }

@@ -9,13 +9,13 @@
 // Rows of more classes need the heap.
 enum { CLASSES_ON_STACK = 1024 };
 
-struct sqz_loss sqz_loss_of(const struct sqz_options *options, int classes)
+struct sqz_loss sqz_loss_of(const struct sqz_train_config *config, int classes)
 {
-    bool mean = sqz_choice_reduction(options) == SQZ_REDUCTION_MEAN;
-    return (struct sqz_loss){.kind = sqz_choice_loss(options),
+    bool mean = config->reduction == SQZ_REDUCTION_MEAN;
+    return (struct sqz_loss){.kind = config->loss,
                              .reduction = mean ? SQZ_REDUCE_MEAN : SQZ_REDUCE_SUM,
                              .classes = classes,
-                             .smoothing = options->label_smoothing};
+                             .smoothing = config->label_smoothing};
 }
 
 void sqz_loss_begin(const struct sqz_loss *loss, const int *labels, const float *dense, int n,

@@ -2,7 +2,7 @@
 #ifndef SQZ_TRAIN_STEP_LOSS_H
 #define SQZ_TRAIN_STEP_LOSS_H
 
-#include "train/options/options.h"
+#include "train/options/train_config.h"
 
 // What the gradient is divided by; reported losses are always means, so that runs can be compared.
 // MindCV's "none" is trained on the sum, too.
@@ -16,8 +16,8 @@ struct sqz_loss {
 };
 enum { SQZ_JSD_SPLITS = 3 }; // parts of a batch that the jsd loss compares
 
-// Kind, reduction and smoothing from the options (which were checked); no class weights.
-struct sqz_loss sqz_loss_of(const struct sqz_options *options, int classes);
+// Kind, reduction and smoothing as configured; no class weights.
+struct sqz_loss sqz_loss_of(const struct sqz_train_config *config, int classes);
 
 // One batch's targets. `dense` (n x classes, rows of mixed or soft labels) goes before `labels`;
 // both are of the whole batch and borrowed.

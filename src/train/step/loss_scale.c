@@ -5,18 +5,17 @@
 
 enum { WINDOW = 2000 }; // steps without overflow before the scale is doubled
 
-struct sqz_loss_scale sqz_loss_scale_of(const struct sqz_options *options)
+struct sqz_loss_scale sqz_loss_scale_of(const struct sqz_train_config *config)
 {
-    if (sqz_choice_loss_scale_type(options) == SQZ_SCALE_TYPE_AUTO) {
+    if (config->loss_scale_type == SQZ_SCALE_TYPE_AUTO) {
         // MindSpore: no scale, but for O2, which begins at 2^24.
-        bool half = sqz_choice_amp_level(options) == SQZ_AMP_O2;
+        bool half = config->amp_level == SQZ_AMP_O2;
         return (struct sqz_loss_scale){
             .scale = half ? 16777216 : 1, .drops = half, .dynamic = half};
     }
-    return (struct sqz_loss_scale){.scale = options->loss_scale,
-                                   .drops = options->drop_overflow_update,
-                                   .dynamic = sqz_choice_loss_scale_type(options) ==
-                                              SQZ_SCALE_TYPE_DYNAMIC};
+    return (struct sqz_loss_scale){.scale = config->loss_scale,
+                                   .drops = config->drop_overflow_update,
+                                   .dynamic = config->loss_scale_type == SQZ_SCALE_TYPE_DYNAMIC};
 }
 
 void sqz_loss_scale_step(struct sqz_loss_scale *scale, bool overflow)

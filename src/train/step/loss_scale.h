@@ -2,7 +2,7 @@
 #ifndef SQZ_TRAIN_STEP_LOSS_SCALE_H
 #define SQZ_TRAIN_STEP_LOSS_SCALE_H
 
-#include "train/options/options.h"
+#include "train/options/train_config.h"
 
 struct sqz_loss_scale {
     double scale;
@@ -11,8 +11,8 @@ struct sqz_loss_scale {
     // For a dynamic scale: steps so far, and the step of the last overflow or doubling.
     int64_t steps, mark;
 };
-// As the options say, which were checked.
-struct sqz_loss_scale sqz_loss_scale_of(const struct sqz_options *options);
+// As configured.
+struct sqz_loss_scale sqz_loss_scale_of(const struct sqz_train_config *config);
 // After one step; `overflow`: its gradient was not finite.
 void sqz_loss_scale_step(struct sqz_loss_scale *scale, bool overflow);
 

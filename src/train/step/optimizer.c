@@ -7,17 +7,9 @@
 // 64 KiB of each buffer: small enough to share out evenly, large enough to be worth a task.
 enum { CHUNK_FLOATS = 16384 };
 
-const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index)
+const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int opt)
 {
-    return index >= 0 && index < sqz_optimizer_rule_count ? &sqz_optimizer_rules[index] : NULL;
-}
-
-const struct sqz_optimizer_rule *sqz_optimizer_rule_find(const char *name)
-{
-    for (int i = 0; i < sqz_optimizer_rule_count; i++)
-        if (strcmp(sqz_optimizer_rules[i].name, name) == 0)
-            return &sqz_optimizer_rules[i];
-    return NULL;
+    return opt >= 0 && opt < sqz_optimizer_rule_count ? &sqz_optimizer_rules[opt] : NULL;
 }
 
 static size_t chunk_size(const struct sqz_optimizer_rule *rule, const struct sqz_param *param)
@@ -132,18 +124,18 @@ static bool decays(const struct rates *rates, enum sqz_param_kind kind)
     }
 }
 
-static struct rates rates_of(const struct sqz_options *options)
+static struct rates rates_of(const struct sqz_train_config *config)
 {
     // "auto" leaves out names with beta or gamma, which only a network with BN has; and with it
     // MindCV makes no groups, so that layer_decay does nothing. In groups of layers biases, beta
     // and gamma never decay.
-    bool automatic = sqz_choice_weight_decay_filter(options) == SQZ_DECAY_AUTO;
-    bool layers = options->layer_decay == options->layer_decay && !automatic; // NAN: not given
-    bool all = !layers && sqz_choice_weight_decay_filter(options) != SQZ_DECAY_NOT_NORM_AND_BIAS;
+    bool automatic = config->weight_decay_filter == SQZ_DECAY_AUTO;
+    bool layers = config->layer_decay == config->layer_decay && !automatic; // NAN: not given
+    bool all = !layers && config->weight_decay_filter != SQZ_DECAY_NOT_NORM_AND_BIAS;
     return (struct rates){.decay_biases = all,
                           .decay_norms = all && !automatic,
                           .has_layers = layers,
-                          .layer_decay = options->layer_decay};
+                          .layer_decay = config->layer_decay};
 }
 
 static enum sqz_status cut(struct sqz_optimizer *optimizer, const struct sqz_net *net,
@@ -176,26 +168,26 @@ static enum sqz_status cut(struct sqz_optimizer *optimizer, const struct sqz_net
     return SQZ_OK;
 }
 
-enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
+enum sqz_status sqz_optimizer_new(const struct sqz_train_config *config, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err)
 {
-    const struct sqz_optimizer_rule *rule = sqz_optimizer_rule_find(options->opt);
+    const struct sqz_optimizer_rule *rule = sqz_optimizer_rule_at((int)config->opt);
     struct sqz_optimizer *optimizer;
     enum sqz_status status;
 
     if (!rule)
-        return sqz_fail(err, SQZ_E_CONFIG, "There is no optimizer \"%.80s\".", options->opt);
+        return sqz_fail(err, SQZ_E_CONFIG, "There is no optimizer \"%.80s\".", config->opt_word);
     optimizer = sqz_new_array(1, sizeof *optimizer);
     if (!optimizer)
         return sqz_fail_memory(err, "the optimizer", sizeof *optimizer);
     optimizer->rule = rule;
     optimizer->n = net->n_weights;
-    optimizer->momentum = options->momentum;
-    optimizer->weight_decay = options->weight_decay;
-    optimizer->eps = options->eps;
-    optimizer->nesterov = options->use_nesterov;
-    struct rates rates = rates_of(options);
-    status = find_frozen(optimizer, options->freeze, net, err);
+    optimizer->momentum = config->momentum;
+    optimizer->weight_decay = config->weight_decay;
+    optimizer->eps = config->eps;
+    optimizer->nesterov = config->use_nesterov;
+    struct rates rates = rates_of(config);
+    status = find_frozen(optimizer, config->freeze, net, err);
     if (!status)
         status = cut(optimizer, net, &rates, err);
     for (int s = 0; status == SQZ_OK && s < rule->n_states; s++) {

@@ -4,7 +4,7 @@
 
 #include "base/threads.h"
 #include "net/net.h"
-#include "train/options/options.h"
+#include "train/options/train_config.h"
 
 #define SQZ_OPTIMIZER_STATES 4
 
@@ -31,7 +31,6 @@ struct sqz_optimizer {
     uint64_t mu_updates;
 };
 struct sqz_optimizer_rule {
-    const char *name; // as in option opt
     int n_states;
     const char *states[SQZ_OPTIMIZER_STATES]; // as in MindSpore's checkpoints ("moments", ...)
     float initial[SQZ_OPTIMIZER_STATES];
@@ -42,10 +41,10 @@ struct sqz_optimizer_rule {
     void (*update)(const struct sqz_optimizer *optimizer, double rate, double decay, size_t first,
                    size_t end, float *weights, const float *gradient);
 };
-const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int index);          // NULL past the end
-const struct sqz_optimizer_rule *sqz_optimizer_rule_find(const char *name); // NULL if unknown
+// The rule of a value of option opt (enum sqz_choice_opt); NULL past the end.
+const struct sqz_optimizer_rule *sqz_optimizer_rule_at(int opt);
 // SQZ_E_CONFIG when option freeze names no parameter, or all of them.
-enum sqz_status sqz_optimizer_new(const struct sqz_options *options, const struct sqz_net *net,
+enum sqz_status sqz_optimizer_new(const struct sqz_train_config *config, const struct sqz_net *net,
                                   struct sqz_optimizer **out, struct sqz_error *err);
 // Back to the state before the first update.
 void sqz_optimizer_reset(struct sqz_optimizer *optimizer);

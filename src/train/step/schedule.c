@@ -4,7 +4,7 @@
 #include <math.h>
 
 struct schedule {
-    const struct sqz_options *options;
+    const struct sqz_train_config *config;
     double steps;       // an epoch
     double warmup;      // epochs
     double main_epochs; // after the warm-up
@@ -25,91 +25,90 @@ static double whole_epoch(const struct schedule *schedule, size_t i)
 
 static double epoch_of(const struct schedule *schedule, size_t i)
 {
-    return schedule->options->lr_epoch_stair ? whole_epoch(schedule, i)
-                                             : (double)i / schedule->steps;
+    return schedule->config->lr_epoch_stair ? whole_epoch(schedule, i)
+                                            : (double)i / schedule->steps;
 }
 
 static double warmup_rate(const struct schedule *schedule, size_t i)
 {
-    double factor = schedule->options->warmup_factor;
+    double factor = schedule->config->warmup_factor;
 
-    return schedule->options->lr *
+    return schedule->config->lr *
            (factor + (1 - factor) * epoch_of(schedule, i) / schedule->warmup);
 }
 
 static double constant_rate(const struct schedule *schedule, size_t i)
 {
     (void)i;
-    return schedule->options->lr;
+    return schedule->config->lr;
 }
 
 static double cosine_rate(const struct schedule *schedule, size_t i)
 {
-    const struct sqz_options *options = schedule->options;
-    double length = schedule->steps * (double)options->decay_epochs;
+    const struct sqz_train_config *config = schedule->config;
+    double length = schedule->steps * (double)config->decay_epochs;
     double cycle = floor((double)i / length);
-    double peak = options->lr * pow(options->cycle_decay, cycle);
+    double peak = config->lr * pow(config->cycle_decay, cycle);
 
-    if (cycle >= (double)options->num_cycles)
-        return options->min_lr;
-    return cosine(peak, options->min_lr,
-                  epoch_of(schedule, i - (size_t)(cycle * length)) / (double)options->decay_epochs);
+    if (cycle >= (double)config->num_cycles)
+        return config->min_lr;
+    return cosine(peak, config->min_lr,
+                  epoch_of(schedule, i - (size_t)(cycle * length)) / (double)config->decay_epochs);
 }
 
 static double exponential_rate(const struct schedule *schedule, size_t i)
 {
-    return schedule->options->lr * pow(schedule->options->decay_rate, epoch_of(schedule, i));
+    return schedule->config->lr * pow(schedule->config->decay_rate, epoch_of(schedule, i));
 }
 
 static double polynomial_rate(const struct schedule *schedule, size_t i)
 {
     double e = fmin(epoch_of(schedule, i), schedule->main_epochs);
 
-    return schedule->options->lr *
-           pow(1 - e / schedule->main_epochs, schedule->options->decay_rate);
+    return schedule->config->lr * pow(1 - e / schedule->main_epochs, schedule->config->decay_rate);
 }
 
 static double step_rate(const struct schedule *schedule, size_t i)
 {
-    double drops = floor(whole_epoch(schedule, i) / (double)schedule->options->decay_epochs);
+    double drops = floor(whole_epoch(schedule, i) / (double)schedule->config->decay_epochs);
 
-    return schedule->options->lr * pow(schedule->options->decay_rate, drops);
+    return schedule->config->lr * pow(schedule->config->decay_rate, drops);
 }
 
 static double multi_step_rate(const struct schedule *schedule, size_t i)
 {
-    const struct sqz_list *milestones = &schedule->options->multi_step_decay_milestones;
+    const struct sqz_list *milestones = &schedule->config->multi_step_decay_milestones;
     double drops = 0;
 
     for (int k = 0; k < milestones->n; k++)
         drops += milestones->v[k] <= whole_epoch(schedule, i);
-    return schedule->options->lr * pow(schedule->options->decay_rate, drops);
+    return schedule->config->lr * pow(schedule->config->decay_rate, drops);
 }
 
 static double one_cycle_rate(const struct schedule *schedule, size_t i)
 {
-    const struct sqz_options *options = schedule->options;
+    const struct sqz_train_config *config = schedule->config;
     double up = 0.3 * (double)schedule->main_steps - 1, end = (double)schedule->main_steps - 1;
     double at = (double)i;
 
     if (at <= up)
-        return cosine(options->lr / 25, options->lr, at / up);
-    return cosine(options->lr, options->min_lr, (at - up) / (end - up));
+        return cosine(config->lr / 25, config->lr, at / up);
+    return cosine(config->lr, config->min_lr, (at - up) / (end - up));
 }
 
 // Steps of half a cycle, which the source cuts to a whole number.
 static double half_cycle(const struct schedule *schedule)
 {
-    return floor((double)schedule->main_steps / (double)schedule->options->num_cycles / 2);
+    return floor((double)schedule->main_steps / (double)schedule->config->num_cycles / 2);
 }
 
 static double cyclic_rate(const struct schedule *schedule, size_t i)
 {
-    const struct sqz_options *options = schedule->options;
+    const struct sqz_train_config *config = schedule->config;
     double cycles = (double)i / (2 * half_cycle(schedule));
     double x = cycles - floor(cycles);
 
-    return options->min_lr + (options->lr - options->min_lr) * (x <= 0.5 ? x / 0.5 : (1 - x) / 0.5);
+    return config->min_lr + (config->lr - config->min_lr) * (x <= 0.5 ? x / 0.5 : (1 - x) / 0.5);
 }
 
 static const struct rule {
@@ -132,68 +131,69 @@ static const struct rule {
 static enum sqz_status check(const struct schedule *schedule, const struct rule *rule,
                              struct sqz_error *err)
 {
-    const struct sqz_options *options = schedule->options;
+    const struct sqz_train_config *config = schedule->config;
 
-    if (rule->needs_decay_epochs && options->decay_epochs < 1)
+    if (rule->needs_decay_epochs && config->decay_epochs < 1)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option decay_epochs is %lld, but scheduler %s needs at "
                         "least 1.",
-                        (long long)options->decay_epochs, options->scheduler);
-    if (rule->whole_run && (options->warmup_epochs > 0 || options->lr_epoch_stair))
+                        (long long)config->decay_epochs, config->scheduler_word);
+    if (rule->whole_run && (config->warmup_epochs > 0 || config->lr_epoch_stair))
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Scheduler %s shapes the whole run; set warmup_epochs to 0 "
                         "and lr_epoch_stair to false.",
-                        options->scheduler);
+                        config->scheduler_word);
     if (rule->rate == cyclic_rate && half_cycle(schedule) < 1)
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option num_cycles is %lld, but %zu steps hold at most %zu "
                         "cycles.",
-                        (long long)options->num_cycles, schedule->main_steps,
+                        (long long)config->num_cycles, schedule->main_steps,
                         schedule->main_steps / 2);
     return SQZ_OK;
 }
 
-static void add_notes(const struct sqz_options *options, const struct rule *rule,
+static void add_notes(const struct sqz_train_config *config, const struct rule *rule,
                       struct sqz_text *notes)
 {
     // MindCV warns whatever the scheduler.
-    if (options->warmup_epochs + options->decay_epochs > options->epoch_size)
+    if (config->warmup_epochs + config->decay_epochs > config->epoch_size)
         sqz_text_add(
             notes, "warmup_epochs (%lld) + decay_epochs (%lld) exceed epoch_size (%lld): %s.\n",
-            (long long)options->warmup_epochs, (long long)options->decay_epochs,
-            (long long)options->epoch_size,
+            (long long)config->warmup_epochs, (long long)config->decay_epochs,
+            (long long)config->epoch_size,
             rule->needs_decay_epochs ? "the run ends before the learning rate's curve does"
                                      : "harmless, for this scheduler makes no use of decay_epochs");
-    if (options->warmup_epochs > 0 && options->lr_epoch_stair && options->warmup_factor == 0)
+    if (config->warmup_epochs > 0 && config->lr_epoch_stair && config->warmup_factor == 0)
         sqz_text_add(notes,
                      "The first epoch trains at a learning rate of 0, because lr_epoch_stair "
                      "is on and warmup_factor is 0; 0.01 would be better.\n");
 }
 
-enum sqz_status sqz_schedule_new(const struct sqz_options *options, size_t steps_per_epoch,
+enum sqz_status sqz_schedule_new(const struct sqz_train_config *config, size_t steps_per_epoch,
                                  double **rates, size_t *count, struct sqz_text *notes,
                                  struct sqz_error *err)
 {
-    struct schedule schedule = {.options = options, .steps = (double)steps_per_epoch};
+    struct schedule schedule = {.config = config, .steps = (double)steps_per_epoch};
     const struct rule *rule = NULL;
     size_t total, warmup_steps;
     enum sqz_status status;
     double *table;
 
-    if ((size_t)sqz_choice_scheduler(options) < sizeof rules / sizeof rules[0])
-        rule = &rules[sqz_choice_scheduler(options)];
+    if ((size_t)config->scheduler < sizeof rules / sizeof rules[0])
+        rule = &rules[config->scheduler];
     if (!rule)
-        return sqz_fail(err, SQZ_E_CONFIG, "There is no scheduler \"%.80s\".", options->scheduler);
-    if (steps_per_epoch == 0 || options->epoch_size < 1 ||
-        !sqz_size_mul(steps_per_epoch, (size_t)options->epoch_size, &total))
+        return sqz_fail(err, SQZ_E_CONFIG, "There is no scheduler \"%.80s\".",
+                        config->scheduler_word);
+    if (steps_per_epoch == 0 || config->epoch_size < 1 ||
+        !sqz_size_mul(steps_per_epoch, (size_t)config->epoch_size, &total))
         return sqz_fail(err, SQZ_E_CONFIG, "A run of %lld epochs with %zu steps each cannot be.",
-                        (long long)options->epoch_size, steps_per_epoch);
-    schedule.warmup = (double)options->warmup_epochs;
-    warmup_steps = options->warmup_epochs >= options->epoch_size
+                        (long long)config->epoch_size, steps_per_epoch);
+    schedule.warmup = (double)config->warmup_epochs;
+    warmup_steps = config->warmup_epochs >= config->epoch_size
                        ? total
-                       : (size_t)options->warmup_epochs * steps_per_epoch;
+                       : (size_t)config->warmup_epochs * steps_per_epoch;
     schedule.main_steps = total - warmup_steps;
-    schedule.main_epochs = (double)options->epoch_size - schedule.warmup;
+    schedule.main_epochs = (double)config->epoch_size - schedule.warmup;
     status = check(&schedule, rule, err);
     if (status != SQZ_OK)
         return status;
@@ -204,7 +204,7 @@ enum sqz_status sqz_schedule_new(const struct sqz_options *options, size_t steps
         table[i] =
             i < warmup_steps ? warmup_rate(&schedule, i) : rule->rate(&schedule, i - warmup_steps);
     if (notes)
-        add_notes(options, rule, notes);
+        add_notes(config, rule, notes);
     *rates = table;
     *count = total;
     return SQZ_OK;

@@ -1,4 +1,5 @@
 // Class weights, balanced views, and the curves.
+#include "config_support.h"
 #include "run_support.h"
 #include "train/setup/balance.h"
 #include "train/run/plot.h"
@@ -30,17 +31,17 @@ static void test_weights(void **state)
     float *weights;
     (void)state;
     assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
-    assert_int_equal(sqz_class_weights(options, &set, 4, &weights, &err), SQZ_OK);
+    assert_int_equal(sqz_class_weights(CONFIG(options), &set, 4, &weights, &err), SQZ_OK);
     assert_null(weights);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         put(options, "class_weights", good[i].text);
-        assert_int_equal(sqz_class_weights(options, &set, 4, &weights, &err), SQZ_OK);
+        assert_int_equal(sqz_class_weights(CONFIG(options), &set, 4, &weights, &err), SQZ_OK);
         assert_memory_equal(weights, good[i].weights, sizeof good[i].weights);
         sqz_free(weights);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(options, "class_weights", bad[i]);
-        if (sqz_class_weights(options, &set, 4, &weights, &err) != SQZ_E_CONFIG)
+        if (sqz_class_weights(CONFIG(options), &set, 4, &weights, &err) != SQZ_E_CONFIG)
             fail_msg("%s was taken", bad[i]);
         assert_non_null(strstr(err.text, "class_weights"));
     }

@@ -1,4 +1,5 @@
 // The training state through a file and back; damaged, foreign and older files.
+#include "config_support.h"
 #include "run_support.h"
 
 #include "base/random.h"
@@ -30,7 +31,7 @@ static void open_fixture(struct fixture *fixture, const char *opt, int accumulat
         fail_msg("%s", err.text);
     sqz_net_initialize(fixture->model->net, 3, fixture->model->weights);
     put(fixture->options, "opt", opt);
-    if (sqz_optimizer_new(fixture->options, fixture->model->net, &fixture->optimizer, &err))
+    if (sqz_optimizer_new(CONFIG(fixture->options), fixture->model->net, &fixture->optimizer, &err))
         fail_msg("%s", err.text);
     struct sqz_stepper_config config = {.net = fixture->model->net,
                                         .kernels = sqz_kernels_get(sqz_cpu_level(NULL)),
@@ -362,7 +363,7 @@ static void test_jsd_step(void **state)
     config.ema_decay = 0;
     sqz_stepper_release(&a.stepper);
     sqz_optimizer_free(a.optimizer);
-    if (sqz_optimizer_new(a.options, a.model->net, &a.optimizer, &err) ||
+    if (sqz_optimizer_new(CONFIG(a.options), a.model->net, &a.optimizer, &err) ||
         sqz_stepper_init(&a.stepper, &config, &(struct sqz_loss_scale){.scale = 8}, a.optimizer,
                          a.model->weights, &err))
         fail_msg("%s", err.text);

@@ -1,4 +1,5 @@
 // Training steps against those of the real MindCV: losses, updates, gradients, weights, momentum.
+#include "config_support.h"
 #include "golden.h"
 
 #include "base/cpu.h"
@@ -101,14 +102,14 @@ static void start_stepper(struct golden_run *run, double clip, double ema_decay,
                           enum sqz_cpu_level level)
 {
     struct sqz_error err = {0};
-    struct sqz_loss_scale scale = sqz_loss_scale_of(run->options);
-    if (sqz_optimizer_new(run->options, run->model->net, &run->optimizer, &err))
+    struct sqz_loss_scale scale = sqz_loss_scale_of(CONFIG(run->options));
+    if (sqz_optimizer_new(CONFIG(run->options), run->model->net, &run->optimizer, &err))
         fail_msg("%s", err.text);
     struct sqz_stepper_config config = {.net = run->model->net,
                                         .kernels = sqz_kernels_get(level),
                                         .pool = run->pool,
                                         .max_batch = BATCH,
-                                        .loss = sqz_loss_of(run->options, CLASSES),
+                                        .loss = sqz_loss_of(CONFIG(run->options), CLASSES),
                                         .clip_value = clip,
                                         .accumulate =
                                             (int)run->options->gradient_accumulation_steps,
@@ -171,7 +172,8 @@ static void one_step(struct golden_run *run, int step, struct sqz_step_result *r
     struct sqz_step_batch batch = {.images = run->images + (size_t)step * BATCH * image,
                                    .labels = run->labels + step * BATCH,
                                    .n = BATCH};
-    double rate = sqz_rate_at(run->options, run->rates, STEPS, run->stepper.counters.counted);
+    double rate =
+        sqz_rate_at(CONFIG(run->options), run->rates, STEPS, run->stepper.counters.counted);
     sqz_stepper_run(&run->stepper, &batch, rate, result);
     assert_true(result->finite);
 }

@@ -1,5 +1,6 @@
 // The losses against MindCV's values and gradients, finite differences, and what must not
 // matter.
+#include "config_support.h"
 #include "golden.h"
 #include "train/step/loss.h"
 #include "kernels/softmax.h"
@@ -71,7 +72,7 @@ static struct sqz_loss loss_of(const json_t *run, const struct inputs *in)
                                          SQZ_FROM_YAML, NULL),
                          SQZ_OK);
     options->label_smoothing = json_number_value(json_object_get(run, "label_smoothing"));
-    struct sqz_loss loss = sqz_loss_of(options, in->classes);
+    struct sqz_loss loss = sqz_loss_of(CONFIG(options), in->classes);
     loss.class_weights = in->has_weights ? in->weights : NULL;
     sqz_options_free(options);
     return loss;

@@ -1,6 +1,6 @@
 // Sizes as they are typed, and batches that are cut up to fit.
 #include "run_support.h"
-#include "train/run/memory_plan.h"
+#include "train/setup/memory_plan.h"
 
 static void test_sizes(void **state)
 {

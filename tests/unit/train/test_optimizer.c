@@ -1,4 +1,5 @@
 // The eleven update rules against the real MindCV: six steps, weight decay filters, end states.
+#include "config_support.h"
 #include "golden.h"
 #include "train/step/optimizer.h"
 
@@ -6,6 +7,10 @@
 #include <string.h>
 
 enum { WEIGHTS = 12, BIASES = 4, ALL = WEIGHTS + BIASES, STEPS = 6 };
+
+// The words of option opt, by value.
+#define WORD(word, value, ...) [value] = word,
+static const char *const opt_words[] = {SQZ_CHOICES_opt(WORD)};
 
 struct fixture {
     struct sqz_param params[2];
@@ -35,8 +40,9 @@ static void open_fixture(struct fixture *fixture, const char *opt, const char *f
 
 static void start_fixture(struct fixture *fixture)
 {
-    assert_int_equal(sqz_optimizer_new(fixture->options, &fixture->net, &fixture->optimizer, NULL),
-                     SQZ_OK);
+    assert_int_equal(
+        sqz_optimizer_new(CONFIG(fixture->options), &fixture->net, &fixture->optimizer, NULL),
+        SQZ_OK);
 }
 
 static void close_fixture(struct fixture *fixture)
@@ -220,7 +226,7 @@ static void test_threads_and_resume(void **state)
     for (int rule = 0; sqz_optimizer_rule_at(rule); rule++) {
         struct fixture fixture[2];
         for (int k = 0; k < 2; k++) {
-            open_fixture(&fixture[k], sqz_optimizer_rule_at(rule)->name, "norm_and_bias", 0.05);
+            open_fixture(&fixture[k], opt_words[rule], "norm_and_bias", 0.05);
             fixture[k].params[0].size = fixture[k].params[1].offset = N - BIAS;
             fixture[k].params[1].size = BIAS;
             fixture[k].net.n_weights = N;
@@ -346,8 +352,9 @@ static void test_freeze(void **state)
         make_names(&fixture, "features.0.weight", "classifier.1.bias");
         assert_int_equal(
             sqz_options_set(fixture.options, "freeze", cases[c].freeze, SQZ_FROM_YAML, NULL), 0);
-        assert_int_equal(sqz_optimizer_new(fixture.options, &fixture.net, &fixture.optimizer, &err),
-                         cases[c].status);
+        assert_int_equal(
+            sqz_optimizer_new(CONFIG(fixture.options), &fixture.net, &fixture.optimizer, &err),
+            cases[c].status);
         if (cases[c].status) {
             assert_non_null(strstr(err.text, "freeze"));
         } else {
@@ -370,37 +377,27 @@ static void test_nan_shows(void **state)
     for (int rule = 0; sqz_optimizer_rule_at(rule); rule++) {
         struct fixture fixture;
         float weights[ALL], gradient[ALL] = {0};
-        open_fixture(&fixture, sqz_optimizer_rule_at(rule)->name, "disable", 0.01);
+        open_fixture(&fixture, opt_words[rule], "disable", 0.01);
         start_fixture(&fixture);
         fill(weights, ALL, 3);
         gradient[5] = NAN;
         sqz_optimizer_update(fixture.optimizer, fixture.pool, 0.1, weights, gradient);
         if (!isnan(weights[5]))
-            fail_msg("%s hides a NaN", sqz_optimizer_rule_at(rule)->name);
+            fail_msg("%s hides a NaN", opt_words[rule]);
         close_fixture(&fixture);
     }
 }
 
-// Every name that the option allows has a rule.
-static void test_names(void **state)
+// Every value of the option has a rule of its own.
+static void test_rules(void **state)
 {
-    const struct sqz_option *option = sqz_option_at(sqz_option_find("opt"));
-    char names[256], *word, *rest = names;
-    int n = 0, rules = 0;
-
+    int n = sizeof opt_words / sizeof *opt_words;
     (void)state;
-    snprintf(names, sizeof names, "%s", option->choices);
-    while ((word = strsep(&rest, " "))) {
-        bool found = false;
-        for (int i = 0; sqz_optimizer_rule_at(i); i++)
-            found = found || strcmp(sqz_optimizer_rule_at(i)->name, word) == 0;
-        if (!found)
-            fail_msg("opt %s has no rule", word);
-        n++;
-    }
-    while (sqz_optimizer_rule_at(rules))
-        rules++;
-    assert_int_equal(n, rules);
+    for (int i = 0; i < n; i++)
+        if (!sqz_optimizer_rule_at(i) || !sqz_optimizer_rule_at(i)->update)
+            fail_msg("opt %s has no rule", opt_words[i]);
+    assert_null(sqz_optimizer_rule_at(n));
+    assert_null(sqz_optimizer_rule_at(-1));
 }
 
 int main(void)
@@ -412,6 +409,6 @@ int main(void)
                                        cmocka_unit_test(test_lamb_in_double),
                                        cmocka_unit_test(test_layer_decay),
                                        cmocka_unit_test(test_freeze),
-                                       cmocka_unit_test(test_names)};
+                                       cmocka_unit_test(test_rules)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 // The global batch of a recipe on fewer devices, strictness, and the warnings about recipes.
+#include "config_support.h"
 #include "train/options/recipe_tools.h"
 
 #include <setjmp.h>
@@ -153,7 +154,7 @@ static void test_lint(void **state)
         struct sqz_text notes = {0};
         struct sqz_recipe_facts facts = {.train_images = 1100,
                                          .steps_per_epoch = 1100 / options->batch_size};
-        sqz_recipe_lint(options, &facts, &notes);
+        sqz_recipe_lint(CONFIG(options), &facts, &notes);
         if (cases[i].part ? !strstr(sqz_text_get(&notes), cases[i].part) : notes.length > 0)
             fail_msg("case %zu: \"%s\"", i, sqz_text_get(&notes));
         sqz_text_release(&notes);

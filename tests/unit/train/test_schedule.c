@@ -1,5 +1,6 @@
 // Learning-rate tables against the 57 configurations of the real MindCV, and against values that
 // were computed from the formulas in double.
+#include "config_support.h"
 #include "golden.h"
 #include "train/step/schedule.h"
 
@@ -57,8 +58,8 @@ static void compare(const json_t *run, size_t index)
     double *rates = NULL;
     size_t count = 0, warnings = 0;
     enum sqz_status status = sqz_schedule_new(
-        options, (size_t)json_integer_value(json_object_get(args, "steps_per_epoch")), &rates,
-        &count, &notes, &err);
+        CONFIG(options), (size_t)json_integer_value(json_object_get(args, "steps_per_epoch")),
+        &rates, &count, &notes, &err);
 
     // MindCV divides by zero for one_cycle with min_lr 0; the table has no reason to.
     if (json_object_get(run, "error") && strcmp(options->scheduler, "one_cycle") == 0 &&
@@ -113,7 +114,7 @@ static double *rates_of(const char *const *pairs, size_t steps, size_t *count)
     assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
     for (; *pairs; pairs += 2)
         assert_int_equal(sqz_options_set(options, pairs[0], pairs[1], SQZ_FROM_YAML, NULL), SQZ_OK);
-    assert_int_equal(sqz_schedule_new(options, steps, &rates, count, NULL, NULL), SQZ_OK);
+    assert_int_equal(sqz_schedule_new(CONFIG(options), steps, &rates, count, NULL, NULL), SQZ_OK);
     sqz_options_free(options);
     return rates;
 }
@@ -175,11 +176,13 @@ static void test_refusals(void **state)
     (void)state;
     assert_int_equal(sqz_options_new(&options, NULL), SQZ_OK);
     options->decay_epochs = 0;
-    assert_int_equal(sqz_schedule_new(options, 4, &rates, &count, NULL, &err), SQZ_E_CONFIG);
+    assert_int_equal(sqz_schedule_new(CONFIG(options), 4, &rates, &count, NULL, &err),
+                     SQZ_E_CONFIG);
     assert_non_null(strstr(err.text, "decay_epochs"));
     options->decay_epochs = 10;
-    assert_int_equal(sqz_schedule_new(options, 0, &rates, &count, NULL, &err), SQZ_E_CONFIG);
-    assert_int_equal(sqz_schedule_new(options, SIZE_MAX / 2, &rates, &count, NULL, &err),
+    assert_int_equal(sqz_schedule_new(CONFIG(options), 0, &rates, &count, NULL, &err),
+                     SQZ_E_CONFIG);
+    assert_int_equal(sqz_schedule_new(CONFIG(options), SIZE_MAX / 2, &rates, &count, NULL, &err),
                      SQZ_E_CONFIG);
     assert_null(rates);
     sqz_options_free(options);
