@@ -3,6 +3,7 @@
 #include "formats/integer.h"
 #include "train/eval/validate.h"
 
+#include "train/options/resolve.h"
 #include "train/setup/setup.h"
 #include <math.h>
 #include <stdio.h>
@@ -60,12 +61,8 @@ static enum sqz_status recipe_preprocess(const struct sqz_options *given, const 
     struct sqz_augment unused;
     enum sqz_status status = sqz_options_copy(given, &options, err);
     if (!status)
-        status = sqz_transforms_preset(options, kind, err);
-    if (!status)
-        status = sqz_transforms_from_model(options, &model->preprocess, false, err);
-    if (!status)
-        status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "in_channels", "%d",
-                                  model->net->spec.channels);
+        status = sqz_options_resolve_transforms(options, kind, &model->preprocess,
+                                                model->net->spec.channels, err);
     if (!status) {
         struct sqz_train_config config = sqz_train_config_of(options);
         status = sqz_transforms_build(&config, &model->preprocess, out, &unused, err);

@@ -36,6 +36,16 @@ enum sqz_status sqz_options_fill(struct sqz_options *options, enum sqz_option_or
     return sqz_options_set(options, name, value, origin, err);
 }
 
+enum sqz_status sqz_options_set_all(struct sqz_options *options, const struct sqz_setting *settings,
+                                    int n, enum sqz_option_origin origin, struct sqz_error *err)
+{
+    enum sqz_status status = SQZ_OK;
+    for (int i = 0; i < n && !status; i++)
+        if (settings[i].value)
+            status = sqz_options_set(options, settings[i].name, settings[i].value, origin, err);
+    return status;
+}
+
 bool sqz_parse_size(const char *text, size_t *out)
 {
     static const struct {

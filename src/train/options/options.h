@@ -88,6 +88,12 @@ enum sqz_status sqz_options_set(struct sqz_options *options, const char *name, c
 enum sqz_status sqz_options_fill(struct sqz_options *options, enum sqz_option_origin origin,
                                  struct sqz_error *err, const char *name, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+// Sets several; a value of NULL is left out.
+struct sqz_setting {
+    const char *name, *value;
+};
+enum sqz_status sqz_options_set_all(struct sqz_options *options, const struct sqz_setting *settings,
+                                    int n, enum sqz_option_origin origin, struct sqz_error *err);
 enum sqz_option_origin sqz_options_origin(const struct sqz_options *options, const char *name);
 // "2GiB", "500MB", "800000000" as bytes; false for anything else.
 bool sqz_parse_size(const char *text, size_t *out);

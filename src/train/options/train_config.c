@@ -1,6 +1,8 @@
 // From options to the values that a run uses.
 #include "train/options/train_config.h"
 
+#include <math.h>
+
 static size_t bytes_of(const char *text)
 {
     size_t bytes = 0;
@@ -26,6 +28,8 @@ struct sqz_train_config sqz_train_config_of(const struct sqz_options *options)
         .compresses = sqz_options_compresses(options),
         .teaches = sqz_options_teaches(options),
         .balances_loss = sqz_options_balances_loss(options)};
+    if (isnan(config.drop_rate))
+        config.drop_rate = 0.5;
     sqz_options_erase_value(options, config.erase_value, &config.erases_randomly, NULL);
     return config;
 }

@@ -6,6 +6,7 @@
 
 #include "train/options/options.h"
 
+// What is not given has its usual value (drop_rate), or is none of the values (NAN, "", no entry).
 // Texts are the options', which must outlive the configuration. A choice x has its word, for
 // messages, in x_word.
 struct sqz_train_config {

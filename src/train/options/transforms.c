@@ -26,24 +26,10 @@ static const char *interpolation_name(enum sqz_interpolation value)
     return "bilinear";
 }
 
-struct setting {
-    const char *name, *value;
-};
-
-static enum sqz_status apply(struct sqz_options *options, const struct setting *settings, int n,
-                             struct sqz_error *err)
-{
-    enum sqz_status status = SQZ_OK;
-    for (int i = 0; i < n && !status; i++)
-        status = sqz_options_set(options, settings[i].name, settings[i].value,
-                                 SQZ_FROM_BUILTIN_RECIPE, err);
-    return status;
-}
-
 enum sqz_status sqz_transforms_preset(struct sqz_options *options, const char *kind,
                                       struct sqz_error *err)
 {
-    static const struct setting common[] = {
+    static const struct sqz_setting common[] = {
         {"interpolation", "bilinear"},
         {"crop_pct", "1"},
         {"color_jitter", "none"},
@@ -54,18 +40,21 @@ enum sqz_status sqz_transforms_preset(struct sqz_options *options, const char *k
         {"apply_exif", "false"},
     };
     // Mean and standard deviation on the 0..255 scale.
-    static const struct setting mnist[] = {
+    static const struct sqz_setting mnist[] = {
         {"mean", "33.3285"}, {"std", "78.5655"}, {"hflip", "0"}, {"in_channels", "1"}};
-    static const struct setting cifar[] = {
+    static const struct sqz_setting cifar[] = {
         {"mean", "125.307,122.961,113.8575"}, {"std", "51.5865,50.847,51.255"}, {"pad_crop", "4"}};
     bool is_mnist = strcmp(kind, "mnist") == 0;
     if (!is_mnist && strncmp(kind, "cifar", 5) != 0)
         return SQZ_OK;
-    enum sqz_status status = apply(options, common, sizeof common / sizeof *common, err);
+    enum sqz_status status = sqz_options_set_all(options, common, sizeof common / sizeof *common,
+                                                 SQZ_FROM_BUILTIN_RECIPE, err);
     if (!status && is_mnist)
-        status = apply(options, mnist, sizeof mnist / sizeof *mnist, err);
+        status = sqz_options_set_all(options, mnist, sizeof mnist / sizeof *mnist,
+                                     SQZ_FROM_BUILTIN_RECIPE, err);
     if (!status && !is_mnist)
-        status = apply(options, cifar, sizeof cifar / sizeof *cifar, err);
+        status = sqz_options_set_all(options, cifar, sizeof cifar / sizeof *cifar,
+                                     SQZ_FROM_BUILTIN_RECIPE, err);
     return status;
 }
 

@@ -1,4 +1,4 @@
-// Option pretrained: the published weights of the model become its ckpt_path.
+// Option pretrained: the published weights of the model.
 #include "formats/published.h"
 #include "train/setup/setup.h"
 
@@ -29,11 +29,12 @@ enum sqz_status sqz_pretrained_fetch(const struct sqz_environment *environment, 
 }
 
 enum sqz_status sqz_setup_pretrained(const struct sqz_environment *environment,
-                                     struct sqz_options *options, struct sqz_error *err)
+                                     const struct sqz_options *options, char **path,
+                                     struct sqz_error *err)
 {
     const char *dialect = *options->dialect ? options->dialect : "mindcv";
     const struct sqz_published *published = sqz_published_find(options->model, dialect);
-    char *path = NULL;
+    *path = NULL;
     if (!options->pretrained)
         return SQZ_OK;
     if (!published)
@@ -47,12 +48,5 @@ enum sqz_status sqz_setup_pretrained(const struct sqz_environment *environment,
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Options pretrained and ckpt_path exclude each other: both say which "
                         "weights to start from.");
-    enum sqz_status status =
-        sqz_pretrained_fetch(environment, published->url, options->pretrained_dir, &path, err);
-    enum sqz_option_origin origin = sqz_options_origin(options, "ckpt_path");
-    if (!status)
-        status = sqz_options_set(options, "ckpt_path", path,
-                                 origin > SQZ_FROM_MODEL ? origin : SQZ_FROM_MODEL, err);
-    sqz_free(path);
-    return status;
+    return sqz_pretrained_fetch(environment, published->url, options->pretrained_dir, path, err);
 }

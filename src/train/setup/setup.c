@@ -3,14 +3,14 @@
 
 #include "train/setup/balance.h"
 #include "train/setup/memory_plan.h"
-#include "train/options/recipe_tools.h"
+#include "train/options/resolve.h"
 
 #include <string.h>
 #include <strings.h>
 
 void sqz_setup_release(struct sqz_setup *setup)
 {
-    sqz_options_free(setup->options);
+    sqz_options_free((struct sqz_options *)setup->options);
     sqz_free((void *)setup->config);
     sqz_free(setup->class_weights);
     sqz_free_view(setup->balanced);
@@ -37,35 +37,14 @@ static const char *kind_of(const char *dataset)
     return "imagenet";
 }
 
-enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *err)
+// Class directories directly below data_dir are divided into training and validation images, unless
+// somebody asked for other directories. The names are compared, not the origins, so that a restart
+// from recipe.yaml does the same.
+static void find_kind(struct sqz_setup *setup, const struct sqz_dataset_layout *layout)
 {
-    struct sqz_options *options = setup->options;
-    struct sqz_dataset_layout layout;
-    enum sqz_status status = sqz_dataset_layout(options->data_dir, &layout, err);
-    if (status)
-        return status;
-    if (sqz_options_origin(options, "dataset") <= SQZ_FROM_BUILTIN_RECIPE)
-        status =
-            sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "dataset", "%s", layout.kind);
-    if (status)
-        return status;
-    setup->kind = kind_of(options->dataset);
-    bool dirs = is_class_dirs(setup->kind);
-    bool train_open = sqz_options_origin(options, "train_split") <= SQZ_FROM_BUILTIN_RECIPE;
-    bool val_open = sqz_options_origin(options, "val_split") <= SQZ_FROM_BUILTIN_RECIPE;
-    // A directory without splits keeps the usual names: they mark it for division below.
-    const char *train = layout.has_splits ? layout.train : "train";
-    const char *val = layout.has_splits ? layout.val : "val";
-    if (*train && train_open)
-        status =
-            sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "train_split", "%s", train);
-    if (!status && *val && val_open)
-        status = sqz_options_fill(options, SQZ_FROM_BUILTIN_RECIPE, err, "val_split", "%s", val);
-    // Class directories directly below data_dir, and nobody asked for other directories: divide
-    // them. The names are compared, not the origins, so that a restart from recipe.yaml does the
-    // same.
-    setup->divided = dirs && !layout.has_splits && sqz_options_usual_splits(options);
-    return status;
+    setup->kind = kind_of(setup->options->dataset);
+    setup->divided = is_class_dirs(setup->kind) && !layout->has_splits &&
+                     sqz_options_usual_splits(setup->options);
 }
 
 static enum sqz_status open_split(const struct sqz_environment *environment,
@@ -130,9 +109,7 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
                                  struct sqz_error *err)
 {
     bool validates = false;
-    enum sqz_status status = sqz_setup_find_data(setup, err);
-    if (!status)
-        status = open_split(environment, setup, false, &setup->train, err);
+    enum sqz_status status = open_split(environment, setup, false, &setup->train, err);
     if (!status)
         status = has_val(setup, &validates, err);
     if (!status && validates)
@@ -165,55 +142,12 @@ static enum sqz_status find_typical_side(const struct sqz_dataset *set, int *lar
     return SQZ_OK;
 }
 
-static enum sqz_status merge_builtin(struct sqz_setup *setup, struct sqz_error *err)
-{
-    enum { SMALL_SIDE = 64 }; // images up to this size gain nothing from the recipe for photos
-    int side;
-    struct sqz_options *options = setup->options;
-    enum sqz_status status = find_typical_side(setup->train, &side, err);
-    if (status)
-        return status;
-    if (!*options->ckpt_path && side > 0 && side <= SMALL_SIDE)
-        setup->recipe = "small_images";
-    status = sqz_options_use_builtin(options, &setup->recipe, &setup->notes, err);
-    // The recipe speaks of class directories; what was found in the directory is truer.
-    if (!status)
-        status = sqz_setup_find_data(setup, err);
-    return status;
-}
-
-// From here on batch_size means the whole batch of all ranks, also in recipe.yaml, so that a run
-// may be resumed with another number of them.
-static enum sqz_status fit_batch(struct sqz_options *options, int ranks, struct sqz_text *notes,
-                                 struct sqz_error *err)
-{
-    if (options->batch_is_global && ranks > 1)
-        return SQZ_OK;
-    enum sqz_status status = sqz_recipe_fit_batch(options, ranks, notes, err);
-    if (!status)
-        status = sqz_recipe_fit_norm(options, notes, err);
-    if (status || ranks == 1)
-        return status;
-    int64_t batch = options->batch_size * ranks;
-    if (batch > 1 << 20)
-        return sqz_fail(err, SQZ_E_CONFIG,
-                        "%d ranks with %lld images each make a batch of more than 1048576.", ranks,
-                        (long long)options->batch_size);
-    sqz_text_add(notes, "Batch     %lld images on each of %d ranks: %lld in all.\n",
-                 (long long)options->batch_size, ranks, (long long)batch);
-    status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "recipe_devices", "1");
-    if (!status)
-        status = sqz_options_fill(options, SQZ_FROM_COMMAND_LINE, err, "batch_size", "%lld",
-                                  (long long)batch);
-    return status;
-}
-
 static enum sqz_status make_trained(struct sqz_setup *setup, struct sqz_error *err)
 {
     struct sqz_net_spec spec = setup->model->net->spec;
-    if (sqz_choice_norm(setup->options) != SQZ_NORM_BATCH)
+    if (setup->config->norm != SQZ_NORM_BATCH)
         return SQZ_OK;
-    spec.norm_group = (int)setup->options->norm_group;
+    spec.norm_group = (int)setup->config->norm_group;
     return sqz_net_new(&spec, &setup->norm_net, err);
 }
 
@@ -243,17 +177,80 @@ static enum sqz_status check_early(const struct sqz_options *options, struct sqz
     return first;
 }
 
-// The batch follows from the memory that everything else takes.
-static enum sqz_status make_config(const struct sqz_environment *environment,
-                                   struct sqz_setup *setup, struct sqz_error *err)
+// The published weights that option pretrained names become ckpt_path.
+static enum sqz_status find_published(const struct sqz_environment *environment,
+                                      struct sqz_options *options, struct sqz_error *err)
+{
+    char *path = NULL;
+    enum sqz_option_origin origin = sqz_options_origin(options, "ckpt_path");
+    enum sqz_status status = sqz_setup_pretrained(environment, options, &path, err);
+    if (!status && path)
+        status = sqz_options_set(options, "ckpt_path", path,
+                                 origin > SQZ_FROM_MODEL ? origin : SQZ_FROM_MODEL, err);
+    sqz_free(path);
+    return status;
+}
+
+// The setup's options, which nothing writes after this. *from, unless it is the resumed run's, is
+// read from ckpt_path.
+static enum sqz_status resolve(const struct sqz_environment *environment, struct sqz_setup *setup,
+                               struct sqz_options *options, struct sqz_model **from,
+                               struct sqz_error *err)
+{
+    struct sqz_dataset_layout layout;
+    struct sqz_run_facts facts = {
+        .layout = &layout, .ranks = sqz_ranks_size(environment->ranks), .resumed = *from != NULL};
+    enum sqz_status status = check_early(options, err);
+    if (!status && !facts.resumed)
+        status = find_published(environment, options, err);
+    if (!status)
+        status = sqz_dataset_layout(options->data_dir, &layout, err);
+    if (!status)
+        status = sqz_options_resolve_data(options, &layout, err);
+    if (status)
+        return status;
+    find_kind(setup, &layout);
+    status = open_data(environment, setup, err);
+    if (!status && !options->has_recipe)
+        status = find_typical_side(setup->train, &facts.typical_side, err);
+    if (!status && !facts.resumed && *options->ckpt_path)
+        status = sqz_model_read(options->ckpt_path, *options->dialect ? options->dialect : NULL, 0,
+                                from, err);
+    if (status)
+        return status;
+    facts.n_classes = setup->train->n_classes;
+    facts.validates = setup->val != NULL;
+    if (*from && !facts.resumed) {
+        facts.spec = &(*from)->net->spec;
+        facts.preprocess = &(*from)->preprocess;
+    }
+    status = sqz_options_resolve(options, &facts, &setup->recipe, &setup->notes, err);
+    if (!status)
+        status = sqz_options_check(options, &setup->notes, err);
+    find_kind(setup, &layout);
+    return status;
+}
+
+// Everything but the options, from the configuration, which nothing writes after this. The batch
+// follows from the memory that everything else takes.
+static enum sqz_status build(const struct sqz_environment *environment, struct sqz_setup *setup,
+                             struct sqz_model *from, bool resumed, struct sqz_error *err)
 {
     struct sqz_train_config *config = sqz_new_array(1, sizeof *config);
     if (!config)
         return sqz_fail_memory(err, "the configuration", sizeof *config);
     setup->config = config;
     *config = sqz_train_config_of(setup->options);
+    enum sqz_status status = sqz_setup_model(setup, from, resumed, err);
+    if (!status)
+        status = make_trained(setup, err);
+    // After the model, which may renumber the labels.
+    if (!status && config->balanced_sampling)
+        status = sqz_balanced_view(setup->train, &setup->balanced, err);
+    if (status)
+        return status;
     setup->loss = sqz_loss_of(config, setup->model->net->spec.classes);
-    enum sqz_status status =
+    status =
         sqz_class_weights(config, setup->train, setup->loss.classes, &setup->class_weights, err);
     setup->loss.class_weights = setup->class_weights;
     return status ? status : sqz_memory_fit(environment, setup, config, err);
@@ -263,35 +260,18 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
                                struct sqz_setup *out, struct sqz_error *err)
 {
-    *out = (struct sqz_setup){.model = resumed, .ranks = environment->ranks};
-    enum sqz_status status = sqz_options_copy(given, &out->options, err);
+    struct sqz_options *options = NULL;
+    struct sqz_model *from = resumed;
+    *out = (struct sqz_setup){.ranks = environment->ranks};
+    enum sqz_status status = sqz_options_copy(given, &options, err);
+    out->options = options;
     if (!status)
-        status = check_early(out->options, err);
-    if (!status && !resumed)
-        status = sqz_setup_pretrained(environment, out->options, err);
+        status = resolve(environment, out, options, &from, err);
     if (!status)
-        status = open_data(environment, out, err);
-    if (!status && !given->has_recipe)
-        status = merge_builtin(out, err);
-    if (!status)
-        status = fit_batch(out->options, sqz_ranks_size(environment->ranks), &out->notes, err);
-    if (!status && !out->val)
-        status = sqz_options_fill(out->options, SQZ_FROM_MODEL, err, "val_while_train", "false");
-    if (!status)
-        status = sqz_transforms_preset(out->options, out->kind, err);
-    if (!status)
-        status = sqz_setup_model(out, err);
-    if (!status)
-        status = sqz_options_check(out->options, &out->notes, err);
-    if (!status)
-        status = make_trained(out, err);
-    // After the model, which may renumber the labels.
-    if (!status && out->options->balanced_sampling)
-        status = sqz_balanced_view(out->train, &out->balanced, err);
-    if (!status)
-        status = make_config(environment, out, err);
+        status = build(environment, out, from, resumed != NULL, err);
     if (!status && out->notes.failed)
         status = sqz_fail_memory(err, "messages", out->notes.length);
+    sqz_model_free(from);
     if (status)
         sqz_setup_release(out);
     return status;

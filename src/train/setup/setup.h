@@ -9,7 +9,7 @@
 #include "train/step/loss.h"
 
 struct sqz_setup {
-    struct sqz_options *options;           // merged and resolved: what recipe.yaml says
+    const struct sqz_options *options;     // merged and resolved: what recipe.yaml says
     const struct sqz_train_config *config; // made of them: what the run does
     struct sqz_dataset *train;
     struct sqz_dataset *balanced; // what the training loader draws from, if not `train` itself
@@ -31,16 +31,18 @@ enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
                                struct sqz_setup *out, struct sqz_error *err);
 // pretrained.c: with option pretrained, sees to it that the published weights lie on this machine
-// (progress and stop through the environment) and makes them the options' ckpt_path.
+// (progress and stop through the environment); *path (sqz_free) is the file, else NULL.
 enum sqz_status sqz_setup_pretrained(const struct sqz_environment *environment,
-                                     struct sqz_options *options, struct sqz_error *err);
+                                     const struct sqz_options *options, char **path,
+                                     struct sqz_error *err);
 // The same for one address, as struct sqz_published_request describes.
 enum sqz_status sqz_pretrained_fetch(const struct sqz_environment *environment, const char *url,
                                      const char *dir, char **path, struct sqz_error *err);
-// Makes the model (or keeps the resumed one) and the transforms; part of sqz_setup_open.
-enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_error *err);
-// Chooses kind and split names of `data_dir` where the options leave them open.
-enum sqz_status sqz_setup_find_data(struct sqz_setup *setup, struct sqz_error *err);
+// Makes the model and the transforms as configured; part of sqz_setup_open. `from` is ckpt_path's
+// model, whose weights may give way to their moving average, or, `resumed`, that of the run; NULL:
+// fresh weights.
+enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_model *from, bool resumed,
+                                struct sqz_error *err);
 
 // A new model with another number of classes, size or dropout: weights copied by name, the
 // classifier fresh from `seed` when the classes differ, conv1 summed when `channels` falls to 1.

@@ -67,23 +67,17 @@ enum sqz_status sqz_model_adapt(const struct sqz_model *from, const struct sqz_n
     return SQZ_OK;
 }
 
-static double drop_rate(const struct sqz_options *options)
+static struct sqz_net_spec spec_of(const struct sqz_train_config *config)
 {
-    return options->drop_rate == options->drop_rate ? options->drop_rate : 0.5; // NAN: not given
-}
-
-static struct sqz_net_spec spec_of(const struct sqz_options *options)
-{
-    int side = (int)options->image_resize;
-    const char *dialect = *options->dialect ? options->dialect : "mindcv";
-    return (struct sqz_net_spec){.variant = sqz_variant_find(options->model),
+    const char *dialect = *config->dialect ? config->dialect : "mindcv";
+    return (struct sqz_net_spec){.variant = sqz_variant_find(config->model),
                                  .dialect = sqz_dialect_find(dialect),
-                                 .stem = (enum sqz_stem)sqz_stem_find(options->stem),
-                                 .classes = (int)options->num_classes,
-                                 .channels = (int)options->in_channels,
-                                 .image_h = side,
-                                 .image_w = side,
-                                 .drop_rate = drop_rate(options)};
+                                 .stem = (enum sqz_stem)sqz_stem_find(config->stem),
+                                 .classes = (int)config->num_classes,
+                                 .channels = (int)config->in_channels,
+                                 .image_h = (int)config->image_resize,
+                                 .image_w = (int)config->image_resize,
+                                 .drop_rate = config->drop_rate};
 }
 
 // Labels follow the file's class names when it knows every directory's; the classifier keeps its
@@ -91,22 +85,16 @@ static struct sqz_net_spec spec_of(const struct sqz_options *options)
 static enum sqz_status fit_classes(struct sqz_setup *setup, const struct sqz_model *file,
                                    bool *keeps_names, struct sqz_error *err)
 {
-    struct sqz_options *options = setup->options;
+    const struct sqz_train_config *config = setup->config;
     struct sqz_dataset *train = setup->train;
     *keeps_names = false;
-    if (options->num_classes == SQZ_NONE_INT) {
-        enum sqz_status status =
-            sqz_options_fill(options, SQZ_FROM_MODEL, err, "num_classes", "%d", train->n_classes);
-        if (status)
-            return status;
-    }
-    if (options->num_classes < train->n_classes)
+    if (config->num_classes < train->n_classes)
         return sqz_fail(
             err, SQZ_E_CONFIG,
             "Option num_classes is %lld, but \"%s\" has %d classes; leave it out to take "
             "the dataset's.",
-            (long long)options->num_classes, train->name, train->n_classes);
-    if (file && file->classes && file->net->spec.classes == options->num_classes)
+            (long long)config->num_classes, train->name, train->n_classes);
+    if (file && file->classes && file->net->spec.classes == config->num_classes)
         *keeps_names = !sqz_dataset_map_classes(train, (const char *const *)file->classes,
                                                 file->net->spec.classes, NULL);
     if (!setup->val)
@@ -145,26 +133,16 @@ static void open_classifier(struct sqz_model *model, double bias)
 
 static enum sqz_status start_fresh(struct sqz_setup *setup, struct sqz_error *err)
 {
-    struct sqz_options *options = setup->options;
-    const char *name = *options->dialect ? options->dialect : "mindcv";
-    const struct sqz_dialect *dialect = sqz_dialect_find(name);
-    enum sqz_status status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "dialect", "%s", name);
+    const struct sqz_train_config *config = setup->config;
+    struct sqz_net_spec spec = spec_of(config);
     bool unused;
-    if (!status && !*options->stem)
-        status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "stem", "%s",
-                                  sqz_stem_name(SQZ_STEM_IMAGENET));
+    enum sqz_status status = fit_classes(setup, NULL, &unused, err);
     if (!status)
-        status = sqz_transforms_from_model(options, &dialect->preprocess, false, err);
-    if (!status)
-        status = fit_classes(setup, NULL, &unused, err);
+        status = sqz_model_create(&spec, &setup->model, err);
     if (status)
         return status;
-    struct sqz_net_spec spec = spec_of(options);
-    status = sqz_model_create(&spec, &setup->model, err);
-    if (status)
-        return status;
-    sqz_net_initialize(setup->model->net, (uint64_t)options->seed, setup->model->weights);
-    open_classifier(setup->model, options->classifier_bias);
+    sqz_net_initialize(setup->model->net, (uint64_t)config->seed, setup->model->weights);
+    open_classifier(setup->model, config->classifier_bias);
     if (setup->recipe)
         sqz_text_add(&setup->notes,
                      "Training starts from random weights; with few images, starting "
@@ -173,37 +151,12 @@ static enum sqz_status start_fresh(struct sqz_setup *setup, struct sqz_error *er
     return name_classes(setup, NULL, err);
 }
 
-static enum sqz_status take_from_file(struct sqz_setup *setup, const struct sqz_model *file,
-                                      struct sqz_error *err)
-{
-    struct sqz_options *options = setup->options;
-    const struct sqz_net_spec *source = &file->net->spec;
-    if (sqz_options_origin(options, "model") >= SQZ_FROM_YAML &&
-        strcmp(options->model, source->variant->name) != 0)
-        return sqz_fail(err, SQZ_E_CONFIG, "\"%s\" holds a %s, but option model asks for %s.",
-                        options->ckpt_path, source->variant->name, options->model);
-    enum sqz_status status =
-        sqz_options_fill(options, SQZ_FROM_MODEL, err, "model", "%s", source->variant->name);
-    if (!status)
-        status =
-            sqz_options_fill(options, SQZ_FROM_MODEL, err, "dialect", "%s", source->dialect->name);
-    if (!status && !*options->stem)
-        status = sqz_options_fill(options, SQZ_FROM_MODEL, err, "stem", "%s",
-                                  sqz_stem_name(source->stem));
-    if (!status)
-        status =
-            sqz_options_fill(options, SQZ_FROM_MODEL, err, "in_channels", "%d", source->channels);
-    if (!status)
-        status = sqz_transforms_from_model(options, &file->preprocess, true, err);
-    return status;
-}
-
 // With option ema the moving average of a checkpoint that holds one is the better start; MindCV
 // takes it, too (and refuses files without one). resume_opt goes on with both.
 static enum sqz_status take_average(struct sqz_setup *setup, struct sqz_model *file,
                                     struct sqz_error *err)
 {
-    const char *path = setup->options->ckpt_path;
+    const char *path = setup->config->ckpt_path;
     struct sqz_archive archive = {0};
     enum sqz_status status = sqz_archive_read(path, &archive, NULL, err);
     if (!status && sqz_param_arrays_has(&archive, file->net, "ema")) {
@@ -215,71 +168,55 @@ static enum sqz_status take_average(struct sqz_setup *setup, struct sqz_model *f
     return status;
 }
 
-static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_error *err)
+static enum sqz_status start_from_file(struct sqz_setup *setup, struct sqz_model *file,
+                                       struct sqz_error *err)
 {
-    struct sqz_options *options = setup->options;
-    struct sqz_model *file = NULL;
-    const char *dialect = *options->dialect ? options->dialect : NULL;
+    const struct sqz_train_config *config = setup->config;
+    struct sqz_net_spec spec = spec_of(config);
+    const int had = file->net->spec.classes;
     bool keeps_names = false;
-    enum sqz_status status = sqz_model_read(options->ckpt_path, dialect, 0, &file, err);
-    if (!status && options->ema && !options->resume_opt)
+    enum sqz_status status = SQZ_OK;
+    if (config->ema && !config->resume_opt)
         status = take_average(setup, file, err);
     if (!status)
-        status = take_from_file(setup, file, err);
-    if (!status)
         status = fit_classes(setup, file, &keeps_names, err);
+    if (!status)
+        status = sqz_model_adapt(file, &spec, (uint64_t)config->seed, &setup->model, err);
     if (status)
-        goto done;
-    struct sqz_net_spec spec = spec_of(options);
-    status = sqz_model_adapt(file, &spec, (uint64_t)options->seed, &setup->model, err);
-    if (status)
-        goto done;
-    int had = file->net->spec.classes;
+        return status;
     if (had != spec.classes) {
-        open_classifier(setup->model, options->classifier_bias);
+        open_classifier(setup->model, config->classifier_bias);
         sqz_text_add(&setup->notes,
                      "Fine-tuning \"%s\": its classifier for %d classes is replaced by "
                      "a fresh one for %d; every other weight is kept.\n",
-                     sqz_path_name(options->ckpt_path), had, spec.classes);
+                     sqz_path_name(config->ckpt_path), had, spec.classes);
     } else {
         sqz_text_add(&setup->notes, "Fine-tuning \"%s\" with its classifier%s.\n",
-                     sqz_path_name(options->ckpt_path),
+                     sqz_path_name(config->ckpt_path),
                      keeps_names || !file->classes ? "" : ", though the class names differ");
     }
-    status = name_classes(setup, keeps_names ? file->labels : NULL, err);
-done:
-    sqz_model_free(file);
-    return status;
+    return name_classes(setup, keeps_names ? file->labels : NULL, err);
 }
 
 // A resumed model brings its own classes: the directories must still be the same ones. It is
 // rebuilt, because files hold no dropout rate.
-static enum sqz_status keep_resumed(struct sqz_setup *setup, struct sqz_error *err)
+static enum sqz_status keep_resumed(struct sqz_setup *setup, const struct sqz_model *old,
+                                    struct sqz_error *err)
 {
-    struct sqz_model *file = setup->model;
+    struct sqz_net_spec spec = spec_of(setup->config);
     bool keeps_names = false;
-    setup->model = NULL;
-    enum sqz_status status = fit_classes(setup, file, &keeps_names, err);
-    if (!status) {
-        struct sqz_net_spec spec = spec_of(setup->options);
-        status = sqz_model_adapt(file, &spec, 0, &setup->model, err);
-    }
+    enum sqz_status status = fit_classes(setup, old, &keeps_names, err);
     if (!status)
-        status = name_classes(setup, keeps_names ? file->labels : NULL, err);
-    sqz_model_free(file);
-    return status;
+        status = sqz_model_adapt(old, &spec, 0, &setup->model, err);
+    return status ? status : name_classes(setup, keeps_names ? old->labels : NULL, err);
 }
 
-enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_error *err)
+enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_model *from, bool resumed,
+                                struct sqz_error *err)
 {
-    struct sqz_preprocess base;
-    enum sqz_status status;
-    if (setup->model)
-        status = keep_resumed(setup, err);
-    else if (*setup->options->ckpt_path)
-        status = start_from_file(setup, err);
-    else
-        status = start_fresh(setup, err);
+    enum sqz_status status = resumed ? keep_resumed(setup, from, err)
+                             : from  ? start_from_file(setup, from, err)
+                                     : start_fresh(setup, err);
     if (status)
         return status;
     struct sqz_model *model = setup->model;
@@ -287,7 +224,6 @@ enum sqz_status sqz_setup_model(struct sqz_setup *setup, struct sqz_error *err)
     model->made_by = sqz_copy_string(MADE_BY);
     if (!model->made_by)
         return sqz_fail_memory(err, "a name", sizeof MADE_BY);
-    base = model->preprocess;
-    struct sqz_train_config config = sqz_train_config_of(setup->options);
-    return sqz_transforms_build(&config, &base, &model->preprocess, &setup->augment, err);
+    const struct sqz_preprocess base = model->preprocess;
+    return sqz_transforms_build(setup->config, &base, &model->preprocess, &setup->augment, err);
 }
