@@ -90,6 +90,8 @@ void cli_next(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2,
                           3))); // the next sensible command, on stderr, unless quiet or --json
 void cli_show_events(const struct cli *cli, struct sqz_context *context); // from now on
+// Shows how far a command's own work is. `steps` of the event may be 0: not known.
+void cli_progress(const struct sqz_event *event);
 void cli_events_end(void); // clears a progress line that is still shown
 // A name from outside, made harmless for a line of a terminal. One of four static buffers.
 const char *cli_clean(const char *text);

@@ -28,9 +28,15 @@ const struct cli_command cli_commands[] = {
      "--confusion "
      "matrix.csv",
      cli_validate_flags, true, 0, 2, cli_validate},
-    {"predict", "infer", "print the most probable classes of images", "MODEL IMAGE...",
-     "Classifies images with the preprocessing and the class names of the model file.\n\n"
+    {"predict", "infer", "print the most probable classes of images", "MODEL [IMAGE | DIR | -]...",
+     "Classifies images with the preprocessing and the class names of the model file. Directories\n"
+     "are searched for images, and so is what lies below them; - reads paths from stdin. Memory\n"
+     "does not grow with the number of images; one that cannot be read is told, the others are\n"
+     "classified, and the exit status is 65.\n\n"
      "  squeezenet predict best.safetensors cat.jpg dog.png\n"
+     "  squeezenet predict best.safetensors photos/ --csv photos.csv --embed photos.npy\n"
+     "  find . -name '*.jpg' -print0 | squeezenet predict best.safetensors - --null --jsonl\n"
+     "  squeezenet predict best.safetensors inbox/ --copy_to sorted/\n"
      "  squeezenet predict best.safetensors --show cat.jpg            draws the image, too\n"
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
      cli_predict_flags, false, 1, 1 << 20, cli_predict},

@@ -111,6 +111,15 @@ void cli_json_close(struct cli_json *json, char bracket)
     json->comma = true;
 }
 
+void cli_json_line(struct cli_json *json, FILE *file)
+{
+    add(json, "}\n");
+    if (!json->failed)
+        fwrite(json->data, 1, json->length, file);
+    json->length = 0;
+    json->comma = false;
+}
+
 enum sqz_status cli_json_print(struct cli_json *json)
 {
     enum sqz_status status = SQZ_OK;

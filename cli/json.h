@@ -5,6 +5,7 @@
 #include <squeezenet.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 // Zero-initialise, then cli_json_begin. Every call adds a member to the innermost open object
 // (`key`) or array (key NULL). Out of memory is remembered, and told by cli_json_print.
@@ -21,6 +22,8 @@ void cli_json_real(struct cli_json *json, const char *key, double value); // not
 void cli_json_text(struct cli_json *json, const char *key, const char *text);
 void cli_json_open(struct cli_json *json, const char *key, char bracket); // '{' or '['
 void cli_json_close(struct cli_json *json, char bracket);                 // '}' or ']'
+// Closes the outermost object and writes it as one line; then the next one may begin in its memory.
+void cli_json_line(struct cli_json *json, FILE *file);
 // Closes the outermost object, prints it on stdout and releases it.
 enum sqz_status cli_json_print(struct cli_json *json);
 

@@ -123,7 +123,9 @@ static void describe_progress(const struct sqz_event *e, char *text, size_t size
 #define ADD(...) (n += snprintf(text + n, (size_t)n < size ? size - (size_t)n : 0, __VA_ARGS__))
     if (e->epochs)
         ADD("epoch %d/%d  ", e->epoch, e->epochs);
-    ADD("%s %lld/%lld", e->text, (long long)e->step, (long long)e->steps);
+    ADD("%s %lld", e->text, (long long)e->step);
+    if (e->steps)
+        ADD("/%lld", (long long)e->steps);
     if (!isnan(e->loss))
         ADD("  loss %.4f", e->loss);
     if (!isnan(e->items_per_second))
@@ -144,8 +146,11 @@ static void draw_bar(const struct sqz_event *e)
     describe_progress(e, text, sizeof text);
     for (int i = 0; i < WIDTH; i++)
         strcat(bar, filled >= 8 * (i + 1) ? "█" : filled > 8 * i ? eighths[filled - 8 * i] : " ");
-    int room = screen_columns() - WIDTH - 5;
-    fprintf(stderr, "\r\033[K▕%s▏ %.*s", bar, room > 0 ? room : 0, text);
+    int room = screen_columns() - (e->steps ? WIDTH + 5 : 2);
+    if (e->steps)
+        fprintf(stderr, "\r\033[K▕%s▏ %.*s", bar, room > 0 ? room : 0, text);
+    else // nobody knows how many there will be
+        fprintf(stderr, "\r\033[K%.*s", room, text);
     fflush(stderr);
     screen.line_shown = true;
 }
@@ -172,6 +177,11 @@ static void show_event(void *arg, const struct sqz_event *event)
         fprintf(stderr, "%s\n", text);
         screen.last_plain = now();
     }
+}
+
+void cli_progress(const struct sqz_event *event)
+{
+    show_event(NULL, event);
 }
 
 void cli_show_events(const struct cli *cli, struct sqz_context *context)

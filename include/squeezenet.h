@@ -308,6 +308,10 @@ SQZ_API void sqz_classifier_free(struct sqz_classifier *classifier);
 SQZ_API enum sqz_status sqz_classifier_describe(const struct sqz_classifier *classifier,
                                                 struct sqz_model_info *out, struct sqz_error *err);
 
+// The readable name of class 0 to classes - 1, "class 7" where the model has no names; NULL past
+// the last. Lives as long as the classifier. Any thread.
+SQZ_API const char *sqz_classifier_class_name(const struct sqz_classifier *classifier, int index);
+
 // --- Classification ------------------------------------------------------------------------------
 
 struct sqz_class_score { // of arrays: does not grow
@@ -436,6 +440,8 @@ SQZ_API size_t sqz_samples_count(const struct sqz_samples *samples);
 // past the last. Live as long as the samples.
 SQZ_API const char *sqz_samples_class(const struct sqz_samples *samples, size_t index);
 SQZ_API const char *sqz_samples_file(const struct sqz_samples *samples, size_t index);
+// Whether a file begins as an image of a kind that is read, if only a damaged one. Any thread.
+SQZ_API bool sqz_is_image_file(const char *path);
 // An image shrunk or enlarged into at most *w x *h pixels, aspect kept; *w and *h become its size.
 // rgb holds `capacity` bytes, at least 3 * *w * *h. Fails like sqz_classify_file. Any thread.
 SQZ_API enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rgb,

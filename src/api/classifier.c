@@ -157,3 +157,11 @@ enum sqz_status sqz_classifier_describe(const struct sqz_classifier *classifier,
 {
     return sqz_model_describe(classifier->model, out, err);
 }
+
+const char *sqz_classifier_class_name(const struct sqz_classifier *classifier, int index)
+{
+    if (index < 0 || index >= classifier->model->net->spec.classes)
+        return NULL;
+    const char *name = sqz_model_class_name(classifier->model, index);
+    return name ? name : classifier->numbers[index];
+}

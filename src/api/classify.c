@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGES_PER_THREAD = 4 }; // of a batch, that are prepared and run together
+// Images of a batch that are prepared and run together: this many a thread, and enough that few
+// threads wait for the last image to be decoded.
+enum { IMAGES_PER_THREAD = 4, LEAST_TOGETHER = 16 };
 
 // One call: the caller's images, and what may end it.
 struct call {
@@ -153,9 +155,8 @@ static void pick_best(struct sqz_classifier *classifier, const float *p,
         order[at] = c;
     }
     for (int i = 0; i < kept; i++) {
-        const char *name = sqz_model_class_name(classifier->model, order[i]);
         best[i].index = order[i];
-        best[i].name = name ? name : classifier->numbers[order[i]];
+        best[i].name = sqz_classifier_class_name(classifier, order[i]);
         best[i].probability = p[order[i]];
     }
     *n = kept;
@@ -334,6 +335,7 @@ enum sqz_status sqz_classify_batch(struct sqz_classifier *classifier,
                         .timeout = how.timeout,
                         .deadline = how.timeout > 0 ? sqz_clock_seconds() + how.timeout : 0};
     size_t most = (size_t)sqz_pool_size(classifier->context->pool) * IMAGES_PER_THREAD;
+    most = most < LEAST_TOGETHER ? LEAST_TOGETHER : most;
     size_t together = classifier->streamed ? 1 : n < most ? n : most;
     status = sqz_classifier_reserve(classifier, together, err);
     if (status)

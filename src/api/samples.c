@@ -64,7 +64,15 @@ enum sqz_status sqz_samples_read(const struct sqz_samples *samples, size_t index
     return sqz_dataset_read(samples->set, index, bytes, view, source, err);
 }
 
-// --- Thumbnails ---
+// --- Images and thumbnails ---
+
+bool sqz_is_image_file(const char *path)
+{
+    uint8_t head[64];
+    size_t got = 0;
+    return !sqz_file_read_head(path, head, sizeof head, &got, NULL) &&
+           sqz_image_is_known(head, got);
+}
 
 static enum sqz_status thumbnail(const struct sqz_source *source, int *w, int *h, uint8_t *rgb,
                                  size_t capacity, struct sqz_error *err)

@@ -172,6 +172,9 @@ static void classifiers(void **state)
     OK(sqz_classifier_open(context, path, NULL, &classifier, err));
     OK(sqz_classify_file(classifier, image, best[1], &n, err));
     OK(sqz_classifier_describe(classifier, &info, err));
+    assert_non_null(sqz_classifier_class_name(classifier, info.classes - 1));
+    assert_null(sqz_classifier_class_name(classifier, info.classes));
+    assert_null(sqz_classifier_class_name(classifier, -1));
     assert_int_equal(info.classes, 6);
     info.struct_size = 3;
     FAILS(SQZ_E_USAGE, "sqz_model_info", sqz_classifier_describe(classifier, &info, err));
@@ -223,6 +226,9 @@ static void samples_and_thumbnails(void **state)
     assert_int_equal(h, 8);
     w = 16;
     OK(sqz_thumbnail_file(file, &w, &h, again, sizeof again, err));
+    assert_true(sqz_is_image_file(file));
+    assert_false(sqz_is_image_file(__FILE__));
+    assert_false(sqz_is_image_file(in_root("nowhere")));
     assert_memory_equal(rgb, again, 8 * 8 * 3);
     w = 16;
     FAILS(SQZ_E_USAGE, "383 bytes", sqz_thumbnail_file(file, &w, &h, rgb, 383, err));
