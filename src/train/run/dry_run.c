@@ -1,4 +1,5 @@
 // What a run would do, as text: configuration, network, learning-rate curve, memory, time.
+#include "train/run/resume.h"
 #include "train/run/run.h"
 #include "train/run/trainer.h"
 
@@ -21,18 +22,18 @@ static double largest(const double *values, size_t n)
 }
 
 // Columns are means over equal parts of the run; eighths of a character make the steps fine.
-static void draw_curve(const struct sqz_run *run, struct sqz_text *out)
+static void draw_curve(const struct sqz_rate_table *rates, int64_t epochs, struct sqz_text *out)
 {
     static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-    double top = largest(run->rates, run->n_rates);
+    double top = largest(rates->values, rates->n);
     int heights[CURVE_WIDTH];
-    int width = run->n_rates < CURVE_WIDTH ? (int)run->n_rates : CURVE_WIDTH;
+    int width = rates->n < CURVE_WIDTH ? (int)rates->n : CURVE_WIDTH;
     for (int x = 0; x < width; x++) {
-        size_t first = run->n_rates * (size_t)x / (size_t)width;
-        size_t end = run->n_rates * ((size_t)x + 1) / (size_t)width;
+        size_t first = rates->n * (size_t)x / (size_t)width;
+        size_t end = rates->n * ((size_t)x + 1) / (size_t)width;
         double sum = 0;
         for (size_t i = first; i < end; i++)
-            sum += run->rates[i];
+            sum += rates->values[i];
         double mean = sum / (double)(end - first);
         heights[x] = top > 0 ? (int)lround(mean / top * CURVE_HEIGHT * 8) : 0;
         if (mean > 0 && heights[x] == 0)
@@ -51,7 +52,7 @@ static void draw_curve(const struct sqz_run *run, struct sqz_text *out)
     }
     sqz_text_add(out, "  %9s  epoch 1", "");
     char end[32];
-    int length = snprintf(end, sizeof end, "%" PRId64, run->setup.config->epoch_size);
+    int length = snprintf(end, sizeof end, "%" PRId64, epochs);
     sqz_text_add(out, "%*s%s\n", width - 7 - length > 0 ? width - 7 - length : 1, "", end);
 }
 
@@ -60,11 +61,12 @@ static double megabytes(size_t bytes)
     return (double)bytes / 1e6;
 }
 
-static enum sqz_status describe_memory(const struct sqz_run *run, struct sqz_text *out,
+static enum sqz_status describe_memory(const struct sqz_environment *environment,
+                                       const struct sqz_setup *setup, struct sqz_text *out,
                                        struct sqz_error *err)
 {
     struct sqz_memory_plan plan;
-    enum sqz_status status = sqz_memory_plan(run->environment, &run->setup, &plan, err);
+    enum sqz_status status = sqz_memory_plan(environment, setup, &plan, err);
     if (status)
         return status;
     const struct sqz_gradient_memory *engine = &plan.engine;
@@ -183,9 +185,8 @@ static enum sqz_status describe_time(struct sqz_run *run, struct sqz_text *out,
     return SQZ_OK;
 }
 
-static void describe_data(const struct sqz_run *run, struct sqz_text *out)
+static void describe_data(const struct sqz_setup *setup, struct sqz_text *out)
 {
-    const struct sqz_setup *setup = &run->setup;
     sqz_text_add(out, "\nData\n  %s: %zu images in %d classes to train on, ",
                  setup->config->data_dir, setup->train->count, setup->train->n_classes);
     if (setup->val)
@@ -213,17 +214,17 @@ static enum sqz_status write_curve(const struct sqz_run *run, struct sqz_text *o
     enum { POINTS = 2000 }; // more than the image's width
     const struct sqz_train_config *config = run->setup.config;
     struct sqz_text svg = {0};
-    size_t stride = run->n_rates / POINTS + 1, n = 0;
+    size_t stride = run->rates.n / POINTS + 1, n = 0;
     if (!*config->run_dir)
         return SQZ_OK;
     enum sqz_status status = sqz_dir_make(config->run_dir, err);
-    double *epochs = sqz_new_array(run->n_rates / stride + 1, sizeof *epochs);
-    double *rates = sqz_new_array(run->n_rates / stride + 1, sizeof *rates);
+    double *epochs = sqz_new_array(run->rates.n / stride + 1, sizeof *epochs);
+    double *rates = sqz_new_array(run->rates.n / stride + 1, sizeof *rates);
     char *path = sqz_path_join(config->run_dir, SQZ_DRY_RUN_CURVE);
     bool made = epochs && rates && path;
-    for (size_t i = 0; made && i < run->n_rates; i += stride) {
+    for (size_t i = 0; made && i < run->rates.n; i += stride) {
         epochs[n] = (double)i / (double)run->steps_per_epoch;
-        rates[n++] = run->rates[i];
+        rates[n++] = run->rates.values[i];
     }
     struct sqz_panel panel = {.title = "learning rate",
                               .curves = {{config->scheduler_word, epochs, rates, n}},
@@ -270,13 +271,13 @@ static enum sqz_status write_first_batch(struct sqz_run *run, struct sqz_text *o
     return status;
 }
 
-static void describe_watch(const struct sqz_run *run, struct sqz_text *out)
+static void describe_watch(const struct sqz_setup *setup, struct sqz_text *out)
 {
-    double chance = sqz_loss_at_zero(&run->setup.loss, NULL, 0);
+    double chance = sqz_loss_at_zero(&setup->loss, NULL, 0);
     sqz_text_add(out,
                  "\nWatchdog\n  The run ends with status 76 when loss, gradient or weights are "
                  "not finite");
-    if (!run->setup.config->stop_dead_start) {
+    if (!setup->config->stop_dead_start) {
         sqz_text_add(out, ".\n");
         return;
     }
@@ -301,19 +302,19 @@ static enum sqz_status describe(struct sqz_run *run, struct sqz_text *out, struc
     enum sqz_status status = sqz_recipe_annotated(run->setup.options, run->setup.config, out, err);
     if (status)
         return status;
-    describe_data(run, out);
+    describe_data(&run->setup, out);
     sqz_text_add(out, "\nLearning rate\n");
-    draw_curve(run, out);
+    draw_curve(&run->rates, run->setup.config->epoch_size, out);
     status = write_curve(run, out, err);
     if (!status)
         status = write_first_batch(run, out, err);
     if (!status)
-        status = describe_memory(run, out, err);
+        status = describe_memory(run->environment, &run->setup, out, err);
     if (!status)
         status = describe_time(run, out, err);
     if (status)
         return status;
-    describe_watch(run, out);
+    describe_watch(&run->setup, out);
     if (run->setup.notes.length > 0)
         sqz_text_add(out, "\nNotes\n%s", sqz_text_get(&run->setup.notes));
     if (out->failed)
@@ -326,27 +327,21 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
                                     struct sqz_error *err)
 {
     struct sqz_run run = {.environment = environment};
-    struct sqz_archive archive = {0};
-    struct sqz_options *resumed = NULL;
-    struct sqz_model *model = NULL;
-    char *path = NULL;
+    struct sqz_resumed old = {0};
     enum sqz_status status = SQZ_OK;
     if (*options->resume)
-        status =
-            sqz_resume_open(options, &run.dir, &resumed, &archive, &model, &run.state, &path, err);
+        status = sqz_resume_open(options, &run.dir, &old, err);
     if (!status) {
-        status = sqz_setup_open(environment, resumed ? resumed : options, model, &run.setup, err);
-        model = NULL;
+        status = sqz_setup_open(environment, old.options ? old.options : options, old.model,
+                                &run.setup, err);
+        old.model = NULL;
     }
     if (!status)
         status = sqz_run_prepare(&run, err);
     if (!status)
         status =
             run.setup.config->find_lr ? sqz_run_find_lr(&run, out, err) : describe(&run, out, err);
-    sqz_model_free(model);
-    sqz_options_free(resumed);
-    sqz_archive_release(&archive);
-    sqz_free(path);
+    sqz_resumed_release(&old);
     sqz_run_release(&run);
     return status;
 }

@@ -57,16 +57,17 @@ static struct sqz_curve curve_of(const struct history *history, const char *name
         .name = name, .x = history->column[EPOCH], .y = history->column[column], .n = history->n};
 }
 
-enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err)
+enum sqz_status sqz_history_plot(const struct sqz_run_dir *dir, const struct sqz_text *rows,
+                                 const char *title, struct sqz_error *err)
 {
-    if (run->dir.mute)
+    if (dir->mute)
         return SQZ_OK;
     struct history history;
     struct sqz_text svg = {0};
     enum sqz_status status = SQZ_OK;
-    if (!parse(sqz_text_get(&run->state.history), &history)) {
+    if (!parse(sqz_text_get(rows), &history)) {
         history_release(&history);
-        return sqz_fail_memory(err, "history.svg", run->state.history.length);
+        return sqz_fail_memory(err, "history.svg", rows->length);
     }
     struct sqz_panel panels[] = {
         {.title = "loss",
@@ -80,9 +81,9 @@ enum sqz_status sqz_run_plot_history(struct sqz_run *run, struct sqz_error *err)
          .curves = {curve_of(&history, "rate", RATE)},
          .n_curves = 1,
          .from_zero = true}};
-    sqz_plot_svg(run->setup.config->model, "epoch", panels, 3, &svg);
+    sqz_plot_svg(title, "epoch", panels, 3, &svg);
     status = svg.failed ? sqz_fail_memory(err, "history.svg", svg.length)
-                        : sqz_run_dir_write(&run->dir, "history.svg", sqz_text_get(&svg), err);
+                        : sqz_run_dir_write(dir, "history.svg", sqz_text_get(&svg), err);
     sqz_text_release(&svg);
     history_release(&history);
     return status;

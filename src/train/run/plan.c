@@ -1,5 +1,5 @@
 // From options, data and model to everything that a run needs in memory.
-#include "train/run/run.h"
+#include "train/run/run_ranks.h"
 
 #include "train/options/recipe_tools.h"
 #include "train/setup/stepper_config.h"
@@ -7,26 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-double sqz_rate_at(const struct sqz_train_config *config, const double *rates, size_t n_rates,
-                   int64_t counted)
-{
-    // The table counts batches. With accumulation an update takes the entry of its group's first
-    // batch, so that the schedule still ends with the run, whether or not groups fill an epoch.
-    int64_t group = config->gradient_accumulation_steps, index = counted / group * group;
-    if (config->mindcv_accumulation)
-        index = sqz_optimizer_rule_at((int)config->opt)->counts_batches ? counted : counted / group;
-    return rates[index < (int64_t)n_rates ? index : (int64_t)n_rates - 1];
-}
-
 double sqz_run_rate(const struct sqz_run *run)
 {
-    return sqz_rate_at(run->setup.config, run->rates, run->n_rates, run->stepper.counters.counted);
+    return sqz_rate_at(run->setup.config, &run->rates, run->stepper.counters.counted);
 }
 
 double sqz_run_last_rate(const struct sqz_run *run)
 {
     int64_t counted = run->stepper.counters.counted;
-    return sqz_rate_at(run->setup.config, run->rates, run->n_rates, counted > 0 ? counted - 1 : 0);
+    return sqz_rate_at(run->setup.config, &run->rates, counted > 0 ? counted - 1 : 0);
 }
 
 static enum sqz_status check_network(const struct sqz_run *run, struct sqz_error *err)
@@ -66,12 +55,9 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
     if (status)
         return status;
     struct sqz_stepper_config step = sqz_setup_stepper_config(run->environment, setup);
-    run->max_steps = config->max_steps;
+    run->limit.max_steps = config->max_steps;
     run->steps_per_epoch = (int64_t)sqz_loader_steps(run->loader);
-    status = sqz_schedule_new(config, (size_t)run->steps_per_epoch, &run->rates, &run->n_rates,
-                              &setup->notes, err);
-    for (int64_t i = 0; !status && i < config->epoch_size * run->steps_per_epoch; i++)
-        run->whole_rate += sqz_rate_at(config, run->rates, run->n_rates, i);
+    status = sqz_rate_table_new(config, run->steps_per_epoch, &run->rates, &setup->notes, err);
     if (!status)
         status = sqz_optimizer_new(config, step.net, &run->optimizer, err);
     if (!status)
@@ -106,8 +92,8 @@ enum sqz_status sqz_run_prepare(struct sqz_run *run, struct sqz_error *err)
 static int64_t steps_within(const struct sqz_run *run, double seconds)
 {
     const struct sqz_train_config *config = run->setup.config;
-    double step = run->train_seconds / (double)run->steps_here;
-    double image = run->train_seconds / (double)run->images;
+    double step = run->clocks.train_seconds / (double)run->clocks.steps;
+    double image = run->clocks.train_seconds / (double)run->clocks.images;
     double validation = run->val_loader ? (double)run->setup.val->count * image / 3 : 0;
     double between = config->val_while_train
                          ? validation / (double)(run->steps_per_epoch * config->val_interval)
@@ -119,22 +105,22 @@ enum sqz_status sqz_run_plan_time(struct sqz_run *run, struct sqz_error *err)
 {
     enum { MEASURED = 8 };
     const struct sqz_train_config *config = run->setup.config;
-    double elapsed = sqz_clock_seconds() - run->started;
-    if (config->max_seconds == 0 || run->time_planned)
+    double elapsed = sqz_clock_seconds() - run->clocks.started;
+    if (config->max_seconds == 0 || run->limit.planned)
         return SQZ_OK;
     // At least one step, so that every run gets somewhere; with a short budget no more than needed.
-    bool early = run->steps_here == 0 ||
+    bool early = run->clocks.steps == 0 ||
                  (elapsed < 0.1 * config->max_seconds &&
-                  (run->steps_here < MEASURED || elapsed < 0.03 * config->max_seconds));
+                  (run->clocks.steps < MEASURED || elapsed < 0.03 * config->max_seconds));
     int64_t limit =
         early ? -1 : run->state.steps + steps_within(run, config->max_seconds - elapsed);
-    enum sqz_status status = sqz_run_share_plan(run, &limit, err);
+    enum sqz_status status = sqz_ranks_share_limit(run->environment->ranks, &limit, err);
     if (status || limit < 0)
         return status;
-    if (run->max_steps == 0 || limit < run->max_steps)
-        run->max_steps = limit;
-    run->time_planned = true;
+    if (run->limit.max_steps == 0 || limit < run->limit.max_steps)
+        run->limit.max_steps = limit;
+    run->limit.planned = true;
     sqz_run_note(run, SQZ_EVENT_NOTE, "In %g seconds the run gets to step %lld.",
-                 config->max_seconds, (long long)run->max_steps);
+                 config->max_seconds, (long long)run->limit.max_steps);
     return sqz_ranks_agree(run->environment->ranks, sqz_run_write_recipe(run, err), err);
 }

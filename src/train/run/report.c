@@ -1,5 +1,5 @@
 // What a run tells its user: notes at the start, progress, one line an epoch, rows of CSV.
-#include "train/run/run.h"
+#include "train/run/run_ranks.h"
 #include "train/setup/memory_plan.h"
 
 #include <inttypes.h>
@@ -93,8 +93,8 @@ void sqz_run_report_start(struct sqz_run *run)
 static int64_t steps_left(const struct sqz_run *run)
 {
     int64_t total = run->steps_per_epoch * run->setup.config->epoch_size;
-    if (run->max_steps > 0 && run->max_steps < total)
-        total = run->max_steps;
+    if (run->limit.max_steps > 0 && run->limit.max_steps < total)
+        total = run->limit.max_steps;
     return total - run->state.steps;
 }
 
@@ -103,13 +103,13 @@ void sqz_run_progress(struct sqz_run *run, double rate)
     const struct sqz_train_config *config = run->setup.config;
     const struct sqz_train_state *state = &run->state;
     double now = sqz_clock_seconds();
-    if (!run->environment->on_event || now - run->told < 0.1)
+    if (!run->environment->on_event || now - run->clocks.told < 0.1)
         return;
-    run->told = now;
-    double per_step = run->train_seconds / (double)run->steps_here;
+    run->clocks.told = now;
+    double per_step = run->clocks.train_seconds / (double)run->clocks.steps;
     double left = per_step * (double)steps_left(run);
-    if (config->max_seconds > 0 && !run->time_planned)
-        left = config->max_seconds - (now - run->started);
+    if (config->max_seconds > 0 && !run->limit.planned)
+        left = config->max_seconds - (now - run->clocks.started);
     struct sqz_event event = {.kind = SQZ_EVENT_PROGRESS,
                               .text = "train",
                               .epoch = (int)state->epoch + 1,
@@ -118,15 +118,17 @@ void sqz_run_progress(struct sqz_run *run, double rate)
                               .steps = run->steps_per_epoch,
                               .loss = state->loss_sum / (double)state->loss_samples,
                               .lr = rate,
-                              .items_per_second = (double)run->images / run->train_seconds,
+                              .items_per_second =
+                                  (double)run->clocks.images / run->clocks.train_seconds,
                               .seconds_left = left};
     run->environment->on_event(run->environment->event_arg, &event);
 }
 
-void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, double rate,
-                         const struct sqz_evaluation *validated, struct sqz_text *row)
+void sqz_epoch_row(const struct sqz_epoch_summary *summary, struct sqz_text *row)
 {
-    sqz_text_add(row, "%" PRId64 ",%" PRId64 ",%.9g,%.9g", epoch, run->state.steps, rate, loss);
+    const struct sqz_evaluation *validated = summary->validated;
+    sqz_text_add(row, "%" PRId64 ",%" PRId64 ",%.9g,%.9g", summary->epoch, summary->steps,
+                 summary->rate, summary->loss);
     if (!validated) {
         sqz_text_add(row, ",,,");
         return;
@@ -136,14 +138,26 @@ void sqz_run_history_row(const struct sqz_run *run, int64_t epoch, double loss, 
                  (double)validated->correct1 / samples, (double)validated->correct5 / samples);
 }
 
-void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double rate,
-                        const struct sqz_evaluation *validated, bool is_best)
+// The share of the epoch's steps that waited for images, if there were any.
+static void add_waiting(struct sqz_run_clocks *clocks, const struct sqz_loader *loader,
+                        struct sqz_text *line)
 {
-    const struct sqz_train_config *config = run->setup.config;
+    double all = sqz_loader_wait_seconds(loader), waited = all - clocks->waited;
+    clocks->waited = all;
+    if (clocks->epoch_seconds > 0)
+        sqz_text_add(line, "  %.1f %% waiting for images", 100 * waited / clocks->epoch_seconds);
+}
+
+void sqz_run_epoch_line(struct sqz_run *run, const struct sqz_epoch_summary *summary)
+{
+    const int64_t epochs = run->setup.config->epoch_size;
+    const struct sqz_evaluation *validated = summary->validated;
+    struct sqz_run_clocks *clocks = &run->clocks;
     struct sqz_text line = {0};
-    double speed = run->epoch_seconds > 0 ? (double)run->epoch_images / run->epoch_seconds : NAN;
-    sqz_text_add(&line, "epoch %*" PRId64 "/%" PRId64 "  loss %.4f",
-                 config->epoch_size > 99 ? 3 : 2, epoch, config->epoch_size, loss);
+    double speed =
+        clocks->epoch_seconds > 0 ? (double)clocks->epoch_images / clocks->epoch_seconds : NAN;
+    sqz_text_add(&line, "epoch %*" PRId64 "/%" PRId64 "  loss %.4f", epochs > 99 ? 3 : 2,
+                 summary->epoch, epochs, summary->loss);
     if (validated) {
         double samples = (double)validated->samples;
         sqz_text_add(&line, "  val loss %.4f  top-1 %.2f %%", validated->loss_sum / samples,
@@ -151,21 +165,19 @@ void sqz_run_epoch_line(struct sqz_run *run, int64_t epoch, double loss, double 
         if (run->setup.model->net->spec.classes > 5)
             sqz_text_add(&line, "  top-5 %.2f %%", 100 * (double)validated->correct5 / samples);
     }
-    double all_waited = sqz_loader_wait_seconds(run->loader), waited = all_waited - run->waited;
-    run->waited = all_waited;
-    sqz_text_add(&line, "  lr %.3g  %.1f s  %.0f img/s", rate, run->epoch_seconds, speed);
-    if (run->epoch_seconds > 0)
-        sqz_text_add(&line, "  %.1f %% waiting for images", 100 * waited / run->epoch_seconds);
-    sqz_text_add(&line, "%s", is_best ? "  best" : "");
+    sqz_text_add(&line, "  lr %.3g  %.1f s  %.0f img/s", summary->rate, clocks->epoch_seconds,
+                 speed);
+    add_waiting(clocks, run->loader, &line);
+    sqz_text_add(&line, "%s", summary->is_best ? "  best" : "");
     sqz_run_dir_log(&run->dir, "%s", sqz_text_get(&line));
     struct sqz_event event = {.kind = SQZ_EVENT_EPOCH,
                               .text = sqz_text_get(&line),
-                              .epoch = (int)epoch,
-                              .epochs = (int)config->epoch_size,
+                              .epoch = (int)summary->epoch,
+                              .epochs = (int)epochs,
                               .step = run->steps_per_epoch,
                               .steps = run->steps_per_epoch,
-                              .loss = loss,
-                              .lr = rate,
+                              .loss = summary->loss,
+                              .lr = summary->rate,
                               .items_per_second = speed,
                               .seconds_left = NAN};
     if (run->environment->on_event)

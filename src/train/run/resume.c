@@ -1,31 +1,30 @@
 // Continuing a run: its options come from its own directory, and what would make it another run is
 // refused.
-#include "train/run/run.h"
+#include "train/run/resume.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 // The directory's recipe.yaml and, above it, what the checkpoint itself says.
-static enum sqz_status read_recipes(const struct sqz_run_dir *dir,
-                                    const struct sqz_train_state *state, bool has_state,
-                                    const char *checkpoint, struct sqz_options *options,
+static enum sqz_status read_recipes(const struct sqz_run_dir *dir, struct sqz_resumed *resumed,
                                     struct sqz_error *err)
 {
+    const struct sqz_text *recipe = &resumed->state.recipe;
     enum sqz_status status = SQZ_OK;
     char *path = sqz_run_dir_file(dir, "recipe.yaml");
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(dir->path));
     if (sqz_path_exists(path))
-        status = sqz_options_read_yaml(options, path, SQZ_FROM_YAML, err);
-    else if (!has_state)
+        status = sqz_options_read_yaml(resumed->options, path, SQZ_FROM_YAML, err);
+    else if (!resumed->model)
         status =
             sqz_fail(err, SQZ_E_NOINPUT,
                      "\"%s\" holds neither a checkpoint nor a recipe.yaml, so there is no run to "
                      "resume in it.",
                      dir->path);
-    if (!status && has_state)
-        status = sqz_options_parse_yaml(options, sqz_text_get(&state->recipe), state->recipe.length,
-                                        checkpoint, SQZ_FROM_YAML, err);
+    if (!status && resumed->model)
+        status = sqz_options_parse_yaml(resumed->options, sqz_text_get(recipe), recipe->length,
+                                        resumed->checkpoint, SQZ_FROM_YAML, err);
     sqz_free(path);
     return status;
 }
@@ -64,28 +63,34 @@ static enum sqz_status drop_old_limit(struct sqz_options *options, int64_t steps
 }
 
 enum sqz_status sqz_resume_open(const struct sqz_options *given, struct sqz_run_dir *dir,
-                                struct sqz_options **options, struct sqz_archive *archive,
-                                struct sqz_model **model, struct sqz_train_state *state,
-                                char **checkpoint, struct sqz_error *err)
+                                struct sqz_resumed *out, struct sqz_error *err)
 {
-    *options = NULL;
-    *model = NULL;
-    *checkpoint = NULL;
-    enum sqz_status status = sqz_run_dir_find(given->resume, dir, checkpoint, err);
-    if (!status && *checkpoint)
-        status = sqz_checkpoint_read(*checkpoint, archive, model, state, err);
+    *out = (struct sqz_resumed){0};
+    enum sqz_status status = sqz_run_dir_find(given->resume, dir, &out->checkpoint, err);
+    if (!status && out->checkpoint)
+        status = sqz_checkpoint_read(out->checkpoint, &out->archive, &out->model, &out->state, err);
     if (!status)
-        status = sqz_options_new(options, err);
+        status = sqz_options_new(&out->options, err);
     if (!status)
-        status = read_recipes(dir, state, *model != NULL, *checkpoint, *options, err);
+        status = read_recipes(dir, out, err);
     if (!status)
-        status = sqz_options_drop_orders(*options, err);
+        status = sqz_options_drop_orders(out->options, err);
     for (int i = 0; i < sqz_option_count() && !status; i++)
         if (given->origins[i] >= SQZ_FROM_YAML && strcmp(sqz_option_at(i)->name, "resume") != 0)
-            status = overlay_one(given, i, *options, err);
+            status = overlay_one(given, i, out->options, err);
     if (!status)
-        status = drop_old_limit(*options, state->steps, err);
+        status = drop_old_limit(out->options, out->state.steps, err);
     if (!status)
-        (*options)->batch_is_global = true;
+        out->options->batch_is_global = true;
     return status;
+}
+
+void sqz_resumed_release(struct sqz_resumed *resumed)
+{
+    sqz_options_free(resumed->options);
+    sqz_free(resumed->checkpoint);
+    sqz_archive_release(&resumed->archive);
+    sqz_model_free(resumed->model);
+    sqz_train_state_release(&resumed->state);
+    *resumed = (struct sqz_resumed){0};
 }

@@ -11,6 +11,8 @@
 
 struct sqz_run_dir {
     char *path;
+    char *last, *best;       // the checkpoints' paths, from sqz_run_dir_start on
+    bool has_last;           // the former is there
     DIR *lock;               // held while this process writes there; NULL: not locked
     bool ranks;              // steps.csv has their columns
     bool mute;               // another rank writes: nothing is written here
@@ -42,6 +44,11 @@ enum sqz_status sqz_run_dir_write(const struct sqz_run_dir *dir, const char *nam
 enum sqz_status sqz_run_dir_write_split(const struct sqz_run_dir *dir,
                                         const struct sqz_dataset *train,
                                         const struct sqz_dataset *val, struct sqz_error *err);
+// Removes what a killed process left half written.
+void sqz_run_dir_remove_leftovers(const struct sqz_run_dir *dir);
+
+// --- run_files.c ---
+
 // Opens the logs. `steps` and `history` are the rows that the training state knows, without
 // timings; rows that history.csv holds keep theirs. Both files are rewritten to agree with the
 // state.

@@ -1,7 +1,7 @@
 // What a training run does because other ranks take part in it.
 #include "compress/sha256.h"
 #include "train/options/recipe_write.h"
-#include "train/run/run.h"
+#include "train/run/run_ranks.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -93,8 +93,8 @@ enum sqz_status sqz_run_agree_on_start(struct sqz_run *run, enum sqz_status stat
     if (!ranks)
         return status;
     struct passport *all = sqz_new_array(size, sizeof *all);
-    run->ranks = sqz_new_array(size, sizeof *run->ranks);
-    if (!status && (!all || !run->ranks))
+    run->account.compute_seconds = sqz_new_array(size, sizeof(double));
+    if (!status && (!all || !run->account.compute_seconds))
         status = sqz_fail_memory(err, "the ranks", size * sizeof *all);
     if (!status)
         status = fill_passport(run, &mine, err);
@@ -129,30 +129,31 @@ void sqz_run_report_ranks(struct sqz_run *run)
                  run->setup.config->comm_timeout);
 }
 
-// Rows of this rank's share of a batch of n.
-static int rows_of(const struct sqz_run *run, int n, int rank)
-{
-    int first, end;
-    sqz_gradient_share(run->setup.model->net, n, rank, sqz_ranks_size(run->environment->ranks),
-                       &first, &end);
-    return end - first;
-}
-
-void sqz_run_count_ranks(struct sqz_run *run, const struct sqz_step_result *result)
+void sqz_rank_account_add(struct sqz_rank_account *account, const struct sqz_ranks *ranks,
+                          const struct sqz_step_result *result)
 {
     if (!result->reports)
         return;
-    for (int r = 0; r < sqz_ranks_size(run->environment->ranks); r++)
-        run->ranks[r].compute_seconds += result->reports[r].compute_seconds;
-    run->exposed_seconds += result->cost.seconds;
-    run->comm_bytes += (double)result->cost.bytes;
+    for (int r = 0; r < sqz_ranks_size(ranks); r++)
+        account->compute_seconds[r] += result->reports[r].compute_seconds;
+    account->exposed_seconds += result->cost.seconds;
+    account->bytes += (double)result->cost.bytes;
 }
 
-void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *result, double seconds,
-                          struct sqz_text *row, struct sqz_text *log)
+// Rows of this rank's share of a batch.
+static int rows_of(const struct sqz_setup *setup, int rank)
 {
-    struct sqz_ranks *ranks = run->environment->ranks;
-    int size = sqz_ranks_size(ranks), slowest = 0, n = (int)run->setup.config->batch_size;
+    int first, end;
+    sqz_gradient_share(setup->model->net, (int)setup->config->batch_size, rank,
+                       sqz_ranks_size(setup->ranks), &first, &end);
+    return end - first;
+}
+
+void sqz_rank_columns(const struct sqz_setup *setup, const struct sqz_step_result *result,
+                      double seconds, struct sqz_text *row, struct sqz_text *log)
+{
+    const struct sqz_ranks *ranks = setup->ranks;
+    int size = sqz_ranks_size(ranks), slowest = 0;
     double busy = 0;
     if (!result->reports)
         return;
@@ -165,12 +166,12 @@ void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *res
     double efficiency = busy / (size * seconds);
     double slow = result->reports[slowest].compute_seconds;
     // bytes_sent, exposed_ms, efficiency, slowest_rank, slowest_host, slowest_ms and, divided by
-    // blanks, every rank's images_per_second: names in run_dir.c.
+    // blanks, every rank's images_per_second: names in run_files.c.
     sqz_text_add(row, ",%zu,%.3f,%.4f,%d,%s,%.3f,", result->cost.bytes, 1e3 * result->cost.seconds,
                  efficiency, slowest, sqz_ranks_host(ranks, slowest), 1e3 * slow);
     for (int r = 0; r < size; r++)
         sqz_text_add(row, "%s%.1f", r ? " " : "",
-                     rows_of(run, n, r) / (result->reports[r].compute_seconds + 1e-9));
+                     rows_of(setup, r) / (result->reports[r].compute_seconds + 1e-9));
     sqz_text_add(log,
                  "; sent %.2f MB, exposed %.2f ms, slowest rank %d on %s with %.1f ms, "
                  "efficiency %.3f",
@@ -178,9 +179,9 @@ void sqz_run_rank_columns(struct sqz_run *run, const struct sqz_step_result *res
                  sqz_ranks_host(ranks, slowest), 1e3 * slow, efficiency);
 }
 
-enum sqz_status sqz_run_share_plan(struct sqz_run *run, int64_t *limit, struct sqz_error *err)
+enum sqz_status sqz_ranks_share_limit(struct sqz_ranks *ranks, int64_t *limit,
+                                      struct sqz_error *err)
 {
-    struct sqz_ranks *ranks = run->environment->ranks;
     size_t size = (size_t)sqz_ranks_size(ranks);
     int64_t *all = sqz_new_array(size, sizeof *all);
     if (!all)
@@ -191,22 +192,22 @@ enum sqz_status sqz_run_share_plan(struct sqz_run *run, int64_t *limit, struct s
     return status;
 }
 
-void sqz_run_fill_ranks(const struct sqz_run *run, struct sqz_train_result *out)
+void sqz_rank_account_fill(const struct sqz_rank_account *account, const struct sqz_ranks *ranks,
+                           const struct sqz_run_clocks *clocks, struct sqz_train_result *out)
 {
-    int size = sqz_ranks_size(run->environment->ranks), slowest = 0;
+    int size = sqz_ranks_size(ranks), slowest = 0;
     double busy = 0;
     out->ranks = size;
-    if (!run->ranks || run->steps_here == 0)
+    if (!account->compute_seconds || clocks->steps == 0)
         return;
     for (int r = 0; r < size; r++) {
-        busy += run->ranks[r].compute_seconds;
-        if (run->ranks[r].compute_seconds > run->ranks[slowest].compute_seconds)
+        busy += account->compute_seconds[r];
+        if (account->compute_seconds[r] > account->compute_seconds[slowest])
             slowest = r;
     }
-    out->bytes_per_step = run->comm_bytes / (double)run->steps_here;
-    out->exposed_ms = 1e3 * run->exposed_seconds / (double)run->steps_here;
+    out->bytes_per_step = account->bytes / (double)clocks->steps;
+    out->exposed_ms = 1e3 * account->exposed_seconds / (double)clocks->steps;
     out->slowest_rank = slowest;
-    snprintf(out->slowest_host, sizeof out->slowest_host, "%s",
-             sqz_ranks_host(run->environment->ranks, slowest));
-    out->efficiency = busy / (size * run->train_seconds);
+    snprintf(out->slowest_host, sizeof out->slowest_host, "%s", sqz_ranks_host(ranks, slowest));
+    out->efficiency = busy / (size * clocks->train_seconds);
 }

@@ -5,6 +5,7 @@
 #include "train/run/run.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,9 +19,21 @@ enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err)
     if (state->history.failed || state->step_rows.failed || state->kept.failed)
         return sqz_fail_memory(err, "the history", state->step_rows.length);
     enum sqz_status status =
-        sqz_checkpoint_write(run->last_path, state, &run->stepper, run->setup.model, err);
-    run->saved = run->saved || !status;
+        sqz_checkpoint_write(run->dir.last, state, &run->stepper, run->setup.model, err);
+    run->dir.has_last = run->dir.has_last || !status;
     return status;
+}
+
+enum sqz_status sqz_run_stopped(struct sqz_run *run, struct sqz_error *err)
+{
+    enum sqz_status status = sqz_run_save_last(run, err);
+    if (status)
+        return status;
+    return sqz_fail(err, SQZ_E_STOPPED,
+                    "Stopped in epoch %" PRId64 " after step %" PRId64
+                    "; everything is saved, continue "
+                    "with: squeezenet train --resume %s",
+                    run->state.epoch + 1, run->state.steps, run->dir.path);
 }
 
 enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err)
@@ -29,7 +42,7 @@ enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, str
     if (run->dir.mute)
         return SQZ_OK;
     best.weights = (float *)(weights ? weights : sqz_stepper_eval_weights(&run->stepper));
-    return sqz_model_write(&best, run->best_path, SQZ_REPLACE_EXISTING, err);
+    return sqz_model_write(&best, run->dir.best, SQZ_REPLACE_EXISTING, err);
 }
 
 enum sqz_status sqz_run_keep_previous_best(struct sqz_run *run, struct sqz_error *err)
@@ -38,12 +51,12 @@ enum sqz_status sqz_run_keep_previous_best(struct sqz_run *run, struct sqz_error
     struct sqz_model *best = NULL;
     if (run->dir.mute)
         return SQZ_OK;
-    enum sqz_status status = sqz_model_read(run->best_path, NULL, 0, &best, err);
+    enum sqz_status status = sqz_model_read(run->dir.best, NULL, 0, &best, err);
     if (status)
         return status;
     if (best->net->n_weights != net->n_weights) {
         sqz_model_free(best);
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a model of this run.", run->best_path);
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a model of this run.", run->dir.best);
     }
     float *weights = sqz_new_aligned(net->n_weights, sizeof *weights);
     if (!weights)
@@ -60,7 +73,7 @@ enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_text text = {0};
     enum sqz_status status =
-        sqz_recipe_of_run(run->setup.options, run->setup.config, run->max_steps, &text, err);
+        sqz_recipe_of_run(run->setup.options, run->setup.config, run->limit.max_steps, &text, err);
     if (!status)
         status = sqz_run_dir_write(&run->dir, "recipe.yaml", sqz_text_get(&text), err);
     sqz_text_release(&text);

@@ -3,7 +3,8 @@
 
 #include "train/options/recipe_write.h"
 #include "train/run/events.h"
-#include "train/run/run.h"
+#include "train/run/resume.h"
+#include "train/run/run_ranks.h"
 #include <math.h>
 #include <string.h>
 
@@ -14,13 +15,11 @@ void sqz_run_release(struct sqz_run *run)
     sqz_stepper_release(&run->stepper);
     sqz_qat_free(run->qat);
     sqz_optimizer_free(run->optimizer);
-    sqz_free(run->rates);
-    sqz_free(run->ranks);
+    sqz_rate_table_release(&run->rates);
+    sqz_free(run->account.compute_seconds);
     sqz_train_state_release(&run->state);
     sqz_run_dir_release(&run->dir);
     sqz_setup_release(&run->setup);
-    sqz_free(run->last_path);
-    sqz_free(run->best_path);
 }
 
 static enum sqz_status check_same_data(const struct sqz_run *run, const struct sqz_train_state *old,
@@ -69,18 +68,20 @@ static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *
 }
 
 // Takes over the old state when it fits options, data and network.
-static enum sqz_status adopt_checkpoint(struct sqz_run *run, struct sqz_train_state *old,
-                                        const char *path, const struct sqz_archive *archive,
+static enum sqz_status adopt_checkpoint(struct sqz_run *run, struct sqz_resumed *resumed,
                                         struct sqz_error *err)
 {
+    struct sqz_train_state *old = &resumed->state;
+    const char *path = resumed->checkpoint;
     const struct sqz_net *net = run->setup.model->net;
     enum sqz_status status = check_same_data(run, old, err);
     if (!status)
         status = check_position(run, old, path, err);
     if (!status)
-        status = sqz_checkpoint_restore(path, archive, old, &run->stepper, err);
+        status = sqz_checkpoint_restore(path, &resumed->archive, old, &run->stepper, err);
     if (!status)
-        status = sqz_checkpoint_previous_best(path, archive, net, &old->previous_best, err);
+        status =
+            sqz_checkpoint_previous_best(path, &resumed->archive, net, &old->previous_best, err);
     if (status)
         return status;
     const char *level = sqz_cpu_level_name(run->environment->kernels->level);
@@ -91,42 +92,33 @@ static enum sqz_status adopt_checkpoint(struct sqz_run *run, struct sqz_train_st
                      old->simd, level);
     run->state = *old;
     *old = (struct sqz_train_state){0};
-    run->saved = true;
+    run->dir.has_last = true;
     return SQZ_OK;
 }
 
 static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_options *given,
                                      struct sqz_error *err)
 {
-    struct sqz_options *options = NULL;
-    struct sqz_archive archive = {0};
-    struct sqz_model *model = NULL;
-    struct sqz_train_state old = {0};
-    char *path = NULL;
-    enum sqz_status status =
-        sqz_resume_open(given, &run->dir, &options, &archive, &model, &old, &path, err);
+    struct sqz_resumed old;
+    enum sqz_status status = sqz_resume_open(given, &run->dir, &old, err);
     if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
         status = sqz_run_dir_lock(&run->dir, err);
     if (!status) {
-        status = sqz_setup_open(run->environment, options, model, &run->setup, err);
-        model = NULL;
+        status = sqz_setup_open(run->environment, old.options, old.model, &run->setup, err);
+        old.model = NULL;
     }
     if (!status)
         status = sqz_run_prepare(run, err);
-    if (!status && path)
-        status = adopt_checkpoint(run, &old, path, &archive, err);
+    if (!status && old.checkpoint)
+        status = adopt_checkpoint(run, &old, err);
     else if (!status)
         status = sqz_run_import_ckpt(run, err);
-    if (!status && !path)
+    if (!status && !old.checkpoint)
         sqz_text_add(&run->setup.notes,
                      "There is no checkpoint in \"%s\" yet: the run starts again "
                      "from its recipe.yaml.\n",
                      run->dir.path);
-    sqz_model_free(model);
-    sqz_options_free(options);
-    sqz_archive_release(&archive);
-    sqz_train_state_release(&old);
-    sqz_free(path);
+    sqz_resumed_release(&old);
     return status;
 }
 
@@ -146,11 +138,7 @@ static enum sqz_status open_events(struct sqz_run *run, struct sqz_error *err)
 static enum sqz_status open_dir(struct sqz_run *run, struct sqz_error *err)
 {
     struct sqz_train_state *state = &run->state;
-    run->last_path = sqz_run_dir_file(&run->dir, SQZ_LAST_CHECKPOINT);
-    run->best_path = sqz_run_dir_file(&run->dir, SQZ_BEST_CHECKPOINT);
     sqz_text_release(&state->recipe);
-    if (!run->last_path || !run->best_path)
-        return sqz_fail_memory(err, "the run directory", strlen(run->dir.path));
     enum sqz_status status =
         sqz_recipe_portable(run->setup.options, run->setup.config, &state->recipe, err);
     if (!status)
@@ -176,23 +164,25 @@ static void fill_result(const struct sqz_run *run, struct sqz_train_result *out)
     *out = (struct sqz_train_result){
         .epochs = (int)state->epoch,
         .steps = state->steps,
-        .seconds = sqz_clock_seconds() - run->started,
-        .ms_per_step = run->steps_here ? 1e3 * run->train_seconds / (double)run->steps_here : 0,
-        .images_per_second = run->steps_here ? (double)run->images / run->train_seconds : 0,
+        .seconds = sqz_clock_seconds() - run->clocks.started,
+        .ms_per_step =
+            run->clocks.steps ? 1e3 * run->clocks.train_seconds / (double)run->clocks.steps : 0,
+        .images_per_second =
+            run->clocks.steps ? (double)run->clocks.images / run->clocks.train_seconds : 0,
         .final_loss =
             state->loss_samples ? state->loss_sum / (double)state->loss_samples : state->final_loss,
         .best_epoch = (int)state->best_epoch,
         .best_top1 = state->best_top1,
         .best_top5 = state->best_top5};
-    sqz_run_fill_ranks(run, out);
+    sqz_rank_account_fill(&run->account, run->environment->ranks, &run->clocks, out);
     if (run->shown_epoch > 0) {
         out->best_epoch = (int)run->shown_epoch;
         out->best_top1 = (double)run->shown.correct1 / (double)run->shown.samples;
         out->best_top5 = (double)run->shown.correct5 / (double)run->shown.samples;
     }
     snprintf(out->run_dir, sizeof out->run_dir, "%s", run->dir.path);
-    if (sqz_path_exists(run->best_path))
-        snprintf(out->best_checkpoint, sizeof out->best_checkpoint, "%s", run->best_path);
+    if (sqz_path_exists(run->dir.best))
+        snprintf(out->best_checkpoint, sizeof out->best_checkpoint, "%s", run->dir.best);
 }
 
 enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
@@ -208,7 +198,7 @@ enum sqz_status sqz_trainer_run(const struct sqz_environment *environment,
     if (status)
         goto done;
     sqz_run_report_start(&run);
-    run.started = sqz_clock_seconds();
+    run.clocks.started = sqz_clock_seconds();
     if (run.state.finished)
         sqz_run_note(&run, SQZ_EVENT_NOTE,
                      "The run had already reached its end; nothing is left to do.");

@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "formats/formats.h"
 #include "train/step/steps.h"
-#include "train/run/run.h"
+#include "train/run/rates.h"
+#include "train/setup/setup.h"
 #include <math.h>
 #include <string.h>
 #include <zip.h>
@@ -172,8 +173,8 @@ static void one_step(struct golden_run *run, int step, struct sqz_step_result *r
     struct sqz_step_batch batch = {.images = run->images + (size_t)step * BATCH * image,
                                    .labels = run->labels + step * BATCH,
                                    .n = BATCH};
-    double rate =
-        sqz_rate_at(CONFIG(run->options), run->rates, STEPS, run->stepper.counters.counted);
+    const struct sqz_rate_table rates = {.values = run->rates, .n = STEPS};
+    double rate = sqz_rate_at(CONFIG(run->options), &rates, run->stepper.counters.counted);
     sqz_stepper_run(&run->stepper, &batch, rate, result);
     assert_true(result->finite);
 }
