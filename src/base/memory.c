@@ -1,6 +1,8 @@
 // Checked allocation and the growable text.
 #include "base/memory.h"
 
+#include "base/bytes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +158,13 @@ void sqz_text_add_bytes(struct sqz_text *text, const void *bytes, size_t n)
         memcpy(text->data + text->length, bytes, n);
     text->length += n;
     text->data[text->length] = '\0';
+}
+
+void sqz_text_add_le(struct sqz_text *text, uint64_t value, int n)
+{
+    uint8_t bytes[8];
+    sqz_put_le(bytes, value, n);
+    sqz_text_add_bytes(text, bytes, (size_t)n);
 }
 
 const char *sqz_text_get(const struct sqz_text *text)

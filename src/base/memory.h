@@ -37,6 +37,8 @@ struct sqz_text {
 void sqz_text_add(struct sqz_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void sqz_text_add_bytes(struct sqz_text *text, const void *bytes, size_t n);
+// The n lowest bytes of `value`, the lowest first; n <= 8.
+void sqz_text_add_le(struct sqz_text *text, uint64_t value, int n);
 const char *sqz_text_get(const struct sqz_text *text); // never NULL
 void sqz_text_release(struct sqz_text *text);
 

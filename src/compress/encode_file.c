@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-static void put(struct sqz_text *out, uint32_t value, int n)
-{
-    uint8_t bytes[4];
-    sqz_put_le(bytes, value, 4);
-    sqz_text_add_bytes(out, bytes, (size_t)n);
-}
-
 void sqz_identity_add(struct sqz_sha256 *hash, const char *name, const struct sqz_coded *coded,
                       const uint32_t *bits)
 {
@@ -49,17 +42,17 @@ static void put_entry(struct sqz_text *out, const char *before, const struct sqz
     size_t shared = 0, length = strlen(tensor->name);
     while (before[shared] && before[shared] == tensor->name[shared])
         shared++;
-    put(out, (uint32_t)shared, 1);
-    put(out, (uint32_t)(length - shared), 1);
+    sqz_text_add_le(out, (uint32_t)shared, 1);
+    sqz_text_add_le(out, (uint32_t)(length - shared), 1);
     sqz_text_add_bytes(out, tensor->name + shared, length - shared);
-    put(out, coded->coding, 1);
-    put(out, coded->coder, 1);
-    put(out, (uint32_t)coded->rank, 1);
+    sqz_text_add_le(out, coded->coding, 1);
+    sqz_text_add_le(out, coded->coder, 1);
+    sqz_text_add_le(out, (uint32_t)coded->rank, 1);
     for (int i = 0; i < coded->rank; i++)
-        put(out, (uint32_t)coded->dims[i], 2);
-    put(out, coded->parameter, 4);
-    put(out, payload, 4);
-    put(out, check, 4);
+        sqz_text_add_le(out, (uint32_t)coded->dims[i], 2);
+    sqz_text_add_le(out, coded->parameter, 4);
+    sqz_text_add_le(out, payload, 4);
+    sqz_text_add_le(out, check, 4);
 }
 
 struct parts {
@@ -96,9 +89,9 @@ static void put_texts(struct sqz_text *out, const struct sqz_key_value *texts, s
 {
     for (size_t i = 0; i < n; i++) {
         size_t key = strlen(texts[i].key), value = strlen(texts[i].value);
-        put(out, (uint32_t)key, 1);
+        sqz_text_add_le(out, (uint32_t)key, 1);
         sqz_text_add_bytes(out, texts[i].key, key);
-        put(out, (uint32_t)value, 4);
+        sqz_text_add_le(out, (uint32_t)value, 4);
         sqz_text_add_bytes(out, texts[i].value, value);
     }
 }
@@ -112,12 +105,12 @@ static enum sqz_status assemble(const struct parts *parts, size_t n, const uint8
         return sqz_fail(err, SQZ_E_DATA, "A .sqz file may have %zu bytes, this one would have %zu.",
                         SQZ_PACKED_LIMIT, size);
     sqz_text_add_bytes(out, SQZ_PACKED_MAGIC, 8);
-    put(out, SQZ_PACKED_MAJOR, 4); // and minor version 0
-    put(out, 0, 4);
-    put(out, (uint32_t)size, 4);
-    put(out, (uint32_t)n, 4);
-    put(out, (uint32_t)parts->directory.length, 4);
-    put(out, (uint32_t)parts->texts.length, 4);
+    sqz_text_add_le(out, SQZ_PACKED_MAJOR, 4); // and minor version 0
+    sqz_text_add_le(out, 0, 4);
+    sqz_text_add_le(out, (uint32_t)size, 4);
+    sqz_text_add_le(out, (uint32_t)n, 4);
+    sqz_text_add_le(out, (uint32_t)parts->directory.length, 4);
+    sqz_text_add_le(out, (uint32_t)parts->texts.length, 4);
     sqz_text_add_bytes(out, identity, 32);
     sqz_text_add_bytes(out, sqz_text_get(&parts->directory), parts->directory.length);
     sqz_text_add_bytes(out, sqz_text_get(&parts->texts), parts->texts.length);

@@ -17,13 +17,6 @@ struct maker {
     struct sqz_patch_report *report;
 };
 
-static void put(struct sqz_text *out, uint32_t value, int n)
-{
-    uint8_t bytes[4];
-    sqz_put_le(bytes, value, 4);
-    sqz_text_add_bytes(out, bytes, (size_t)n);
-}
-
 static enum sqz_status find_values(const struct maker *maker, size_t index,
                                    const struct sqz_array **out, struct sqz_error *err)
 {
@@ -44,11 +37,11 @@ static void put_replaced(struct maker *maker, const struct sqz_coded *new)
     size_t before = maker->payloads.length;
     uint32_t check;
     sqz_coded_encode(new, &maker->payloads, &check);
-    put(&maker->entries, new->coding, 1);
-    put(&maker->entries, new->coder, 1);
-    put(&maker->entries, new->parameter, 4);
-    put(&maker->entries, (uint32_t)(maker->payloads.length - before), 4);
-    put(&maker->entries, check, 4);
+    sqz_text_add_le(&maker->entries, new->coding, 1);
+    sqz_text_add_le(&maker->entries, new->coder, 1);
+    sqz_text_add_le(&maker->entries, new->parameter, 4);
+    sqz_text_add_le(&maker->entries, (uint32_t)(maker->payloads.length - before), 4);
+    sqz_text_add_le(&maker->entries, check, 4);
 }
 
 static void put_differences(struct maker *maker, const struct sqz_coded *old,
@@ -72,9 +65,9 @@ static void put_tensor(struct maker *maker, const struct sqz_coded *old,
     else if (sqz_coded_can_differ(old, new))
         mode = same_step ? SQZ_PATCH_CODES : SQZ_PATCH_STEP_AND_CODES;
     maker->report->tensors[mode]++;
-    put(&maker->entries, mode, 1);
+    sqz_text_add_le(&maker->entries, mode, 1);
     if (mode == SQZ_PATCH_STEP || mode == SQZ_PATCH_STEP_AND_CODES)
-        put(&maker->entries, new->parameter, 4);
+        sqz_text_add_le(&maker->entries, new->parameter, 4);
     if (mode == SQZ_PATCH_CODES || mode == SQZ_PATCH_STEP_AND_CODES)
         put_differences(maker, old, new);
     if (mode == SQZ_PATCH_REPLACED)
@@ -126,9 +119,9 @@ static enum sqz_status make_tensors(struct maker *maker, struct sqz_error *err)
 
 static void put_text(struct sqz_text *out, const char *key, const char *value)
 {
-    put(out, (uint32_t)strlen(key), 1);
+    sqz_text_add_le(out, (uint32_t)strlen(key), 1);
     sqz_text_add_bytes(out, key, strlen(key));
-    put(out, (uint32_t)strlen(value), 4);
+    sqz_text_add_le(out, (uint32_t)strlen(value), 4);
     sqz_text_add_bytes(out, value, strlen(value));
 }
 
@@ -171,14 +164,14 @@ static enum sqz_status assemble(const struct maker *maker, struct sqz_bytes *out
     size_t size = SQZ_PATCH_HEADER + maker->entries.length + maker->texts.length +
                   maker->stream.length + maker->payloads.length + SQZ_PACKED_TRAILER;
     sqz_text_add_bytes(&file, SQZ_PATCH_MAGIC, 8);
-    put(&file, SQZ_PACKED_MAJOR, 4);
-    put(&file, 0, 4);
-    put(&file, (uint32_t)size, 4);
-    put(&file, (uint32_t)maker->old->n, 4);
-    put(&file, (uint32_t)maker->entries.length, 4);
-    put(&file, (uint32_t)maker->texts.length, 4);
-    put(&file, (uint32_t)maker->stream.length, 4);
-    put(&file, sqz_sums_check(&maker->sums), 4);
+    sqz_text_add_le(&file, SQZ_PACKED_MAJOR, 4);
+    sqz_text_add_le(&file, 0, 4);
+    sqz_text_add_le(&file, (uint32_t)size, 4);
+    sqz_text_add_le(&file, (uint32_t)maker->old->n, 4);
+    sqz_text_add_le(&file, (uint32_t)maker->entries.length, 4);
+    sqz_text_add_le(&file, (uint32_t)maker->texts.length, 4);
+    sqz_text_add_le(&file, (uint32_t)maker->stream.length, 4);
+    sqz_text_add_le(&file, sqz_sums_check(&maker->sums), 4);
     sqz_text_add_bytes(&file, maker->old->digest, 32);
     sqz_text_add_bytes(&file, result.data + result.size - SQZ_PACKED_TRAILER, 32);
     sqz_text_add_bytes(&file, sqz_text_get(&maker->entries), maker->entries.length);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "kernels/winograd/winograd.h"
 #include "net/forward.h"
+#include "net/weight_layout.h"
 
 #include <string.h>
 

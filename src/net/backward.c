@@ -55,28 +55,24 @@ static void weights_backward(const struct sqz_backward *backward, int index,
     const struct sqz_kernels *k = backward->kernels;
     const struct sqz_layer *layer = &net->layers[index];
     const struct sqz_conv conv = sqz_layer_conv(net, index);
-    const int ldx = net->tensors[layer->input].c, ldy = net->tensors[layer->output].c;
-    const float *x = images->tensors[layer->input];
-    const float *dy = images->grads[layer->output] + layer->channel;
-    float *dw = images->params + net->params[layer->weight].offset;
-    // beta's gradient comes from the sums over a group (net/bn_statistics.c).
-    float *db = layer->gamma < 0 ? images->params + net->params[layer->bias].offset : NULL;
+    struct sqz_conv_gradient gradient = {
+        .conv = &conv,
+        .x = images->tensors[layer->input],
+        .ldx = net->tensors[layer->input].c,
+        .dy = images->grads[layer->output] + layer->channel,
+        .lddy = net->tensors[layer->output].c,
+        .dw = images->params + net->params[layer->weight].offset,
+        // beta's gradient comes from the sums over a group (net/bn_statistics.c).
+        .db = layer->gamma < 0 ? images->params + net->params[layer->bias].offset : NULL};
     if (backward->weights_tile[index] > 0) {
-        sqz_winograd_backward_weights(
-            k,
-            &(struct sqz_conv_gradient){
-                .conv = &conv, .x = x, .ldx = ldx, .dy = dy, .lddy = ldy, .dw = dw, .db = db},
-            backward->weights_tile[index], images->n, images->scratch);
+        sqz_winograd_backward_weights(k, &gradient, backward->weights_tile[index], images->n,
+                                      images->scratch);
         return;
     }
     for (int i = 0; i < images->n; i++) {
-        sqz_conv_backward_weights(
-            k,
-            &(struct sqz_conv_gradient){
-                .conv = &conv, .x = x, .ldx = ldx, .dy = dy, .lddy = ldy, .dw = dw, .db = db},
-            images->scratch);
-        x += sqz_tensor_size(net, layer->input);
-        dy += sqz_tensor_size(net, layer->output);
+        sqz_conv_backward_weights(k, &gradient, images->scratch);
+        gradient.x += sqz_tensor_size(net, layer->input);
+        gradient.dy += sqz_tensor_size(net, layer->output);
     }
 }
 
@@ -87,35 +83,21 @@ static void data_backward(const struct sqz_backward *backward, int index,
     const struct sqz_kernels *k = backward->kernels;
     const struct sqz_layer *layer = &net->layers[index];
     const struct sqz_conv conv = sqz_layer_conv(net, index);
-    const int ldx = net->tensors[layer->input].c, ldy = net->tensors[layer->output].c;
-    const float *dy = images->grads[layer->output] + layer->channel;
-    const float *packed = backward->packed[index];
-    const bool add = backward->add_input[index];
     const int tile = backward->tile[index];
-    float *dx = images->grads[layer->input];
+    struct sqz_conv_task task = {.conv = &conv,
+                                 .x = images->grads[layer->output] + layer->channel,
+                                 .ldx = net->tensors[layer->output].c,
+                                 .packed = backward->packed[index],
+                                 .accumulate = backward->add_input[index],
+                                 .y = images->grads[layer->input],
+                                 .ldy = net->tensors[layer->input].c};
     for (int i = 0; i < images->n; i++) {
         if (tile > 0)
-            sqz_winograd_backward_data(k,
-                                       &(struct sqz_conv_task){.conv = &conv,
-                                                               .x = dy,
-                                                               .ldx = ldy,
-                                                               .packed = packed,
-                                                               .accumulate = add,
-                                                               .y = dx,
-                                                               .ldy = ldx},
-                                       tile, images->scratch);
+            sqz_winograd_backward_data(k, &task, tile, images->scratch);
         else
-            sqz_conv_backward_data(k,
-                                   &(struct sqz_conv_task){.conv = &conv,
-                                                           .x = dy,
-                                                           .ldx = ldy,
-                                                           .packed = packed,
-                                                           .accumulate = add,
-                                                           .y = dx,
-                                                           .ldy = ldx},
-                                   images->scratch);
-        dx += sqz_tensor_size(net, layer->input);
-        dy += sqz_tensor_size(net, layer->output);
+            sqz_conv_backward_data(k, &task, images->scratch);
+        task.x += sqz_tensor_size(net, layer->output);
+        task.y += sqz_tensor_size(net, layer->input);
     }
 }
 

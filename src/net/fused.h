@@ -6,6 +6,7 @@
 #define SQZ_NET_FUSED_H
 
 #include "net/forward.h"
+#include "net/weight_layout.h"
 
 // The convolution that layer `index` takes in, or -1: that of a pooling on the image's convolution,
 // and of a mean, where nothing else reads it.

@@ -3,6 +3,7 @@
 #define SQZ_NET_GRADIENT_PLAN_H
 
 #include "net/forward.h"
+#include "net/weight_layout.h"
 #include "net/gradient.h"
 #include "net/bn_plan.h"
 #include "net/plan.h"

@@ -3,6 +3,7 @@
 #define SQZ_NET_INFER_PLAN_H
 
 #include "net/forward.h"
+#include "net/weight_layout.h"
 #include "net/infer.h"
 #include "net/plan.h"
 

@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "net/forward.h"
+#include "net/weight_layout.h"
 
 #include <stdatomic.h>
 

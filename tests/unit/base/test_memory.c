@@ -93,6 +93,8 @@ static void growing_text(void **state)
     sqz_text_add_bytes(&text, "a\0b", 3);
     assert_int_equal(text.data[text.length - 1], 'b');
     assert_int_equal(text.data[text.length], 0);
+    sqz_text_add_le(&text, 0x10203, 2);
+    assert_memory_equal(text.data + text.length - 3, "b\3\2", 4);
 
     size_t length = text.length;
     sqz_text_add_bytes(&text, "x", SIZE_MAX - 2);

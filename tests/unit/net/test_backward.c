@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "net/forward.h"
+#include "net/weight_layout.h"
 
 // A net of one layer on tensor 1 (tensor 0, the image, has no gradient); ADD also reads tensor 2.
 struct one_layer {
