@@ -9,6 +9,9 @@ const struct cli_flag cli_predict_flags[] = {
     {"csv", 0, "FILE", "a row an image with all probabilities; - for stdout"},
     {"jsonl", 0, NULL, "print one JSON object a line for each image, with all probabilities"},
     {"embed", 0, "FILE", "the averaged features of each image, as CSV or .npy"},
+    {"cam", 0, "FILE", "draw where each image's class is seen (PNG); with --json: the cells, too"},
+    {"cam_class", 0, "NAME", "the map of this class, by name or index [the most probable one]"},
+    {"cam_nearest", 0, NULL, "draw the cells as squares"},
     {"copy_to", 0, "DIR", "copy each image into the directory of its class below this one"},
     {"stdin_image", 0, NULL, "classify the encoded image that stdin holds"},
     {"null", 0, NULL, "paths from stdin end with NUL, as find -print0 writes them"},
@@ -25,9 +28,10 @@ const struct cli_flag cli_predict_flags[] = {
     {NULL, 0, NULL, NULL},
 };
 
-enum { MAX_TOP = 1000, LEAST_BATCH = 32, IMAGES_PER_THREAD = 4 };
+enum { MAX_TOP = 1000, LEAST_BATCH = 32, IMAGES_PER_THREAD = 4, CAM_BATCH = 4 };
 
-// Images that fill the context's threads; with --low_memory one.
+// Images that fill the context's threads; with --low_memory one; few where each brings the maps of
+// all classes.
 static enum sqz_status choose_batch(const struct cli *cli, const struct sqz_context *context,
                                     int *batch)
 {
@@ -36,7 +40,11 @@ static enum sqz_status choose_batch(const struct cli *cli, const struct sqz_cont
     if (sqz_context_machine(context, &machine, &err))
         return cli_fail(&err);
     int n = machine.threads * IMAGES_PER_THREAD;
-    *batch = cli_has(cli, "low_memory") ? 1 : n < LEAST_BATCH ? LEAST_BATCH : n;
+    if (cli_has(cli, "cam"))
+        n = CAM_BATCH;
+    else
+        n = n < LEAST_BATCH ? LEAST_BATCH : n;
+    *batch = cli_has(cli, "low_memory") ? 1 : n;
     return SQZ_OK;
 }
 

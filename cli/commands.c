@@ -38,6 +38,7 @@ const struct cli_command cli_commands[] = {
      "  find . -name '*.jpg' -print0 | squeezenet predict best.safetensors - --null --jsonl\n"
      "  squeezenet predict best.safetensors inbox/ --copy_to sorted/\n"
      "  squeezenet predict best.safetensors --show cat.jpg            draws the image, too\n"
+     "  squeezenet predict best.safetensors cat.jpg --cam cat.png     where the class is seen\n"
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
      cli_predict_flags, false, 1, 1 << 20, cli_predict},
     {"compress", NULL, "write a compressed model file", "MODEL -o OUT.sqz [--calibrate DIR]",

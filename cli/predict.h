@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/predict_cam.h"
 #include <stdio.h>
 
 // --- predict_sources.c: which images ---
@@ -79,13 +80,15 @@ struct predict {
     struct sqz_classify_result *results;
     struct sqz_error *errors;
     struct sqz_class_score *best;
-    float *logits, *probabilities, *embeddings;
+    float *logits, *probabilities, *embeddings, *class_maps;
+    uint8_t *views;
 
     struct cli_json json; // --json: what is printed at the end
     struct cli_json line; // --jsonl: of one image
     struct predict_table csv, embed;
     bool embed_is_npy;
     const char *copy_to;
+    struct predict_cam cam;
     int64_t done, failed, shown, copied;
 };
 // predict_run.c: all images through the network and to the outputs. SQZ_E_DATA when some could not
@@ -99,6 +102,13 @@ enum sqz_status predict_outputs_close(struct predict *p, enum sqz_status status)
 
 // predict_text.c: the classes of image i of the batch for a person, with the image for --show.
 void predict_print(struct predict *p, int i);
+
+// predict_cam.c: what --cam and its companions ask for; the cells of image i of the batch, as the
+// member "cam"; keeps it for the drawing; draws, if that is wanted, and releases. All complain.
+enum sqz_status predict_cam_open(struct predict *p);
+void predict_cam_json(const struct predict *p, int i, struct cli_json *json);
+enum sqz_status predict_cam_add(struct predict *p, int i);
+enum sqz_status predict_cam_close(struct predict *p, bool draw);
 
 // predict_copy.c: copies image i of the batch into the directory of its class. Complains.
 enum sqz_status predict_copy(struct predict *p, int i);

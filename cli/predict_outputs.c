@@ -54,6 +54,8 @@ static void add_members(struct predict *p, int i, struct cli_json *json, bool al
         add_reals(json, "probabilities", result->probabilities, result->probability_count);
     if (cli_has(p->cli, "logits"))
         add_reals(json, "logits", result->logits, result->logit_count);
+    if (p->cam.path)
+        predict_cam_json(p, i, json);
 }
 
 static void add_json(struct predict *p, int i)
@@ -172,7 +174,9 @@ enum sqz_status predict_outputs_open(struct predict *p)
         return cli_complain(SQZ_E_USAGE, "--copy_to copies files, which are given as arguments.");
     p->prints = !cli->json && !lines && !csv && !embed && !p->copy_to;
     p->embed_is_npy = embed && ends_with(embed, ".npy");
-    enum sqz_status status = predict_table_open(&p->csv, cli, csv);
+    enum sqz_status status = predict_cam_open(p);
+    if (!status)
+        status = predict_table_open(&p->csv, cli, csv);
     if (!status)
         status = predict_table_open(&p->embed, cli, embed);
     if (!status && p->csv.file)
@@ -199,7 +203,11 @@ enum sqz_status predict_outputs_add(struct predict *p, int i)
         add_csv(p, i);
     if (p->embed.file)
         add_embedding(p, i);
-    return p->copy_to && !status ? predict_copy(p, i) : SQZ_OK;
+    if (status)
+        return SQZ_OK;
+    if (p->cam.path)
+        status = predict_cam_add(p, i);
+    return p->copy_to && !status ? predict_copy(p, i) : status;
 }
 
 enum sqz_status predict_outputs_close(struct predict *p, enum sqz_status status)
@@ -217,6 +225,8 @@ enum sqz_status predict_outputs_close(struct predict *p, enum sqz_status status)
     now = predict_table_close(&p->embed, whole);
     worst = worst ? worst : now;
     now = predict_table_close(&p->csv, whole);
+    worst = worst ? worst : now;
+    now = predict_cam_close(p, whole);
     worst = worst ? worst : now;
     free(p->json.data);
     free(p->line.data);

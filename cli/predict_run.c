@@ -59,6 +59,17 @@ static void set_input(struct predict *p, int i)
     p->inputs[i] = input;
 }
 
+static size_t map_floats(const struct predict *p)
+{
+    return (size_t)p->info.class_map_height * (size_t)p->info.class_map_width *
+           (size_t)p->info.classes;
+}
+
+static size_t view_bytes(const struct predict *p)
+{
+    return (size_t)p->info.image_size * (size_t)p->info.image_size * 3;
+}
+
 static void set_result(struct predict *p, int i)
 {
     struct sqz_classify_result result = SQZ_INIT(sqz_classify_result);
@@ -72,6 +83,10 @@ static void set_result(struct predict *p, int i)
     result.logit_count = result.probability_count = classes;
     result.embedding = p->embeddings ? p->embeddings + at * features : NULL;
     result.embedding_count = features;
+    result.class_map_count = map_floats(p);
+    result.class_maps = p->class_maps ? p->class_maps + at * result.class_map_count : NULL;
+    result.view_size = view_bytes(p);
+    result.view = p->views ? p->views + at * result.view_size : NULL;
     p->results[i] = result;
 }
 
@@ -118,8 +133,8 @@ static enum sqz_status give(struct predict *p, int n)
 static bool reserve(struct predict *p)
 {
     size_t n = (size_t)p->batch, classes = (size_t)p->info.classes;
-    bool all = p->csv.file || cli_has(p->cli, "jsonl");
-    bool logits = cli_has(p->cli, "logits") && (p->cli->json || cli_has(p->cli, "jsonl"));
+    bool all = p->csv.file || cli_has(p->cli, "jsonl") || p->cam.path;
+    bool logits = p->cam.path || (cli_has(p->cli, "logits") && (p->cli->json || all));
     p->images = calloc(n, sizeof *p->images);
     p->inputs = calloc(n, sizeof *p->inputs);
     p->results = calloc(n, sizeof *p->results);
@@ -130,6 +145,9 @@ static bool reserve(struct predict *p)
     if (all && !(p->probabilities = calloc(n * classes, sizeof *p->probabilities)))
         return false;
     if (logits && !(p->logits = calloc(n * classes, sizeof *p->logits)))
+        return false;
+    if (p->cam.path && (!(p->class_maps = calloc(n * map_floats(p), sizeof *p->class_maps)) ||
+                        !(p->views = calloc(n, view_bytes(p)))))
         return false;
     return !p->embed.file || (p->embeddings = calloc(n * (size_t)p->info.embedding_size,
                                                      sizeof *p->embeddings)) != NULL;
@@ -145,6 +163,8 @@ static void release(struct predict *p)
     free(p->probabilities);
     free(p->logits);
     free(p->embeddings);
+    free(p->class_maps);
+    free(p->views);
 }
 
 // A run whose results are no text ends by saying how many there were.

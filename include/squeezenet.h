@@ -258,6 +258,10 @@ struct sqz_model_info { // the strings live as long as what they were asked of
     char preprocess[256]; // how an image becomes the network's input, as one readable line
     bool has_integers;    // also a network in 8-bit integers: see sqz_context_set_precision
     int embedding_size, class_map_height, class_map_width; // see struct sqz_classify_result
+    // Where the cells of a class map lie in the network's input: the centre of cell (0, 0) along
+    // either axis, and the distance of neighbours, in pixels (the first pixel's centre is at 0).
+    double class_map_start, class_map_step;
+    int class_map_border; // rings of cells at the rim that see padding only: the bias alone
 };
 // Fails only for a wrong struct_size or without memory. Any thread.
 SQZ_API enum sqz_status sqz_model_describe(const struct sqz_model *model,
@@ -399,6 +403,9 @@ struct sqz_classify_result {
     float *class_maps;
     size_t class_map_count;                // floats; to ask for it: struct sqz_model_info
     int class_map_height, class_map_width; // out
+    // The image as the network sees it, after resizing and cropping: image_size x image_size x RGB.
+    uint8_t *view;
+    size_t view_size; // bytes
 };
 
 // Set by another thread or a signal handler, read while a call runs. Zero-initialise it.
@@ -440,6 +447,10 @@ SQZ_API size_t sqz_samples_count(const struct sqz_samples *samples);
 // past the last. Live as long as the samples.
 SQZ_API const char *sqz_samples_class(const struct sqz_samples *samples, size_t index);
 SQZ_API const char *sqz_samples_file(const struct sqz_samples *samples, size_t index);
+// Writes 3 * w * h bytes of RGB pixels as a PNG file, whole or not at all. An existing file is
+// replaced only with `force` (else SQZ_E_CANTWRITE). Any thread.
+SQZ_API enum sqz_status sqz_write_png(const char *path, const uint8_t *rgb, int w, int h,
+                                      bool force, struct sqz_error *err);
 // Whether a file begins as an image of a kind that is read, if only a damaged one. Any thread.
 SQZ_API bool sqz_is_image_file(const char *path);
 // An image shrunk or enlarged into at most *w x *h pixels, aspect kept; *w and *h become its size.

@@ -63,6 +63,12 @@ static enum sqz_status check_room(size_t room, size_t needed, const void *buffer
                     needed);
 }
 
+static size_t view_bytes(const struct sqz_classifier *classifier)
+{
+    size_t side = (size_t)classifier->model->preprocess.image_size;
+    return side * side * 3;
+}
+
 static enum sqz_status check_result(const struct call *call, const struct sqz_classify_result *out,
                                     struct sqz_error *err)
 {
@@ -81,6 +87,9 @@ static enum sqz_status check_result(const struct call *call, const struct sqz_cl
     if (!status)
         status = check_room(out->class_map_count, sqz_feature_size(&features[SQZ_CLASS_MAPS]),
                             out->class_maps, "values of the class maps", err);
+    if (!status)
+        status = check_room(out->view_size, view_bytes(call->classifier), out->view,
+                            "bytes of the view", err);
     return status;
 }
 
@@ -197,6 +206,13 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
             pick_best(classifier, classifier->probabilities, result.best, &result.best_count);
         result.logit_count = result.logits ? classes : result.logit_count;
         result.probability_count = result.probabilities ? classes : result.probability_count;
+        if (result.view) {
+            sqz_view_from_input(&classifier->model->preprocess,
+                                classifier->inputs +
+                                    slot->row * sqz_tensor_size(classifier->model->net, 0),
+                                result.view);
+            result.view_size = view_bytes(classifier);
+        }
         result.embedding_count = give_feature(classifier, slot->row, SQZ_EMBEDDING,
                                               result.embedding, result.embedding_count);
         result.class_map_count = give_feature(classifier, slot->row, SQZ_CLASS_MAPS,

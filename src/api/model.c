@@ -104,6 +104,24 @@ enum sqz_status sqz_model_save(const struct sqz_model *model, const char *path, 
     return sqz_model_write(model, path, force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, err);
 }
 
+// Every layer with a stride is on the one path that all cells of the last convolution come from;
+// the parallel branches of a Fire module keep the places of their input.
+static void describe_map_places(const struct sqz_net *net, struct sqz_model_info *info)
+{
+    info->class_map_start = 0;
+    info->class_map_step = 1;
+    for (int i = 0; i < net->n_layers; i++) {
+        const struct sqz_layer *l = &net->layers[i];
+        if (l->kind != SQZ_LAYER_CONV && l->kind != SQZ_LAYER_MAXPOOL)
+            continue;
+        info->class_map_start += ((l->kernel - 1) / 2.0 - l->pad) * info->class_map_step;
+        info->class_map_step *= l->stride;
+        if (l->kind ==
+            SQZ_LAYER_CONV) // a kernel of one pixel that reads padding reads nothing else
+            info->class_map_border = l->kernel == 1 ? l->pad : 0;
+    }
+}
+
 // "shorter side to 256 (bilinear), centre crop 224, RGB, mean ..., std ..."
 static void describe_preprocess(const struct sqz_preprocess *p, char *text, size_t size)
 {
@@ -164,6 +182,7 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
                                   .class_map_width = maps.w};
     for (int i = 0; i < net->n_layers; i++)
         info.macs += sqz_layer_macs(net, i);
+    describe_map_places(net, &info);
     describe_preprocess(&model->preprocess, info.preprocess, sizeof info.preprocess);
     SQZ_STRUCT_OUT(sqz_model_info, out, &info);
     return SQZ_OK;
