@@ -34,8 +34,8 @@ check_tree() {
     find_lines "structs have no typedef" '^\s*typedef\s+(struct|union)\b(?!.*\(\*)' "${sources[@]}" || bad=1
     mapfile -t outside < <(printf '%s\n' "${sources[@]}" |
         grep -E "^$root/(src|cli)/" | grep -v "^$root/src/train/options/")
-    [ ${#outside[@]} -eq 0 ] || find_lines "compare sqz_choice_NAME(options) with its enum" \
-        '^(?!\s*//).*\bstrn?(case)?(cmp|str)\s*\([^;]*\boptions(->|\.)\w+, *"' "${outside[@]}" || bad=1
+    [ ${#outside[@]} -eq 0 ] || find_lines "compare the configuration's enum" \
+        '^(?!\s*//).*\bstrn?(case)?(cmp|str)\s*\([^;]*\b(options|config)(->|\.)\w+, *"' "${outside[@]}" || bad=1
     mapfile -t library < <(printf '%s\n' "${sources[@]}" | grep "^$root/src/")
     if [ ${#library[@]} -gt 0 ]; then
         find_lines "the library never prints and never exits" \
@@ -68,7 +68,7 @@ prove() {
     local bad=($'\tint a;' 'int a; ' "// $long" '#if 0' '// TODO: later' $'// a\u00a0b' $'int a;\r'
         'typedef struct x x;' 'void f(void) { printf("x"); }' '    exit(1);' '    fputs(s, stderr);'
         '    strcpy(a, b);' '    abort();' '    if (strcmp(run->setup.options->opt, "sgd") == 0)'
-        '    return strstr(options->scheduler, "cosine") != NULL;')
+        '    return strstr(run->config->scheduler_word, "cosine") != NULL;')
     for line in "${bad[@]}"; do
         rm -rf "$tree" && mkdir -p "$tree/src/base"
         printf '// A file.\n%s\n' "$line" >"$tree/src/base/a.c"

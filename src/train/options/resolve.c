@@ -20,6 +20,15 @@ enum sqz_status sqz_options_resolve_data(struct sqz_options *options,
     return sqz_options_set_all(options, settings, 3, origin, err);
 }
 
+enum sqz_status sqz_options_resolve_weights(struct sqz_options *options, const char *path,
+                                            struct sqz_error *err)
+{
+    // A resumed run names both: the option and the file that it led to.
+    enum sqz_option_origin origin = sqz_options_origin(options, "ckpt_path");
+    return sqz_options_set(options, "ckpt_path", path,
+                           origin > SQZ_FROM_MODEL ? origin : SQZ_FROM_MODEL, err);
+}
+
 enum sqz_status sqz_options_resolve_transforms(struct sqz_options *options, const char *kind,
                                                const struct sqz_preprocess *model, int channels,
                                                struct sqz_error *err)

@@ -13,6 +13,9 @@ enum sqz_status sqz_options_resolve_data(struct sqz_options *options,
                                          const struct sqz_dataset_layout *layout,
                                          struct sqz_error *err);
 
+// Published weights, which lie in this file, become ckpt_path.
+enum sqz_status sqz_options_resolve_weights(struct sqz_options *options, const char *path,
+                                            struct sqz_error *err);
 // The transforms alone, for data of this kind and a model that is there already.
 enum sqz_status sqz_options_resolve_transforms(struct sqz_options *options, const char *kind,
                                                const struct sqz_preprocess *model, int channels,

@@ -182,11 +182,9 @@ static enum sqz_status find_published(const struct sqz_environment *environment,
                                       struct sqz_options *options, struct sqz_error *err)
 {
     char *path = NULL;
-    enum sqz_option_origin origin = sqz_options_origin(options, "ckpt_path");
     enum sqz_status status = sqz_setup_pretrained(environment, options, &path, err);
     if (!status && path)
-        status = sqz_options_set(options, "ckpt_path", path,
-                                 origin > SQZ_FROM_MODEL ? origin : SQZ_FROM_MODEL, err);
+        status = sqz_options_resolve_weights(options, path, err);
     sqz_free(path);
     return status;
 }
