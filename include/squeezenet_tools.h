@@ -103,6 +103,36 @@ SQZ_API enum sqz_status sqz_update_make(const char *base_path, const char *new_p
 SQZ_API enum sqz_status sqz_update_apply(const char *patch_path, const char *base_path,
                                          const char *out_path, bool force, struct sqz_error *err);
 
+// --- Exports -------------------------------------------------------------------------------------
+
+// The formats of sqz_export_model and what each is for; NULL past the last. Any thread.
+SQZ_API const char *sqz_export_format_name(int index);
+SQZ_API const char *sqz_export_format_summary(int index);
+
+struct sqz_export_options { // every member may stay 0 or NULL
+    size_t struct_size;
+    const char *format; // a name of sqz_export_format_name; NULL: "c"
+    int unit;           // how weights are packed: 4 (also 0), or 16 for cores with Arm's MVE
+    bool force;         // replace what is at the path
+};
+struct sqz_export_result {
+    size_t struct_size;
+    uint64_t bytes;                                // of the model in flash
+    uint64_t weight_bytes, bias_bytes, name_bytes; // of these; biases with multipliers
+    uint64_t arena_bytes;                          // what the runtime takes to run it
+};
+// Writes a model that holds an integer network (SQZ_COMPRESS_INT8) for the runtime of
+// deploy/squeezenet_rt.h: a file, or for "c" a directory with everything that a program needs.
+// Fails with SQZ_E_USAGE without integers or for an unknown format, SQZ_E_CANTWRITE when something
+// is at the path and force is not set. options and out may be NULL. Any thread.
+SQZ_API enum sqz_status sqz_export_model(const struct sqz_model *model, const char *path,
+                                         const struct sqz_export_options *options,
+                                         struct sqz_export_result *out, struct sqz_error *err);
+// Writes an image file as the exported model takes it: resized and cropped as for classification,
+// RGB or gray, as PPM or PGM. Fails like sqz_classify_file and sqz_export_model. Any thread.
+SQZ_API enum sqz_status sqz_export_image(const struct sqz_model *model, const char *image,
+                                         const char *path, bool force, struct sqz_error *err);
+
 // --- Data --------------------------------------------------------------------------------------
 
 struct sqz_check_class { // of an array: does not grow

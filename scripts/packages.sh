@@ -21,6 +21,8 @@ lint_packages=(clang-tidy clang-format shellcheck codespell)
 coverage_packages=(gcovr)
 # Real images to begin with; without them ./quickstart draws its own.
 data_packages=(dataset-fashion-mnist)
+# Compiler and emulator for microcontrollers: the test of exports wants them, and says so when it skips.
+arm_packages=(gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)
 # ./package: builds and judges Debian packages.
 package_packages=(debhelper dpkg-dev lintian git man-db)
 # scripts/cross_aarch64: the compiler and emulator, and the arm64 libraries that it unpacks.

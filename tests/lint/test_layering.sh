@@ -24,7 +24,7 @@ src/data/sets:    squeezenet.h base data/image data/resize data/augment
 src/data/loader:  squeezenet.h base data/image data/resize data/augment data/sets
 src/dist:     squeezenet.h base
 src/compress: squeezenet.h base kernels net
-src/formats:  squeezenet.h base kernels net compress
+src/formats:  squeezenet.h squeezenet_rt.h base kernels net compress
 src/train:    squeezenet.h squeezenet_train.h base kernels net compress formats data dist
 src/train/options: squeezenet.h squeezenet_train.h base net formats data
 src/train/step:    squeezenet.h squeezenet_train.h base kernels net compress dist train/options

@@ -51,6 +51,46 @@ static void compression(void **state)
           sqz_compress(context, model, path, &options, &result, err));
 }
 
+// An integer network goes out in every format; a network in floats in none.
+static void exports(void **state)
+{
+    struct sqz_export_options options = SQZ_INIT(sqz_export_options);
+    struct sqz_export_result result = SQZ_INIT(sqz_export_result);
+    struct sqz_compress_options how = SQZ_INIT(sqz_compress_options);
+    struct sqz_model *integers = NULL;
+    int formats = 0;
+    (void)state;
+    while (sqz_export_format_name(formats)) {
+        assert_non_null(sqz_export_format_summary(formats));
+        formats++;
+    }
+    assert_true(formats >= 2);
+    assert_null(sqz_export_format_summary(formats));
+    FAILS(SQZ_E_USAGE, "no integer network",
+          sqz_export_model(model, in_root("no"), NULL, NULL, err));
+    how.method = SQZ_METHOD_INT8;
+    how.calibrate_dir = in_root("data/val");
+    struct sqz_compress_result made = SQZ_INIT(sqz_compress_result);
+    OK(sqz_compress(context, model, in_root("i.sqz"), &how, &made, err));
+    sqz_compress_result_release(&made);
+    OK(sqz_model_open(in_root("i.sqz"), NULL, &integers, err));
+    for (int i = 0; i < formats; i++) {
+        options.format = sqz_export_format_name(i);
+        OK(sqz_export_model(integers, in_root(options.format), &options, &result, err));
+        assert_true(result.bytes > result.weight_bytes && result.arena_bytes > 1000);
+    }
+    FAILS(SQZ_E_CANTWRITE, "exists",
+          sqz_export_model(integers, in_root("flat"), &options, NULL, err));
+    options.format = "coreml";
+    FAILS(SQZ_E_USAGE, "coreml", sqz_export_model(integers, in_root("x"), &options, NULL, err));
+    OK(sqz_export_image(integers, in_root("data/val/circle/0000.png"), in_root("a.ppm"), false,
+                        err));
+    FAILS(SQZ_E_NOINPUT, "0999.png",
+          sqz_export_image(integers, in_root("data/val/circle/0999.png"), in_root("b.ppm"), false,
+                           err));
+    sqz_model_free(integers);
+}
+
 static void updates(void **state)
 {
     struct sqz_update_result result = SQZ_INIT(sqz_update_result);
@@ -163,8 +203,11 @@ static void benchmarks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compression), cmocka_unit_test(updates),
-        cmocka_unit_test(datasets),    cmocka_unit_test(weights_without_a_network),
+        cmocka_unit_test(compression),
+        cmocka_unit_test(exports),
+        cmocka_unit_test(updates),
+        cmocka_unit_test(datasets),
+        cmocka_unit_test(weights_without_a_network),
         cmocka_unit_test(benchmarks),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
