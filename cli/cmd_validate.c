@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/json.h"
 #include <squeezenet_ranks.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,15 +51,42 @@ static enum sqz_status check_bounds(const char *text, const struct measured *mea
     return status;
 }
 
+static int64_t correct_of(const struct sqz_validate_result *r)
+{
+    return llround(r->top1 * (double)r->samples);
+}
+
 static void add_result(struct cli_json *json, const struct sqz_validate_result *r)
 {
     cli_json_int(json, "samples", r->samples);
     cli_json_real(json, "Top_1_Accuracy", r->top1);
     cli_json_real(json, "loss", r->loss);
-    if (r->classes >= 5)
+    if (r->classes > 5)
         cli_json_real(json, "Top_5_Accuracy", r->top5);
     if (r->substituted)
         cli_json_int(json, "substituted", r->substituted);
+}
+
+static void add_reliability(struct cli_json *json, const struct sqz_validate_result *r)
+{
+    double low, high;
+    sqz_accuracy_interval(correct_of(r), r->samples, &low, &high);
+    cli_json_open(json, "Top_1_interval", '[');
+    cli_json_real(json, NULL, low);
+    cli_json_real(json, NULL, high);
+    cli_json_close(json, ']');
+    cli_json_real(json, "ece", r->ece);
+    cli_json_real(json, "nll", r->nll);
+    cli_json_real(json, "brier", r->brier);
+    cli_json_open(json, "reliability", '[');
+    for (int b = 0; b < SQZ_RELIABILITY_BINS; b++) {
+        cli_json_open(json, NULL, '{');
+        cli_json_int(json, "samples", r->reliability[b].samples);
+        cli_json_real(json, "confidence", r->reliability[b].confidence);
+        cli_json_real(json, "accuracy", r->reliability[b].accuracy);
+        cli_json_close(json, '}');
+    }
+    cli_json_close(json, ']');
 }
 
 static enum sqz_status print_json(const struct sqz_validate_result *r,
@@ -68,6 +96,8 @@ static enum sqz_status print_json(const struct sqz_validate_result *r,
     struct cli_json json = {0};
     cli_json_begin(&json);
     add_result(&json, r);
+    if (!c)
+        add_reliability(&json, r);
     if (c) {
         cli_json_open(&json, "against", '{');
         add_result(&json, other);
@@ -80,16 +110,37 @@ static enum sqz_status print_json(const struct sqz_validate_result *r,
     return cli_json_print(&json);
 }
 
+#define FAIRLY_SURE 0.01 // of an accuracy: half an interval that is not worth telling
+
 static void print_result(const struct sqz_validate_result *r, const char *name)
 {
+    double low, high;
     printf("%s%s%lld images: top-1 %.2f %%", cli_clean(name), *name ? ": " : "",
            (long long)r->samples, 100 * r->top1);
-    if (r->classes >= 5)
+    sqz_accuracy_interval(correct_of(r), r->samples, &low, &high);
+    if (high - low > 2 * FAIRLY_SURE) // few images
+        printf(" (%lld of %lld, 95 %% interval %.0f to %.0f)", (long long)correct_of(r),
+               (long long)r->samples, 100 * low, 100 * high);
+    if (r->classes > 5)
         printf(", top-5 %.2f %%", 100 * r->top5);
     printf(", loss %.4f\n", r->loss);
     if (r->substituted)
         printf("%lld images did not decode; substitutes took their places\n",
                (long long)r->substituted);
+}
+
+// How the probabilities agree with what came true.
+static void print_reliability(const struct sqz_validate_result *r)
+{
+    printf("calibration: ECE %.2f points, NLL %.4f, Brier %.4f\n", 100 * r->ece, r->nll, r->brier);
+    printf("  probability    images   mean %%   right %%\n");
+    for (int b = 0; b < SQZ_RELIABILITY_BINS; b++) {
+        const struct sqz_reliability_bin *bin = &r->reliability[b];
+        if (bin->samples)
+            printf("  %4.0f to %3.0f %%  %7lld   %6.1f   %7.1f\n", 100.0 * b / SQZ_RELIABILITY_BINS,
+                   100.0 * (b + 1) / SQZ_RELIABILITY_BINS, (long long)bin->samples,
+                   100 * bin->confidence, 100 * bin->accuracy);
+    }
 }
 
 // `c` NULL: nothing to compare with.
@@ -101,8 +152,10 @@ static enum sqz_status print_all(const struct cli *cli, const char *name,
     if (cli->json)
         return print_json(r, other, c);
     print_result(r, c ? name : "");
-    if (!c)
+    if (!c) {
+        print_reliability(r);
         return SQZ_OK;
+    }
     print_result(other, cli_value(cli, "against"));
     printf("top-1 difference %+.2f points, standard error %.2f; KL %.5f; the same answer for "
            "%.2f %%\n",

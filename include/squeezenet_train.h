@@ -75,12 +75,26 @@ SQZ_API enum sqz_status sqz_train_dry_run(struct sqz_context *context,
                                           const struct sqz_options *options, char **text,
                                           struct sqz_error *err);
 
+struct sqz_reliability_bin { // of arrays: does not grow
+    int64_t samples;
+    double confidence, accuracy; // means; 0 without samples
+};
+enum { SQZ_RELIABILITY_BINS = 15 };
 struct sqz_validate_result {
     size_t struct_size;
     int64_t samples, substituted;
     int classes;             // of the model
     double top1, top5, loss; // shares, 0 to 1; loss in nats
+    // How far the probabilities can be believed; sqz_compare leaves these at 0. Bin b has the
+    // samples whose largest probability is from b / 15 to (b + 1) / 15; ece (expected calibration
+    // error) is the mean over samples of their bin's |confidence - accuracy|; nll in nats; brier:
+    // the mean over samples of the sum of squared errors of the probabilities.
+    double ece, nll, brier;
+    struct sqz_reliability_bin reliability[SQZ_RELIABILITY_BINS];
 };
+// The shares between which the true accuracy lies with 95 % probability, when `correct` of
+// `samples` images were right (Wilson's interval). Any thread.
+SQZ_API void sqz_accuracy_interval(int64_t correct, int64_t samples, double *low, double *high);
 // Measures the model on the options' data_dir and val_split. use_recipe false: with the model's own
 // preprocessing and plain cross-entropy; true: with the options' transforms and loss.
 SQZ_API enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model *model,

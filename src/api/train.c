@@ -7,6 +7,7 @@
 #include "train/eval/validate.h"
 #include "train/run/trainer.h"
 #include "train/setup/setup.h"
+#include <math.h>
 #include <squeezenet_tools.h>
 
 static struct sqz_environment environment_of(struct sqz_context *context)
@@ -69,6 +70,21 @@ enum sqz_status sqz_validate(struct sqz_context *context, const struct sqz_model
     if (!status)
         SQZ_STRUCT_OUT(sqz_validate_result, out, &result);
     return sqz_context_end(context, status);
+}
+
+void sqz_accuracy_interval(int64_t correct, int64_t samples, double *low, double *high)
+{
+    const double z = 1.959963984540054; // of the normal distribution: 95 % lie within
+    double n = (double)samples, share = n > 0 ? (double)correct / n : 0, square = z * z;
+    if (samples <= 0) {
+        *low = 0;
+        *high = 1;
+        return;
+    }
+    double middle = (share + square / (2 * n)) / (1 + square / n);
+    double half = z / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n * n));
+    *low = fmax(0, middle - half);
+    *high = fmin(1, middle + half);
 }
 
 enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model *model,

@@ -30,6 +30,7 @@ static int predicted(const float *logits, int classes)
 // What is kept of a sample until all are counted, in their order.
 struct prediction {
     double loss;
+    struct sqz_reliability_sample reliability;
     int32_t label, predicted;
     bool top1, top5;
 };
@@ -50,6 +51,7 @@ static struct prediction predict_image(const float *row, int label, const struct
     unweighted.class_weights = NULL;
     sqz_loss_begin(&unweighted, &label, NULL, 1, &one);
     return (struct prediction){.loss = sqz_loss_rows(&one, 0, 1, row, 1, NULL),
+                               .reliability = sqz_reliability_of(row, classes, label),
                                .label = label,
                                .predicted = predicted(row, classes),
                                .top1 = rank < 1,
@@ -82,6 +84,7 @@ static void count(const struct predictions *predictions, int classes, struct sqz
         out->correct1 += prediction->top1;
         out->correct5 += prediction->top5;
         out->loss_sum += prediction->loss;
+        sqz_reliability_add(&out->reliability, &prediction->reliability, prediction->top1);
     }
 }
 

@@ -5,12 +5,14 @@
 #include "data/loader/loader.h"
 #include "formats/formats.h"
 #include "net/engine.h"
+#include "train/eval/reliability.h"
 #include "train/step/loss.h"
 #include "train/setup/environment.h"
 
 struct sqz_evaluation {
     int64_t samples, correct1, correct5; // correct5: label among the min(5, classes) largest
     double loss_sum;                     // over samples, in their order
+    struct sqz_reliability reliability;  // of the plain softmax
     int64_t *confusion; // set by the caller, classes x classes, [label][most probable]; may be NULL
 };
 

@@ -213,6 +213,8 @@ enum sqz_status sqz_evaluate_model(const struct sqz_environment *environment,
             .top1 = (double)result.correct1 / (double)result.samples,
             .top5 = (double)result.correct5 / (double)result.samples,
             .loss = result.loss_sum / (double)result.samples};
+    if (!status)
+        sqz_reliability_tell(&result.reliability, out);
     sqz_free(result.confusion);
     sqz_session_release(&session);
     return status;

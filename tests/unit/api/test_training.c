@@ -103,6 +103,14 @@ static void train_validate_compare(void **state)
     struct sqz_validate_result result = SQZ_INIT(sqz_validate_result);
     OK(sqz_model_open(run.best_checkpoint, NULL, &model, err));
     OK(sqz_validate(context, model, options, false, &result, err));
+    assert_float_equal(result.nll, result.loss, 1e-5 * result.loss); // plain cross-entropy
+    assert_true(result.ece >= 0 && result.ece <= 1 && result.brier >= 0 && result.brier <= 2);
+    double low, high;
+    sqz_accuracy_interval(70, 80, &low, &high); // by hand: 78.50 % to 93.07 %
+    assert_float_equal(low, 0.7850, 5e-5);
+    assert_float_equal(high, 0.9307, 5e-5);
+    sqz_accuracy_interval(0, 0, &low, &high);
+    assert_float_equal(high - low, 1, 0);
     assert_int_equal(result.samples, 20);
     assert_int_equal(result.classes, 10);
     assert_true(result.top1 == run.best_top1);
