@@ -29,11 +29,11 @@ static enum sqz_status fill_passport(const struct sqz_run *run, struct passport 
     snprintf(out->path, sizeof out->path, "%s", run->dir.path ? run->dir.path : "");
     enum sqz_status status =
         sqz_recipe_portable(run->setup.options, run->setup.config, &recipe, err);
+    sqz_sha256_of(sqz_text_get(&recipe), recipe.length, out->recipe);
+    sqz_text_release(&recipe);
     if (status)
         return status;
-    sqz_sha256_of(sqz_text_get(&recipe), recipe.length, out->recipe);
     sqz_sha256_of(run->setup.model->weights, net->n_weights * sizeof(float), out->weights);
-    sqz_text_release(&recipe);
     if (run->qat && run->qat->teacher) {
         size_t n;
         const float *weights = sqz_teacher_weights(run->qat->teacher, &n);
