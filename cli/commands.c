@@ -107,5 +107,15 @@ const struct cli_command cli_commands[] = {
      "  squeezenet bench --task load --data_dir imagenet --threads 2\n"
      "  squeezenet bench v11.safetensors --task start --image cat.jpg",
      cli_bench_flags, false, 0, 1, cli_bench},
+    {"serve", NULL, "answer requests over HTTP", "MODEL | NAME=MODEL ...",
+     "Classifies images that other programs send. The server listens on this machine only, on "
+     "port\n"
+     "8080, and speaks plain HTTP, TensorFlow Serving's predict and the Open Inference Protocol.\n"
+     "SIGHUP reads the models again; SIGTERM and Ctrl-C answer what waits, then end.\n\n"
+     "  squeezenet serve best.safetensors\n"
+     "  curl --data-binary @cat.jpg http://127.0.0.1:8080/v1/predict\n"
+     "  squeezenet serve v11=v11.safetensors small=v11.sqz --port 9000\n"
+     "  squeezenet serve best.safetensors --host 0.0.0.0 --api_key_file key.txt --log json",
+     cli_serve_flags, false, 1, 1 << 20, cli_serve},
     {NULL, NULL, NULL, NULL, NULL, NULL, false, 0, 0, NULL},
 };

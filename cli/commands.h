@@ -17,6 +17,7 @@ CLI_COMMAND(export)
 CLI_COMMAND(info)
 CLI_COMMAND(data)
 CLI_COMMAND(bench)
+CLI_COMMAND(serve)
 
 // A name of the zoo (random weights; its dialect given) or a weight file, with --classes and
 // --dialect.
