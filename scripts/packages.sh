@@ -8,11 +8,12 @@ build_packages=(
     libyaml-dev libzip-dev
     libprotobuf-c-dev protobuf-c-compiler
     libcurl4-openssl-dev ca-certificates
+    libevent-dev libjansson-dev
 )
 # Training with ranks; the tests run both MPIs, and make networks with ip and tc.
 mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
 test_packages=(
-    libcmocka-dev libjansson-dev clang jq iproute2 groff-base mandoc
+    libcmocka-dev clang curl jq python3 iproute2 groff-base mandoc
     python3-numpy python3-pil python3-pip python3-venv
     "${mpi_packages[@]}"
 )
@@ -32,6 +33,7 @@ cross_libraries=(
     libjpeg62-turbo libjpeg62-turbo-dev libpng16-16 libpng-dev zlib1g zlib1g-dev
     libyaml-0-2 libyaml-dev libjansson4 libjansson-dev libprotobuf-c1 libprotobuf-c-dev
     libzip4 libzip-dev libcurl4-openssl-dev libcmocka0 libcmocka-dev
+    libevent-dev libevent-extra-2.1-7 libevent-core-2.1-7
     libbz2-1.0 liblzma5 libzstd1 libssl3
 )
 

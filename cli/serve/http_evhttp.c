@@ -23,27 +23,28 @@
 #define FUNCTIONS(X) \
     X(event_base_new) \
     X(event_base_free) \
-    X(event_base_dispatch) X(event_base_loopbreak) X(event_new) X(event_add) X(event_free) X( \
-        evhttp_new) X(evhttp_free) X(evhttp_bind_listener) X(evhttp_set_bevcb) X(evhttp_set_gencb) \
-        X(evhttp_set_timeout) X(evhttp_set_max_headers_size) X(evhttp_set_max_body_size) \
-            X(evhttp_set_allowed_methods) X(evhttp_set_default_content_type) X( \
-                evhttp_request_get_command) X(evhttp_request_get_connection) \
-                X(evhttp_request_get_evhttp_uri) X(evhttp_request_get_input_buffer) X( \
-                    evhttp_request_get_input_headers) X(evhttp_request_get_output_headers) \
-                    X(evhttp_request_set_on_complete_cb) X(evhttp_connection_get_bufferevent) X( \
-                        evhttp_connection_set_closecb) X(evhttp_find_header) X(evhttp_add_header) \
-                        X(evhttp_send_reply) X(evhttp_uri_get_host) X(evhttp_uri_get_path) \
-                            X(evhttp_uri_get_query) X(evhttp_parse_query_str) \
-                                X(evhttp_clear_headers) X(evbuffer_new) X(evbuffer_free) \
-                                    X(evbuffer_add) X(evbuffer_remove) X(evbuffer_get_length) \
-                                        X(bufferevent_socket_new) X(bufferevent_incref) \
-                                            X(bufferevent_decref) X(bufferevent_getcb) \
-                                                X(bufferevent_get_input) X(evbuffer_add_cb) \
-                                                    X(bufferevent_getfd) X(bufferevent_free) \
-                                                        X(evconnlistener_new) \
-                                                            X(evconnlistener_enable) \
-                                                                X(evconnlistener_disable) \
-                                                                    X(event_set_log_callback)
+    X(event_base_dispatch) \
+    X(event_base_loopbreak) X(event_new) X(event_add) X(event_free) X(evhttp_new) X(evhttp_free) \
+        X(evhttp_bind_listener) X(evhttp_set_bevcb) X(evhttp_set_gencb) X(evhttp_set_timeout) X( \
+            evhttp_set_max_headers_size) X(evhttp_set_max_body_size) X(evhttp_set_allowed_methods) \
+            X(evhttp_set_default_content_type) X(evhttp_request_get_command) \
+                X(evhttp_request_get_connection) X(evhttp_request_get_evhttp_uri) \
+                    X(evhttp_request_get_input_buffer) X(evhttp_request_get_input_headers) X( \
+                        evhttp_request_get_output_headers) X(evhttp_request_set_on_complete_cb) \
+                        X(evhttp_connection_get_bufferevent) X(evhttp_connection_set_closecb) X( \
+                            evhttp_find_header) X(evhttp_add_header) X(evhttp_send_reply) \
+                            X(evhttp_uri_get_host) X(evhttp_uri_get_path) X(evhttp_uri_get_query) \
+                                X(evhttp_parse_query_str) X(evhttp_clear_headers) X(evbuffer_new) \
+                                    X(evbuffer_free) X(evbuffer_add) X(evbuffer_remove) \
+                                        X(evbuffer_get_length) X(bufferevent_socket_new) \
+                                            X(bufferevent_incref) X(bufferevent_decref) \
+                                                X(bufferevent_getcb) X(bufferevent_trigger_event) \
+                                                    X(bufferevent_get_input) X(evbuffer_add_cb) \
+                                                        X(bufferevent_getfd) X(bufferevent_free) \
+                                                            X(evconnlistener_new) \
+                                                                X(evconnlistener_enable) \
+                                                                    X(evconnlistener_disable) \
+                                                                        X(event_set_log_callback)
 
 static struct {
 #define X(name) __typeof__(&(name)) name;
@@ -160,8 +161,10 @@ static void on_input(struct evbuffer *buffer, const struct evbuffer_cb_info *inf
     c->server->buffered += info->n_added;
     // The framing of chunks comes on top of a body: eight times as much is for those of few bytes.
     size_t most = c->server->limits.header + 8 * c->server->limits.body;
-    if (c->bytes > most || c->server->buffered > c->server->limits.buffered)
+    if (c->bytes > most || c->server->buffered > c->server->limits.buffered) {
         shutdown(ev.bufferevent_getfd(c->socket), SHUT_RDWR);
+        c->since = 0; // the next tick ends it; evhttp is in the middle of reading now
+    }
 }
 
 static void end(struct connection *c)
@@ -379,8 +382,10 @@ static void tick(evutil_socket_t fd, short what, void *arg)
             limit = 1; // somebody waits for a place
         bool is_slow = c->state != WORKING && time > limit;
         bool is_quiet = c->state == READING && now - c->last > server->limits.quiet;
-        if (is_slow || is_quiet) // evhttp sees the end of the connection, and frees it
+        if (is_slow || is_quiet) { // evhttp may be reading nothing, so that it has to be told
             shutdown(ev.bufferevent_getfd(c->socket), SHUT_RDWR);
+            ev.bufferevent_trigger_event(c->socket, BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0);
+        }
     }
     end_dropped(server);
     if (server->on_tick.fn)

@@ -34,6 +34,7 @@ src/train/qat:     squeezenet.h squeezenet_train.h base kernels net compress for
 src/train/run:     squeezenet.h squeezenet_train.h base kernels net compress formats data dist train/options train/step train/setup train/eval train/qat
 src/api:      PUBLIC base kernels net compress formats data dist train
 cli:          PUBLIC
+cli/serve:    PUBLIC
 examples:     PUBLIC
 TABLE
 }
