@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const oip_names[OIP_KINDS] = {"probabilities", "logits", "features", "cam"};
-
 void serve_oip_server(const struct serve_call *call)
 {
     struct serve_text json = {0};

@@ -18,7 +18,6 @@ struct oip_details {
     int n;
     struct oip_output outputs[OIP_OUTPUTS_MAX];
 };
-extern const char *const oip_names[OIP_KINDS];
 
 // --- oip_inputs.c ---
 
@@ -28,6 +27,7 @@ bool oip_read_inputs(const struct serve_call *call, const json_t *root, const ch
 
 // --- oip_answer.c ---
 
+extern const char *const oip_names[OIP_KINDS]; // of the outputs
 void oip_answer(struct serve_job *job);
 
 #endif

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const oip_names[OIP_KINDS] = {"probabilities", "logits", "features", "cam"};
+
 static const float *tensor_of(const struct serve_job *job, int image, enum oip_kind kind)
 {
     const struct sqz_classify_result *result = &job->images[image].result;

@@ -44,6 +44,9 @@ struct serve_call {
 
 // Serves until SIGTERM or SIGINT has come and what waited is answered.
 enum sqz_status serve_run(struct serve_server *server, struct sqz_error *err);
+
+// --- reply.c ---
+
 void serve_reply(const struct serve_call *call, int code, const char *type, const void *data,
                  size_t size);
 void serve_reply_text(const struct serve_call *call, struct serve_text *json); // 200, and releases
@@ -69,7 +72,7 @@ bool serve_same_key(const char *key, const char *given);
 // The size that a PNG or JPEG says it has; false when it says none.
 bool serve_image_size(const void *data, size_t size, int *width, int *height);
 
-// --- the handlers: predict.c, tensorflow.c, oip.c, page.c, collect.c ---
+// --- the handlers: predict.c, tensorflow.c, oip.c ---
 
 void serve_predict(const struct serve_call *call);
 void serve_tensorflow_predict(const struct serve_call *call, struct serve_model *model);

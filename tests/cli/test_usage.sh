@@ -3,13 +3,13 @@
 
 expect 0 help
 overview=$out
-for command in train validate predict compress convert info data bench; do
+for command in train validate predict compress convert info data bench serve; do
     contains "$overview" "^  $command" "the help"
     expect 0 help $command
     contains "$out" "squeezenet $command" "the examples of $command"
     expect 0 $command --help
 done
-for missing in serve; do
+for missing in tune; do
     run help
     ! grep -q "^  $missing" out.txt || fail "the help lists $missing, which does not exist yet"
     expect_error 2 'There is no command' $missing
