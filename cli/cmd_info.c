@@ -158,6 +158,10 @@ static void print_table(const struct sqz_model *model, const struct sqz_model_in
     printf("preprocess   %s\n", info->preprocess);
     if (info->has_integers)
         printf("precision    8-bit integers; --precision fp32 takes floating point\n");
+    if (info->temperature > 0)
+        printf("calibrated   temperature %.4g, in the weights\n", info->temperature);
+    if (info->unknown_score)
+        printf("unknown      below %.6g (%s)\n", info->unknown_threshold, info->unknown_score);
     printf("class names  %s\n", info->has_class_names ? "in the file" : "none");
     if (info->made_by)
         printf("made by      %s\n", cli_clean(info->made_by));
@@ -197,6 +201,12 @@ static enum sqz_status print_json(const struct sqz_model *model, const struct sq
     cli_json_int(&json, "weight_bytes", (int64_t)info->weight_bytes);
     cli_json_int(&json, "activation_bytes", (int64_t)info->activation_bytes);
     cli_json_text(&json, "preprocess", info->preprocess);
+    if (info->temperature > 0)
+        cli_json_real(&json, "temperature", info->temperature);
+    if (info->unknown_score) {
+        cli_json_text(&json, "unknown_score", info->unknown_score);
+        cli_json_real(&json, "unknown_threshold", info->unknown_threshold);
+    }
     cli_json_open(&json, "layers", '[');
     for (int i = 0; sqz_model_layer(model, i, &l); i++)
         add_layer(&json, &l);

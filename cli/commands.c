@@ -41,6 +41,18 @@ const struct cli_command cli_commands[] = {
      "  squeezenet predict best.safetensors cat.jpg --cam cat.png     where the class is seen\n"
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
      cli_predict_flags, false, 1, 1 << 20, cli_predict},
+    {"calibrate", NULL, "make probabilities mean something; learn to say unknown",
+     "MODEL [DIR] -o FILE [--option value]...",
+     "Fits the temperature of the softmax to half of the validation images and folds it into the\n"
+     "last convolution; the other half reports. The most probable classes stay as they are. With "
+     "a\n"
+     "target, or with images of none of the classes, a threshold for \"unknown\" is stored, "
+     "too.\n\n"
+     "  squeezenet calibrate best.safetensors --data_dir photos/ -o calibrated.safetensors\n"
+     "  squeezenet calibrate best.safetensors photos/ -o careful.safetensors --target_precision "
+     "0.98\n"
+     "  squeezenet calibrate best.sqz photos/ -o best-95.sqz --unknown_dir other_photos/",
+     cli_calibrate_flags, true, 1, 2, cli_calibrate},
     {"compress", NULL, "write a compressed model file", "MODEL -o OUT.sqz [--calibrate DIR]",
      "Writes a .sqz file, which every command takes as a model. With some hundred images the\n"
      "loss is measured and kept below a bound (--max_kl, --max_drop), or spread best over the\n"

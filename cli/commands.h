@@ -10,6 +10,7 @@
 
 CLI_COMMAND(train)
 CLI_COMMAND(validate)
+CLI_COMMAND(calibrate)
 CLI_COMMAND(predict)
 CLI_COMMAND(compress)
 CLI_COMMAND(convert)

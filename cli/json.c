@@ -67,6 +67,12 @@ void cli_json_int(struct cli_json *json, const char *key, int64_t value)
     add(json, number);
 }
 
+void cli_json_bool(struct cli_json *json, const char *key, bool value)
+{
+    add_key(json, key, "");
+    add(json, value ? "true" : "false");
+}
+
 void cli_json_real(struct cli_json *json, const char *key, double value)
 {
     char number[40];

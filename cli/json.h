@@ -16,6 +16,7 @@ struct cli_json {
 };
 void cli_json_begin(struct cli_json *json); // the outermost object, with its "schema"
 void cli_json_int(struct cli_json *json, const char *key, int64_t value);
+void cli_json_bool(struct cli_json *json, const char *key, bool value);
 void cli_json_real(struct cli_json *json, const char *key, double value); // not finite: null
 // NULL: null. Bytes that are no UTF-8 become U+FFFD; a second member "KEY_bytes" then holds the
 // exact ones, percent-encoded.

@@ -95,7 +95,8 @@ enum sqz_status predict_copy(struct predict *p, int i)
     const char *from = p->images[i].path, *slash = strrchr(from, '/');
     const char *name = slash ? slash + 1 : from;
     char class[256], *dir = NULL;
-    make_dir_name(p->results[i].best[0].name, class, sizeof class);
+    make_dir_name(p->results[i].unknown ? "unknown" : p->results[i].best[0].name, class,
+                  sizeof class);
     if (asprintf(&dir, "%s/%s", p->copy_to, class) < 0)
         return cli_complain(SQZ_E_NOMEM, "There is not enough memory to copy images.");
     enum sqz_status status = make_dir(p->copy_to);

@@ -49,6 +49,8 @@ static void add_members(struct predict *p, int i, struct cli_json *json, bool al
     }
     if (p->images[i].truth)
         cli_json_text(json, "class", p->images[i].truth);
+    if (p->info.unknown_score)
+        cli_json_bool(json, "unknown", result->unknown);
     add_classes(json, result);
     if (all)
         add_reals(json, "probabilities", result->probabilities, result->probability_count);
@@ -77,7 +79,7 @@ static void add_line(struct predict *p, int i)
 static void add_csv_head(struct predict *p)
 {
     fputs(p->sources.samples ? "file,class" : "file", p->csv.file);
-    fputs(",error,predicted,probability", p->csv.file);
+    fputs(",error,predicted,probability,unknown", p->csv.file);
     for (int c = 0; c < p->info.classes; c++) {
         putc(',', p->csv.file);
         predict_table_cell(&p->csv, sqz_classifier_class_name(p->classifier, c));
@@ -97,12 +99,12 @@ static void add_csv(struct predict *p, int i)
     putc(',', file);
     if (result->status) {
         predict_table_cell(&p->csv, p->errors[i].text);
-        for (int c = 0; c < p->info.classes + 2; c++)
+        for (int c = 0; c < p->info.classes + 3; c++)
             putc(',', file);
     } else {
         putc(',', file);
         predict_table_cell(&p->csv, result->best[0].name);
-        fprintf(file, ",%.9g", (double)result->best[0].probability);
+        fprintf(file, ",%.9g,%d", (double)result->best[0].probability, result->unknown);
         for (int c = 0; c < p->info.classes; c++)
             fprintf(file, ",%.9g", (double)result->probabilities[c]);
     }

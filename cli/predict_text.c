@@ -38,6 +38,8 @@ void predict_print(struct predict *p, int i)
     printf("%s%s", p->shown++ ? "\n" : "", cli_clean(predict_title(image)));
     if (image->truth)
         printf(" (%s)", cli_clean(image->truth));
+    if (p->results[i].unknown)
+        printf(": unknown, below the model's threshold");
     putchar('\n');
     for (int line = 0; line < lines; line++) {
         if (drawn) {

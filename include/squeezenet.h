@@ -261,6 +261,11 @@ struct sqz_model_info { // the strings live as long as what they were asked of
     // Where the cells of a class map lie in the network's input: the centre of cell (0, 0) along
     // either axis, and the distance of neighbours, in pixels (the first pixel's centre is at 0).
     double class_map_start, class_map_step;
+    // From sqz_calibrate: the score ("softmax", "logit", "energy") below whose threshold an image
+    // is of none of the classes; NULL: the model answers always. And the temperature that was
+    // folded into the weights; 0: none.
+    const char *unknown_score;
+    double unknown_threshold, temperature;
     int class_map_border; // rings of cells at the rim that see padding only: the bias alone
 };
 // Fails only for a wrong struct_size or without memory. Any thread.
@@ -406,6 +411,7 @@ struct sqz_classify_result {
     // The image as the network sees it, after resizing and cropping: image_size x image_size x RGB.
     uint8_t *view;
     size_t view_size; // bytes
+    bool unknown;     // out: below the model's threshold, see struct sqz_model_info
 };
 
 // Set by another thread or a signal handler, read while a call runs. Zero-initialise it.

@@ -118,6 +118,47 @@ SQZ_API enum sqz_status sqz_compare(struct sqz_context *context, const struct sq
                                     struct sqz_validate_result *of_against,
                                     struct sqz_compare_result *out, struct sqz_error *err);
 
+// --- Calibration ---------------------------------------------------------------------------------
+
+struct sqz_calibrate_options { // every member but options may stay 0 or NULL
+    size_t struct_size;
+    const struct sqz_options *options; // data_dir, val_split
+    // What the threshold for "unknown" is chosen for: a share of images that get an answer, or a
+    // share of answers that are right. Both 0: a coverage of 0.95 with unknown_dir, else no
+    // threshold.
+    double coverage, precision;
+    const char *unknown_dir; // images of none of the classes; NULL: none
+};
+struct sqz_calibrate_figures { // of images that nothing was fitted to; as in sqz_validate_result
+    double top1, ece, nll, brier;
+};
+struct sqz_trade_off { // of arrays: does not grow
+    double threshold, coverage, precision;
+};
+enum { SQZ_TRADE_OFF_ROWS = 8 };
+struct sqz_calibrate_result {
+    size_t struct_size;
+    int64_t fitted, held, unknown; // images: that fit, that report, of none of the classes
+    double temperature;
+    struct sqz_calibrate_figures before, after;
+    int64_t top1_changed; // images whose most probable class has changed
+    // The area under the ROC curve of known (held) against unknown images; NAN without unknown_dir.
+    double auroc_softmax, auroc_logit, auroc_energy;
+    const char *score; // "softmax", "logit", "energy": the best of them; "none": no threshold
+    double threshold;
+    double coverage, precision; // of the threshold, on the images that report
+    double unknown_refused;     // share; NAN without unknown_dir
+    struct sqz_trade_off trade_off[SQZ_TRADE_OFF_ROWS]; // of other thresholds of the same score
+};
+// Makes a calibrated copy of a model, to be freed by sqz_model_free. The temperature with the least
+// NLL on every second image of each class is folded into the last convolution, so that files of any
+// format have it; the other images report. SQZ_E_USAGE for models in 8-bit integers,
+// SQZ_BELOW_BOUND when no threshold gives the precision.
+SQZ_API enum sqz_status sqz_calibrate(struct sqz_context *context, const struct sqz_model *model,
+                                      const struct sqz_calibrate_options *options,
+                                      struct sqz_model **out, struct sqz_calibrate_result *result,
+                                      struct sqz_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -196,6 +196,7 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
     if (!slot->status) {
         size_t classes = (size_t)classifier->model->net->spec.classes;
         const float *logits = classifier->logits + slot->row * classes;
+        result.unknown = sqz_unknown_is(&classifier->model->unknown, logits, (int)classes);
         if (result.logits)
             memcpy(result.logits, logits, classes * sizeof *logits);
         if (result.best || result.probabilities)

@@ -178,6 +178,11 @@ enum sqz_status sqz_model_describe(const struct sqz_model *model, struct sqz_mod
                                   .has_class_names = model->classes != NULL,
                                   .has_integers = model->integer != NULL,
                                   .embedding_size = embedding.c,
+                                  .unknown_score = model->unknown.score != SQZ_UNKNOWN_NONE
+                                                       ? sqz_unknown_name(model->unknown.score)
+                                                       : NULL,
+                                  .unknown_threshold = model->unknown.threshold,
+                                  .temperature = model->temperature,
                                   .class_map_height = maps.h,
                                   .class_map_width = maps.w};
     for (int i = 0; i < net->n_layers; i++)

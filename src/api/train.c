@@ -4,6 +4,7 @@
 #include "api/struct_size.h"
 #include "base/memory.h"
 #include "formats/published.h"
+#include "train/eval/calibrate.h"
 #include "train/eval/validate.h"
 #include "train/run/trainer.h"
 #include "train/setup/setup.h"
@@ -110,6 +111,23 @@ enum sqz_status sqz_compare(struct sqz_context *context, const struct sqz_model 
     if (of_against)
         SQZ_STRUCT_OUT(sqz_validate_result, of_against, &result.against);
     return SQZ_OK;
+}
+
+enum sqz_status sqz_calibrate(struct sqz_context *context, const struct sqz_model *model,
+                              const struct sqz_calibrate_options *options, struct sqz_model **out,
+                              struct sqz_calibrate_result *result, struct sqz_error *err)
+{
+    struct sqz_environment environment = environment_of(context);
+    struct sqz_calibrate_options how;
+    struct sqz_calibrate_result made = {0};
+    enum sqz_status status = SQZ_STRUCT_IN(sqz_calibrate_options, &how, options, err);
+    if (!status)
+        status = SQZ_STRUCT_CHECK(sqz_calibrate_result, result, err);
+    if (!status)
+        status = sqz_calibrate_model(&environment, model, &how, out, &made, err);
+    if (!status)
+        SQZ_STRUCT_OUT(sqz_calibrate_result, result, &made);
+    return sqz_context_end(context, status);
 }
 
 bool sqz_published_info(int index, struct sqz_published_info *out)

@@ -66,6 +66,9 @@ enum sqz_status sqz_metadata_preprocess(const struct sqz_archive *archive, const
                                         struct sqz_error *err);
 enum sqz_status sqz_metadata_classes(const struct sqz_archive *archive, const char *path,
                                      struct sqz_model *model, struct sqz_error *err);
+// Fills the model's threshold for "unknown" and its temperature, if the archive has them.
+enum sqz_status sqz_metadata_calibration(const struct sqz_archive *archive, const char *path,
+                                         struct sqz_model *model, struct sqz_error *err);
 enum sqz_status sqz_metadata_number(const struct sqz_archive *archive, const char *path,
                                     const char *key, double low, double high, double fallback,
                                     double *out, struct sqz_error *err);

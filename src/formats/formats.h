@@ -3,6 +3,7 @@
 #define SQZ_FORMATS_FORMATS_H
 
 #include "base/file.h"
+#include "formats/unknown.h"
 #include "net/integer.h"
 #include "net/engine.h"
 #include "net/net.h"
@@ -18,7 +19,9 @@ struct sqz_model {
     // for: whoever changes them drops it with sqz_model_drop_integers.
     struct sqz_integer_net *integer;
     struct sqz_engine_cache *engines; // what the engines that run this model share
-    char *made_by; // what made the file ("squeezenet 0.2.0, converted from ncnn")
+    struct sqz_unknown unknown;       // when it answers "unknown"
+    double temperature; // that calibration has folded into the last convolution; 0: none
+    char *made_by;      // what made the file ("squeezenet 0.2.0, converted from ncnn")
 };
 void sqz_model_free(struct sqz_model *model);
 void sqz_model_drop_integers(struct sqz_model *model);

@@ -71,6 +71,26 @@ static enum sqz_status set_strings(struct sqz_archive *archive, const char *key,
     return set_text(archive, key, &text);
 }
 
+static enum sqz_status set_real(struct sqz_archive *archive, const char *key, double value)
+{
+    struct sqz_text text = {0};
+    sqz_json_add_real(&text, value, 17); // 17 digits bring the same double back
+    return set_text(archive, key, &text);
+}
+
+static enum sqz_status add_calibration(const struct sqz_model *model, struct sqz_archive *archive)
+{
+    const struct sqz_unknown *unknown = &model->unknown;
+    enum sqz_status status = SQZ_OK;
+    if (model->temperature > 0)
+        status = set_real(archive, "temperature", model->temperature);
+    if (!status && unknown->score != SQZ_UNKNOWN_NONE)
+        status = sqz_archive_set(archive, "unknown_score", sqz_unknown_name(unknown->score));
+    if (!status && unknown->score != SQZ_UNKNOWN_NONE)
+        status = set_real(archive, "unknown_threshold", unknown->threshold);
+    return status;
+}
+
 enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archive *archive,
                                  struct sqz_error *err)
 {
@@ -89,14 +109,14 @@ enum sqz_status sqz_metadata_add(const struct sqz_model *model, struct sqz_archi
         status = sqz_archive_set(archive, texts[i].key, texts[i].value);
     if (!status && spec->stem != SQZ_STEM_IMAGENET)
         status = sqz_archive_set(archive, "stem", sqz_stem_name(spec->stem));
-    if (!status) {
-        sqz_json_add_real(&text, spec->drop_rate, 17); // 17 digits bring the same double back
-        status = set_text(archive, "drop_rate", &text);
-    }
+    if (!status)
+        status = set_real(archive, "drop_rate", spec->drop_rate);
     if (!status) {
         add_preprocess(&text, &model->preprocess);
         status = set_text(archive, "preprocessing", &text);
     }
+    if (!status)
+        status = add_calibration(model, archive);
     if (!status && model->classes)
         status = set_strings(archive, "classes", model->classes, spec->classes);
     if (!status && model->classes && model->labels)
@@ -260,4 +280,24 @@ enum sqz_status sqz_metadata_number(const struct sqz_archive *archive, const cha
         status = bad(err, path, key);
     sqz_json_release(&document);
     return status;
+}
+
+enum sqz_status sqz_metadata_calibration(const struct sqz_archive *archive, const char *path,
+                                         struct sqz_model *model, struct sqz_error *err)
+{
+    const char *name = sqz_archive_get(archive, "unknown_score");
+    struct sqz_unknown *unknown = &model->unknown;
+    enum sqz_status status =
+        sqz_metadata_number(archive, path, "temperature", 1e-9, 1e9, 0, &model->temperature, err);
+    if (status || !name)
+        return status;
+    if (!sqz_archive_get(archive, "unknown_threshold"))
+        return bad(err, path, "unknown_threshold");
+    for (int score = SQZ_UNKNOWN_SOFTMAX; score < SQZ_UNKNOWN_SCORES; score++)
+        if (strcmp(name, sqz_unknown_name((enum sqz_unknown_score)score)) == 0)
+            unknown->score = (enum sqz_unknown_score)score;
+    if (unknown->score == SQZ_UNKNOWN_NONE)
+        return bad(err, path, "unknown_score");
+    return sqz_metadata_number(archive, path, "unknown_threshold", -1e9, 1e9, 0,
+                               &unknown->threshold, err);
 }

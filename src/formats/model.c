@@ -272,6 +272,8 @@ enum sqz_status sqz_model_outline(const struct sqz_archive *archive, const char 
     if (!status)
         status = sqz_metadata_classes(archive, path, model, err);
     if (!status)
+        status = sqz_metadata_calibration(archive, path, model, err);
+    if (!status)
         status = find_parameters(archive, model->net, deduced.naming, arrays, err);
     if (status)
         sqz_model_free(model);

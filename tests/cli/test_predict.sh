@@ -25,13 +25,13 @@ contains "$err" '1 files are no images' "what was passed over"
 py "
 import csv, struct
 rows = list(csv.reader(open('all.csv', newline='')))
-assert len(rows) == $n + 3 and all(len(r) == 14 for r in rows), rows
-assert rows[0][:4] == ['file', 'error', 'predicted', 'probability'], rows[0]
+assert len(rows) == $n + 3 and all(len(r) == 15 for r in rows), rows
+assert rows[0][:5] == ['file', 'error', 'predicted', 'probability', 'unknown'], rows[0]
 assert [r[0] for r in rows[1:]] == sorted(r[0] for r in rows[1:])
 for r in rows[1:-1]:
-    p = [float(v) for v in r[4:]]
+    p = [float(v) for v in r[5:]]
     assert r[1] == '' and abs(sum(p) - 1) < 1e-5 and max(p) == float(r[3])
-    assert rows[0][4 + p.index(max(p))] == r[2]
+    assert rows[0][5 + p.index(max(p))] == r[2]
 assert rows[-1][0].endswith('zz-cut.png') and rows[-1][1] and not any(rows[-1][2:]), rows[-1]
 data = open('all.npy', 'rb').read()
 assert data[:8] == b'\x93NUMPY\1\0'

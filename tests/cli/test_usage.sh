@@ -3,7 +3,7 @@
 
 expect 0 help
 overview=$out
-for command in train validate predict compress convert info data bench serve; do
+for command in train validate calibrate predict compress convert info data bench serve; do
     contains "$overview" "^  $command" "the help"
     expect 0 help $command
     contains "$out" "squeezenet $command" "the examples of $command"

@@ -115,6 +115,27 @@ static void train_validate_compare(void **state)
     assert_int_equal(result.classes, 10);
     assert_true(result.top1 == run.best_top1);
 
+    struct sqz_calibrate_options how = SQZ_INIT(sqz_calibrate_options);
+    struct sqz_calibrate_result calibrated = SQZ_INIT(sqz_calibrate_result);
+    struct sqz_model *made = NULL;
+    how.options = options;
+    how.coverage = 0.5;
+    OK(sqz_calibrate(context, model, &how, &made, &calibrated, err));
+    assert_int_equal(calibrated.fitted + calibrated.held, 20);
+    assert_int_equal(calibrated.top1_changed, 0);
+    assert_string_equal(calibrated.score, "softmax");
+    struct sqz_model_info info = SQZ_INIT(sqz_model_info);
+    OK(sqz_model_describe(made, &info, err));
+    assert_string_equal(info.unknown_score, "softmax");
+    assert_true(info.unknown_threshold == calibrated.threshold);
+    assert_true(info.temperature == calibrated.temperature);
+    sqz_model_free(made);
+    how.precision = 0.5;
+    FAILS(SQZ_E_USAGE, "not both", sqz_calibrate(context, model, &how, &made, &calibrated, err));
+    how.precision = 0;
+    how.coverage = 2;
+    FAILS(SQZ_E_USAGE, "shares", sqz_calibrate(context, model, &how, &made, &calibrated, err));
+
     struct sqz_compare_result difference = SQZ_INIT(sqz_compare_result);
     struct sqz_validate_result first = SQZ_INIT(sqz_validate_result);
     OK(sqz_compare(context, model, model, options, &first, NULL, &difference, err));
