@@ -34,7 +34,8 @@ struct predict_sources {
     void *data;          // --stdin_image: the encoded image, owned
     size_t size;         // its bytes
     int64_t passed_over; // files of directories that are no images of a kind that is read
-    int64_t failed;      // directories that could not be read
+    int64_t failed;      // directories and files in them that could not be read
+    bool failed_io;      // because of the disk, not because of what they are
 };
 // samples: how many of `of` are taken, evenly spaced. Complains.
 enum sqz_status predict_sources_init(struct predict_sources *sources, const struct cli *cli,
@@ -55,6 +56,7 @@ struct predict_table {
     const char *path;
     char *part; // owned; NULL for stdout
     FILE *file; // NULL: this table is not wanted
+    bool cut;   // a cell was too long for the memory
 };
 // path NULL: nothing is opened. Complains, also when the file exists and --force is not given.
 enum sqz_status predict_table_open(struct predict_table *table, const struct cli *cli,
@@ -90,6 +92,8 @@ struct predict {
     const char *copy_to;
     struct predict_cam cam;
     int64_t done, failed, shown, copied;
+    bool failed_io; // an image could not be read because of the disk
+    bool complete;  // every image had its turn: the tables are whole
 };
 // predict_run.c: all images through the network and to the outputs. SQZ_E_DATA when some could not
 // be read.

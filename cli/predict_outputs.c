@@ -214,7 +214,7 @@ enum sqz_status predict_outputs_add(struct predict *p, int i)
 
 enum sqz_status predict_outputs_close(struct predict *p, enum sqz_status status)
 {
-    bool whole = !status || status == SQZ_E_DATA;
+    bool whole = p->complete;
     enum sqz_status worst = SQZ_OK, now;
     if (whole && p->cli->json) {
         cli_json_close(&p->json, ']');
@@ -232,5 +232,5 @@ enum sqz_status predict_outputs_close(struct predict *p, enum sqz_status status)
     worst = worst ? worst : now;
     free(p->json.data);
     free(p->line.data);
-    return status && status != SQZ_E_DATA ? status : worst ? worst : status;
+    return status && !whole ? status : worst ? worst : status;
 }

@@ -122,6 +122,7 @@ static enum sqz_status give(struct predict *p, int n)
         if (of_image && !concerns_one_image(of_image))
             return of_image;
         p->failed += of_image != SQZ_OK;
+        p->failed_io |= of_image == SQZ_E_IO;
         if (p->prints)
             cli_events_end();
         status = predict_outputs_add(p, i);
@@ -212,5 +213,11 @@ enum sqz_status predict_run(struct predict *p)
     if (!status)
         summarize(p);
     release(p);
-    return status ? status : p->failed || p->sources.failed ? SQZ_E_DATA : SQZ_OK;
+    if (status)
+        return status;
+    p->complete = true;
+    // SQZ_E_DATA would say of an image on a failing disk that it is damaged.
+    if (p->failed_io || p->sources.failed_io)
+        return SQZ_E_IO;
+    return p->failed || p->sources.failed ? SQZ_E_DATA : SQZ_OK;
 }

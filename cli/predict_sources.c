@@ -112,13 +112,18 @@ static enum sqz_status open_level(struct predict_sources *sources, char *path,
     sources->levels = levels;
     int n = sources->depth < DEEPEST ? scandir(path, &names, is_shown, compare_names) : -1;
     if (n < 0) {
-        if (sources->depth < DEEPEST)
-            cli_complain(SQZ_E_IO, "Cannot read the directory %s: %s.", path, strerror(errno));
-        else
+        enum sqz_status status = SQZ_OK;
+        if (sources->depth == DEEPEST) {
             cli_complain(SQZ_E_DATA, "%s: directories lie too deep in each other.", path);
+        } else if (errno == ENOMEM) {
+            status = cli_complain(SQZ_E_NOMEM, "%s", no_memory);
+        } else {
+            cli_complain(SQZ_E_IO, "Cannot read the directory %s: %s.", path, strerror(errno));
+            sources->failed_io = true;
+        }
         sources->failed++;
         free(path);
-        return SQZ_OK;
+        return status;
     }
     sources->levels[sources->depth++] = (struct predict_level){
         .path = path, .names = names, .n = n, .device = info->st_dev, .inode = info->st_ino};
@@ -134,11 +139,21 @@ static char *join(const char *dir, const char *name)
     return path;
 }
 
+// Counts a file or directory that the disk did not give. Takes the path.
+static enum sqz_status pass_unread(struct predict_sources *sources, char *path)
+{
+    sources->failed++;
+    sources->failed_io = true;
+    free(path);
+    return SQZ_OK;
+}
+
 // The next file of the innermost directory: a directory there is opened, other things are passed
 // over, and *out stays NULL.
 static enum sqz_status walk(struct predict_sources *sources, char **out)
 {
     struct predict_level *level = &sources->levels[sources->depth - 1];
+    struct sqz_error error = {0};
     struct stat info;
     if (level->at == level->n) {
         close_level(sources);
@@ -148,9 +163,18 @@ static enum sqz_status walk(struct predict_sources *sources, char **out)
     if (!path)
         return cli_complain(SQZ_E_NOMEM, "%s", no_memory);
     bool is_there = stat(path, &info) == 0;
+    if (!is_there && errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
+        cli_complain(SQZ_E_IO, "Cannot look at %s: %s.", path, strerror(errno));
+        return pass_unread(sources, path);
+    }
     if (is_there && S_ISDIR(info.st_mode))
         return open_level(sources, path, &info);
-    if (is_there && S_ISREG(info.st_mode) && (sources->any_file || sqz_is_image_file(path))) {
+    bool wanted = is_there && S_ISREG(info.st_mode);
+    if (wanted && !sources->any_file && sqz_is_image_file(path, &wanted, &error)) {
+        cli_fail(&error);
+        return pass_unread(sources, path);
+    }
+    if (wanted) {
         *out = path;
         return SQZ_OK;
     }
@@ -202,7 +226,13 @@ static enum sqz_status next_file(struct predict_sources *sources, char **out)
         status = next_argument(sources, &path);
         if (status || !path)
             return status;
-        if (!*path || stat(path, &info) || !S_ISDIR(info.st_mode)) {
+        bool is_there = *path && stat(path, &info) == 0;
+        if (*path && !is_there && errno == EIO) { // it may be a directory
+            cli_complain(SQZ_E_IO, "Cannot look at %s: %s.", path, strerror(errno));
+            status = pass_unread(sources, path);
+            continue;
+        }
+        if (!is_there || !S_ISDIR(info.st_mode)) {
             *out = path; // what is wrong with it is found by those who open it
             return SQZ_OK;
         }
@@ -268,5 +298,5 @@ bool predict_sources_is_single(const struct cli *cli)
     if (cli_has(cli, "stdin_image"))
         return true;
     const char *only = cli->n_positional == 2 ? cli->positional[1] : "-";
-    return strcmp(only, "-") != 0 && (stat(only, &info) != 0 || !S_ISDIR(info.st_mode));
+    return strcmp(only, "-") != 0 && stat(only, &info) == 0 && !S_ISDIR(info.st_mode);
 }

@@ -32,18 +32,22 @@ enum sqz_status predict_table_close(struct predict_table *table, bool keep)
     enum sqz_status status = SQZ_OK;
     errno = 0;
     if (table->file == stdout) {
+        if (keep && table->cut)
+            status = cli_complain(SQZ_E_NOMEM, "There is not enough memory for a name.");
         keep = false; // there is nothing to rename
     } else if (table->file) {
-        bool written = fflush(table->file) == 0 && !ferror(table->file);
-        int reason = errno;
-        written = fclose(table->file) == 0 && written;
-        if (keep && written && rename(table->part, table->path) != 0) {
-            written = false;
+        bool written = fflush(table->file) == 0 && !ferror(table->file) && !table->cut;
+        int reason = table->cut ? ENOMEM : errno;
+        // Interrupted, it is closed nevertheless.
+        written = (fclose(table->file) == 0 || errno == EINTR) && written;
+        while (keep && written && rename(table->part, table->path) != 0) {
             reason = errno;
+            written = reason == EINTR;
         }
         if (keep && !written)
-            status = cli_complain(SQZ_E_CANTWRITE, "Cannot write %s: %s.", table->path,
-                                  strerror(reason ? reason : EIO));
+            status =
+                cli_complain(reason == ENOMEM ? SQZ_E_NOMEM : SQZ_E_CANTWRITE,
+                             "Cannot write %s: %s.", table->path, strerror(reason ? reason : EIO));
         if (!keep || !written)
             unlink(table->part);
     }
@@ -58,6 +62,7 @@ void predict_table_cell(struct predict_table *table, const char *text)
     size_t length = sqz_text_escape(SQZ_TEXT_CSV, text, cell, sizeof cell);
     if (length >= sizeof cell && (long_cell = malloc(length + 1)))
         sqz_text_escape(SQZ_TEXT_CSV, text, long_cell, length + 1);
+    table->cut |= length >= sizeof cell && !long_cell;
     fputs(long_cell ? long_cell : cell, table->file);
     free(long_cell);
 }

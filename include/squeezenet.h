@@ -457,8 +457,9 @@ SQZ_API const char *sqz_samples_file(const struct sqz_samples *samples, size_t i
 // replaced only with `force` (else SQZ_E_CANTWRITE). Any thread.
 SQZ_API enum sqz_status sqz_write_png(const char *path, const uint8_t *rgb, int w, int h,
                                       bool force, struct sqz_error *err);
-// Whether a file begins as an image of a kind that is read, if only a damaged one. Any thread.
-SQZ_API bool sqz_is_image_file(const char *path);
+// Whether a file begins as an image of a kind that is read, if only a damaged one. Fails with
+// SQZ_E_NOINPUT or SQZ_E_IO when the file cannot be read, which is no answer. Any thread.
+SQZ_API enum sqz_status sqz_is_image_file(const char *path, bool *out, struct sqz_error *err);
 // An image shrunk or enlarged into at most *w x *h pixels, aspect kept; *w and *h become its size.
 // rgb holds `capacity` bytes, at least 3 * *w * *h. Fails like sqz_classify_file. Any thread.
 SQZ_API enum sqz_status sqz_thumbnail_file(const char *path, int *w, int *h, uint8_t *rgb,

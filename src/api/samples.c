@@ -66,12 +66,13 @@ enum sqz_status sqz_samples_read(const struct sqz_samples *samples, size_t index
 
 // --- Images and thumbnails ---
 
-bool sqz_is_image_file(const char *path)
+enum sqz_status sqz_is_image_file(const char *path, bool *out, struct sqz_error *err)
 {
     uint8_t head[64];
     size_t got = 0;
-    return !sqz_file_read_head(path, head, sizeof head, &got, NULL) &&
-           sqz_image_is_known(head, got);
+    enum sqz_status status = sqz_file_read_head(path, head, sizeof head, &got, err);
+    *out = !status && sqz_image_is_known(head, got);
+    return status == SQZ_E_DATA ? SQZ_OK : status; // a directory or a device is no image
 }
 
 enum sqz_status sqz_write_png(const char *path, const uint8_t *rgb, int w, int h, bool force,

@@ -115,6 +115,15 @@ static int compare_entries(const void *a, const void *b)
     return strcmp(((const struct sqz_dir_entry *)a)->name, ((const struct sqz_dir_entry *)b)->name);
 }
 
+// Whether an entry that cannot be followed is a link to a place where nobody may look. In a
+// directory without the right to search it nothing can be looked at, and that is no answer.
+static bool is_closed_link(int fd, const char *name)
+{
+    struct stat info;
+    return errno == EACCES && fstatat(fd, name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISLNK(info.st_mode);
+}
+
 // Appends one entry; returns 0 or an errno. A link that leads nowhere, in a circle or where nobody
 // may look is neither a file nor a directory.
 static int add_entry(struct sqz_dir *dir, size_t *capacity, int fd, const char *name)
@@ -139,8 +148,9 @@ static int add_entry(struct sqz_dir *dir, size_t *capacity, int fd, const char *
         entry->is_file = S_ISREG(info.st_mode);
         entry->size = (uint64_t)info.st_size;
         entry->mtime_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
-    } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES) {
-        return errno;
+    } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
+        int reason = errno;
+        return is_closed_link(fd, name) ? 0 : reason;
     }
     return 0;
 }

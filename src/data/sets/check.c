@@ -41,6 +41,8 @@ struct check {
     struct split splits[SQZ_MOST_SPLITS], *current;
     int n_splits;
     size_t first; // of the current round
+    struct sqz_error
+        unread; // the first file that the disk did not give: nobody knows what it holds
 };
 
 void sqz_data_check_result_release(struct sqz_data_check_result *report)
@@ -122,7 +124,11 @@ static enum sqz_status report_finding(struct check *check, const struct sqz_list
     char *path = sqz_path_join(check->current->dir, file->name);
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(file->name));
-    if (finding->status) {
+    if (finding->status == SQZ_E_IO) {
+        if (!check->unread.status)
+            check->unread = finding->error;
+        tell(check, path, finding->error.text);
+    } else if (finding->status) {
         *(finding->status == NOT_AN_IMAGE ? &report->not_images : &report->corrupt) += 1;
         tell(check, path, finding->error.text);
     } else {
@@ -258,6 +264,8 @@ static enum sqz_status check_dirs(struct check *check, const char *dir, bool has
         status = add_split(check, dir, &splits.list[i], err);
     for (int s = 0; !status && s < check->n_splits; s++)
         status = check_split(check, &check->splits[s], err);
+    if (!status && check->unread.status)
+        status = sqz_fail(err, SQZ_E_IO, "%s", check->unread.text);
     if (!status)
         status = find_untrained(check, err);
     return status ? status : make_histogram(check, err);

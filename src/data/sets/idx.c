@@ -17,8 +17,10 @@
 #define CLASSES      10
 #define MOST_SIDE    4096
 #define FIRST_STEP   ((size_t)1 << 24)
-// Deflate cannot make a file smaller than this part, so a header that promises more lies.
-#define BEST_DEFLATE 1032
+// A compressed file holds at most PLAIN + BEST_DEFLATE bytes for each of its own: images do not
+// shrink more (MNIST's to a fifth), and a header that promises more wants memory, not to be read.
+#define PLAIN        ((uint64_t)32 << 20)
+#define BEST_DEFLATE 30
 
 static const char *const fashion_names[CLASSES] = {
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -55,6 +57,8 @@ static enum sqz_status has_magic(const char *path, uint32_t magic, bool *out, st
     *out = gzread(file, bytes, sizeof bytes) == sizeof bytes && sqz_get_be(bytes, 4) == magic;
     gzerror(file, &code);
     gzclose(file);
+    if (code == Z_ERRNO)
+        return sqz_fail(err, SQZ_E_IO, "\"%s\" cannot be read.", path);
     return code == Z_MEM_ERROR ? sqz_fail_memory(err, "unpacking", 0) : SQZ_OK;
 }
 
@@ -139,14 +143,18 @@ static enum sqz_status open_file(const char *dir, const struct role *role, struc
         return sqz_fail(err, SQZ_E_NOINPUT,
                         "There is no file \"%s/%s-%s-ubyte\" (nor the same with .gz).", dir,
                         role->part, role->what);
-    if (stat(out->path, &info) || !S_ISREG(info.st_mode))
+    if (stat(out->path, &info))
+        return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot look at \"%s\"", out->path);
+    if (!S_ISREG(info.st_mode))
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" is not a regular file.", out->path);
     errno = ENOMEM;                      // which zlib leaves as it is when its own memory is out
     out->file = gzopen(out->path, "rb"); // reads plain files too
     if (!out->file)
         return sqz_fail_errno(err, SQZ_E_IO, errno, "\"%s\" cannot be opened", out->path);
     gzbuffer(out->file, 1u << 17);
-    out->most = (uint64_t)info.st_size * (gzdirect(out->file) ? 1 : BEST_DEFLATE);
+    out->most = (uint64_t)info.st_size;
+    if (!gzdirect(out->file))
+        out->most = PLAIN + BEST_DEFLATE * out->most;
     return SQZ_OK;
 }
 
@@ -206,7 +214,8 @@ static enum sqz_status read_end(struct idx_file *file, struct sqz_error *err)
         return sqz_fail(err, SQZ_E_DATA, "\"%s\" goes on after the end that its header gives.",
                         file->path);
     if (got < 0 || code == Z_BUF_ERROR)
-        return sqz_fail(err, SQZ_E_DATA, "\"%s\" is damaged at its end (%s).", file->path, reason);
+        return sqz_fail(err, code == Z_ERRNO ? SQZ_E_IO : SQZ_E_DATA,
+                        "\"%s\" is damaged at its end (%s).", file->path, reason);
     return SQZ_OK;
 }
 
@@ -227,9 +236,11 @@ static enum sqz_status read_images(struct idx_file *file, struct sqz_dataset *se
                         "\"%s\" has images of %u x %u pixels, its sister file of %d x %d.",
                         file->path, dims[2], dims[1], set->w, set->h);
     if (!sqz_size_mul(dims[0], (size_t)dims[1] * dims[2], &size) || size > file->most)
-        return sqz_fail(err, SQZ_E_DATA,
-                        "\"%s\" is cut short: its header promises %u images of %u x %u pixels.",
-                        file->path, dims[0], dims[2], dims[1]);
+        return sqz_fail(
+            err, SQZ_E_DATA,
+            "\"%s\" is cut short: its header promises %u images of %u x %u pixels, more "
+            "than a file of its size holds.",
+            file->path, dims[0], dims[2], dims[1]);
     set->h = (int)dims[1];
     set->w = (int)dims[2];
     set->c = 1;

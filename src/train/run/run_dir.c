@@ -29,6 +29,7 @@ void sqz_run_dir_release(struct sqz_run_dir *dir)
     sqz_free(dir->last);
     sqz_free(dir->best);
     sqz_text_release(&dir->history);
+    sqz_text_release(&dir->late);
     *dir = (struct sqz_run_dir){0};
 }
 

@@ -17,6 +17,7 @@ struct sqz_run_dir {
     bool ranks;              // steps.csv has their columns
     bool mute;               // another rank writes: nothing is written here
     FILE *steps, *log;       // open while the run goes; NULL until sqz_run_dir_start
+    struct sqz_text late;    // rows of steps.csv that are not in the file yet
     FILE *events;            // TensorBoard's, if asked for (sqz_events_open)
     struct sqz_text history; // history.csv's rows with their timings
 };

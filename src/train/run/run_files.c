@@ -153,14 +153,33 @@ enum sqz_status sqz_run_dir_start(struct sqz_run_dir *dir, const char *steps, co
     return status;
 }
 
+// Writes the rows that are late; returns 0 or an errno. By itself, since stdio forgets what it
+// could not write.
+static int write_late_rows(struct sqz_run_dir *dir)
+{
+    size_t done = 0;
+    int reason = dir->late.failed ? ENOMEM : 0;
+    while (!reason && done < dir->late.length) {
+        ssize_t n = write(fileno(dir->steps), dir->late.data + done, dir->late.length - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            reason = n == 0 ? ENOSPC : errno;
+    }
+    if (done > 0) {
+        dir->late.length -= done;
+        memmove(dir->late.data, dir->late.data + done, dir->late.length + 1);
+    }
+    return reason;
+}
+
 void sqz_run_dir_step(struct sqz_run_dir *dir, const char *row)
 {
-    // A row that cannot be written is rewritten from the state at the next resume; the checkpoint,
-    // which would fail on the same disk, says so.
     if (!dir->steps)
         return;
-    fputs(row, dir->steps);
-    fflush(dir->steps);
+    sqz_text_add(&dir->late, "%s", row);
+    write_late_rows(
+        dir); // what fails is tried again with the next row, and told by the epoch's end
 }
 
 enum sqz_status sqz_run_dir_epoch(struct sqz_run_dir *dir, const char *row, double seconds,
@@ -171,6 +190,10 @@ enum sqz_status sqz_run_dir_epoch(struct sqz_run_dir *dir, const char *row, doub
     sqz_text_add(&dir->history, "%s,%.2f,%.1f\n", row, seconds, images_per_second);
     if (dir->history.failed)
         return sqz_fail_memory(err, "history.csv", dir->history.length);
+    int reason = dir->steps ? write_late_rows(dir) : 0;
+    if (reason)
+        return sqz_fail_errno(err, SQZ_E_CANTWRITE, reason, "Cannot write \"%s/steps.csv\"",
+                              dir->path);
     return sqz_run_dir_write(dir, "history.csv", sqz_text_get(&dir->history), err);
 }
 

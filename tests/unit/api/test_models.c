@@ -226,9 +226,14 @@ static void samples_and_thumbnails(void **state)
     assert_int_equal(h, 8);
     w = 16;
     OK(sqz_thumbnail_file(file, &w, &h, again, sizeof again, err));
-    assert_true(sqz_is_image_file(file));
-    assert_false(sqz_is_image_file(__FILE__));
-    assert_false(sqz_is_image_file(in_root("nowhere")));
+    bool is_image = false;
+    assert_int_equal(sqz_is_image_file(file, &is_image, NULL), SQZ_OK);
+    assert_true(is_image);
+    assert_int_equal(sqz_is_image_file(SQZ_TEST_SOURCE "/CMakeLists.txt", &is_image, NULL), SQZ_OK);
+    assert_false(is_image);
+    assert_int_equal(sqz_is_image_file(in_root("nowhere"), &is_image, NULL), SQZ_E_NOINPUT);
+    assert_int_equal(sqz_is_image_file("/", &is_image, NULL), SQZ_OK);
+    assert_false(is_image);
     assert_memory_equal(rgb, again, 8 * 8 * 3);
     w = 16;
     FAILS(SQZ_E_USAGE, "383 bytes", sqz_thumbnail_file(file, &w, &h, rgb, 383, err));
