@@ -25,9 +25,10 @@
     X(event_base_free) \
     X(event_base_dispatch) \
     X(event_base_loopbreak) \
-    X(event_new) X(event_add) X(event_free) X(evhttp_new) X(evhttp_free) X(evhttp_bind_listener) \
-        X(evhttp_set_bevcb) X(evhttp_set_gencb) X(evhttp_set_timeout) X( \
-            evhttp_set_max_headers_size) X(evhttp_set_max_body_size) X(evhttp_set_allowed_methods) \
+    X(event_new) \
+    X(event_add) X(event_free) X(evhttp_new) X(evhttp_free) X(evhttp_bind_listener) X( \
+        evhttp_set_bevcb) X(evhttp_set_gencb) X(evhttp_set_timeout) X(evhttp_set_max_headers_size) \
+        X(evhttp_set_max_body_size) X(evhttp_set_allowed_methods) \
             X(evhttp_set_default_content_type) X(evhttp_request_get_command) \
                 X(evhttp_request_get_connection) X(evhttp_request_get_evhttp_uri) \
                     X(evhttp_request_get_input_buffer) X(evhttp_request_get_input_headers) X( \

@@ -67,7 +67,10 @@ static void add_map(struct serve_text *json, const struct serve_job *job, int cl
     const struct sqz_classify_result *result = &job->images[0].result;
     size_t classes = (size_t)job->model->info.classes;
     int height = result->class_map_height, width = result->class_map_width;
-    serve_text_add(json, ",\"class_map\":{\"height\":%d,\"width\":%d,\"values\":[", height, width);
+    serve_text_add(
+        json,
+        ",\"class_map\":{\"height\":%d,\"width\":%d,\"start\":%.9g,\"step\":%.9g,\"values\":[",
+        height, width, job->model->info.class_map_start, job->model->info.class_map_step);
     for (size_t i = 0; i < (size_t)height * (size_t)width; i++) {
         if (i)
             serve_text_add_bytes(json, ",", 1);
@@ -92,6 +95,11 @@ static void answer(struct serve_job *job)
         serve_text_add(&json, "}");
     }
     serve_text_add(&json, "]");
+    if (result->view) {
+        serve_text_add(&json, ",\"view\":{\"size\":%d,\"rgb\":\"", job->model->info.image_size);
+        serve_text_add_base64(&json, result->view, result->view_size);
+        serve_text_add(&json, "\"}");
+    }
     if (result->embedding) {
         serve_text_add(&json, ",\"embedding\":[");
         serve_text_add_floats(&json, result->embedding, result->embedding_count);
@@ -166,7 +174,7 @@ void serve_predict(const struct serve_call *call)
         return;
     }
     job->top = top;
-    job->wants = (maps ? SERVE_MAPS : 0u) | (features ? SERVE_FEATURES : 0u);
+    job->wants = (maps ? SERVE_MAPS | SERVE_VIEW : 0u) | (features ? SERVE_FEATURES : 0u);
     job->answer = answer;
     if (read_image(call, job))
         serve_submit(call, job);

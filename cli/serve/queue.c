@@ -63,6 +63,10 @@ static bool reserve(struct serve_job *job)
     size_t n_maps = job->wants & SERVE_MAPS ? maps : 0;
     size_t floats = n_probabilities + n_logits + n_features + n_maps;
     size_t bytes = top * sizeof(struct sqz_class_score) + (floats + floats % 2) * sizeof(float);
+    size_t view = (size_t)info->image_size * (size_t)info->image_size * 3, n_view = 0;
+    if (job->wants & SERVE_VIEW)
+        n_view = (view + 7) / 8 * 8; // what follows stays aligned
+    bytes += n_view;
     char *at = calloc((size_t)job->n, bytes ? bytes : 1);
     job->results = at;
     for (int i = 0; at && i < job->n; i++, at += bytes) {
@@ -75,6 +79,8 @@ static bool reserve(struct serve_job *job)
         result.logits = n_logits ? values + n_probabilities : NULL;
         result.embedding = n_features ? values + n_probabilities + n_logits : NULL;
         result.class_maps = n_maps ? values + n_probabilities + n_logits + n_features : NULL;
+        result.view = n_view ? (uint8_t *)(values + floats + floats % 2) : NULL;
+        result.view_size = view;
         result.probability_count = result.logit_count = classes;
         result.embedding_count = features;
         result.class_map_count = maps;

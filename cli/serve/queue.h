@@ -11,7 +11,8 @@ enum serve_wants { // what a request wants of each image
     SERVE_PROBABILITIES = 1,
     SERVE_LOGITS = 2,
     SERVE_FEATURES = 4,
-    SERVE_MAPS = 8
+    SERVE_MAPS = 8,
+    SERVE_VIEW = 16 // the image as the network sees it
 };
 
 struct serve_image {

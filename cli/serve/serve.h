@@ -74,6 +74,7 @@ bool serve_image_size(const void *data, size_t size, int *width, int *height);
 
 // --- the handlers: predict.c, tensorflow.c, oip.c ---
 
+void serve_page(const struct serve_call *call);
 void serve_predict(const struct serve_call *call);
 void serve_tensorflow_predict(const struct serve_call *call, struct serve_model *model);
 void serve_tensorflow_status(const struct serve_call *call, struct serve_model *model);

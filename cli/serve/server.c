@@ -79,6 +79,7 @@ static const struct route {
     void (*run)(const struct serve_call *call);
     void (*run_model)(const struct serve_call *call, struct serve_model *model);
 } routes[] = {
+    {"/", false, true, true, serve_page, NULL},
     {"/healthz", false, true, false, reply_health, NULL},
     {"/metrics", false, false, false, reply_metrics, NULL},
     {"/v1/predict", true, false, false, serve_predict, NULL},

@@ -66,6 +66,21 @@ void serve_text_release(struct serve_text *text)
     *text = (struct serve_text){0};
 }
 
+void serve_text_add_base64(struct serve_text *text, const uint8_t *data, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t at = 0; at < size; at += 3) {
+        size_t n = size - at < 3 ? size - at : 3;
+        uint32_t bits = (uint32_t)data[at] << 16;
+        bits |= n > 1 ? (uint32_t)data[at + 1] << 8 : 0;
+        bits |= n > 2 ? data[at + 2] : 0;
+        const char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
+                              n > 1 ? digits[bits >> 6 & 63] : '=',
+                              n > 2 ? digits[bits & 63] : '='};
+        serve_text_add_bytes(text, four, 4);
+    }
+}
+
 static int base64_digit(char c)
 {
     if (c >= 'A' && c <= 'Z')

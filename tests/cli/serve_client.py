@@ -6,6 +6,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -252,6 +253,21 @@ def test_what_is_not_there():
     expect(404, "GET", "/v2/models/" + "x" * 3000)
 
 
+def test_page():
+    head, data = expect(200, "GET", "/", headers={"Sec-Fetch-Site": "cross-site"})
+    policy, text = head["Content-Security-Policy"], data.decode()
+    nonce = policy.split("'nonce-")[1].split("'")[0]
+    check("the nonce", text.count(f'nonce="{nonce}"') == 2 and "{NONCE}" not in text, policy)
+    check("nothing else may run", policy.startswith("default-src 'none'") and
+          "unsafe" not in policy and "frame-ancestors 'none'" in policy, policy)
+    check("no address of others", not re.search(r"https?:|\bsrc=|href=|url\(|@import", text), text)
+    check("a new nonce", expect(200, "GET", "/")[0]["Content-Security-Policy"] != policy)
+    check("whole", text.rstrip().endswith("</html>"), text[-50:])
+    _, data = expect(200, "POST", "/v1/predict?cam=1&k=1", IMAGE)
+    view = json.loads(data)["view"]
+    check("the view", len(base64.b64decode(view["rgb"])) == 3 * view["size"] ** 2, view["size"])
+
+
 def test_bounds():
     status, _, _ = ask("POST", "/v1/predict", headers={"Content-Length": str(1 << 30)})
     check("413 before a large body", status == 413, status)
@@ -362,7 +378,7 @@ def test_metrics():
 
 
 for test in (test_predict, test_tensorflow, test_open_inference, test_who_may_ask,
-             test_what_is_not_there, test_bounds, test_chunks, test_slow, test_overload,
+             test_what_is_not_there, test_page, test_bounds, test_chunks, test_slow, test_overload,
              test_metrics):
     started = time.time()
     try:
