@@ -12,6 +12,7 @@
 #define SIGNATURE_BYTES   8
 #define CHUNK_FRAME_BYTES 12 // length, type and checksum around a chunk's body
 #define CHUNK_MEMORY_MAX  8000000
+#define LIBPNG_MEMORY_MAX (16 << 20) // of one allocation: its rows and windows are far smaller
 #define BEST_DEFLATE      1032
 
 static enum sqz_status probe(const uint8_t *data, size_t size, struct sqz_image_header *out,
@@ -56,10 +57,14 @@ struct reader {
     enum sqz_status status;
 };
 
-// libpng reports a failed allocation as damage, or passes over the chunk: this remembers it.
+// libpng reports a failed allocation as damage, or passes over the chunk: this remembers it. An
+// eXIf chunk that claims more than a file has is no want of memory: libpng asks for all of it
+// before it reads, whatever png_set_chunk_malloc_max says.
 static png_voidp take_libpng_memory(png_structp png, png_alloc_size_t size)
 {
     bool *out_of_memory = png_get_mem_ptr(png);
+    if (size > LIBPNG_MEMORY_MAX)
+        return NULL;
     void *memory = malloc(size);
     *out_of_memory = *out_of_memory || !memory;
     return memory;

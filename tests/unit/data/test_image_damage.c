@@ -3,6 +3,7 @@
 
 #include "base/random.h"
 
+#include <sys/resource.h>
 #include <zlib.h>
 
 static const char *const small[] = {"420.jpg",           "420-progressive.jpg", "exif-6.jpg",
@@ -196,6 +197,29 @@ static size_t put_chunk(uint8_t *out, const char *type, const void *body, size_t
 }
 
 // A flat image of one bit a pixel is smaller than deflate could make its 8-bit pixels, and good.
+// A chunk of 2 GB in a file of 70 bytes is damage, and no memory is asked for: with less than that
+// to have, the answer is the same. A sanitizer needs all addresses.
+static void test_png_chunk_that_claims(void **state)
+{
+    (void)state;
+    enum { HEADER = 33 }; // the signature and IHDR
+    static const uint8_t claim[] = {0x77, 0x77, 0x77, 0x77, 'e', 'X', 'I', 'f', 1, 2, 3, 4};
+    struct sqz_bytes bytes = read_bytes(fixture("exif-6.png"));
+    uint8_t data[HEADER + sizeof claim];
+    struct sqz_decode how = {.channels = 3};
+    struct sqz_error err = {0};
+    struct rlimit before, little = {512 << 20, RLIM_INFINITY};
+    memcpy(data, bytes.data, HEADER);
+    memcpy(data + HEADER, claim, sizeof claim);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    little.rlim_max = before.rlim_max;
+    if (!getenv("SQZ_SANITIZED"))
+        assert_int_equal(setrlimit(RLIMIT_AS, &little), 0);
+    assert_int_equal(decode_copy(data, sizeof data, &how, &err), SQZ_E_DATA);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    sqz_bytes_release(&bytes);
+}
+
 static void test_flat_png(void **state)
 {
     (void)state;
@@ -340,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_foreign_files),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_png_amplification),
+        cmocka_unit_test(test_png_chunk_that_claims),
         cmocka_unit_test(test_flat_png),
         cmocka_unit_test(test_scan_limit),
         cmocka_unit_test(test_slack_is_not_read),
