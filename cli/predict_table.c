@@ -22,6 +22,8 @@ enum sqz_status predict_table_open(struct predict_table *table, const struct cli
         return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
     }
     table->file = fopen(table->part, "w");
+    if (!table->file && errno == ENOMEM)
+        return cli_complain(SQZ_E_NOMEM, "There is not enough memory to start.");
     if (!table->file)
         return cli_complain(SQZ_E_CANTWRITE, "Cannot write %s: %s.", table->part, strerror(errno));
     return SQZ_OK;

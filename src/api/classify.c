@@ -354,9 +354,15 @@ enum sqz_status sqz_classify_batch(struct sqz_classifier *classifier,
     size_t most = (size_t)sqz_pool_size(classifier->context->pool) * IMAGES_PER_THREAD;
     most = most < LEAST_TOGETHER ? LEAST_TOGETHER : most;
     size_t together = classifier->streamed ? 1 : n < most ? n : most;
-    status = sqz_classifier_reserve(classifier, together, err);
-    if (status)
+    struct sqz_classify_slot none = {0};
+    none.status = status = sqz_classifier_reserve(classifier, together, &none.error);
+    if (status) { // no image was looked at, and each one's result tells
+        for (size_t i = 0; i < n; i++)
+            give(&call, &none, i);
+        if (err)
+            *err = none.error;
         return status;
+    }
     for (; call.first < n; call.first += together) {
         size_t rest = n - call.first;
         enum sqz_status now = run(&call, rest < together ? rest : together, status ? NULL : err);
