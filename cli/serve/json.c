@@ -44,7 +44,7 @@ json_t *serve_json_parse(const char *text, size_t size)
     if (values > VALUES_MAX)
         return NULL;
     json_t *root = serve_json.loadb(text, size, JSON_REJECT_DUPLICATES, &problem);
-    if (root && json_is_object(root))
+    if (json_is_object(root))
         return root;
     if (root)
         serve_json.release(root);

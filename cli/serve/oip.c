@@ -71,12 +71,12 @@ static bool read_outputs(const struct serve_call *call, const json_t *root, int 
 {
     const json_t *outputs = serve_json.get(root, "outputs");
     const json_t *binary = serve_json.get(serve_json.get(root, "parameters"), "binary_data_output");
-    size_t n = outputs && json_is_array(outputs) ? serve_json.count(outputs) : 0;
+    size_t n = json_is_array(outputs) ? serve_json.count(outputs) : 0;
     if (n > OIP_OUTPUTS_MAX || (outputs && !json_is_array(outputs))) {
         serve_error(call, 400, "outputs is a list of at most %d.", OIP_OUTPUTS_MAX);
         return false;
     }
-    bool is_binary = binary && json_is_true(binary);
+    bool is_binary = json_is_true(binary);
     out->n = n ? (int)n : 1;
     out->outputs[0] = (struct oip_output){OIP_PROBABILITIES, is_binary, 0};
     for (size_t i = 0; i < n; i++)

@@ -18,7 +18,7 @@ struct input {
 static bool read_shape(const struct serve_call *call, const json_t *entry, struct input *input)
 {
     const json_t *shape = serve_json.get(entry, "shape");
-    size_t n = shape && json_is_array(shape) ? serve_json.count(shape) : 0;
+    size_t n = json_is_array(shape) ? serve_json.count(shape) : 0;
     json_int_t sides[4] = {0};
     bool is_right = input->is_image ? n == 1 || n == 2 : n == 4;
     for (size_t i = 0; is_right && i < n; i++) {
@@ -43,8 +43,8 @@ static bool read_shape(const struct serve_call *call, const json_t *entry, struc
 static bool read_datatype(const struct serve_call *call, const json_t *entry, struct input *input)
 {
     const json_t *name = serve_json.get(entry, "name"), *type = serve_json.get(entry, "datatype");
-    const char *text = name && json_is_string(name) ? serve_json.text(name) : "";
-    const char *kind = type && json_is_string(type) ? serve_json.text(type) : "";
+    const char *text = json_is_string(name) ? serve_json.text(name) : "";
+    const char *kind = json_is_string(type) ? serve_json.text(type) : "";
     input->is_image = strcmp(text, "image") == 0;
     input->is_float = strcmp(kind, "FP32") == 0;
     input->name = input->is_image ? "image" : "pixels";
@@ -75,7 +75,7 @@ static bool read_data(const struct serve_call *call, const json_t *entry, const 
                     input->name, size);
         return false;
     }
-    if (!length && input->data && json_is_array(input->data) && size == 0)
+    if (!length && json_is_array(input->data) && size == 0)
         return true;
     serve_error(call, 400, "Input %s has either a list as data, or a binary_data_size.",
                 input->name);

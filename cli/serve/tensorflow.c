@@ -34,7 +34,7 @@ static const json_t *find_base64(const json_t *instance)
     const json_t *found = serve_json.get(instance, "b64");
     for (int i = 0; !found && i < 3; i++)
         found = serve_json.get(serve_json.get(instance, names[i]), "b64");
-    return found && json_is_string(found) ? found : NULL;
+    return json_is_string(found) ? found : NULL;
 }
 
 static bool read_instances(const struct serve_call *call, const json_t *instances,
@@ -61,7 +61,7 @@ static struct serve_job *read_request(const struct serve_call *call, const json_
                                       struct serve_model *model)
 {
     const json_t *instances = root ? serve_json.get(root, "instances") : NULL;
-    size_t n = instances && json_is_array(instances) ? serve_json.count(instances) : 0;
+    size_t n = json_is_array(instances) ? serve_json.count(instances) : 0;
     if (n < 1 || n > SERVE_BATCH_MAX) {
         serve_error(call, 400, "The body is not {\"instances\": [1 to %d images]}.",
                     SERVE_BATCH_MAX);

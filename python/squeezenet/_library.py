@@ -73,6 +73,12 @@ class CModelInfo(Sized):
         ("embedding_size", c_int),
         ("class_map_height", c_int),
         ("class_map_width", c_int),
+        ("class_map_start", c_double),
+        ("class_map_step", c_double),
+        ("unknown_score", c_char_p),
+        ("unknown_threshold", c_double),
+        ("temperature", c_double),
+        ("class_map_border", c_int),
     ]
 
 
@@ -129,6 +135,9 @@ class CClassifyResult(Sized):
         ("class_map_count", c_size_t),
         ("class_map_height", c_int),
         ("class_map_width", c_int),
+        ("view", c_void_p),
+        ("view_size", c_size_t),
+        ("unknown", c_bool),
     ]
 
 

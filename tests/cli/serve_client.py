@@ -282,14 +282,24 @@ def test_bounds():
     for head in (b"A: " + b"x" * 20000, b"\r\n".join(b"A%d: 1" % i for i in range(3000))):
         got = raw(b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\n")
         check("large headers are refused", not got.startswith(b"HTTP/1.1 200"), got)
-    blocked = socket.create_connection(("127.0.0.1", PORT), timeout=10)
-    start = time.time()
+    # The server has closed its end after the refusal: the client reads that, or is told when it sends. (Its
+    # kernel may let it wait before it sends more, which costs the server nothing.)
+    blocked = socket.create_connection(("127.0.0.1", PORT), timeout=3)
     try:
         blocked.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n"
                         b"Content-Length: 900000000\r\n\r\n" + bytes(100 << 20))
         check("a body that is refused is not taken", False)
     except OSError:
-        check("a client that goes on sending is cut off", time.time() - start < 6)
+        pass
+    try:
+        answer = b""
+        while part := blocked.recv(4096):
+            answer += part
+        check("the refusal of a body that still comes", answer.startswith(b"HTTP/1.1 413"), answer)
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        check("a client that goes on sending is cut off", False)
     blocked.close()
     smuggled = (b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
                 b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n")
