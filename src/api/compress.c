@@ -305,6 +305,23 @@ static enum sqz_status run_method(struct run *run, const struct sqz_compress_opt
     return sqz_deep_run(&job, weights, err);
 }
 
+// That the file will have a place is known before minutes of work.
+static enum sqz_status check_place(const char *path, struct sqz_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return SQZ_OK;
+    char *dir = sqz_copy_string_n(path, (size_t)(slash - path));
+    if (!dir)
+        return sqz_fail_memory(err, "a path", (size_t)(slash - path));
+    enum sqz_status status = SQZ_OK;
+    if (!sqz_path_is_dir(dir))
+        status = sqz_fail(err, SQZ_E_CANTWRITE, "%s cannot be written: there is no directory %s.",
+                          path, dir);
+    sqz_free(dir);
+    return status;
+}
+
 enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model *model,
                              const char *path, const struct sqz_compress_options *theirs,
                              struct sqz_compress_result *out, struct sqz_error *err)
@@ -326,6 +343,9 @@ enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model
     size_t n = model->net->n_weights;
     if (!options->force && sqz_path_exists(path)) // not after minutes
         return sqz_fail(err, SQZ_E_CANTWRITE, "%s exists; --force replaces it.", path);
+    status = check_place(path, err);
+    if (status)
+        return status;
     float *weights = sqz_new_array(n, sizeof *weights);
     if (!weights)
         return sqz_fail_memory(err, "weights", n * sizeof *weights);

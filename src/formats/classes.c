@@ -2,6 +2,7 @@
 #include "base/utf8.h"
 #include "formats/common.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,16 +140,64 @@ static size_t split_lines(char *text, size_t size, const char **lines, size_t li
     return n;
 }
 
+struct named {
+    const char *name;
+    int class;
+};
+
+static int compare_named(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+    const int order = strcmp(x->name, y->name);
+    return order ? order : (x->class > y->class) - (x->class < y->class);
+}
+
+// ImageNet's usual list of labels has a crane that flies and one that lifts. Of lines that are
+// labels only, the second and later ones of a name get their class's number into the directory
+// name. *texts (free_texts) holds those names.
+static enum sqz_status tell_apart(const char **dirs, const char *const *labels, int n,
+                                  char ***texts, struct sqz_error *err)
+{
+    enum { NUMBER = 16 };
+    struct named *sorted = sqz_new_array((size_t)n, sizeof *sorted);
+    char **made = *texts = sqz_new_array((size_t)n, sizeof *made);
+    bool enough = sorted && made;
+    for (int i = 0; enough && i < n; i++)
+        sorted[i] = (struct named){dirs[i], i};
+    if (enough)
+        qsort(sorted, (size_t)n, sizeof *sorted, compare_named);
+    for (int i = 1; enough && i < n; i++) {
+        const int class = sorted[i].class;
+        if (strcmp(sorted[i].name, sorted[i - 1].name) != 0 || dirs[class] != labels[class])
+            continue;
+        const size_t size = strlen(sorted[i].name) + NUMBER;
+        made[class] = sqz_new_array(size, 1);
+        enough = made[class] != NULL;
+        if (enough)
+            snprintf(made[class], size, "%s (%d)", sorted[i].name, class);
+    }
+    for (int i = 0; enough && i < n; i++)
+        dirs[i] = made[i] ? made[i] : dirs[i];
+    sqz_free(sorted);
+    return enough ? SQZ_OK : sqz_fail_memory(err, "class names", (size_t)n * sizeof *sorted);
+}
+
 static enum sqz_status apply_lines(struct sqz_model *model, const char *path, const char **lines,
                                    const char **labels, struct sqz_error *err)
 {
     struct sqz_error problem = {0};
-    for (int i = 0; i < model->net->spec.classes; i++)
+    const int n = model->net->spec.classes;
+    char **texts = NULL;
+    for (int i = 0; i < n; i++)
         split_line((char *)lines[i], &lines[i], &labels[i]);
-    enum sqz_status status = sqz_model_set_classes(model, lines, labels, &problem);
-    return status
-               ? sqz_fail(err, status, "The class names in %s are unusable: %s", path, problem.text)
-               : SQZ_OK;
+    enum sqz_status status = tell_apart(lines, labels, n, &texts, err);
+    if (!status) {
+        status = sqz_model_set_classes(model, lines, labels, &problem);
+        if (status)
+            sqz_fail(err, status, "The class names in %s are unusable: %s", path, problem.text);
+    }
+    free_texts(texts, n);
+    return status;
 }
 
 enum sqz_status sqz_model_read_classes(struct sqz_model *model, const char *path,

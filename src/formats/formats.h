@@ -30,7 +30,8 @@ enum sqz_status sqz_model_create(const struct sqz_net_spec *spec, struct sqz_mod
                                  struct sqz_error *err);
 // Replaces class names by those of a text file, one class a line in index order: directory name,
 // TAB, label; without a TAB, a first word that is a wnid (n and 8 digits) is the directory name,
-// and otherwise the whole line is. NULL path clears.
+// and otherwise the whole line is: of equal ones, the later get their class's number as directory
+// name. NULL path clears.
 enum sqz_status sqz_model_read_classes(struct sqz_model *model, const char *path,
                                        struct sqz_error *err);
 // net->spec.classes texts each; labels may be NULL. Empty or equal directory names and text that is

@@ -207,16 +207,20 @@ static bool take_synsets(struct matrix *matrix, struct sqz_synsets *out)
     return true;
 }
 
-static bool inflate_element(const struct element *element, struct sqz_bytes *out)
+// *no_memory is set where that was the reason.
+static bool inflate_element(const struct element *element, struct sqz_bytes *out, bool *no_memory)
 {
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)element->body.data,
                        .avail_in = (uInt)element->body.size};
     bool good = inflateInit(&stream) == Z_OK;
     out->data = good ? sqz_new_array(INFLATED_LIMIT, 1) : NULL;
+    *no_memory |= !out->data;
     if (out->data) {
         stream.next_out = out->data;
         stream.avail_out = (uInt)INFLATED_LIMIT;
-        good = inflate(&stream, Z_FINISH) == Z_STREAM_END;
+        const int end = inflate(&stream, Z_FINISH);
+        good = end == Z_STREAM_END;
+        *no_memory |= end == Z_MEM_ERROR;
         out->size = stream.total_out;
     }
     if (good || out->data)
@@ -237,7 +241,7 @@ enum sqz_status sqz_synsets_read(const uint8_t *data, size_t size, const char *n
 {
     struct sqz_cursor file = {data, size, HEADER_BYTES};
     struct element element;
-    bool found = false;
+    bool found = false, no_memory = false;
     if (size < HEADER_BYTES || memcmp(data + 126, "IM", 2) != 0)
         return sqz_fail(err, SQZ_E_DATA, "%s is not a MATLAB 5 file.", name);
     while (!found && take_element(&file, &element)) {
@@ -246,7 +250,7 @@ enum sqz_status sqz_synsets_read(const uint8_t *data, size_t size, const char *n
         struct element inner = element;
         if (element.type == TYPE_COMPRESSED) {
             struct sqz_cursor cursor = {0};
-            if (inflate_element(&element, &inflated))
+            if (inflate_element(&element, &inflated, &no_memory))
                 cursor = (struct sqz_cursor){inflated.data, inflated.size, 0};
             if (!take_element(&cursor, &inner))
                 inner.type = 0;
@@ -259,6 +263,8 @@ enum sqz_status sqz_synsets_read(const uint8_t *data, size_t size, const char *n
         }
         sqz_bytes_release(&inflated);
     }
+    if (!found && no_memory)
+        return sqz_fail_memory(err, "ImageNet's synsets", INFLATED_LIMIT);
     return found ? SQZ_OK
                  : sqz_fail(err, SQZ_E_DATA, "%s does not list ImageNet's synsets as expected.",
                             name);

@@ -9,7 +9,7 @@
 
 static enum sqz_status check_support(const struct sqz_options *options, struct sqz_error *err)
 {
-    if (!isnan(options->drop_path_rate))
+    if (options->drop_path_rate > 0 || options->drop_path_rate < 0) // none, and 0, ask for nothing
         return sqz_fail(err, SQZ_E_CONFIG,
                         "Option drop_path_rate is given, but SqueezeNet has no paths "
                         "to drop; leave it out (drop_rate is its dropout).");

@@ -36,6 +36,11 @@ static void compression(void **state)
     sqz_compress_result_release(&result);
     assert_null(result.layers);
     FAILS(SQZ_E_CANTWRITE, "exists", sqz_compress(context, model, path, &options, &result, err));
+    // A missing directory is said before the work.
+    options.images = 1;
+    FAILS(SQZ_E_CANTWRITE, "no directory",
+          sqz_compress(context, model, in_root("missing/a.sqz"), &options, &result, err));
+    options.images = 0;
     options.force = true;
     // A stop from before the call.
     sqz_context_stop(context);

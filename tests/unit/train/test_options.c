@@ -277,6 +277,10 @@ static void test_refusals(void **state)
     assert_int_equal(sqz_options_check(pair, NULL, &both), SQZ_E_CONFIG);
     assert_non_null(strstr(both.text, "exclude each other"));
     sqz_options_free(pair);
+    struct sqz_options *nothing = fresh(); // recipes of other models ask for no paths to drop
+    put(nothing, "drop_path_rate", "0.0");
+    assert_int_equal(sqz_options_check(nothing, NULL, &both), SQZ_OK);
+    sqz_options_free(nothing);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         struct sqz_options *options = fresh();
         struct sqz_error err = {0};
