@@ -6,7 +6,7 @@ images=$(test_data imagenet-samples) || exit 77
 # bounds FIELD LOW HIGH
 bounds() {
     local value
-    value=$(sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" out.txt)
+    value=$(jq ".$1" out.txt)
     awk -v v="$value" -v a="$2" -v b="$3" 'BEGIN { exit !(v >= a && v <= b) }' ||
         fail "$1 is $value, not within $2 .. $3"
 }
