@@ -2,6 +2,7 @@
 #include "targets.h"
 
 #include "api/pixels.h"
+#include "base/bytes.h"
 #include "base/escape.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -158,11 +159,8 @@ static void sign_flat(uint8_t *data, size_t size)
 {
     if (size < SQZ_RT_HEADER)
         return;
-    for (int i = 0; i < 4; i++)
-        data[12 + i] = (uint8_t)(size >> 8 * i);
-    const uint32_t crc = sqz_crc32(data + 20, size - 20);
-    for (int i = 0; i < 4; i++)
-        data[16 + i] = (uint8_t)(crc >> 8 * i);
+    sqz_put_le(data + 12, size, 4);
+    sqz_put_le(data + 16, sqz_crc32(data + 20, size - 20), 4);
 }
 
 static void flat(const uint8_t *data, size_t size)
@@ -255,6 +253,16 @@ static void mat(const uint8_t *data, size_t size)
         sqz_synsets_release(&synsets);
 }
 
+// The index reaches to the end, and has a CRC.
+static void sign_pack(uint8_t *data, size_t size)
+{
+    const uint64_t at = size < 64 ? size : sqz_get_le(data + 8, 8);
+    if (at >= size)
+        return;
+    sqz_put_le(data + 16, size - at, 8);
+    sqz_put_le(data + 24, sqz_crc32(data + at, size - at), 4);
+}
+
 static void pack(const uint8_t *data, size_t size)
 {
     struct file file = open_file(data, size);
@@ -276,54 +284,59 @@ static void pack(const uint8_t *data, size_t size)
     close_file(&file);
 }
 
-// The data as a file of a dataset's usual name in a directory of its own.
-static void open_set(const char *kind, const char *name, const uint8_t *data, size_t size)
+// A file of a dataset.
+struct part {
+    const char *name;
+    const uint8_t *data;
+    size_t size;
+};
+
+static char set_dir[32];
+
+static void remove_set_dir(void)
 {
-    static char dir[64];
+    rmdir(set_dir);
+}
+
+// Opens a directory of these files as a dataset.
+static void open_set(const char *kind, const struct part *parts, int n)
+{
     char path[128];
-    if (!dir[0]) {
-        snprintf(dir, sizeof dir, "/dev/shm/fuzz-XXXXXX");
-        if (!mkdtemp(dir))
+    if (!set_dir[0]) {
+        snprintf(set_dir, sizeof set_dir, "/dev/shm/fuzz-XXXXXX");
+        if (!mkdtemp(set_dir) || atexit(remove_set_dir))
             abort();
     }
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *file = fopen(path, "wb");
-    if (!file || fwrite(data, 1, size, file) != size || fclose(file))
-        abort();
-    struct sqz_dataset_request request = {.kind = kind, .dir = dir, .split = "train", .threads = 1};
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", set_dir, parts[i].name);
+        FILE *file = fopen(path, "wb");
+        if (!file || fwrite(parts[i].data, 1, parts[i].size, file) != parts[i].size || fclose(file))
+            abort();
+    }
+    struct sqz_dataset_request request = {
+        .kind = kind, .dir = set_dir, .split = "train", .threads = 1};
     struct sqz_dataset *set = NULL;
     if (sqz_dataset_open(&request, &set, NULL) == SQZ_OK)
         sqz_dataset_free(set);
-    unlink(path);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", set_dir, parts[i].name);
+        unlink(path);
+    }
 }
 
 static void cifar(const uint8_t *data, size_t size)
 {
-    open_set("cifar10", "data_batch_1.bin", data, size);
+    const struct part part = {"data_batch_1.bin", data, size};
+    open_set("cifar10", &part, 1);
 }
 
 // Images and labels of MNIST's format: the first half is the one, the second the other.
 static void idx(const uint8_t *data, size_t size)
 {
-    static char dir[64], path[128];
-    if (!dir[0]) {
-        snprintf(dir, sizeof dir, "/dev/shm/fuzz-XXXXXX");
-        if (!mkdtemp(dir))
-            abort();
-    }
-    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"};
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-        FILE *file = fopen(path, "wb");
-        const size_t half = size / 2, n = i ? size - half : half;
-        if (!file || fwrite(data + (i ? half : 0), 1, n, file) != n || fclose(file))
-            abort();
-    }
-    struct sqz_dataset_request request = {
-        .kind = "mnist", .dir = dir, .split = "train", .threads = 1};
-    struct sqz_dataset *set = NULL;
-    if (sqz_dataset_open(&request, &set, NULL) == SQZ_OK)
-        sqz_dataset_free(set);
+    const size_t half = size / 2;
+    const struct part parts[] = {{"train-images-idx3-ubyte", data, half},
+                                 {"train-labels-idx1-ubyte", data + half, size - half}};
+    open_set("mnist", parts, 2);
 }
 
 // A caller's pixels: the numbers come from the data, the memory is as large as they say.
@@ -420,7 +433,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"image", image, NULL, 8192},
     {"tar", tar, sign_tar, 8192},
     {"mat", mat, NULL, 4096},
-    {"pack", pack, NULL, 4096},
+    {"pack", pack, sign_pack, 16384},
     {"cifar", cifar, NULL, 8192},
     {"idx", idx, NULL, 2048},
     {"pixels", pixels, NULL, 16},

@@ -1,5 +1,5 @@
-// Every reader of bytes that strangers may have written, as functions for a fuzzer and for the
-// replay of a corpus. targets.c has the one table.
+// Readers of bytes that strangers may have written, as functions for a fuzzer and for the replay of
+// a corpus. targets.c has the one table; SECURITY.md lists what has no target yet.
 #ifndef SQZ_FUZZ_TARGETS_H
 #define SQZ_FUZZ_TARGETS_H
 
