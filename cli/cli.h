@@ -92,6 +92,7 @@ void cli_next(const struct cli *cli, const char *format, ...)
 void cli_show_events(const struct cli *cli, struct sqz_context *context); // from now on
 // Shows how far a command's own work is. `steps` of the event may be 0: not known.
 void cli_progress(const struct sqz_event *event);
+double cli_seconds(void);  // monotonic
 void cli_events_end(void); // clears a progress line that is still shown
 // A name from outside, made harmless for a line of a terminal. One of four static buffers.
 const char *cli_clean(const char *text);

@@ -107,13 +107,6 @@ static enum sqz_status print_report(struct cli *cli, struct sqz_context *context
     return SQZ_OK;
 }
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 // One `squeezenet predict MODEL IMAGE` from exec to its end.
 static enum sqz_status start_once(const struct cli *cli, double *ms, double *rss_mb)
 {
@@ -130,13 +123,13 @@ static enum sqz_status start_once(const struct cli *cli, double *ms, double *rss
     pid_t child;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    double begin = seconds_now();
+    double begin = cli_seconds();
     int failed = posix_spawn(&child, "/proc/self/exe", &actions, NULL,
                              (char *const *)(uintptr_t)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (failed || wait4(child, &wait_status, 0, &usage) != child)
         return cli_complain(SQZ_E_INTERNAL, "squeezenet could not start itself.");
-    *ms = 1e3 * (seconds_now() - begin);
+    *ms = 1e3 * (cli_seconds() - begin);
     *rss_mb = (double)usage.ru_maxrss * 1024e-6;
     if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status))
         return WIFEXITED(wait_status) ? (enum sqz_status)WEXITSTATUS(wait_status) : SQZ_E_INTERNAL;
@@ -152,12 +145,12 @@ static int compare_doubles(const void *a, const void *b)
 static enum sqz_status bench_start(struct cli *cli, double seconds, struct sqz_bench_result *r)
 {
     enum { MOST = 1000 };
-    double times[MOST], rss = 0, begin = seconds_now();
+    double times[MOST], rss = 0, begin = cli_seconds();
     int n = 0;
     if (!cli->n_positional || !cli_has(cli, "image"))
         return cli_complain(SQZ_E_USAGE, "--task start needs a MODEL file and --image FILE.");
     enum sqz_status status = start_once(cli, &r->latency_ms_first, &rss); // warms the cache
-    while (!status && n < MOST && (n < 5 || seconds_now() - begin < seconds)) {
+    while (!status && n < MOST && (n < 5 || cli_seconds() - begin < seconds)) {
         status = start_once(cli, &times[n++], &rss);
         r->rss_mb = fmax(r->rss_mb, rss);
     }

@@ -6,38 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Room for `more` bytes and a NUL.
-static bool reserve(struct cli_json *json, size_t more)
-{
-    size_t wanted = json->length + more + 1;
-    if (json->failed || wanted <= json->capacity)
-        return !json->failed;
-    size_t capacity = 2 * wanted + 256;
-    char *data = realloc(json->data, capacity);
-    json->failed = data == NULL;
-    if (data) {
-        json->data = data;
-        json->capacity = capacity;
-    }
-    return !json->failed;
-}
-
 static void add(struct cli_json *json, const char *text)
 {
-    size_t n = strlen(text);
-    if (!reserve(json, n))
-        return;
-    memcpy(json->data + json->length, text, n + 1);
-    json->length += n;
-}
-
-static void add_quoted(struct cli_json *json, const char *text)
-{
-    size_t n = sqz_text_escape(SQZ_TEXT_JSON, text, NULL, 0);
-    add(json, "\"");
-    if (reserve(json, n))
-        json->length += sqz_text_escape(SQZ_TEXT_JSON, text, json->data + json->length, n + 1);
-    add(json, "\"");
+    serve_text_add_bytes(&json->text, text, strlen(text));
 }
 
 static void add_key(struct cli_json *json, const char *key, const char *suffix)
@@ -49,7 +20,7 @@ static void add_key(struct cli_json *json, const char *key, const char *suffix)
     if (!key)
         return;
     snprintf(name, sizeof name, "%s%s", key, suffix);
-    add_quoted(json, name);
+    serve_text_add_quoted(&json->text, name);
     add(json, ":");
 }
 
@@ -61,10 +32,8 @@ void cli_json_begin(struct cli_json *json)
 
 void cli_json_int(struct cli_json *json, const char *key, int64_t value)
 {
-    char number[32];
-    snprintf(number, sizeof number, "%lld", (long long)value);
     add_key(json, key, "");
-    add(json, number);
+    serve_text_add(&json->text, "%lld", (long long)value);
 }
 
 void cli_json_bool(struct cli_json *json, const char *key, bool value)
@@ -90,16 +59,16 @@ void cli_json_text(struct cli_json *json, const char *key, const char *text)
         add(json, "null");
         return;
     }
-    add_quoted(json, text);
+    serve_text_add_quoted(&json->text, text);
     if (!key || sqz_text_is_utf8(text))
         return;
     size_t n = sqz_text_escape(SQZ_TEXT_PERCENT, text, NULL, 0);
     char *exact = malloc(n + 1);
-    json->failed = json->failed || !exact;
+    json->text.failed |= !exact;
     if (exact) {
         sqz_text_escape(SQZ_TEXT_PERCENT, text, exact, n + 1);
         add_key(json, key, "_bytes");
-        add_quoted(json, exact);
+        serve_text_add_quoted(&json->text, exact);
     }
     free(exact);
 }
@@ -120,9 +89,9 @@ void cli_json_close(struct cli_json *json, char bracket)
 void cli_json_line(struct cli_json *json, FILE *file)
 {
     add(json, "}\n");
-    if (!json->failed)
-        fwrite(json->data, 1, json->length, file);
-    json->length = 0;
+    if (!json->text.failed)
+        fwrite(json->text.data, 1, json->text.length, file);
+    json->text.length = 0;
     json->comma = false;
 }
 
@@ -130,11 +99,11 @@ enum sqz_status cli_json_print(struct cli_json *json)
 {
     enum sqz_status status = SQZ_OK;
     add(json, "}\n");
-    if (json->failed)
+    if (json->text.failed)
         status = cli_complain(SQZ_E_NOMEM, "There is not enough memory for the JSON output.");
     else
-        fputs(json->data, stdout);
-    free(json->data);
+        fputs(json->text.data, stdout);
+    serve_text_release(&json->text);
     *json = (struct cli_json){0};
     return status;
 }

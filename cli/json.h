@@ -2,17 +2,15 @@
 #ifndef CLI_JSON_H
 #define CLI_JSON_H
 
+#include "cli/serve/text.h"
 #include <squeezenet.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 
 // Zero-initialise, then cli_json_begin. Every call adds a member to the innermost open object
 // (`key`) or array (key NULL). Out of memory is remembered, and told by cli_json_print.
 struct cli_json {
-    char *data;
-    size_t length, capacity;
-    bool failed, comma;
+    struct serve_text text;
+    bool comma;
 };
 void cli_json_begin(struct cli_json *json); // the outermost object, with its "schema"
 void cli_json_int(struct cli_json *json, const char *key, int64_t value);

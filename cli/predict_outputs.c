@@ -220,7 +220,7 @@ enum sqz_status predict_outputs_close(struct predict *p, enum sqz_status status)
         cli_json_close(&p->json, ']');
         worst = cli_json_print(&p->json);
     }
-    if (p->line.failed)
+    if (p->line.text.failed)
         worst = cli_complain(SQZ_E_NOMEM, "There is not enough memory for the JSON lines.");
     if (whole && p->embed.file && p->embed_is_npy && fseek(p->embed.file, 0, SEEK_SET) == 0)
         add_npy_head(p, p->done);
@@ -230,7 +230,7 @@ enum sqz_status predict_outputs_close(struct predict *p, enum sqz_status status)
     worst = worst ? worst : now;
     now = predict_cam_close(p, whole);
     worst = worst ? worst : now;
-    free(p->json.data);
-    free(p->line.data);
+    serve_text_release(&p->json.text);
+    serve_text_release(&p->line.text);
     return status && !whole ? status : worst ? worst : status;
 }

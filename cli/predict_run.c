@@ -3,7 +3,6 @@
 #include "cli/predict.h"
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 // What decides how often the progress is shown, in seconds.
@@ -15,16 +14,9 @@ struct progress {
     double start, told;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void tell(struct progress *progress, const struct predict *p)
 {
-    double time = now(), seconds = time - progress->start;
+    double time = cli_seconds(), seconds = time - progress->start;
     if (!progress->shown || time - progress->told < PROGRESS_INTERVAL)
         return;
     progress->told = time;
@@ -189,7 +181,7 @@ static void summarize(const struct predict *p)
 
 enum sqz_status predict_run(struct predict *p)
 {
-    struct progress progress = {.start = now(), .told = now()};
+    struct progress progress = {.start = cli_seconds(), .told = cli_seconds()};
     enum sqz_status status = SQZ_OK;
     int n = 1;
     progress.shown = !p->cli->quiet && (!p->prints || !isatty(STDOUT_FILENO));

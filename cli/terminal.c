@@ -14,7 +14,7 @@ static struct {
     double last_plain; // when the last plain progress line was printed
 } screen;
 
-static double now(void)
+double cli_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -172,10 +172,10 @@ static void show_event(void *arg, const struct sqz_event *event)
         fprintf(stderr, "%s\n", escape(SQZ_TEXT_PARAGRAPH, event->text));
     } else if (screen.is_terminal) {
         draw_bar(event);
-    } else if (now() - screen.last_plain >= PLAIN_INTERVAL) {
+    } else if (cli_seconds() - screen.last_plain >= PLAIN_INTERVAL) {
         describe_progress(event, text, sizeof text);
         fprintf(stderr, "%s\n", text);
-        screen.last_plain = now();
+        screen.last_plain = cli_seconds();
     }
 }
 
@@ -189,7 +189,7 @@ void cli_show_events(const struct cli *cli, struct sqz_context *context)
     screen.quiet = cli->quiet;
     screen.verbose = cli->verbose;
     screen.is_terminal = cli->stderr_is_terminal;
-    screen.last_plain = now();
+    screen.last_plain = cli_seconds();
     sqz_context_on_event(context, show_event, NULL);
 }
 

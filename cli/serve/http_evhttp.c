@@ -1,16 +1,10 @@
-// HTTP by libevent's evhttp, which is opened at run time: other commands start without it. evhttp
-// has no limit on connections, none on the time that a request may take, and none on what all
-// requests hold together. So every connection's input tells what comes, a reference of ours shows
-// when it ends, and a timer shuts down the sockets of those that take too long.
+// HTTP by libevent's evhttp, which has no limit on connections, none on the time that a request may
+// take, and none on what all requests hold together. So every connection's input tells what comes,
+// a reference of ours shows when it ends, and a timer shuts down the sockets of those that take too
+// long.
 #include "cli/serve/http.h"
-#include <dlfcn.h>
+#include "cli/serve/evhttp_library.h"
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,58 +13,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-// clang-format off
-#define FUNCTIONS(X) \
-    X(event_base_new) X(event_base_free) X(event_base_dispatch) X(event_base_loopbreak) \
-    X(event_new) X(event_add) X(event_free) X(evhttp_new) X(evhttp_free) X(evhttp_bind_listener) \
-    X(evhttp_set_bevcb) X(evhttp_set_gencb) X(evhttp_set_timeout) X(evhttp_set_max_headers_size) \
-    X(evhttp_set_max_body_size) X(evhttp_set_allowed_methods) X(evhttp_set_default_content_type) \
-    X(evhttp_request_get_command) X(evhttp_request_get_connection) \
-    X(evhttp_request_get_evhttp_uri) X(evhttp_request_get_input_buffer) \
-    X(evhttp_request_get_input_headers) X(evhttp_request_get_output_headers) \
-    X(evhttp_request_set_on_complete_cb) X(evhttp_connection_get_bufferevent) \
-    X(evhttp_connection_set_closecb) X(evhttp_find_header) X(evhttp_add_header) \
-    X(evhttp_send_reply) X(evhttp_uri_get_host) X(evhttp_uri_get_path) X(evhttp_uri_get_query) \
-    X(evhttp_parse_query_str) X(evhttp_clear_headers) X(evbuffer_new) X(evbuffer_free) \
-    X(evbuffer_add) X(evbuffer_remove) X(evbuffer_get_length) X(bufferevent_socket_new) \
-    X(bufferevent_incref) X(bufferevent_decref) X(bufferevent_getcb) \
-    X(bufferevent_trigger_event) X(bufferevent_get_input) X(evbuffer_add_cb) \
-    X(bufferevent_getfd) X(bufferevent_free) X(evconnlistener_new) X(evconnlistener_enable) \
-    X(evconnlistener_disable) X(event_set_log_callback)
-// clang-format on
-
-static struct {
-#define X(name) __typeof__(&(name)) name;
-    FUNCTIONS(X)
-#undef X
-} ev;
-
-static enum sqz_status open_library(struct sqz_error *err)
-{
-    static const struct {
-        const char *name;
-        size_t offset;
-    } functions[] = {
-#define X(name) {#name, offsetof(__typeof__(ev), name)},
-        FUNCTIONS(X)
-#undef X
-    };
-    void *library = dlopen("libevent_extra-2.1.so.7", RTLD_NOW | RTLD_LOCAL);
-    bool complete = library != NULL;
-    for (size_t i = 0; complete && i < sizeof functions / sizeof *functions; i++) {
-        void *found = dlsym(library, functions[i].name);
-        memcpy((char *)&ev + functions[i].offset, &found, sizeof found);
-        complete = found != NULL;
-    }
-    if (complete)
-        return SQZ_OK;
-    err->status = SQZ_E_NOINPUT;
-    snprintf(err->text, sizeof err->text,
-             "The server needs libevent 2.1, which is not installed "
-             "(Debian: apt-get install libevent-extra-2.1-7).");
-    return err->status;
-}
 
 enum state { IDLE, READING, WORKING, WRITING };
 struct http_request {
@@ -496,7 +438,7 @@ static bool start(struct http_server *server, int listener)
 enum sqz_status http_new(int listener, const struct http_limits *limits, http_handler_fn handler,
                          void *arg, struct http_server **out, struct sqz_error *err)
 {
-    enum sqz_status status = open_library(err);
+    enum sqz_status status = evhttp_library_open(err);
     if (status)
         return status;
     struct http_server *server = calloc(1, sizeof *server);

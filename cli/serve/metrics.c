@@ -4,7 +4,7 @@
 static const int codes[METRICS_CODES - 1] = {200, 204, 400, 401, 403, 404, 405, 409,
                                              411, 413, 415, 429, 500, 503, 507};
 static const double latencies[METRICS_LATENCIES] = {.005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10};
-static const int batches[METRICS_BATCHES] = {1, 2, 4, 8, 16, 32, 64};
+static const double batches[METRICS_BATCHES] = {1, 2, 4, 8, 16, 32, 64};
 
 void serve_metrics_reply(struct serve_metrics *metrics, int code, double seconds)
 {
@@ -41,38 +41,37 @@ static void print_count(struct serve_text *out, const char *name, const char *he
     serve_text_add(out, "squeezenet_%s %llu\n", name, (unsigned long long)value);
 }
 
-void serve_metrics_print(const struct serve_metrics *metrics, struct serve_text *out)
+// counts[i]: up to bounds[i], the last one beyond them all.
+static void print_histogram(struct serve_text *out, const char *name, const char *help,
+                            const double *bounds, const uint64_t *counts, int n_bounds, double sum,
+                            int decimals)
 {
     uint64_t n = 0;
+    print_head(out, name, "histogram", help);
+    for (int i = 0; i < n_bounds; i++) {
+        n += counts[i];
+        serve_text_add(out, "squeezenet_%s_bucket{le=\"%g\"} %llu\n", name, bounds[i],
+                       (unsigned long long)n);
+    }
+    n += counts[n_bounds];
+    serve_text_add(out,
+                   "squeezenet_%s_bucket{le=\"+Inf\"} %llu\n"
+                   "squeezenet_%s_sum %.*f\nsqueezenet_%s_count %llu\n",
+                   name, (unsigned long long)n, name, decimals, sum, name, (unsigned long long)n);
+}
+
+void serve_metrics_print(const struct serve_metrics *metrics, struct serve_text *out)
+{
     print_head(out, "requests_total", "counter", "Requests that were answered, by status code.");
-    for (int i = 0; i < METRICS_CODES; i++)
-        if (metrics->codes[i] && i < METRICS_CODES - 1)
+    for (int i = 0; i < METRICS_CODES - 1; i++)
+        if (metrics->codes[i])
             serve_text_add(out, "squeezenet_requests_total{code=\"%d\"} %llu\n", codes[i],
                            (unsigned long long)metrics->codes[i]);
     print_count(out, "rejected_total", "Answers with 429 or 503.", metrics->rejected);
     print_count(out, "gone_total", "Requests whose client went before the answer.", metrics->gone);
     print_count(out, "images_total", "Images that went through a network.", metrics->images);
-    print_head(out, "request_seconds", "histogram", "From a request's first byte to its answer.");
-    for (int i = 0; i <= METRICS_LATENCIES; i++) {
-        n += metrics->latencies[i];
-        if (i < METRICS_LATENCIES)
-            serve_text_add(out, "squeezenet_request_seconds_bucket{le=\"%g\"} %llu\n", latencies[i],
-                           (unsigned long long)n);
-    }
-    serve_text_add(out,
-                   "squeezenet_request_seconds_bucket{le=\"+Inf\"} %llu\n"
-                   "squeezenet_request_seconds_sum %.6f\nsqueezenet_request_seconds_count %llu\n",
-                   (unsigned long long)n, metrics->latency_sum, (unsigned long long)n);
-    print_head(out, "batch_images", "histogram", "Images that ran together.");
-    n = 0;
-    for (int i = 0; i <= METRICS_BATCHES; i++) {
-        n += metrics->batches[i];
-        if (i < METRICS_BATCHES)
-            serve_text_add(out, "squeezenet_batch_images_bucket{le=\"%d\"} %llu\n", batches[i],
-                           (unsigned long long)n);
-    }
-    serve_text_add(out,
-                   "squeezenet_batch_images_bucket{le=\"+Inf\"} %llu\n"
-                   "squeezenet_batch_images_sum %.0f\nsqueezenet_batch_images_count %llu\n",
-                   (unsigned long long)n, metrics->batch_sum, (unsigned long long)n);
+    print_histogram(out, "request_seconds", "From a request's first byte to its answer.", latencies,
+                    metrics->latencies, METRICS_LATENCIES, metrics->latency_sum, 6);
+    print_histogram(out, "batch_images", "Images that ran together.", batches, metrics->batches,
+                    METRICS_BATCHES, metrics->batch_sum, 0);
 }

@@ -1,4 +1,4 @@
-// Text that grows, for answers: JSON, Prometheus and bytes of tensors.
+// Text that grows: JSON, and the answers of the server.
 #ifndef CLI_SERVE_TEXT_H
 #define CLI_SERVE_TEXT_H
 
