@@ -43,7 +43,9 @@ struct sqz_classifier {
 enum sqz_status sqz_classifier_reserve(struct sqz_classifier *classifier, size_t n,
                                        struct sqz_error *err);
 
-// What preprocessing has made of an image, as image_size x image_size RGB pixels.
-void sqz_view_from_input(const struct sqz_preprocess *preprocess, const float *input, uint8_t *rgb);
+// What preprocessing has made of an image, as image_size x image_size pixels of 3 channels (RGB)
+// or, for a network of one channel, 1.
+void sqz_view_from_input(const struct sqz_preprocess *preprocess, const float *input, int channels,
+                         uint8_t *pixels);
 
 #endif

@@ -211,7 +211,7 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
             sqz_view_from_input(&classifier->model->preprocess,
                                 classifier->inputs +
                                     slot->row * sqz_tensor_size(classifier->model->net, 0),
-                                result.view);
+                                3, result.view);
             result.view_size = view_bytes(classifier);
         }
         result.embedding_count = give_feature(classifier, slot->row, SQZ_EMBEDDING,

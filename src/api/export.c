@@ -1,5 +1,5 @@
 // Exports of models, and images as the exported model takes them.
-#include "api/context.h"
+#include "api/classifier.h"
 #include "api/samples.h"
 #include "api/struct_size.h"
 #include "base/memory.h"
@@ -7,7 +7,6 @@
 #include "formats/export.h"
 #include <squeezenet_tools.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,18 +56,6 @@ enum sqz_status sqz_export_model(const struct sqz_model *model, const char *path
     return status;
 }
 
-// The bytes that the network's floats stand for, in RGB.
-static void bytes_of(const struct sqz_model *model, const float *image, uint8_t *out)
-{
-    const struct sqz_preprocess *p = &model->preprocess;
-    const size_t n = sqz_tensor_size(model->net, 0), channels = (size_t)model->net->spec.channels;
-    for (size_t i = 0; i < n; i++) {
-        const size_t c = i % channels, to = p->bgr ? i - c + channels - 1 - c : i;
-        const float value = rintf(image[i] * p->std[c] + p->mean[c]);
-        out[to] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-    }
-}
-
 enum sqz_status sqz_export_image(const struct sqz_model *model, const char *image, const char *path,
                                  bool force, struct sqz_error *err)
 {
@@ -90,7 +77,7 @@ enum sqz_status sqz_export_image(const struct sqz_model *model, const char *imag
     }
     if (!status) {
         memcpy(file, header, (size_t)head);
-        bytes_of(model, floats, file + head);
+        sqz_view_from_input(&model->preprocess, floats, t->c, file + head);
         status = sqz_file_write(path, file, (size_t)head + n,
                                 force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, err);
     }

@@ -116,8 +116,8 @@ static void describe_map_places(const struct sqz_net *net, struct sqz_model_info
             continue;
         info->class_map_start += ((l->kernel - 1) / 2.0 - l->pad) * info->class_map_step;
         info->class_map_step *= l->stride;
-        if (l->kind ==
-            SQZ_LAYER_CONV) // a kernel of one pixel that reads padding reads nothing else
+        // A kernel of one pixel that reads padding reads nothing else.
+        if (l->kind == SQZ_LAYER_CONV)
             info->class_map_border = l->kernel == 1 ? l->pad : 0;
     }
 }

@@ -1,18 +1,15 @@
 // The image as the network sees it: its input turned back into pixels.
 #include "api/classifier.h"
-#include <math.h>
 
-void sqz_view_from_input(const struct sqz_preprocess *preprocess, const float *input, uint8_t *rgb)
+void sqz_view_from_input(const struct sqz_preprocess *preprocess, const float *input, int channels,
+                         uint8_t *pixels)
 {
-    size_t pixels = (size_t)preprocess->image_size * (size_t)preprocess->image_size;
-    int channels = preprocess->channels;
-    for (size_t p = 0; p < pixels; p++)
-        for (int c = 0; c < 3; c++) {
-            int from = channels == 1 ? 0 : preprocess->bgr ? 2 - c : c;
-            float value = input[p * (size_t)channels + (size_t)from] * preprocess->std[from] +
-                          preprocess->mean[from];
-            rgb[p * 3 + (size_t)c] = (uint8_t)(value < 0     ? 0
-                                               : value > 255 ? 255
-                                                             : (int)lroundf(value));
+    const size_t n = (size_t)preprocess->image_size * (size_t)preprocess->image_size;
+    const size_t from_channels = (size_t)preprocess->channels;
+    for (size_t p = 0; p < n; p++, input += from_channels)
+        for (int c = 0; c < channels; c++) {
+            const int from = from_channels == 1 ? 0 : preprocess->bgr ? 2 - c : c;
+            *pixels++ =
+                sqz_preprocess_pixel(input[from], preprocess->mean[from], preprocess->std[from]);
         }
 }

@@ -3,7 +3,9 @@
 #ifndef SQZ_BASE_PREPROCESS_H
 #define SQZ_BASE_PREPROCESS_H
 
+#include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum sqz_resize_mode {
     SQZ_RESIZE_SHORTER, // shorter side to `resize`, longer = truncated resize*long/short
@@ -29,5 +31,12 @@ struct sqz_preprocess {
     int channels;          // 1 (gray) or 3
     float mean[3], std[3]; // on the 0..255 scale, in the network's channel order: (x - mean) / std
 };
+
+// The pixel that became `value`, which is (pixel - mean) / std of its channel.
+static inline uint8_t sqz_preprocess_pixel(float value, float mean, float std)
+{
+    const float pixel = rintf(value * std + mean);
+    return (uint8_t)(pixel < 0 ? 0 : pixel > 255 ? 255 : pixel);
+}
 
 #endif

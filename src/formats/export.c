@@ -26,10 +26,12 @@ static const struct {
 static enum sqz_status write_in(const char *dir, const char *name, const char *text, size_t size,
                                 enum sqz_overwrite overwrite, struct sqz_error *err)
 {
-    char path[4096];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, name) >= sizeof path)
-        return sqz_fail(err, SQZ_E_CANTWRITE, "%s: the path is too long.", dir);
-    return sqz_file_write(path, text, size, overwrite, err);
+    char *path = sqz_path_join(dir, name);
+    if (!path)
+        return sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
+    enum sqz_status status = sqz_file_write(path, text, size, overwrite, err);
+    sqz_free(path);
+    return status;
 }
 
 static enum sqz_status write_header(const struct sqz_flat *flat, const struct sqz_model *model,

@@ -1,6 +1,8 @@
 // Scores of logits, and the threshold below which a model answers "unknown".
 #include "formats/unknown.h"
 
+#include "kernels/softmax.h"
+
 #include <math.h>
 
 const char *sqz_unknown_name(enum sqz_unknown_score score)
@@ -9,15 +11,19 @@ const char *sqz_unknown_name(enum sqz_unknown_score score)
     return names[score];
 }
 
-double sqz_unknown_value(enum sqz_unknown_score score, const float *logits, int classes)
+static double largest_of(const float *logits, int classes)
 {
-    double largest = -INFINITY, sum = 0;
+    double largest = -INFINITY;
     for (int c = 0; c < classes; c++)
         largest = fmax(largest, (double)logits[c]);
+    return largest;
+}
+
+double sqz_unknown_value(enum sqz_unknown_score score, const float *logits, int classes)
+{
     if (score == SQZ_UNKNOWN_LOGIT)
-        return largest;
-    for (int c = 0; c < classes; c++)
-        sum += exp((double)logits[c] - largest);
+        return largest_of(logits, classes);
+    double largest, sum = sqz_exp_sum(logits, classes, 1, &largest);
     return score == SQZ_UNKNOWN_ENERGY ? largest + log(sum) : 1 / sum;
 }
 

@@ -4,8 +4,6 @@
 #include "base/memory.h"
 #include "net/integer_engine.h"
 
-#include <math.h>
-
 struct integers {
     struct sqz_integer_engine *engine;
     float mean[3], std[3];
@@ -88,8 +86,7 @@ static enum sqz_status find_pixels(struct integers *integers, const float *image
         return sqz_fail_memory(err, "images", all);
     for (size_t i = 0; i < n * integers->image; i++) {
         const size_t c = i % integers->channels;
-        const float value = rintf(images[i] * integers->std[c] + integers->mean[c]);
-        integers->pixels[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+        integers->pixels[i] = sqz_preprocess_pixel(images[i], integers->mean[c], integers->std[c]);
     }
     return SQZ_OK;
 }

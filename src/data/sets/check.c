@@ -41,8 +41,8 @@ struct check {
     struct split splits[SQZ_MOST_SPLITS], *current;
     int n_splits;
     size_t first; // of the current round
-    struct sqz_error
-        unread; // the first file that the disk did not give: nobody knows what it holds
+    // The first file that the disk did not give: nobody knows what it holds.
+    struct sqz_error unread;
 };
 
 void sqz_data_check_result_release(struct sqz_data_check_result *report)

@@ -1,5 +1,4 @@
 // data pack: shrinks, encodes and writes every image of a dataset, and the index after them.
-#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/stop.h"
 #include "base/threads.h"
@@ -41,17 +40,10 @@ struct packing {
     struct sqz_data_pack_result report;
 };
 
-static void put(struct sqz_text *index, uint64_t value, int bytes)
-{
-    uint8_t little[8];
-    sqz_put_le(little, value, bytes);
-    sqz_text_add_bytes(index, little, (size_t)bytes);
-}
-
 static void put_name(struct sqz_text *index, const char *name)
 {
     size_t length = strlen(name);
-    put(index, length, 2);
+    sqz_text_add_le(index, length, 2);
     sqz_text_add_bytes(index, name, length);
 }
 
@@ -140,13 +132,13 @@ static enum sqz_status write_one(struct packing *packing, const struct sqz_sampl
     packing->at += entry->size;
     packing->report.images++;
     packing->report.shrunk += image->shrunk;
-    put(index, entry->offset, 8);
-    put(index, entry->size, 4);
-    put(index, entry->crc, 4);
-    put(index, (uint64_t)sample->label, 4);
-    put(index, entry->w, 2);
-    put(index, entry->h, 2);
-    put(index, entry->channels, 1);
+    sqz_text_add_le(index, entry->offset, 8);
+    sqz_text_add_le(index, entry->size, 4);
+    sqz_text_add_le(index, entry->crc, 4);
+    sqz_text_add_le(index, (uint64_t)sample->label, 4);
+    sqz_text_add_le(index, entry->w, 2);
+    sqz_text_add_le(index, entry->h, 2);
+    sqz_text_add_le(index, entry->channels, 1);
     put_name(index, sqz_path_name(sample->path));
     return status;
 }
@@ -156,10 +148,10 @@ static enum sqz_status pack_split(struct packing *packing, const char *name, str
     const struct sqz_dataset *set = packing->set;
     enum sqz_status status = SQZ_OK;
     put_name(&packing->index, name);
-    put(&packing->index, (uint64_t)set->n_classes, 4);
+    sqz_text_add_le(&packing->index, (uint64_t)set->n_classes, 4);
     for (int i = 0; i < set->n_classes; i++)
         put_name(&packing->index, set->classes[i]);
-    put(&packing->index, set->count, 8);
+    sqz_text_add_le(&packing->index, set->count, 8);
     for (packing->first = 0; !status && packing->first < set->count; packing->first += ROUND) {
         size_t left = set->count - packing->first;
         int n = left < ROUND ? (int)left : ROUND;
@@ -203,9 +195,9 @@ static enum sqz_status finish(struct packing *packing, struct sqz_error *err)
     if (index->failed)
         return sqz_fail_memory(err, "the index of a packed dataset", index->length);
     sqz_text_add_bytes(&head, SQZ_PACK_MAGIC, 8);
-    put(&head, packing->at, 8);
-    put(&head, index->length, 8);
-    put(&head, crc32_z(0, (const uint8_t *)index->data, index->length), 4);
+    sqz_text_add_le(&head, packing->at, 8);
+    sqz_text_add_le(&head, index->length, 8);
+    sqz_text_add_le(&head, crc32_z(0, (const uint8_t *)index->data, index->length), 4);
     enum sqz_status status = head.failed
                                  ? sqz_fail_memory(err, "a header", SQZ_PACK_HEAD)
                                  : sqz_writer_add(packing->writer, index->data, index->length, err);
@@ -271,7 +263,8 @@ enum sqz_status sqz_data_pack(const char *dir, const char *out,
     packing->out = out;
     status = begin(packing, out, threads, err);
     const char *const splits[] = {layout.train, layout.val};
-    put(&packing->index, layout.has_splits ? (*layout.train != 0) + (*layout.val != 0) : 1, 4);
+    sqz_text_add_le(&packing->index,
+                    layout.has_splits ? (*layout.train != 0) + (*layout.val != 0) : 1, 4);
     if (!status && !layout.has_splits)
         status = open_and_pack(packing, dir, "", threads, problem, arg, err);
     for (int i = 0; !status && layout.has_splits && i < 2; i++)

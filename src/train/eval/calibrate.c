@@ -182,10 +182,10 @@ static struct sqz_calibrate_figures figures_of(const struct answers *a)
     int64_t correct = 0;
     for (size_t i = 0; i < a->n; i++) {
         const float *row = a->logits + i * (size_t)a->classes;
-        struct sqz_reliability_sample sample = sqz_reliability_of(row, a->classes, a->labels[i]);
-        bool right = sqz_rank_of(row, a->classes, a->labels[i]) == 0;
         if (a->fits[i])
             continue;
+        struct sqz_reliability_sample sample = sqz_reliability_of(row, a->classes, a->labels[i]);
+        bool right = sqz_rank_of(row, a->classes, a->labels[i]) == 0;
         sqz_reliability_add(&sums, &sample, right);
         correct += right;
     }

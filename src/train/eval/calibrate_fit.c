@@ -2,6 +2,7 @@
 #include "train/eval/calibrate.h"
 
 #include "compress/encoder.h"
+#include "kernels/softmax.h"
 #include "train/eval/evaluate.h"
 #include <math.h>
 #include <stdlib.h>
@@ -15,13 +16,9 @@ static double mean_nll(const struct sqz_logit_rows *rows, double temperature)
     size_t n = 0;
     for (size_t i = 0; i < rows->n; i++) {
         const float *row = rows->logits + i * (size_t)rows->classes;
-        double largest = -INFINITY, sum = 0;
         if (!rows->fits[i])
             continue;
-        for (int c = 0; c < rows->classes; c++)
-            largest = fmax(largest, (double)row[c]);
-        for (int c = 0; c < rows->classes; c++)
-            sum += exp(((double)row[c] - largest) / temperature);
+        double largest, sum = sqz_exp_sum(row, rows->classes, temperature, &largest);
         total += log(sum) - ((double)row[rows->labels[i]] - largest) / temperature;
         n++;
     }
