@@ -165,7 +165,7 @@ static inline int sqz_rt_sums_fit(const struct sqz_rt_conv *c, int32_t pixels)
 {
     const int row = c->units * SQZ_RT_UNIT;
     for (int o = 0; o < c->out; o++) {
-        int64_t positive = 0, negative = 0, flip = 0;
+        int64_t positive = 0, negative = 0;
         const unsigned char *w = c->weights + (size_t)(o / 2) * (size_t)(2 * row * c->kernel);
         for (int i = 0; i < row * c->kernel; i++) {
             const int8_t weight =
@@ -173,8 +173,7 @@ static inline int sqz_rt_sums_fit(const struct sqz_rt_conv *c, int32_t pixels)
             positive += weight > 0 ? weight : 0;
             negative += weight < 0 ? weight : 0;
         }
-        flip = SQZ_RT_FLIP * (positive + negative);
-        const int64_t bias = (int64_t)sqz_rt_load(c->biases + 4 * o) - flip;
+        const int64_t bias = sqz_rt_load(c->biases + 4 * o) - SQZ_RT_FLIP * (positive + negative);
         const int64_t high = bias + 255 * positive, low = bias + 255 * negative;
         const int64_t limit = (int64_t)1 << 24;
         if (high >= limit || low <= -limit ||

@@ -178,8 +178,8 @@ void sqz_run_dir_step(struct sqz_run_dir *dir, const char *row)
     if (!dir->steps)
         return;
     sqz_text_add(&dir->late, "%s", row);
-    write_late_rows(
-        dir); // what fails is tried again with the next row, and told by the epoch's end
+    // What fails is tried again with the next row, and told by the end of the epoch.
+    write_late_rows(dir);
 }
 
 enum sqz_status sqz_run_dir_epoch(struct sqz_run_dir *dir, const char *row, double seconds,
