@@ -45,13 +45,18 @@ static void three_ways(const char *const *pairs, const char *name, const char *l
         n++;
     }
     all[n] = run_dir(name);
+    all[n + 1] = limit;
+    all[n + 2] = NULL;
+    if (getenv("SQZ_SANITIZED")) { // where everything is slow: only the third way, under the first's name
+        run_well(all, 2, NULL, NULL);
+        resume(name, 1);
+        return;
+    }
     all[n + 1] = NULL;
     run_well(all, 1, NULL, NULL);
-    if (!getenv("SQZ_SANITIZED")) { // where everything is slow
-        all[n] = run_dir(other);
-        run_well(all, 3, NULL, NULL);
-        same_run(name, other);
-    }
+    all[n] = run_dir(other);
+    run_well(all, 3, NULL, NULL);
+    same_run(name, other);
     all[n] = run_dir(cut);
     all[n + 1] = limit;
     all[n + 2] = NULL;
@@ -162,7 +167,6 @@ static void check_maps(const struct sqz_environment *environment, const struct s
         fail_msg("%s", err.text);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
     assert_int_equal(sqz_teacher_teach(teacher, &batch, 0, batch.n, &err), SQZ_OK);
-#include "kernels/softmax.h"
     assert_true(batch.map_weight == 2);
     float *last = sqz_new_array(size, sizeof *last);
     assert_non_null(last);
@@ -171,7 +175,6 @@ static void check_maps(const struct sqz_environment *environment, const struct s
     batch.targets = NULL;
     memset((float *)batch.maps, 0, ROWS * size * sizeof *last);
     assert_int_equal(sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS, &err), SQZ_OK);
-#include "kernels/softmax.h"
     assert_memory_equal(last, batch.maps + (ROWS - 1) * size, size * sizeof *last);
     float mean[CLASSES] = {0}, answer[CLASSES];
     for (int i = 0; i < pixels * CLASSES; i++)
@@ -213,7 +216,6 @@ static void test_teacher(void **state)
     sqz_infer_run(infer, images, ROWS, logits);
     struct sqz_step_batch batch = {.images = images, .labels = labels, .n = ROWS};
     assert_int_equal(sqz_teacher_teach(teacher, &batch, 0, batch.n, &err), SQZ_OK);
-#include "kernels/softmax.h"
     for (int row = 0; row < ROWS; row++) {
         sqz_softmax(logits + row * CLASSES, CLASSES, answer);
         for (int c = 0; c < CLASSES; c++)
@@ -226,7 +228,6 @@ static void test_teacher(void **state)
     batch.images = images + (ROWS - 1) * each;
     batch.targets = NULL;
     assert_int_equal(sqz_teacher_teach(teacher, &batch, ROWS - 1, ROWS, &err), SQZ_OK);
-#include "kernels/softmax.h"
     assert_memory_equal(last, batch.targets + (ROWS - 1) * CLASSES, sizeof last);
     assert_null(batch.maps);
     sqz_infer_free(infer);
