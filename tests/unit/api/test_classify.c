@@ -80,10 +80,11 @@ static void pixels_equal_files(void **state)
     static const char *const dialects[] = {"mindcv", "torchvision", "caffe"};
     static const int sizes[][2] = {{1, 1},     {7, 5},     {224, 224}, {256, 256},
                                    {300, 201}, {201, 300}, {641, 479}};
+    const int side = getenv("SQZ_SANITIZED") ? 64 : 0; // 0: the published 224 and 227
     (void)state;
     for (size_t d = 0; d < sizeof dialects / sizeof *dialects; d++)
         for (int channels = 1; channels <= 3; channels += 2) {
-            struct sqz_model *model = make_model(dialects[d], channels, 0);
+            struct sqz_model *model = make_model(dialects[d], channels, side);
             struct sqz_classifier *classifier = make_classifier(model);
             for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
                 check_size(classifier, sizes[s][0], sizes[s][1], 3);

@@ -63,6 +63,8 @@ static void test_against_double(void **state)
 {
     (void)state;
     for (int v = 0; sqz_variant_at(v); v++) {
+        if (getenv("SQZ_SANITIZED") && sqz_variant_at(v + 1))
+            continue; // the last one, complex bypass, has every kind of layer
         for (int d = 0; sqz_dialect_at(d); d++) {
             struct sqz_net_spec spec =
                 make_spec(sqz_variant_at(v)->name, sqz_dialect_at(d)->name, 16, 1, 1);
@@ -87,6 +89,8 @@ static void same_bits(const char *variant, int classes, int side, change_fn *cha
         change(net, weights);
     static const int threads[] = {1, 2, 3, 4, 8}, batches[] = {9, 1, 2, 4};
     for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+        if (getenv("SQZ_SANITIZED") && t % 2 == 1)
+            continue;
         struct sqz_pool *pool = make_pool(threads[t]);
         struct sqz_infer *infer = make_infer(net, weights, pool, false);
         for (size_t b = 0; b < sizeof batches / sizeof *batches; b++) {

@@ -41,6 +41,8 @@ static void same_bits(const char *variant, int side, int batch, int max_batch)
     double first_loss = 0, first_zeros = 0, zeros;
     static const int threads[] = {1, 2, 3, 4, 8};
     for (int t = 0; t < 5; t++) {
+        if (getenv("SQZ_SANITIZED") && t % 2 == 1)
+            continue;
         struct sqz_pool *pool = make_pool(threads[t]);
         struct sqz_gradient *gradient = make_gradient(net, pool, max_batch);
         for (int again = 0; again < 2; again++) { // a step leaves nothing for the next one

@@ -97,13 +97,22 @@ static void test_models_are_plain(void **state)
 static void test_learns(void **state)
 {
     (void)state;
+    const bool few = getenv("SQZ_SANITIZED"); // too few epochs to learn
     struct sqz_train_result result;
-    const char *const pairs[] = {run_dir("learns"), "norm=batch",      "norm_group=16",
-                                 "batch_size=16",   "lr=0.002",        "opt=adam",
-                                 "epoch_size=30",   "decay_epochs=29", "classifier_bias=1",
-                                 "drop_rate=0",     "val_interval=10", NULL};
+    const char *const pairs[] = {run_dir("learns"),
+                                 "norm=batch",
+                                 "norm_group=16",
+                                 "batch_size=16",
+                                 "lr=0.002",
+                                 "opt=adam",
+                                 "decay_epochs=29",
+                                 "classifier_bias=1",
+                                 "drop_rate=0",
+                                 "val_interval=10",
+                                 few ? "epoch_size=3" : "epoch_size=30",
+                                 NULL};
     run_well(pairs, 2, NULL, &result);
-    assert_true(result.final_loss < 1.5); // ln(10) is 2.3
+    assert_true(few || result.final_loss < 1.5); // ln(10) is 2.3
 }
 
 // --- The folded model against the network with BN in evaluation mode ---
