@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 40, IMAGES = 6 };
+enum { SIDE = 40, IMAGES = 12 };
 static struct sqz_net *net;
 static float *weights;
 
@@ -289,7 +289,8 @@ int main(void)
         cmocka_unit_test(test_divergence_bound_and_threads),
         cmocka_unit_test(test_deep),
     };
-    const struct CMUnitTest minutes_when_sanitized[] = { // cli.compress sees their memory
+    const struct CMUnitTest minutes_when_sanitized[] = {
+        // cli.compress sees their memory
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_weights_on_a_grid),
         cmocka_unit_test(test_images_help),

@@ -58,7 +58,8 @@ static void test_boundaries(void **state)
         }
 }
 
-// Both forms on every sum of the range; with a smaller multiplier on every seventh, sanitized on a few.
+// Both forms on every sum of the range; with a smaller multiplier on every seventh, sanitized on
+// a few.
 static void test_every_sum(void **state)
 {
     (void)state;

@@ -33,7 +33,8 @@ static double planned(const struct heard *heard)
     return atof(at + 10);
 }
 
-// A run that has to save memory is the run whose recipe says the smaller batch and the groups. Two steps tell.
+// A run that has to save memory is the run whose recipe says the smaller batch and the groups.
+// Two steps tell.
 static void test_fit(void **state)
 {
     (void)state;
@@ -42,8 +43,8 @@ static void test_fit(void **state)
     char limit[64];
     const char *const common = "image_resize=96", *const steps = "max_steps=2";
     const char *const plain[] = {run_dir("plain"), common, steps, "batch_size=16", NULL};
-    const char *const hand[] = {run_dir("hand"), common, steps, "batch_size=8",
-                                "gradient_accumulation_steps=2", NULL};
+    const char *const hand[] = {
+        run_dir("hand"), common, steps, "batch_size=8", "gradient_accumulation_steps=2", NULL};
     run_well(plain, 2, &whole, NULL);
     run_well(hand, 2, &parts, NULL);
     assert_true(planned(&parts) < planned(&whole) - 2);
@@ -52,7 +53,8 @@ static void test_fit(void **state)
     run_well(tight, 2, &fitted, NULL);
     assert_non_null(strstr(fitted.notes, "the batch of 16 is computed as 2 of 8."));
     same_run("hand", "tight");
-    const char *const wide[] = {run_dir("wide"), common, steps, "batch_size=16", "memory=4GiB", NULL};
+    const char *const wide[] = {run_dir("wide"), common,        steps,
+                                "batch_size=16", "memory=4GiB", NULL};
     run_well(wide, 2, &roomy, NULL);
     assert_null(strstr(roomy.notes, "To fit into"));
     same_run("plain", "wide");

@@ -47,7 +47,7 @@ static void three_ways(const char *const *pairs, const char *name, const char *l
     all[n] = run_dir(name);
     all[n + 1] = limit;
     all[n + 2] = NULL;
-    if (getenv("SQZ_SANITIZED")) { // where everything is slow: only the third way, under the first's name
+    if (getenv("SQZ_SANITIZED")) { // where everything is slow: the third way alone
         run_well(all, 2, NULL, NULL);
         resume(name, 1);
         return;
