@@ -61,8 +61,11 @@ static enum sqz_status open_all(struct predict *p, struct sqz_context *context,
     p->info = (struct sqz_model_info)SQZ_INIT(sqz_model_info);
     // Enlarging the weights for speed takes longer than one image gains. Logits that are asked
     // for keep the bits that they have among other images.
-    if (!dir && predict_sources_is_single(cli) && !cli_has(cli, "logits") &&
-        !cli_has(cli, "low_memory"))
+    bool is_single = false;
+    enum sqz_status status = dir ? SQZ_OK : predict_sources_is_single(cli, &is_single);
+    if (status)
+        return status;
+    if (is_single && !cli_has(cli, "logits") && !cli_has(cli, "low_memory"))
         sqz_context_set_mode(context, SQZ_MODE_START);
     if (sqz_classifier_open(context, cli->positional[0], &how, &p->classifier, &err) ||
         sqz_classifier_describe(p->classifier, &p->info, &err) ||

@@ -47,7 +47,7 @@ enum sqz_status predict_sources_next(struct predict_sources *sources, struct pre
 // How many there are about, to tell how far a run is; 0: not known.
 int64_t predict_sources_count(const struct cli *cli, const struct sqz_samples *of, size_t samples);
 // Whether it is one file or stdin's image, which a classifier that starts quickly serves best.
-bool predict_sources_is_single(const struct cli *cli);
+enum sqz_status predict_sources_is_single(const struct cli *cli, bool *out);
 
 // --- predict_table.c: files that grow row by row ---
 

@@ -292,11 +292,17 @@ int64_t predict_sources_count(const struct cli *cli, const struct sqz_samples *o
     return count;
 }
 
-bool predict_sources_is_single(const struct cli *cli)
+enum sqz_status predict_sources_is_single(const struct cli *cli, bool *out)
 {
     struct stat info;
-    if (cli_has(cli, "stdin_image"))
-        return true;
     const char *only = cli->n_positional == 2 ? cli->positional[1] : "-";
-    return strcmp(only, "-") != 0 && stat(only, &info) == 0 && !S_ISDIR(info.st_mode);
+    *out = cli_has(cli, "stdin_image");
+    if (*out || strcmp(only, "-") == 0)
+        return SQZ_OK;
+    const bool is_there = *only && stat(only, &info) == 0;
+    // An image keeps its digits, whatever else fails.
+    if (*only && !is_there && errno == EIO)
+        return cli_complain(SQZ_E_IO, "Cannot look at %s: %s.", only, strerror(errno));
+    *out = !is_there || !S_ISDIR(info.st_mode);
+    return SQZ_OK;
 }

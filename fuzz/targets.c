@@ -16,6 +16,7 @@
 #include "data/sets/tar.h"
 #include "formats/common.h"
 #include "formats/pickle.h"
+#include "formats/streamed.h"
 #include "train/options/option_value.h"
 #include "train/options/options.h"
 
@@ -27,23 +28,18 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
-// A file that holds the data; its path is valid until close_file.
-struct file {
-    int fd;
-    char path[64];
-};
-
-static struct file open_file(const uint8_t *data, size_t size)
+struct fuzz_file fuzz_file_open(const uint8_t *data, size_t size)
 {
-    struct file file = {.fd = memfd_create("fuzz", 0)};
+    struct fuzz_file file = {.fd = memfd_create("fuzz", 0)};
     if (file.fd < 0 || write(file.fd, data, size) != (ssize_t)size)
         abort();
     snprintf(file.path, sizeof file.path, "/proc/self/fd/%d", file.fd);
     return file;
 }
 
-static void close_file(const struct file *file)
+void fuzz_file_close(const struct fuzz_file *file)
 {
     close(file->fd);
 }
@@ -114,6 +110,27 @@ static void model(const uint8_t *data, size_t size)
     sqz_model_free(made);
 }
 
+// Any format with its weights left in the file, each read a row at a time.
+static void streamed(const uint8_t *data, size_t size)
+{
+    struct fuzz_file file = fuzz_file_open(data, size);
+    struct sqz_model *made = NULL;
+    struct sqz_streamed *opened = NULL;
+    if (sqz_streamed_open(file.path, NULL, 0, &made, &opened, NULL) == SQZ_OK) {
+        const struct sqz_weight_source *source = sqz_streamed_source(opened);
+        const struct sqz_param *last = &made->net->params[made->net->n_params - 1];
+        float *rows = malloc(last->size * sizeof *rows);
+        if (!rows)
+            abort();
+        const int n = last->kind == SQZ_PARAM_WEIGHT ? last->out : 1;
+        source->rows(source->arg, made->net->n_params - 1, 0, n, rows, NULL);
+        free(rows);
+    }
+    sqz_streamed_free(opened);
+    sqz_model_free(made);
+    fuzz_file_close(&file);
+}
+
 static void pickle(const uint8_t *data, size_t size)
 {
     struct sqz_pickle machine = {0};
@@ -140,9 +157,9 @@ static void classes(const uint8_t *data, size_t size)
     static struct sqz_model *made;
     if (!made && sqz_model_create(&spec, &made, NULL))
         abort();
-    struct file file = open_file(data, size);
+    struct fuzz_file file = fuzz_file_open(data, size);
     sqz_model_read_classes(made, file.path, NULL);
-    close_file(&file);
+    fuzz_file_close(&file);
 }
 
 static void json(const uint8_t *data, size_t size)
@@ -253,6 +270,20 @@ static void mat(const uint8_t *data, size_t size)
         sqz_synsets_release(&synsets);
 }
 
+// A compressed element as zlib writes it: no mutator could get past its check-sum.
+static void mat_packed(const uint8_t *data, size_t size)
+{
+    uLongf packed = compressBound(size);
+    uint8_t *file = calloc(1, 136 + packed);
+    if (!file || compress2(file + 136, &packed, data, size, 1) != Z_OK)
+        abort();
+    memcpy(file + 124, "\0\1IM", 4);
+    sqz_put_le(file + 128, 15, 4);
+    sqz_put_le(file + 132, packed, 4);
+    mat(file, 136 + packed);
+    free(file);
+}
+
 // The index reaches to the end, and has a CRC.
 static void sign_pack(uint8_t *data, size_t size)
 {
@@ -265,7 +296,7 @@ static void sign_pack(uint8_t *data, size_t size)
 
 static void pack(const uint8_t *data, size_t size)
 {
-    struct file file = open_file(data, size);
+    struct fuzz_file file = fuzz_file_open(data, size);
     struct sqz_dataset_request request = {
         .kind = "imagenet", .dir = file.path, .split = "train", .threads = 1};
     struct sqz_dataset *set = NULL;
@@ -281,7 +312,7 @@ static void pack(const uint8_t *data, size_t size)
         }
         sqz_dataset_free(set);
     }
-    close_file(&file);
+    fuzz_file_close(&file);
 }
 
 // A file of a dataset.
@@ -328,6 +359,12 @@ static void cifar(const uint8_t *data, size_t size)
 {
     const struct part part = {"data_batch_1.bin", data, size};
     open_set("cifar10", &part, 1);
+}
+
+static void cifar100(const uint8_t *data, size_t size)
+{
+    const struct part part = {"train.bin", data, size};
+    open_set("cifar100", &part, 1);
 }
 
 // Images and labels of MNIST's format: the first half is the one, the second the other.
@@ -424,6 +461,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"net", net, NULL, 4096},
     {"ncnn", ncnn, NULL, 4096},
     {"model", model, NULL, 65536},
+    {"streamed", streamed, NULL, 65536},
     {"sqz", fuzz_sqz, NULL, 160},
     {"patch", fuzz_patch, NULL, 160},
     {"pickle", pickle, NULL, 1024},
@@ -433,14 +471,22 @@ const struct fuzz_target fuzz_targets[] = {
     {"image", image, NULL, 8192},
     {"tar", tar, sign_tar, 8192},
     {"mat", mat, NULL, 4096},
+    {"mat_packed", mat_packed, NULL, 4096},
     {"pack", pack, sign_pack, 16384},
     {"cifar", cifar, NULL, 8192},
+    {"cifar100", cifar100, NULL, 8192},
     {"idx", idx, NULL, 2048},
     {"pixels", pixels, NULL, 16},
     {"yaml", yaml, NULL, 2048},
     {"option", option, NULL, 256},
     {"policy", policy, NULL, 128},
     {"escape", escape, NULL, 512},
+    {"checkpoint", fuzz_checkpoint, NULL, 4096},
+    {"kept", fuzz_kept, NULL, 512},
+    {"history", fuzz_history, NULL, 1024},
+    {"events", fuzz_events, NULL, 256},
+    {"headers", fuzz_headers, fuzz_sign_headers, 1024},
+    {"hostfile", fuzz_hostfile, NULL, 512},
     {NULL, NULL, NULL, 0},
 };
 

@@ -16,8 +16,25 @@ struct fuzz_target {
 extern const struct fuzz_target fuzz_targets[];               // ends with a NULL name
 const struct fuzz_target *fuzz_target_find(const char *name); // NULL if unknown
 
+// A file in memory that holds the data; its path is valid until fuzz_file_close.
+struct fuzz_file {
+    int fd;
+    char path[64];
+};
+struct fuzz_file fuzz_file_open(const uint8_t *data, size_t size);
+void fuzz_file_close(const struct fuzz_file *file);
+
 // With a grammar, in files of their own.
 void fuzz_sqz(const uint8_t *data, size_t size);
 void fuzz_patch(const uint8_t *data, size_t size);
+
+// target_run.c: what a run directory, the cache and a hostfile hold.
+void fuzz_checkpoint(const uint8_t *data, size_t size);
+void fuzz_kept(const uint8_t *data, size_t size);
+void fuzz_history(const uint8_t *data, size_t size);
+void fuzz_events(const uint8_t *data, size_t size);
+void fuzz_headers(const uint8_t *data, size_t size);
+void fuzz_sign_headers(uint8_t *data, size_t size);
+void fuzz_hostfile(const uint8_t *data, size_t size);
 
 #endif

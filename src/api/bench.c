@@ -316,7 +316,7 @@ static enum sqz_status prepare_load(struct work *work, struct sqz_context *conte
                                     const struct sqz_options *options, struct sqz_error *err)
 {
     struct sqz_environment environment = {.kernels = context->kernels, .pool = context->pool};
-    enum sqz_status status = sqz_setup_open(&environment, options, NULL, &work->setup, err);
+    enum sqz_status status = sqz_setup_open(&environment, options, NULL, NULL, &work->setup, err);
     if (!status)
         status =
             sqz_setup_train_loader(&work->setup, sqz_pool_size(context->pool), &work->loader, err);

@@ -314,8 +314,9 @@ static enum sqz_status check_place(const char *path, struct sqz_error *err)
     char *dir = sqz_copy_string_n(path, (size_t)(slash - path));
     if (!dir)
         return sqz_fail_memory(err, "a path", (size_t)(slash - path));
-    enum sqz_status status = SQZ_OK;
-    if (!sqz_path_is_dir(dir))
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look(dir, &kind, err);
+    if (!status && kind != SQZ_PATH_DIR)
         status = sqz_fail(err, SQZ_E_CANTWRITE, "%s cannot be written: there is no directory %s.",
                           path, dir);
     sqz_free(dir);
@@ -341,9 +342,10 @@ enum sqz_status sqz_compress(struct sqz_context *context, const struct sqz_model
                                : SQZ_CODER_RANGE;
     enum sqz_overwrite overwrite = options->force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING;
     size_t n = model->net->n_weights;
-    if (!options->force && sqz_path_exists(path)) // not after minutes
-        return sqz_fail(err, SQZ_E_CANTWRITE, "%s exists; --force replaces it.", path);
-    status = check_place(path, err);
+    if (!options->force)
+        status = sqz_path_refuse_existing(path, err);
+    if (!status)
+        status = check_place(path, err);
     if (status)
         return status;
     float *weights = sqz_new_array(n, sizeof *weights);

@@ -187,8 +187,8 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
     struct sqz_launch_end end = {0};
     struct sqz_hosts hosts = {0};
     char run[sizeof end.run] = "", resume[sizeof run + 16], what[400] = "";
-    enum sqz_status status = SQZ_OK;
-    for (int64_t restart = 0;; restart++) {
+    enum sqz_status status = *launch.hostfile ? sqz_hosts_check(launch.hostfile, err) : SQZ_OK;
+    for (int64_t restart = 0; !status; restart++) {
         say_command(context, &launch);
         status = sqz_launch_run(&launch, &end, err);
         if (status || end.exit_status == SQZ_OK)
@@ -216,8 +216,10 @@ enum sqz_status sqz_launch_ranks(struct sqz_context *context, const struct sqz_o
         if (status)
             goto done;
     }
-    status = sqz_fail(err, SQZ_E_STOPPED,
-                      *run ? "%s; continue with: squeezenet train --resume %s" : "%s.", what, run);
+    if (!status)
+        status =
+            sqz_fail(err, SQZ_E_STOPPED,
+                     *run ? "%s; continue with: squeezenet train --resume %s" : "%s.", what, run);
 done:
     sqz_hosts_release(&hosts);
     return sqz_context_end(context, status);

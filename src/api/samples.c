@@ -81,9 +81,8 @@ enum sqz_status sqz_write_png(const char *path, const uint8_t *rgb, int w, int h
     const struct sqz_image image = {.w = w, .h = h, .c = 3, .pixels = (uint8_t *)rgb};
     if (w < 1 || h < 1 || w > SQZ_IMAGE_SIDE_MAX || h > SQZ_IMAGE_SIDE_MAX)
         return sqz_fail(err, SQZ_E_USAGE, "An image of %d x %d pixels cannot be written.", w, h);
-    if (!force && sqz_path_exists(path))
-        return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" exists; --force overwrites it.", path);
-    return sqz_image_write_png(path, &image, err);
+    const enum sqz_status status = force ? SQZ_OK : sqz_path_refuse_existing(path, err);
+    return status ? status : sqz_image_write_png(path, &image, err);
 }
 
 static enum sqz_status thumbnail(const struct sqz_source *source, int *w, int *h, uint8_t *rgb,

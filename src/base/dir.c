@@ -10,18 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-bool sqz_path_exists(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0;
-}
-
-bool sqz_path_is_dir(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 enum sqz_status sqz_path_look(const char *path, enum sqz_path_kind *out, struct sqz_error *err)
 {
     struct stat info;
@@ -46,6 +34,15 @@ enum sqz_status sqz_path_look_in(const char *dir, const char *name, enum sqz_pat
                                   : sqz_fail_memory(err, "a path", strlen(dir) + strlen(name));
     sqz_free(path);
     return status;
+}
+
+enum sqz_status sqz_path_refuse_existing(const char *path, struct sqz_error *err)
+{
+    enum sqz_path_kind kind;
+    const enum sqz_status status = sqz_path_look(path, &kind, err);
+    return status || kind == SQZ_PATH_MISSING
+               ? status
+               : sqz_fail(err, SQZ_E_CANTWRITE, "%s exists; --force replaces it.", path);
 }
 
 char *sqz_path_join(const char *dir, const char *name)
@@ -73,9 +70,10 @@ static int make_one(const char *path)
     if (mkdir(path, 0777) == 0)
         return 0;
     int reason = errno;
-    if (sqz_path_is_dir(path))
-        return 0;
-    return reason == EEXIST ? ENOTDIR : reason;
+    struct stat info;
+    if (stat(path, &info) == 0)
+        return S_ISDIR(info.st_mode) ? 0 : reason == EEXIST ? ENOTDIR : reason;
+    return reason == EEXIST && errno != ENOENT ? errno : reason == EEXIST ? ENOTDIR : reason;
 }
 
 enum sqz_status sqz_dir_make(const char *path, struct sqz_error *err)
@@ -162,8 +160,11 @@ enum sqz_status sqz_dir_read(const char *path, struct sqz_dir *out, struct sqz_e
     size_t capacity = 0;
     DIR *stream = opendir(path);
     if (!stream) {
-        if (errno == ENOTDIR && sqz_path_exists(path))
+        enum sqz_path_kind kind;
+        const int reason = errno;
+        if (reason == ENOTDIR && !sqz_path_look(path, &kind, NULL) && kind != SQZ_PATH_MISSING)
             return sqz_fail(err, SQZ_E_DATA, "%s is a file, but a directory is wanted here.", path);
+        errno = reason;
         return sqz_fail_errno(err, SQZ_E_IO, errno, "Cannot read the directory %s", path);
     }
     for (;;) {

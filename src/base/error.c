@@ -40,6 +40,8 @@ enum sqz_status sqz_fail_errno(struct sqz_error *err, enum sqz_status otherwise,
         status = SQZ_E_NOINPUT;
     else if (errno_value == ENOMEM)
         status = SQZ_E_NOMEM;
+    else if (errno_value == EIO) // a failing disk, whatever was tried with it
+        status = SQZ_E_IO;
     if (err) {
         char reason[128], tail[160];
         snprintf(tail, sizeof tail, ": %s.", strerror_r(errno_value, reason, sizeof reason));

@@ -57,16 +57,16 @@ enum sqz_status sqz_writer_read(const struct sqz_writer *writer, size_t limit,
 enum sqz_status sqz_writer_commit(struct sqz_writer *writer, struct sqz_error *err);
 void sqz_writer_abort(struct sqz_writer *writer); // NULL is fine
 
-bool sqz_path_exists(const char *path);
-bool sqz_path_is_dir(const char *path);
 // What a path names, links followed. That nothing is there is an answer (SQZ_PATH_MISSING); that it
-// cannot be looked at (no permission, a failing disk, no memory) is an error. Use this where
-// "missing" changes the result.
+// cannot be looked at (no permission, a failing disk, no memory) is an error.
 enum sqz_path_kind { SQZ_PATH_MISSING, SQZ_PATH_FILE, SQZ_PATH_DIR, SQZ_PATH_OTHER };
 enum sqz_status sqz_path_look(const char *path, enum sqz_path_kind *out, struct sqz_error *err);
 // The same for `name` in `dir`.
 enum sqz_status sqz_path_look_in(const char *dir, const char *name, enum sqz_path_kind *out,
                                  struct sqz_error *err);
+// SQZ_E_CANTWRITE when something is at `path`, with a sentence that names --force: to be asked
+// before long work, which a writer's refusal would waste.
+enum sqz_status sqz_path_refuse_existing(const char *path, struct sqz_error *err);
 // mkdir -p. SQZ_E_CANTWRITE names the directory.
 enum sqz_status sqz_dir_make(const char *path, struct sqz_error *err);
 // Joins with one '/'; NULL when out of memory; free with sqz_free. An empty `directory` gives

@@ -63,11 +63,21 @@ static bool is_copy(const char *name, const char *param)
 // and whatever is "<prefix>.<a parameter's name>": moments, EMA copies, accumulators.
 static bool is_training_state(const char *name, const struct sqz_net *net)
 {
-    static const char *const scalars[] = {
-        "momentum",    "learning_rate",     "global_step",           "beta1_power",
-        "beta2_power", "mu_schedule",       "retrain_grid",          "scale_sense",
-        "updates",     "accumulation_step", "current_iterator_step", "last_overflow_iterator_step",
-        "epoch_num",   "step_num"};
+    static const char *const scalars[] = {"momentum",
+                                          "learning_rate",
+                                          "global_step",
+                                          "beta1_power",
+                                          "beta2_power",
+                                          "mu_schedule",
+                                          "retrain_grid",
+                                          "scale_sense",
+                                          "train_samples",
+                                          "updates",
+                                          "accumulation_step",
+                                          "current_iterator_step",
+                                          "last_overflow_iterator_step",
+                                          "epoch_num",
+                                          "step_num"};
     for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++)
         if (strcmp(name, scalars[i]) == 0)
             return true;

@@ -294,8 +294,7 @@ static enum sqz_status fetch_part(struct transfer *t, struct sqz_error *err)
 
 static bool is_fetched(const struct sqz_fetch *fetch)
 {
-    return *fetch->sha256 && sqz_path_exists(fetch->path) &&
-           sqz_fetch_check(fetch->path, fetch->sha256, NULL) == SQZ_OK;
+    return *fetch->sha256 && sqz_fetch_check(fetch->path, fetch->sha256, NULL) == SQZ_OK;
 }
 
 static enum sqz_status make_parent(const char *path, struct sqz_error *err)

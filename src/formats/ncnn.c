@@ -44,7 +44,8 @@ static bool probe(const char *path, const uint8_t *head, size_t size)
     if (is_param(head, size) || is_binary_param(head, size))
         return true;
     char *param = sibling(path, ".bin", ".param");
-    bool found = param && sqz_path_exists(param);
+    enum sqz_path_kind kind = SQZ_PATH_MISSING;
+    bool found = param && !sqz_path_look(param, &kind, NULL) && kind != SQZ_PATH_MISSING;
     sqz_free(param);
     return found;
 }

@@ -62,11 +62,13 @@ static enum sqz_status get_local(const struct sqz_published_request *request, co
     *path = sqz_path_join(request->dir, name);
     if (!*path)
         return sqz_fail_memory(err, "a path", strlen(request->dir));
-    if (!sqz_path_exists(*path))
+    enum sqz_path_kind kind;
+    const enum sqz_status status = sqz_path_look(*path, &kind, err);
+    if (!status && kind == SQZ_PATH_MISSING)
         return sqz_fail(err, SQZ_E_NOINPUT,
                         "There is no %s in \"%s\"; it is published at %s and can be put there.",
                         name, request->dir, request->url);
-    return sqz_fetch_check(*path, sha256, err);
+    return status ? status : sqz_fetch_check(*path, sha256, err);
 }
 
 static enum sqz_status get_remote(const struct sqz_published_request *request, const char *name,

@@ -115,8 +115,8 @@ enum sqz_status sqz_weights_path(const char *path, char **out, struct sqz_error 
     static const char *const names[] = {SQZ_BEST_CHECKPOINT, SQZ_LAST_CHECKPOINT};
     enum sqz_path_kind kind = SQZ_PATH_DIR;
     const char *found = NULL;
-    enum sqz_status status = SQZ_OK;
-    bool is_dir = sqz_path_is_dir(path);
+    enum sqz_status status = sqz_path_look(path, &kind, err);
+    const bool is_dir = !status && kind == SQZ_PATH_DIR;
     for (size_t i = 0; is_dir && i < sizeof names / sizeof *names && !status && !found; i++) {
         status = sqz_path_look_in(path, names[i], &kind, err);
         found = !status && kind == SQZ_PATH_FILE ? names[i] : NULL;

@@ -40,9 +40,30 @@ expect 0 train torn $common $alone --run_dir passed --on_bad skip
 expect_error 65 'saved; to continue .* --resume met --on_bad skip' train torn $common $alone --run_dir met
 expect 0 train --resume met --on_bad skip -q
 same_end met passed
-# Another file under the same name is another dataset.
+# An image that is gone leaves a hole: all others keep their places, as when it is passed over.
+for run in gone mended other; do
+    expect_error 65 'saved; to continue' train torn $common $alone --run_dir $run
+done
+rm "$victim"
+expect 0 train --resume gone --dry_run
+contains "$out" 'training images that the run began with is gone' 'the plan'
+expect 0 train --resume gone -q
+same_file passed/best.safetensors gone/best.safetensors
+# One that was mended goes on to other weights, and says so.
 cp whole.png "$victim"
-expect_error 65 'not those that the run began with' train --resume met --on_bad skip -q
+expect 0 train --resume mended
+contains "$out$err" 'mended or removed' 'the run'
+cmp -s mended/best.safetensors passed/best.safetensors && fail "a mended image changed nothing"
+# One more is another dataset.
+cp whole.png "$(dirname "$victim")/more.png"
+expect_error 65 'not those that the run began with' train --resume other --on_bad skip -q
+rm "$(dirname "$victim")/more.png"
+# A damaged image to validate on costs no step either.
+looked=$(find torn/val -type f | sort | tail -1)
+head -c 100 whole.png >"$looked"
+expect_error 65 'saved; to continue .* --resume looked' train torn $common $alone --run_dir looked
+rm "$looked"
+expect 0 train --resume looked -q
 
 # Ended early by --max_steps, then resumed with other threads.
 expect 0 train shapes $common --run_dir early --max_steps $((per_class * 7 / 32)) -q

@@ -60,9 +60,9 @@ size_t sqz_loader_samples(const struct sqz_loader *loader); // samples an epoch,
 enum sqz_status sqz_loader_start(struct sqz_loader *loader, int epoch, size_t first,
                                  struct sqz_error *err);
 // The next batch; n = 0 after the last. A sample that fails to decode is SQZ_E_DATA naming the
-// file, or with SQZ_BAD_SKIP a fixed substitute (the next sample of the same class that decodes;
-// `samples` then holds its index). Batches before the failure are delivered; after it the error is
-// repeated; out->n is set all the same.
+// file, or with SQZ_BAD_SKIP (and always where the sample is a removed one) a fixed substitute (the
+// next sample of the same class that decodes; `samples` then holds its index). Batches before the
+// failure are delivered; after it the error is repeated; out->n is set all the same.
 enum sqz_status sqz_loader_next(struct sqz_loader *loader, struct sqz_batch *out,
                                 struct sqz_error *err);
 size_t sqz_loader_substituted(const struct sqz_loader *loader);  // in the batches handed out so far

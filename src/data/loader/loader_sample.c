@@ -28,10 +28,13 @@ static enum sqz_status load(const struct sqz_sample_job *job, size_t index,
                            out, &worker->scratch, err);
 }
 
-// Trouble that stays with the file; a full memory or a failing disk is nothing to gloss over.
-static bool is_bad_image(enum sqz_status status)
+// Trouble that stays with the file. A full memory, a failing disk, or a file that went away while
+// the run goes (its whole disk may have) is nothing to gloss over.
+static bool may_replace(const struct sqz_loader_config *config, size_t index,
+                        enum sqz_status status)
 {
-    return status == SQZ_E_DATA || status == SQZ_E_NOINPUT;
+    return status == SQZ_E_DATA &&
+           (config->on_bad == SQZ_BAD_SKIP || config->dataset->samples[index].removed);
 }
 
 enum sqz_status sqz_sample_load(struct sqz_sample_job *job, struct sqz_sample_worker *worker,
@@ -42,16 +45,17 @@ enum sqz_status sqz_sample_load(struct sqz_sample_job *job, struct sqz_sample_wo
     struct sqz_error error = {0};
     job->used = job->index;
     enum sqz_status status = load(job, job->index, worker, out, &error);
-    bool skip = job->config->on_bad == SQZ_BAD_SKIP;
-    for (size_t step = 1; skip && is_bad_image(status) && step < set->count; step++) {
-        size_t index = (job->index + step) % set->count;
-        if (set->samples[index].label != label)
+    size_t index = job->index;
+    for (size_t step = 1; may_replace(job->config, index, status) && step < set->count; step++) {
+        const size_t next = (job->index + step) % set->count;
+        if (set->samples[next].label != label)
             continue;
+        index = next;
         status = load(job, index, worker, out, &error);
         if (!status)
             job->used = index;
     }
-    if (skip && is_bad_image(status))
+    if (may_replace(job->config, index, status))
         return sqz_fail(err, SQZ_E_DATA, "No image of the class \"%s\" in \"%s\" can be decoded.",
                         set->classes[label], set->name);
     return status ? sqz_fail(err, status, "%s", error.text) : SQZ_OK;

@@ -138,6 +138,16 @@ static enum sqz_status refuse_empty_class(const struct sqz_dataset *set, struct 
                           set->name, set->classes[label]);
 }
 
+static enum sqz_status divide(const struct sqz_dataset_request *request, struct sqz_dataset *set,
+                              struct sqz_error *err)
+{
+    if (!request->divide)
+        return SQZ_OK;
+    if (request->began && request->began->keys && !set->pack)
+        return sqz_dataset_divide_as(set, request->began, request->held_out, err);
+    return sqz_dataset_divide(set, request->seed, request->held_out, err);
+}
+
 enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
                                  struct sqz_dataset **out, struct sqz_error *err)
 {
@@ -160,8 +170,7 @@ enum sqz_status sqz_dataset_open(const struct sqz_dataset_request *request,
         (status = refuse_empty_class(set, err)))
         goto done;
     size_t whole = set->count;
-    if (request->divide &&
-        (status = sqz_dataset_divide(set, request->seed, request->held_out, err)))
+    if ((status = divide(request, set, err)))
         goto done;
     if (set->count == 0 && whole > 0) {
         status = sqz_fail(err, SQZ_E_DATA,
@@ -227,6 +236,9 @@ enum sqz_status sqz_dataset_read(const struct sqz_dataset *set, size_t index,
 {
     const struct sqz_sample *sample = &set->samples[index];
     memset(out, 0, sizeof *out);
+    if (sample->removed)
+        return sqz_fail(err, SQZ_E_DATA, "An image of \"%s\" is gone since the run began.",
+                        set->name);
     if (set->pack)
         return read_packed(set, sample, bytes, view, out, err);
     if (!sample->path) {
@@ -255,7 +267,9 @@ enum sqz_status sqz_dataset_peek(const struct sqz_dataset *set, size_t index, in
     uint8_t *head = NULL;
     size_t got = 0;
     enum sqz_status status = SQZ_OK;
-    if (set->pack) {
+    if (sample->removed) {
+        status = sqz_fail(err, SQZ_E_DATA, "An image is gone since the run began.");
+    } else if (set->pack) {
         const struct sqz_pack_entry *entry = sqz_pack_entry_of(set->pack, sample->offset);
         header.w = entry->w;
         header.h = entry->h;

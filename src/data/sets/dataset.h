@@ -10,6 +10,7 @@ struct sqz_sample {
     char *path; // directories: of the file, in `paths`; packed sets: for messages only; in memory:
                 // NULL
     int label;
+    bool removed;  // the run that is continued began with it, and its file is gone: reading fails
     size_t offset; // in-memory sets: first byte of its pixels; packed ones: number in the pack
     uint64_t hash; // of its name and size (in-memory sets: of its pixels), for the fingerprint
 };
@@ -29,6 +30,14 @@ struct sqz_dataset {
 };
 void sqz_dataset_free(struct sqz_dataset *set);
 
+// The samples of a split in their order, for a later opening that tells what has changed: one key
+// each, of file name and label. NULL: the dataset is of a kind or a size that keeps none.
+struct sqz_sample_keys {
+    uint64_t *keys;
+    size_t count;
+};
+enum { SQZ_SAMPLE_KEYS_MOST = 100000 }; // 8 bytes each go into every checkpoint
+
 struct sqz_dataset_request {
     // "imagenet" or "" = class directories; "mnist", "cifar10", "cifar100"; NULL = found by content
     const char *kind;
@@ -38,6 +47,9 @@ struct sqz_dataset_request {
     // held-out division (one in five of each class by hash of file name and seed) to take.
     bool divide, held_out;
     uint64_t seed;
+    // The training samples that a run to continue began with: the division keeps to them. NULL or
+    // keys NULL: a new run.
+    const struct sqz_sample_keys *began;
     bool every_class;   // class directories: one without images is an error
     bool check_headers; // look at every file's signature and header (cached by name, size, time
                         // under $XDG_CACHE_HOME/squeezenet)
@@ -64,6 +76,14 @@ enum sqz_status sqz_dataset_peek(const struct sqz_dataset *set, size_t index, in
 // subset is fine). A class that is not there is an error that names it and the nearest one.
 enum sqz_status sqz_dataset_map_classes(struct sqz_dataset *set, const char *const *classes,
                                         int n_classes, struct sqz_error *err);
+// The keys of a set of class directories as it was opened (labels not renumbered), count of them;
+// sqz_free. *out NULL: there are none for this set.
+enum sqz_status sqz_dataset_keys(const struct sqz_dataset *set, uint64_t **out,
+                                 struct sqz_error *err);
+// Gives samples of `began` that are gone their places back, as removed ones. *fits false, and the
+// set is as before: it holds others than those of `began`.
+enum sqz_status sqz_dataset_restore(struct sqz_dataset *set, const struct sqz_sample_keys *began,
+                                    bool *fits, size_t *removed, struct sqz_error *err);
 // Appends the images of `directory` and of the directories in it to a set of class directories,
 // with label 0, for a loss that does not look at labels. SQZ_E_CONFIG for other kinds of sets,
 // SQZ_E_DATA when there is no image.

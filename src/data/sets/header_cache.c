@@ -41,7 +41,7 @@ static uint64_t hash_keys(const uint64_t *keys, size_t count)
     return hash;
 }
 
-static bool parse(const struct sqz_bytes *bytes, struct sqz_header_cache *cache)
+bool sqz_header_cache_parse(const struct sqz_bytes *bytes, struct sqz_header_cache *cache)
 {
     struct sqz_cursor cursor = {bytes->data, bytes->size, 0};
     const uint8_t *magic;
@@ -72,7 +72,7 @@ bool sqz_header_cache_read(const char *dir, struct sqz_header_cache *cache)
     cache->path = cache_path(dir);
     if (!cache->path || sqz_file_read(cache->path, CACHE_LIMIT, &bytes, NULL))
         return true;
-    bool done = parse(&bytes, cache);
+    bool done = sqz_header_cache_parse(&bytes, cache);
     sqz_bytes_release(&bytes);
     return done;
 }

@@ -72,8 +72,12 @@ static enum sqz_status inflate_file(const char *path, struct sqz_bytes *out, str
     struct sqz_text text = {0};
     char piece[1 << 16];
     int n = 0;
-    if (!sqz_path_exists(path))
-        return sqz_fail(err, SQZ_E_NOINPUT, "There is no file %s.", path);
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look(path, &kind, err);
+    if (!status && kind == SQZ_PATH_MISSING)
+        status = sqz_fail(err, SQZ_E_NOINPUT, "There is no file %s.", path);
+    if (status)
+        return status;
     errno = ENOMEM; // which zlib leaves as it is when its own memory is out
     gzFile file = gzopen(path, "rb");
     if (!file)

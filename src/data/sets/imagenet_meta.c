@@ -212,12 +212,16 @@ static bool inflate_element(const struct element *element, struct sqz_bytes *out
 {
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)element->body.data,
                        .avail_in = (uInt)element->body.size};
+    enum { MOST_TIMES = 1032, SOME = 64 }; // deflate cannot make more of a byte
+    const size_t most = element->body.size < INFLATED_LIMIT / MOST_TIMES
+                            ? element->body.size * MOST_TIMES + SOME
+                            : INFLATED_LIMIT;
     bool good = inflateInit(&stream) == Z_OK;
-    out->data = good ? sqz_new_array(INFLATED_LIMIT, 1) : NULL;
+    out->data = good ? sqz_new_array(most, 1) : NULL;
     *no_memory |= !out->data;
     if (out->data) {
         stream.next_out = out->data;
-        stream.avail_out = (uInt)INFLATED_LIMIT;
+        stream.avail_out = (uInt)most;
         const int end = inflate(&stream, Z_FINISH);
         good = end == Z_STREAM_END;
         *no_memory |= end == Z_MEM_ERROR;

@@ -48,6 +48,8 @@ struct sqz_header_cache {
 uint64_t sqz_header_key(const struct sqz_listed_file *file);
 // A missing or damaged cache is an empty one. false: out of memory.
 bool sqz_header_cache_read(const char *dir, struct sqz_header_cache *cache);
+// The keys of a cache file's bytes into cache->keys; the same.
+bool sqz_header_cache_parse(const struct sqz_bytes *bytes, struct sqz_header_cache *cache);
 bool sqz_header_cache_has(const struct sqz_header_cache *cache, uint64_t key);
 // Replaces the cache by `keys` (sorted here). Failure to write is not an error.
 void sqz_header_cache_write(const struct sqz_header_cache *cache, uint64_t *keys, size_t count);
@@ -89,6 +91,9 @@ enum sqz_status sqz_parse_usage(const char *dir, const char *usage, bool *train,
 // Keeps one side of the held-out division, see sqz_dataset_request.
 enum sqz_status sqz_dataset_divide(struct sqz_dataset *set, uint64_t seed, bool held_out,
                                    struct sqz_error *err);
+// The same where the training side is known.
+enum sqz_status sqz_dataset_divide_as(struct sqz_dataset *set, const struct sqz_sample_keys *began,
+                                      bool held_out, struct sqz_error *err);
 // In-memory sets: `count` samples with these labels, one after the other in set->pixels.
 enum sqz_status sqz_dataset_add_labels(struct sqz_dataset *set, const uint8_t *labels, size_t count,
                                        struct sqz_error *err);

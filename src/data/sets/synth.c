@@ -110,15 +110,18 @@ static void remove_all(const struct job *job)
     rmdir(job->dir);
 }
 
-static enum sqz_status check_target(const char *dir, struct sqz_error *err)
+static enum sqz_status check_target(const char *dir, bool *missing, struct sqz_error *err)
 {
     struct sqz_dir entries = {0};
-    if (!sqz_path_exists(dir))
-        return SQZ_OK;
-    if (!sqz_path_is_dir(dir))
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look(dir, &kind, err);
+    *missing = !status && kind == SQZ_PATH_MISSING;
+    if (status || *missing)
+        return status;
+    if (kind != SQZ_PATH_DIR)
         return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; name a new or empty directory.",
                         dir);
-    enum sqz_status status = sqz_dir_read(dir, &entries, err);
+    status = sqz_dir_read(dir, &entries, err);
     if (!status && entries.count)
         status = sqz_fail(err, SQZ_E_CANTWRITE,
                           "\"%s\" is not empty; name a new or empty directory.", dir);
@@ -189,10 +192,10 @@ enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth_options *
                                  how->per_class_val ? how->per_class_val : 100},
                       .size = how->size ? how->size : 32,
                       .seed = how->seed};
-    bool made = !sqz_path_exists(dir);
+    bool made = false;
     enum sqz_status status = check_amounts(&job, err);
     if (!status)
-        status = check_target(dir, err);
+        status = check_target(dir, &made, err);
     if (status)
         return status;
     if (!(status = make_temporary(dir, &job, err)))

@@ -29,17 +29,17 @@ struct host {
 // "name", "name slots=4" (Open MPI) or "name:4" (MPICH); false for a comment or an empty line.
 static bool read_line(const char *line, size_t length, struct host *out)
 {
-    size_t blank = strspn(line, " \t");
+    size_t blank = strspn(line, " \t\r");
     *out = (struct host){.line = line, .length = length, .slots = 1};
-    out->name = strcspn(line + blank, " \t\n:#") + blank;
+    out->name = strcspn(line + blank, " \t\r\n:#") + blank;
     if (out->name == blank || out->name > length)
         return false;
     const char *slots = strstr(line, "slots=");
     long long n = 1;
     if (slots && slots < line + length)
-        n = atoll(slots + sizeof "slots=" - 1);
+        n = strtoll(slots + sizeof "slots=" - 1, NULL, 10);
     else if (line[out->name] == ':')
-        n = atoll(line + out->name + 1);
+        n = strtoll(line + out->name + 1, NULL, 10);
     out->slots = n < 1 ? 1 : n > MOST_SLOTS ? MOST_SLOTS : (int)n;
     return true;
 }
@@ -139,26 +139,71 @@ static enum sqz_status choose(const struct sqz_launch *launch, const struct host
     return SQZ_OK;
 }
 
+// The hosts point into `text`; both are the caller's to free.
+static enum sqz_status read_file(const char *path, struct sqz_text *text, struct host **hosts,
+                                 size_t *n, struct sqz_error *err)
+{
+    struct sqz_bytes bytes = {0};
+    *hosts = NULL;
+    *n = 0;
+    enum sqz_status status = sqz_file_read(path, MOST_BYTES, &bytes, err);
+    if (!status)
+        sqz_text_add(text, "%.*s", (int)bytes.size, (const char *)bytes.data);
+    if (!status && !text->failed)
+        *hosts = read_hosts(sqz_text_get(text), n);
+    if (!status && !*hosts)
+        status = sqz_fail_memory(err, "the hosts", bytes.size);
+    sqz_bytes_release(&bytes);
+    return status;
+}
+
+// mpirun hands the name to ssh, which takes a word that begins with '-' for an option; Open MPI
+// first cuts off a user ("user@") and its own marks for nodes ('^', '+').
+static bool is_safe_name(const char *name, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        const char before = i > 0 ? name[i - 1] : '@';
+        if ((unsigned char)name[i] < 0x20 || strchr("\"'\\$`;|&<>", name[i]) ||
+            (name[i] == '-' && strchr("@^+", before)))
+            return false;
+    }
+    return true;
+}
+
+enum sqz_status sqz_hosts_check(const char *hostfile, struct sqz_error *err)
+{
+    struct sqz_text text = {0};
+    struct host *hosts = NULL;
+    size_t n = 0;
+    enum sqz_status status = read_file(hostfile, &text, &hosts, &n, err);
+    for (size_t i = 0; i < n && !status; i++) {
+        const char *name = hosts[i].line + strspn(hosts[i].line, " \t\r");
+        const size_t length = hosts[i].name - (size_t)(name - hosts[i].line);
+        if (!is_safe_name(name, length))
+            status = sqz_fail(err, SQZ_E_DATA,
+                              "%s names a machine \"%.*s\": that is no name of a machine, and ssh "
+                              "might take it for an option.",
+                              hostfile, (int)length, name);
+    }
+    sqz_free(hosts);
+    sqz_text_release(&text);
+    return status;
+}
+
 enum sqz_status sqz_hosts_find(const struct sqz_launch *launch, struct sqz_hosts *out,
                                struct sqz_error *err)
 {
-    struct sqz_bytes bytes = {0};
     struct sqz_text text = {0};
+    struct host *hosts = NULL;
     size_t n = 0;
     *out = (struct sqz_hosts){.ranks = launch->ranks};
-    enum sqz_status status = sqz_file_read(launch->hostfile, MOST_BYTES, &bytes, err);
-    if (!status)
-        sqz_text_add(&text, "%.*s", (int)bytes.size, (const char *)bytes.data);
-    struct host *hosts = status || text.failed ? NULL : read_hosts(sqz_text_get(&text), &n);
-    if (!status && !hosts)
-        status = sqz_fail_memory(err, "the hosts", bytes.size);
+    enum sqz_status status = read_file(launch->hostfile, &text, &hosts, &n, err);
     if (!status)
         status = ask_all(launch, hosts, n, err);
     if (!status && n > 0)
         status = choose(launch, hosts, n, out, err);
     sqz_free(hosts);
     sqz_text_release(&text);
-    sqz_bytes_release(&bytes);
     return status;
 }
 

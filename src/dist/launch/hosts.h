@@ -10,6 +10,9 @@ struct sqz_hosts {
     int ranks;                         // for them, in proportion to their slots, at least one
     struct sqz_text lost;              // the others' names
 };
+// Refuses a hostfile (SQZ_E_DATA) with a name that mpirun's ssh could take for an option. Every
+// hostfile passes here before mpirun sees it.
+enum sqz_status sqz_hosts_check(const char *hostfile, struct sqz_error *err);
 // Lets mpirun run something on each machine of launch->hostfile by itself. Fails with SQZ_E_STOPPED
 // when none answers. Release removes the file.
 enum sqz_status sqz_hosts_find(const struct sqz_launch *launch, struct sqz_hosts *out,

@@ -107,10 +107,12 @@ static enum sqz_status begin_tables(const struct sqz_options *options, int class
 {
     const char *paths[] = {options->confusion, options->per_class};
     size_t n;
-    for (int i = 0; i < 2; i++)
-        if (*paths[i] && !options->force && sqz_path_exists(paths[i]))
-            return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" exists; --force overwrites it.",
-                            paths[i]);
+    enum sqz_status status = SQZ_OK;
+    for (int i = 0; i < 2 && !status; i++)
+        if (*paths[i] && !options->force)
+            status = sqz_path_refuse_existing(paths[i], err);
+    if (status)
+        return status;
     if (!*paths[0] && !*paths[1])
         return SQZ_OK;
     if (!sqz_size_mul((size_t)classes, (size_t)classes, &n) ||

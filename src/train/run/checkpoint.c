@@ -19,6 +19,7 @@
 // For networks with BN, beside the plain weights and their average, which everybody can read.
 #define BN_WEIGHTS "norm"
 #define BN_AVERAGE "norm_ema"
+#define SAMPLES    "train_samples" // keys of the training images
 // For quantization-aware training.
 #define GRID "retrain_grid"
 
@@ -28,6 +29,7 @@ void sqz_train_state_release(struct sqz_train_state *state)
     sqz_text_release(&state->step_rows);
     sqz_text_release(&state->kept);
     sqz_text_release(&state->recipe);
+    sqz_free(state->samples.keys);
     sqz_free(state->previous_best);
     *state = (struct sqz_train_state){0};
 }
@@ -221,6 +223,34 @@ static enum sqz_status take_grid(const char *path, const struct sqz_archive *arc
     return SQZ_OK;
 }
 
+static enum sqz_status add_samples(struct sqz_archive *archive,
+                                   const struct sqz_sample_keys *samples, struct sqz_error *err)
+{
+    if (!samples->keys ||
+        sqz_archive_add(archive, SAMPLES, SQZ_I64, 1, &samples->count, samples->keys))
+        return SQZ_OK;
+    return sqz_fail_memory(err, SAMPLES, samples->count * sizeof *samples->keys);
+}
+
+// The array is missing in states of earlier versions and of large datasets.
+static enum sqz_status take_samples(const char *path, const struct sqz_archive *archive,
+                                    struct sqz_train_state *state, struct sqz_error *err)
+{
+    const struct sqz_array *array = sqz_archive_find(archive, SAMPLES);
+    if (!array)
+        return SQZ_OK;
+    const size_t n = array->size / sizeof(uint64_t);
+    if (array->dtype != SQZ_I64 || n == 0 || n > SQZ_SAMPLE_KEYS_MOST ||
+        (int64_t)n != state->train_images)
+        return sqz_fail(err, SQZ_E_DATA, "\"%s\" holds no usable %s.", path, SAMPLES);
+    uint64_t *keys = sqz_new_array(n, sizeof *keys);
+    if (!keys)
+        return sqz_fail_memory(err, SAMPLES, array->size);
+    memcpy(keys, array->data, array->size);
+    state->samples = (struct sqz_sample_keys){keys, n};
+    return SQZ_OK;
+}
+
 enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_state *state,
                                      const struct sqz_stepper *stepper,
                                      const struct sqz_model *model, struct sqz_error *err)
@@ -240,6 +270,8 @@ enum sqz_status sqz_checkpoint_write(const char *path, const struct sqz_train_st
             sqz_param_arrays_add(&archive, model->net, PREVIOUS_BEST, state->previous_best, err);
     if (!status && stepper->fake_quant && stepper->fake_quant->kind != SQZ_QUANT_NONE)
         status = add_grid(&archive, &stepper->fake_quant->grid, err);
+    if (!status)
+        status = add_samples(&archive, &state->samples, err);
     if (status)
         goto done;
     for (int i = 0; i < N_FIELDS && !status; i++)
@@ -296,6 +328,8 @@ enum sqz_status sqz_checkpoint_read(const char *path, struct sqz_archive *archiv
                           path);
         goto failed;
     }
+    if ((status = take_samples(path, archive, state, err)))
+        goto failed;
     const char *simd = sqz_archive_get(archive, "train.simd");
     snprintf(state->simd, sizeof state->simd, "%s", simd ? simd : "");
     status = sqz_model_from_archive(archive, path, NULL, format->dialect, 0, model, err);

@@ -2,6 +2,7 @@
 #ifndef SQZ_TRAIN_RUN_CHECKPOINT_H
 #define SQZ_TRAIN_RUN_CHECKPOINT_H
 
+#include "data/sets/dataset.h"
 #include "formats/formats.h"
 #include "train/step/steps.h"
 #include "train/run/watchdog.h"
@@ -21,13 +22,14 @@ struct sqz_train_state {
     double best_loss;            // of the validation images; decides where top-1 is the same
     int64_t train_images, val_images;
     uint64_t train_fingerprint, val_fingerprint;
-    struct sqz_text history;   // rows of history.csv without their timings
-    struct sqz_text step_rows; // rows of steps.csv
-    struct sqz_text kept;      // MindCV-style checkpoints: "name<TAB>top1" lines, oldest first
-    struct sqz_text recipe;    // what of the configuration decides the result, as YAML
-    float *previous_best;      // weights of the best epoch, when best.safetensors holds a later
-                               // model of a run that was cut short; else NULL
-    char simd[16];             // SIMD level of the last run
+    struct sqz_sample_keys samples; // of the training images; owned; keys NULL: none are kept
+    struct sqz_text history;        // rows of history.csv without their timings
+    struct sqz_text step_rows;      // rows of steps.csv
+    struct sqz_text kept;           // MindCV-style checkpoints: "name<TAB>top1" lines, oldest first
+    struct sqz_text recipe;         // what of the configuration decides the result, as YAML
+    float *previous_best; // weights of the best epoch, when best.safetensors holds a later
+                          // model of a run that was cut short; else NULL
+    char simd[16];        // SIMD level of the last run
     struct sqz_watchdog watch;
 };
 void sqz_train_state_release(struct sqz_train_state *state);

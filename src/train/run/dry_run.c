@@ -333,7 +333,7 @@ enum sqz_status sqz_trainer_dry_run(const struct sqz_environment *environment,
         status = sqz_resume_open(options, &run.dir, &old, err);
     if (!status) {
         status = sqz_setup_open(environment, old.options ? old.options : options, old.model,
-                                &run.setup, err);
+                                &old.state.samples, &run.setup, err);
         old.model = NULL;
     }
     if (!status)

@@ -4,11 +4,14 @@
 
 #include <inttypes.h>
 
-// A validation ends like this when the user asks for it, or when a rank is lost in its middle; then
-// the sentence about that stands, and nobody is left to save.
-static enum sqz_status cut_validation(struct sqz_run *run, struct sqz_error *err)
+// A validation is cut when the user asks for it, by an image that cannot be read, or when a rank is
+// lost in its middle; then the sentence about that stands, and nobody is left to save.
+static enum sqz_status cut_validation(struct sqz_run *run, enum sqz_status status,
+                                      const struct sqz_error *failure, struct sqz_error *err)
 {
-    return sqz_ranks_lost(run->environment->ranks) ? SQZ_E_STOPPED : sqz_run_stopped(run, err);
+    if (status == SQZ_E_STOPPED && !sqz_ranks_lost(run->environment->ranks))
+        return sqz_run_stopped(run, err);
+    return sqz_run_save_failed(run, status, failure, err);
 }
 
 static enum sqz_status validate(struct sqz_run *run, struct sqz_evaluation *out,
@@ -134,13 +137,12 @@ enum sqz_status sqz_run_end_epoch(struct sqz_run *run, struct sqz_error *err)
                                         .loss = state->loss_sum / (double)state->loss_samples,
                                         .rate = sqz_run_last_rate(run),
                                         .validated = due ? &result : NULL};
+    struct sqz_error failure = {0};
     enum sqz_status status = sqz_qat_export(run->qat, state->epoch, err);
-    if (!status && due)
-        status = validate(run, &result, err);
-    if (status == SQZ_E_STOPPED)
-        return cut_validation(run, err);
     if (status)
         return status;
+    if (due && (status = validate(run, &result, &failure)))
+        return cut_validation(run, status, &failure, err);
     state->epoch++;
     state->batch = 0;
     state->loss_sum = 0;
@@ -215,11 +217,14 @@ enum sqz_status sqz_run_end_early(struct sqz_run *run, struct sqz_error *err)
         .loss = partial ? state->loss_sum / (double)state->loss_samples : state->final_loss,
         .rate = sqz_run_last_rate(run),
         .validated = due ? &result : NULL};
+    struct sqz_error failure = {0};
     enum sqz_status status = sqz_qat_export(run->qat, state->epoch, err);
-    if (!status && due)
-        status = validate_early(run, summary.epoch, &result, &summary.is_best, err);
-    if (status == SQZ_E_STOPPED)
-        return cut_validation(run, err);
+    if (status)
+        return status;
+    if (due)
+        status = validate_early(run, summary.epoch, &result, &summary.is_best, &failure);
+    if (status)
+        return cut_validation(run, status, &failure, err);
     // Here the state goes first: it holds the best weights that are about to be replaced.
     if (!status)
         status = sqz_run_save_last(run, err);

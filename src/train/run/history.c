@@ -57,17 +57,13 @@ static struct sqz_curve curve_of(const struct history *history, const char *name
         .name = name, .x = history->column[EPOCH], .y = history->column[column], .n = history->n};
 }
 
-enum sqz_status sqz_history_plot(const struct sqz_run_dir *dir, const struct sqz_text *rows,
-                                 const char *title, struct sqz_error *err)
+enum sqz_status sqz_history_svg(const char *rows, const char *title, struct sqz_text *out,
+                                struct sqz_error *err)
 {
-    if (dir->mute)
-        return SQZ_OK;
     struct history history;
-    struct sqz_text svg = {0};
-    enum sqz_status status = SQZ_OK;
-    if (!parse(sqz_text_get(rows), &history)) {
+    if (!parse(rows, &history)) {
         history_release(&history);
-        return sqz_fail_memory(err, "history.svg", rows->length);
+        return sqz_fail_memory(err, "history.svg", strlen(rows));
     }
     struct sqz_panel panels[] = {
         {.title = "loss",
@@ -81,11 +77,21 @@ enum sqz_status sqz_history_plot(const struct sqz_run_dir *dir, const struct sqz
          .curves = {curve_of(&history, "rate", RATE)},
          .n_curves = 1,
          .from_zero = true}};
-    sqz_plot_svg(title, "epoch", panels, 3, &svg);
-    status = svg.failed ? sqz_fail_memory(err, "history.svg", svg.length)
-                        : sqz_run_dir_write(dir, "history.svg", sqz_text_get(&svg), err);
-    sqz_text_release(&svg);
+    sqz_plot_svg(title, "epoch", panels, 3, out);
     history_release(&history);
+    return out->failed ? sqz_fail_memory(err, "history.svg", out->length) : SQZ_OK;
+}
+
+enum sqz_status sqz_history_plot(const struct sqz_run_dir *dir, const struct sqz_text *rows,
+                                 const char *title, struct sqz_error *err)
+{
+    struct sqz_text svg = {0};
+    if (dir->mute)
+        return SQZ_OK;
+    enum sqz_status status = sqz_history_svg(sqz_text_get(rows), title, &svg, err);
+    if (!status)
+        status = sqz_run_dir_write(dir, "history.svg", sqz_text_get(&svg), err);
+    sqz_text_release(&svg);
     return status;
 }
 

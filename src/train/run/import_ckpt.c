@@ -52,8 +52,10 @@ static enum sqz_status open_states(const struct sqz_run *run, struct sqz_archive
     char *other = beside(config);
     if (!other)
         return sqz_fail_memory(err, "a path", strlen(config->ckpt_path));
-    bool there = sqz_path_exists(other);
-    if (there)
+    enum sqz_path_kind kind = SQZ_PATH_MISSING;
+    status = sqz_path_look(other, &kind, err);
+    const bool there = kind != SQZ_PATH_MISSING;
+    if (!status && there)
         status = sqz_archive_read(other, archive, NULL, err);
     if (!status && (!there || !has_optimizer(run, archive)))
         status = sqz_fail(err, there ? SQZ_E_DATA : SQZ_E_NOINPUT,

@@ -85,21 +85,6 @@ static enum sqz_status watch(struct sqz_run *run, const struct sqz_step_batch *b
     return sqz_watchdog_step(&run->state.watch, &step, err);
 }
 
-// One image ends the run, but costs no more than its step.
-static enum sqz_status bad_image(struct sqz_run *run, enum sqz_status status,
-                                 const struct sqz_error *failure, struct sqz_error *err)
-{
-    bool of_file = status == SQZ_E_DATA || status == SQZ_E_NOINPUT;
-    if (!of_file || run->state.steps == 0 || sqz_run_save_last(run, NULL))
-        return sqz_fail(err, status, "%s", failure->text);
-    size_t length = strlen(failure->text);
-    length -= length > 0 && failure->text[length - 1] == '.';
-    return sqz_fail(err, status,
-                    "%.*s. The %" PRId64 " steps before it are saved; to continue without it: "
-                    "squeezenet train --resume %s --on_bad skip",
-                    (int)length, failure->text, run->state.steps, run->dir.path);
-}
-
 static void count_time(struct sqz_run_clocks *clocks, double seconds, int images)
 {
     clocks->train_seconds += seconds;
@@ -121,7 +106,7 @@ static enum sqz_status run_step(struct sqz_run *run, bool *stop, struct sqz_erro
     // With ranks the others have to hear of a failure, and this one takes part in the step all the
     // same.
     if (status && !ranks)
-        return bad_image(run, status, &failure, err);
+        return sqz_run_save_failed(run, status, &failure, err);
     sqz_ranks_at(ranks, "step %" PRId64 " of epoch %" PRId64, state->batch + 1, state->epoch + 1);
     if (batch.n == 0)
         return sqz_fail(err, SQZ_E_INTERNAL, "The loader ended epoch %" PRId64 " too early.",

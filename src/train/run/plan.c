@@ -36,6 +36,8 @@ static void describe_data(struct sqz_run *run)
     state->train_fingerprint = setup->train->fingerprint;
     state->val_images = setup->val ? (int64_t)setup->val->count : 0;
     state->val_fingerprint = setup->val ? setup->val->fingerprint : 0;
+    state->samples = (struct sqz_sample_keys){run->setup.sample_keys, setup->train->count};
+    run->setup.sample_keys = NULL;
 }
 
 static void note(void *run, const char *sentence)

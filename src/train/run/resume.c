@@ -14,9 +14,11 @@ static enum sqz_status read_recipes(const struct sqz_run_dir *dir, struct sqz_re
     char *path = sqz_run_dir_file(dir, "recipe.yaml");
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(dir->path));
-    if (sqz_path_exists(path))
+    enum sqz_path_kind kind;
+    status = sqz_path_look(path, &kind, err);
+    if (!status && kind != SQZ_PATH_MISSING)
         status = sqz_options_read_yaml(resumed->options, path, SQZ_FROM_YAML, err);
-    else if (!resumed->model)
+    else if (!status && !resumed->model)
         status =
             sqz_fail(err, SQZ_E_NOINPUT,
                      "\"%s\" holds neither a checkpoint nor a recipe.yaml, so there is no run to "

@@ -79,6 +79,10 @@ enum sqz_status sqz_run_write_recipe(struct sqz_run *run, struct sqz_error *err)
 enum sqz_status sqz_run_save_last(struct sqz_run *run, struct sqz_error *err);
 // Saves, and fails with SQZ_E_STOPPED and a sentence on how to go on.
 enum sqz_status sqz_run_stopped(struct sqz_run *run, struct sqz_error *err);
+// After trouble with an image, which ends the run but costs no more than its step: saves, and fails
+// as `failure` says and with a sentence on how to go on.
+enum sqz_status sqz_run_save_failed(struct sqz_run *run, enum sqz_status status,
+                                    const struct sqz_error *failure, struct sqz_error *err);
 // Writes best.safetensors: the weights that validation uses, or `weights` if not NULL.
 enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err);
 // Keeps the weights of best.safetensors in the state, because the file is about to be replaced by a
@@ -104,6 +108,8 @@ enum sqz_status sqz_run_end_early(struct sqz_run *run, struct sqz_error *err);
 enum sqz_status sqz_run_find_lr(struct sqz_run *run, struct sqz_text *out, struct sqz_error *err);
 
 // history.c: history.svg from the state's rows, and the same as lines of blocks.
+enum sqz_status sqz_history_svg(const char *rows, const char *title, struct sqz_text *out,
+                                struct sqz_error *err);
 enum sqz_status sqz_history_plot(const struct sqz_run_dir *dir, const struct sqz_text *rows,
                                  const char *title, struct sqz_error *err);
 void sqz_run_show_history(struct sqz_run *run);

@@ -47,7 +47,10 @@ static enum sqz_status remove_old_events(const char *run, struct sqz_error *err)
     enum sqz_status status = path ? SQZ_OK : sqz_fail_memory(err, "a path", strlen(run));
     bool is_link =
         path && !lstat(path, &info) && S_ISLNK(info.st_mode); // what is there is not ours
-    if (!status && !is_link && sqz_path_is_dir(path))
+    enum sqz_path_kind kind = SQZ_PATH_MISSING;
+    if (!status && !is_link)
+        status = sqz_path_look(path, &kind, err);
+    if (!status && kind == SQZ_PATH_DIR)
         status = sqz_dir_read(path, &content, err);
     for (size_t i = 0; i < content.count && !status; i++) {
         if (strncmp(content.entries[i].name, "events.out.tfevents.", 20) != 0)
@@ -134,10 +137,13 @@ static enum sqz_status take_given(const struct sqz_train_config *config, struct 
                                   struct sqz_error *err)
 {
     const char *path = config->run_dir;
-    if (sqz_path_exists(path) && !sqz_path_is_dir(path))
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look(path, &kind, err);
+    if (!status && kind != SQZ_PATH_MISSING && kind != SQZ_PATH_DIR)
         return sqz_fail(err, SQZ_E_CANTWRITE, "\"%s\" is a file; --run_dir needs a directory.",
                         path);
-    enum sqz_status status = sqz_dir_make(path, err);
+    if (!status)
+        status = sqz_dir_make(path, err);
     struct sqz_dir content = {0};
     size_t used = 0;
     if (!status && !(out->path = sqz_copy_string(path)))
@@ -228,22 +234,27 @@ enum sqz_status sqz_run_dir_find(const char *resume, struct sqz_run_dir *out, ch
 {
     *out = (struct sqz_run_dir){0};
     *checkpoint = NULL;
-    if (!sqz_path_exists(resume))
+    enum sqz_path_kind kind;
+    enum sqz_status status = sqz_path_look(resume, &kind, err);
+    if (!status && kind == SQZ_PATH_MISSING)
         return sqz_fail(err, SQZ_E_NOINPUT,
                         "There is no run directory or checkpoint \"%s\" to resume.", resume);
-    bool is_dir = sqz_path_is_dir(resume);
+    if (status)
+        return status;
+    bool is_dir = kind == SQZ_PATH_DIR;
     out->path = is_dir ? sqz_copy_string(resume) : parent_of(resume);
     char *file = is_dir ? sqz_path_join(resume, SQZ_LAST_CHECKPOINT) : sqz_copy_string(resume);
     if (!out->path || !file) {
         sqz_free(file);
         return sqz_fail_memory(err, "a path", strlen(resume));
     }
-    if (!is_dir || sqz_path_exists(file)) {
+    if (is_dir)
+        status = sqz_path_look(file, &kind, err);
+    if (!status && kind != SQZ_PATH_MISSING)
         *checkpoint = file;
-        return SQZ_OK;
-    }
-    sqz_free(file);
-    return SQZ_OK;
+    else
+        sqz_free(file);
+    return status;
 }
 
 enum sqz_status sqz_run_dir_write(const struct sqz_run_dir *dir, const char *name, const char *text,

@@ -50,6 +50,9 @@ void sqz_run_dir_remove_leftovers(const struct sqz_run_dir *dir);
 
 // --- run_files.c ---
 
+// Appends the state's rows, each with the timings that `old`, a former history.csv, has for it.
+void sqz_run_dir_merge_history(struct sqz_text *out, const char *rows, const char *old);
+
 // Opens the logs. `steps` and `history` are the rows that the training state knows, without
 // timings; rows that history.csv holds keep theirs. Both files are rewritten to agree with the
 // state.

@@ -24,6 +24,8 @@ static void add_split_rows(struct sqz_text *text, const struct sqz_dataset *set,
     size_t root = strlen(set->name);
     for (size_t i = 0; i < set->count; i++) {
         const char *path = set->samples[i].path;
+        if (set->samples[i].removed)
+            continue;
         if (strncmp(path, set->name, root) == 0)
             path += root + (path[root] == '/');
         // Quoted as RFC 4180 has it: file names may hold commas and quotes.
@@ -54,8 +56,7 @@ enum sqz_status sqz_run_dir_write_split(const struct sqz_run_dir *dir,
     return status;
 }
 
-// Appends the state's rows, each with the timings that `old` (a former history.csv) has for it.
-static void merge_history(struct sqz_text *out, const char *rows, const char *old)
+void sqz_run_dir_merge_history(struct sqz_text *out, const char *rows, const char *old)
 {
     while (*rows) {
         size_t length = strcspn(rows, "\n");
@@ -68,7 +69,7 @@ static void merge_history(struct sqz_text *out, const char *rows, const char *ol
                 break;
             }
             found = strchr(found, '\n');
-            found += found != NULL;
+            found = found ? found + 1 : NULL; // NULL + 0 is undefined
         }
         sqz_text_add_bytes(out, rows, length);
         sqz_text_add_bytes(out, timing, timing_length);
@@ -86,10 +87,11 @@ static enum sqz_status start_history(struct sqz_run_dir *dir, const char *rows,
     char *path = sqz_run_dir_file(dir, "history.csv");
     if (!path)
         return sqz_fail_memory(err, "a path", strlen(dir->path));
-    if (*rows && sqz_path_exists(path) && !sqz_file_read(path, LIMIT, &old, NULL))
+    // The timings of a file that cannot be read are lost; the rows are not.
+    if (*rows && !sqz_file_read(path, LIMIT, &old, NULL))
         sqz_text_add_bytes(&old_text, old.data, old.size);
     sqz_text_add(&dir->history, HISTORY_HEAD);
-    merge_history(&dir->history, rows, sqz_text_get(&old_text));
+    sqz_run_dir_merge_history(&dir->history, rows, sqz_text_get(&old_text));
     enum sqz_status status = SQZ_OK;
     if (dir->history.failed)
         status = sqz_fail_memory(err, "history.csv", dir->history.length);

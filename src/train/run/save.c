@@ -36,6 +36,22 @@ enum sqz_status sqz_run_stopped(struct sqz_run *run, struct sqz_error *err)
                     run->state.epoch + 1, run->state.steps, run->dir.path);
 }
 
+enum sqz_status sqz_run_save_failed(struct sqz_run *run, enum sqz_status status,
+                                    const struct sqz_error *failure, struct sqz_error *err)
+{
+    const bool of_data = status == SQZ_E_DATA || status == SQZ_E_NOINPUT || status == SQZ_E_IO;
+    if (!of_data || run->state.steps == 0 || sqz_run_save_last(run, NULL))
+        return sqz_fail(err, status, "%s", failure->text);
+    size_t length = strlen(failure->text);
+    length -= length > 0 && failure->text[length - 1] == '.';
+    return sqz_fail(err, status,
+                    "%.*s. The %" PRId64 " steps before it are saved; to %s: "
+                    "squeezenet train --resume %s%s",
+                    (int)length, failure->text, run->state.steps,
+                    status == SQZ_E_DATA ? "continue without it" : "go on", run->dir.path,
+                    status == SQZ_E_DATA ? " --on_bad skip" : "");
+}
+
 enum sqz_status sqz_run_save_best(struct sqz_run *run, const float *weights, struct sqz_error *err)
 {
     struct sqz_model best = *run->setup.model; // a borrowed view; nothing of it is released

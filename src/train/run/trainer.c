@@ -22,21 +22,41 @@ void sqz_run_release(struct sqz_run *run)
     sqz_setup_release(&run->setup);
 }
 
-static enum sqz_status check_same_data(const struct sqz_run *run, const struct sqz_train_state *old,
+// Images that were mended or removed change what a run ends in; others make it another run. What
+// it is validated on may change: it decides no weight.
+static enum sqz_status check_same_data(struct sqz_run *run, const struct sqz_train_state *old,
                                        struct sqz_error *err)
 {
     const struct sqz_train_state *now = &run->state;
-    bool train = old->train_fingerprint == now->train_fingerprint;
-    if (train && old->val_fingerprint == now->val_fingerprint)
-        return SQZ_OK;
-    return sqz_fail(
-        err, SQZ_E_DATA,
-        "The %s images in \"%s\" are not those that the run began with (%lld then, %lld "
-        "now), so it cannot be continued; restore them as they were (damaged ones, too: "
-        "--on_bad skip passes over those), or start a new run with --ckpt_path.",
-        train ? "validation" : "training", run->setup.config->data_dir,
-        (long long)(train ? old->val_images : old->train_images),
-        (long long)(train ? now->val_images : now->train_images));
+    const struct sqz_began *began = &run->setup.began;
+    const bool same = old->train_fingerprint == now->train_fingerprint;
+    if (!same && !began->fits)
+        return sqz_fail(
+            err, SQZ_E_DATA,
+            "The training images in \"%s\" are not those that the run began with (%lld then, %lld "
+            "now), so it cannot be continued; restore them as they were (damaged ones, too: "
+            "--on_bad skip passes over those), or start a new run with --ckpt_path.",
+            run->setup.config->data_dir, (long long)old->train_images,
+            (long long)now->train_images);
+    if (!same)
+        sqz_text_add(&run->setup.notes,
+                     "The training images were changed since the run began (mended or removed): it "
+                     "goes on, and ends in other weights than with the images as they were.\n");
+    if (old->val_fingerprint != now->val_fingerprint)
+        sqz_text_add(&run->setup.notes,
+                     "The validation images are not those that the run began with (%lld then, %lld "
+                     "now): what is measured from here on does not compare with what was before.\n",
+                     (long long)old->val_images, (long long)now->val_images);
+    return SQZ_OK;
+}
+
+// What describes the data as they are now, not as they were.
+static void keep_data(struct sqz_train_state *state, const struct sqz_train_state *now)
+{
+    state->train_images = now->train_images;
+    state->val_images = now->val_images;
+    state->train_fingerprint = now->train_fingerprint;
+    state->val_fingerprint = now->val_fingerprint;
 }
 
 static enum sqz_status check_position(const struct sqz_run *run, const struct sqz_train_state *old,
@@ -57,7 +77,7 @@ static enum sqz_status check_position(const struct sqz_run *run, const struct sq
 static enum sqz_status begin_new(struct sqz_run *run, const struct sqz_options *given,
                                  struct sqz_error *err)
 {
-    enum sqz_status status = sqz_setup_open(run->environment, given, NULL, &run->setup, err);
+    enum sqz_status status = sqz_setup_open(run->environment, given, NULL, NULL, &run->setup, err);
     if (!status)
         status = sqz_run_prepare(run, err);
     if (!status)
@@ -90,6 +110,12 @@ static enum sqz_status adopt_checkpoint(struct sqz_run *run, struct sqz_resumed 
                      "The run went on %s so far and goes on on %s: the last bits of "
                      "the results will differ from an uninterrupted run.\n",
                      old->simd, level);
+    keep_data(old, &run->state);
+    if (!old->samples.keys) { // of an earlier version
+        old->samples = run->state.samples;
+        run->state.samples = (struct sqz_sample_keys){0};
+    }
+    sqz_train_state_release(&run->state);
     run->state = *old;
     *old = (struct sqz_train_state){0};
     run->dir.has_last = true;
@@ -104,7 +130,8 @@ static enum sqz_status begin_resumed(struct sqz_run *run, const struct sqz_optio
     if (!status && sqz_ranks_rank(run->environment->ranks) == 0)
         status = sqz_run_dir_lock(&run->dir, err);
     if (!status) {
-        status = sqz_setup_open(run->environment, old.options, old.model, &run->setup, err);
+        status = sqz_setup_open(run->environment, old.options, old.model, &old.state.samples,
+                                &run->setup, err);
         old.model = NULL;
     }
     if (!status)
@@ -181,7 +208,8 @@ static void fill_result(const struct sqz_run *run, struct sqz_train_result *out)
         out->best_top5 = (double)run->shown.correct5 / (double)run->shown.samples;
     }
     snprintf(out->run_dir, sizeof out->run_dir, "%s", run->dir.path);
-    if (sqz_path_exists(run->dir.best))
+    enum sqz_path_kind kind;
+    if (!sqz_path_look(run->dir.best, &kind, NULL) && kind != SQZ_PATH_MISSING)
         snprintf(out->best_checkpoint, sizeof out->best_checkpoint, "%s", run->dir.best);
 }
 

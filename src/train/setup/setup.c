@@ -14,6 +14,7 @@ void sqz_setup_release(struct sqz_setup *setup)
     sqz_free((void *)setup->config);
     sqz_free(setup->class_weights);
     sqz_free_view(setup->balanced);
+    sqz_free(setup->sample_keys);
     sqz_dataset_free(setup->train);
     sqz_dataset_free(setup->val);
     sqz_model_free(setup->model);
@@ -58,6 +59,7 @@ static enum sqz_status open_split(const struct sqz_environment *environment,
                                           .divide = setup->divided,
                                           .held_out = val,
                                           .seed = (uint64_t)options->seed,
+                                          .began = &setup->began.keys,
                                           .every_class = !val,
                                           .check_headers = true,
                                           .threads = sqz_pool_size(environment->pool)};
@@ -105,6 +107,23 @@ static enum sqz_status add_unlabelled(const struct sqz_environment *environment,
     return status;
 }
 
+// Samples of a run to continue whose files are gone keep their places, so that all others keep
+// theirs.
+static enum sqz_status restore_samples(struct sqz_setup *setup, struct sqz_error *err)
+{
+    struct sqz_began *began = &setup->began;
+    enum sqz_status status = SQZ_OK;
+    if (began->keys.keys)
+        status =
+            sqz_dataset_restore(setup->train, &began->keys, &began->fits, &began->removed, err);
+    if (!status && began->fits && began->removed > 0)
+        sqz_text_add(&setup->notes,
+                     "%zu of the training images that the run began with %s gone: another image of "
+                     "the class takes the place of each, as with --on_bad skip.\n",
+                     began->removed, began->removed == 1 ? "is" : "are");
+    return status ? status : sqz_dataset_keys(setup->train, &setup->sample_keys, err);
+}
+
 static enum sqz_status open_data(const struct sqz_environment *environment, struct sqz_setup *setup,
                                  struct sqz_error *err)
 {
@@ -116,6 +135,8 @@ static enum sqz_status open_data(const struct sqz_environment *environment, stru
         status = open_split(environment, setup, true, &setup->val, err);
     if (!status && *setup->options->unlabelled_dir)
         status = add_unlabelled(environment, setup, err);
+    if (!status)
+        status = restore_samples(setup, err);
     if (!status)
         note_skipped(setup, setup->train, "training");
     if (!status && setup->val)
@@ -256,11 +277,14 @@ static enum sqz_status build(const struct sqz_environment *environment, struct s
 
 enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
-                               struct sqz_setup *out, struct sqz_error *err)
+                               const struct sqz_sample_keys *began, struct sqz_setup *out,
+                               struct sqz_error *err)
 {
     struct sqz_options *options = NULL;
     struct sqz_model *from = resumed;
     *out = (struct sqz_setup){.ranks = environment->ranks};
+    if (began)
+        out->began.keys = *began;
     enum sqz_status status = sqz_options_copy(given, &options, err);
     out->options = options;
     if (!status)

@@ -8,6 +8,13 @@
 #include "train/options/transforms.h"
 #include "train/step/loss.h"
 
+// The training data of a run to continue, and what has become of them.
+struct sqz_began {
+    struct sqz_sample_keys keys; // borrowed; keys NULL: a new run, or one that kept none
+    bool fits;                   // the same samples, apart from `removed`
+    size_t removed;
+};
+
 struct sqz_setup {
     const struct sqz_options *options;     // merged and resolved: what recipe.yaml says
     const struct sqz_train_config *config; // made of them: what the run does
@@ -18,7 +25,9 @@ struct sqz_setup {
     struct sqz_net *norm_net;     // what is trained, with norm batch; else NULL: the model's
     struct sqz_augment augment;
     struct sqz_loss loss;
-    float *class_weights;    // of the loss; NULL: none
+    float *class_weights; // of the loss; NULL: none
+    struct sqz_began began;
+    uint64_t *sample_keys;   // of `train`, for the training state; NULL: it has none
     const char *kind;        // of the dataset
     struct sqz_ranks *ranks; // the environment's
     bool divided;            // train and val are parts of one directory
@@ -26,10 +35,12 @@ struct sqz_setup {
     struct sqz_text notes;   // sentences for the user, one a line
 };
 void sqz_setup_release(struct sqz_setup *setup);
-// `resumed` (may be NULL) is the model of a checkpoint; it is taken over, also on failure.
+// `resumed` (may be NULL) is the model of a checkpoint; it is taken over, also on failure. `began`
+// (may be NULL): the samples that the checkpoint's run began with, borrowed for the setup's life.
 enum sqz_status sqz_setup_open(const struct sqz_environment *environment,
                                const struct sqz_options *given, struct sqz_model *resumed,
-                               struct sqz_setup *out, struct sqz_error *err);
+                               const struct sqz_sample_keys *began, struct sqz_setup *out,
+                               struct sqz_error *err);
 // pretrained.c: with option pretrained, sees to it that the published weights lie on this machine
 // (progress and stop through the environment); *path (sqz_free) is the file, else NULL.
 enum sqz_status sqz_setup_pretrained(const struct sqz_environment *environment,

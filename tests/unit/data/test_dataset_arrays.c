@@ -2,6 +2,7 @@
 #include "dataset_files.h"
 
 #include "testdata.h"
+#include "paths.h"
 #include <zlib.h>
 
 #define W 5
@@ -338,7 +339,7 @@ static void real_fashion(void **state)
                                           .split = "test"};
     size_t histogram[10] = {0};
     (void)state;
-    if (!sqz_path_is_dir(request.dir)) {
+    if (!path_is_dir(request.dir)) {
         fprintf(stderr, "SKIPPED, NOT TESTED: %s (package dataset-fashion-mnist)\n", request.dir);
         skip();
     }

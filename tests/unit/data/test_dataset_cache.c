@@ -3,6 +3,7 @@
 #include "dataset_files.h"
 
 #include "data/sets/sets.h"
+#include "paths.h"
 #include <dirent.h>
 #include <fcntl.h>
 
@@ -114,8 +115,8 @@ static void needs_no_place(void **state)
     setenv("XDG_CACHE_HOME", "relative", 1);
     setenv("HOME", in_scratch("home"), 1);
     assert_int_equal(open_count(in_scratch("other"), 1), 1);
-    assert_true(sqz_path_is_dir(in_scratch("home/.cache/squeezenet")));
-    assert_false(sqz_path_exists("relative"));
+    assert_true(path_is_dir(in_scratch("home/.cache/squeezenet")));
+    assert_false(path_exists("relative"));
     setenv("XDG_CACHE_HOME", old, 1);
     sqz_free(old);
 }

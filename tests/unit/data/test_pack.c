@@ -5,6 +5,7 @@
 #include "data/sets/imagenet.h"
 #include "data/sets/pack.h"
 #include "data/sets/tar.h"
+#include "paths.h"
 
 #include <math.h>
 
@@ -107,7 +108,7 @@ static void kept_and_shrunk(void **state)
     assert_int_equal(
         sqz_data_pack(in_scratch("set"), in_scratch("stopped"), &how, 1, NULL, NULL, &report, &err),
         SQZ_E_STOPPED);
-    assert_false(sqz_path_exists(in_scratch("stopped")));
+    assert_false(path_exists(in_scratch("stopped")));
 }
 
 // A photo that lies on its side comes back as it lay, with the mark that turns it; raw pixels come

@@ -3,6 +3,7 @@
 
 #include "data/sets/sets.h"
 #include "data/sets/synth.h"
+#include "paths.h"
 #include <math.h>
 
 #define SIZE   32
@@ -136,7 +137,7 @@ static void refuses(void **state)
     how.size = 16;
     how.per_class_val = -1;
     assert_int_equal(sqz_data_synth(in_scratch("new"), &how, &err), SQZ_E_USAGE);
-    assert_false(sqz_path_exists(in_scratch("new")));
+    assert_false(path_exists(in_scratch("new")));
 }
 
 int main(void)

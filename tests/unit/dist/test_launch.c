@@ -1,4 +1,5 @@
 // The command line that starts ranks: nothing in it can be taken for mpirun's own.
+#include "dist/launch/hosts.h"
 #include "dist/launch/launch.h"
 
 #include <setjmp.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -64,12 +66,35 @@ static void names_hostfiles_by_path(void **state)
     }
 }
 
+static void refuses_hosts_that_are_options(void **state)
+{
+    static const char *const bad[] = {
+        "-oProxyCommand=x\n", "good slots=2\n  -lroot\n", "me@-x\n", "^-x\n", "$(x)\n", "a;b\n"};
+    static const char *const good[] = {"node-1 slots=4\n", "# -x\n\n10.0.0.2:8\n", "me@node\r\n",
+                                       "[fe80::1%eth0]\n"};
+    char path[SQZ_TEMPORARY_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad + sizeof good / sizeof *good; i++) {
+        const size_t n = sizeof bad / sizeof *bad;
+        const char *text = i < n ? bad[i] : good[i - n];
+        struct sqz_error err = {0};
+        const int file = sqz_temporary_open("test", path);
+        assert_true(file >= 0);
+        assert_int_equal(write(file, text, strlen(text)), strlen(text));
+        close(file);
+        const enum sqz_status status = sqz_hosts_check(path, &err);
+        unlink(path);
+        assert_int_equal(status, i < n ? SQZ_E_DATA : SQZ_OK);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_words_of_mpirun),
         cmocka_unit_test(passes_our_words),
         cmocka_unit_test(names_hostfiles_by_path),
+        cmocka_unit_test(refuses_hosts_that_are_options),
     };
     static const char *const known[] = {"openmpi", "mpich"};
     const char *build = getenv("SQZ_BUILD");

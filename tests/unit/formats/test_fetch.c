@@ -10,6 +10,7 @@
 #include "formats/fetch.h"
 #include "formats/published.h"
 #include "http_server.h"
+#include "paths.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -83,7 +84,7 @@ static void fetch_well(const char *how, const char *sha256, int requests)
     assert_int_equal(sqz_file_read(target, SIZE, &bytes, NULL), SQZ_OK);
     assert_int_equal(bytes.size, SIZE);
     assert_memory_equal(bytes.data, content, SIZE);
-    assert_false(sqz_path_exists(part));
+    assert_false(path_exists(part));
     sqz_bytes_release(&bytes);
 }
 
@@ -93,7 +94,7 @@ static void refuses(const char *how, const char *sha256, enum sqz_status wanted,
     assert_int_equal(fetch_as(how, sha256, &err), wanted);
     if (!strstr(err.text, word))
         fail_msg("\"%s\" does not speak of %s", err.text, word);
-    assert_false(sqz_path_exists(target));
+    assert_false(path_exists(target));
 }
 
 static void test_good(void **state)
@@ -189,7 +190,7 @@ static void test_refusals(void **state)
     refuses("missing", hash, SQZ_E_NOINPUT, "404");
     refuses("busy", hash, SQZ_E_IO, "503");
     refuses("loop", hash, SQZ_E_IO, "redirects");
-    assert_false(sqz_path_exists(part));
+    assert_false(path_exists(part));
 }
 
 static void test_wrong_hash(void **state)
@@ -197,7 +198,7 @@ static void test_wrong_hash(void **state)
     (void)state;
     refuses("good", "00000000", SQZ_E_DATA, "SHA-256");
     assert_int_equal(server.requests, 1);
-    assert_false(sqz_path_exists(part));
+    assert_false(path_exists(part));
     // In pieces it might have been two halves of different files: twice, not for ever.
     refuses("cut", "00000000", SQZ_E_DATA, "SHA-256");
     assert_int_equal(server.requests, 1 + 2 * 3);
@@ -208,7 +209,7 @@ static void test_no_server(void **state)
     (void)state;
     http_stop(&server);
     refuses("good", hash, SQZ_E_IO, "127.0.0.1");
-    assert_false(sqz_path_exists(part));
+    assert_false(path_exists(part));
     assert_true(http_start(&server, content, SIZE));
 }
 

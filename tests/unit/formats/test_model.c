@@ -1,5 +1,6 @@
 // Models: to and from archives and files, deduction, dialects, and one clear sentence per failure.
 #include "support.h"
+#include "paths.h"
 
 #include <math.h>
 
@@ -434,7 +435,7 @@ static void test_refuses_to_write(void **state)
     model->weights[5] = INFINITY;
     assert_int_equal(sqz_model_write(model, scratch("b.ckpt"), SQZ_KEEP_EXISTING, &err),
                      SQZ_E_DIVERGED);
-    assert_false(sqz_path_exists(scratch("b.ckpt")));
+    assert_false(path_exists(scratch("b.ckpt")));
     sqz_model_free(model);
     remove_scratch();
 }

@@ -1,6 +1,7 @@
 // PyTorch files, as PyTorch 2.15 wrote them (tests/fixtures/make_formats.py) or as Python alone
 // writes them (make_checkpoints.py).
 #include "support.h"
+#include "paths.h"
 
 static const struct sqz_format *format;
 
@@ -131,7 +132,7 @@ static void test_refuses(void **state)
         expect_failure(format, bytes.data, bytes.size, cases[i].words);
         sqz_bytes_release(&bytes);
     }
-    assert_false(sqz_path_exists(RAN));
+    assert_false(path_exists(RAN));
 }
 
 // What is no tensor is passed over unread, and a call of os.system is never made.
@@ -147,7 +148,7 @@ static void test_evil(void **state)
         check(&archive, "w", SQZ_F32, SHAPE(2), (const float[]){-.25f, 0});
         sqz_archive_release(&archive);
     }
-    assert_false(sqz_path_exists(RAN));
+    assert_false(path_exists(RAN));
 }
 
 // The checkpoints of training scripts: weights of two arrays beside what else they keep.

@@ -15,6 +15,7 @@
 #include "train/run/checkpoint.h"
 #include "train/run/trainer.h"
 #include "train/setup/param_arrays.h"
+#include "paths.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,7 +210,7 @@ static inline bool exists(const char *dir, const char *name)
 {
     char path[256];
     snprintf(path, sizeof path, "%s/%s/%s", root, dir, name);
-    return sqz_path_exists(path);
+    return path_exists(path);
 }
 
 #endif

@@ -2,6 +2,7 @@
 #include "run_support.h"
 
 #include "train/run/run_dir.h"
+#include "paths.h"
 #include <math.h>
 
 static char dirs[8][192]; // "resume=..." texts, and the like
@@ -397,7 +398,7 @@ static void test_forged_checkpoint_names(void **state)
         if (resume("forged", 1, NULL, NULL, &err) != SQZ_E_DATA)
             fail_msg("list %zu was taken: %s", i, lists[i]);
         assert_non_null(strstr(err.text, "names that this program does not give"));
-        assert_true(sqz_path_exists(in_root("precious")));
+        assert_true(path_exists(in_root("precious")));
     }
     forge_kept("forged", "squeezenet1_1-1_10.ckpt\t0.1\n");
     resume_well("forged", 1);
