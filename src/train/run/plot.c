@@ -23,6 +23,13 @@ static void include(struct range *range, double value)
     range->high = value > range->high ? value : range->high;
 }
 
+// Rows come from a file, and a run that diverged has any losses: what is beyond this is left out,
+// so that differences stay finite.
+static bool is_shown(const struct sqz_curve *curve, size_t i)
+{
+    return fabs(curve->x[i]) < 1e100 && fabs(curve->y[i]) < 1e100;
+}
+
 // What the curves cover, widened where they are flat; 0..1 when there is nothing.
 static void measure(const struct sqz_panel *panel, struct range *x, struct range *y)
 {
@@ -30,7 +37,7 @@ static void measure(const struct sqz_panel *panel, struct range *x, struct range
     *y = *x;
     for (int c = 0; c < panel->n_curves; c++)
         for (size_t i = 0; i < panel->curves[c].n; i++)
-            if (isfinite(panel->curves[c].y[i])) {
+            if (is_shown(&panel->curves[c], i)) {
                 include(x, panel->curves[c].x[i]);
                 include(y, panel->curves[c].y[i]);
             }
@@ -39,7 +46,7 @@ static void measure(const struct sqz_panel *panel, struct range *x, struct range
     if (panel->from_zero)
         include(y, 0);
     if (x->low == x->high)
-        x->high = x->low + 1;
+        x->high = x->low + fmax(1, fabs(x->low));
     if (y->low == y->high)
         y->high = y->low + (y->low == 0 ? 1 : fabs(y->low));
 }
@@ -67,13 +74,22 @@ static double place_y(const struct frame *frame, double y)
     return frame->top + frame->height * (1 - (y - frame->y.low) / (frame->y.high - frame->y.low));
 }
 
+// Ticks from the first one in the range on. They are counted: adding a step to a number that is
+// much larger changes nothing. A little beyond the end, for the last may have been rounded past it.
+static int count_ticks(const struct range *range, double step, double *first)
+{
+    enum { MOST = 20 };
+    *first = ceil(range->low / step - 1e-9) * step;
+    const double n = floor((range->high - *first) / step + 1e-9) + 1;
+    return n >= 1 ? (int)fmin(n, MOST) : 0;
+}
+
 static void draw_axes(const struct frame *frame, const char *x_name, struct sqz_text *out)
 {
     double right = frame->left + frame->width, bottom = frame->top + frame->height;
-    double step = tick_step(&frame->y, 4);
-    // A little beyond the end, for the last tick may have been rounded past it.
-    for (double y = ceil(frame->y.low / step - 1e-9) * step; y <= frame->y.high + step * 1e-9;
-         y += step) {
+    double step = tick_step(&frame->y, 4), first;
+    for (int i = 0, n = count_ticks(&frame->y, step, &first); i < n; i++) {
+        double y = first + i * step;
         double at = place_y(frame, y), shown = fabs(y) < step * 1e-6 ? 0 : y;
         sqz_text_add(out,
                      "<path class=\"g\" d=\"M%.1f %.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" "
@@ -81,9 +97,11 @@ static void draw_axes(const struct frame *frame, const char *x_name, struct sqz_
                      frame->left, at, right, frame->left - 6, at + 4, shown);
     }
     step = fmax(tick_step(&frame->x, 8), 1);
-    for (double x = ceil(frame->x.low / step) * step; x <= frame->x.high; x += step)
+    for (int i = 0, n = count_ticks(&frame->x, step, &first); i < n; i++) {
+        double x = first + i * step;
         sqz_text_add(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.6g</text>\n",
                      place_x(frame, x), bottom + 15, x);
+    }
     sqz_text_add(out,
                  "<path class=\"a\" d=\"M%.1f %.1fV%.1fH%.1f\"/><text x=\"%.1f\" y=\"%.1f\" "
                  "text-anchor=\"end\">%s</text>\n",
@@ -96,13 +114,13 @@ static void draw_curve(const struct frame *frame, const struct sqz_curve *curve,
     size_t drawn = 0;
     sqz_text_add(out, "<path class=\"c%d\" d=\"", number);
     for (size_t i = 0; i < curve->n; i++)
-        if (isfinite(curve->y[i]))
+        if (is_shown(curve, i))
             sqz_text_add(out, "%s%.1f %.1f", drawn++ ? "L" : "M", place_x(frame, curve->x[i]),
                          place_y(frame, curve->y[i]));
     sqz_text_add(out, "\"/>\n");
     // A single point has no line.
     for (size_t i = 0; drawn == 1 && i < curve->n; i++)
-        if (isfinite(curve->y[i]))
+        if (is_shown(curve, i))
             sqz_text_add(out, "<circle class=\"c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"2\"/>\n", number,
                          place_x(frame, curve->x[i]), place_y(frame, curve->y[i]));
 }
@@ -162,7 +180,7 @@ void sqz_sparkline(const double *values, size_t n, int width, bool from_zero, st
         double sum = 0;
         size_t used = 0;
         for (size_t i = n * x / columns; i < n * (x + 1) / columns; i++)
-            if (isfinite(values[i])) {
+            if (fabs(values[i]) < 1e100) {
                 sum += values[i];
                 used++;
             }
