@@ -257,6 +257,16 @@ bool cli_has(const struct cli *cli, const char *flag)
     return cli_value(cli, flag) != NULL;
 }
 
+enum sqz_status cli_on_bad(const struct cli *cli, bool *skip)
+{
+    const char *text = cli_value(cli, "on_bad");
+    *skip = text && strcmp(text, "skip") == 0;
+    return !text || *skip || strcmp(text, "stop") == 0
+               ? SQZ_OK
+               : cli_complain(SQZ_E_USAGE, "--on_bad is stop or skip, not \"%s\".",
+                              cli_clean(text));
+}
+
 enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low,
                             int high, int *out)
 {

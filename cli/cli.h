@@ -57,6 +57,8 @@ enum sqz_status cli_parse(struct cli *cli, int argc, char **argv, bool *help);
 void cli_release(struct cli *cli);
 const char *cli_value(const struct cli *cli, const char *flag); // NULL if not given
 bool cli_has(const struct cli *cli, const char *flag);
+// --on_bad stop or skip; stop where it is not given.
+enum sqz_status cli_on_bad(const struct cli *cli, bool *skip);
 // The flag's whole number (or `fallback`), within [low, high]; SQZ_E_USAGE with a sentence
 // otherwise.
 enum sqz_status cli_integer(const struct cli *cli, const char *flag, int fallback, int low,

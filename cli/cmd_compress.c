@@ -13,6 +13,8 @@ const struct cli_flag cli_compress_flags[] = {
      "auto (one-shot, measured), deep (Deep Compression), lossless, int8 [auto]"},
     {"int8", 0, NULL, "short for --method int8: a network in integers (needs --calibrate)"},
     {"calibrate", 0, "DIR", "auto, int8: some hundred images, no labels needed"},
+    {"on_bad", 0, "stop|skip",
+     "auto, int8: an image that does not decode: stop, or take another [stop]"},
     {"images", 0, "N", "auto, int8: images to look at, at most [500]"},
     {"size", 0, "SIZE", "auto: bound of the file without class names, as in 335kB (1 kB = 1000 B)"},
     {"max_kl", 0, "X", "auto: bound of the mean KL divergence from the original [0.05]"},
@@ -94,6 +96,8 @@ static enum sqz_status parse(struct cli *cli, struct sqz_compress_options *out)
     if (!status)
         status = cli_integer(cli, "threads", 0, 1, 1024, &cli->threads);
     out->calibrate_dir = cli_value(cli, "calibrate");
+    if (!status)
+        status = cli_on_bad(cli, &out->skip_bad);
     out->huffman = cli_has(cli, "huffman");
     out->force = cli_has(cli, "force");
     return status;

@@ -13,6 +13,7 @@ const struct cli_flag cli_data_flags[] = {
     {"shorter", 0, "N", "pack: shrink images until their shorter side has N pixels [256]"},
     {"quality", 0, "N", "pack: JPEG quality of those that are shrunk [90]"},
     {"raw", 0, NULL, "pack: store pixels instead of JPEG files"},
+    {"on_bad", 0, "stop|skip", "pack: an image that does not decode: stop, or leave it out [stop]"},
     {"force", 'f', NULL, "pack: replace an existing file"},
     {"threads", 0, "N", "check, pack: decoding threads [physical cores]"},
     {NULL, 0, NULL, NULL},
@@ -130,7 +131,9 @@ static enum sqz_status pack(struct cli *cli, const char *dir, const char *out)
     struct sqz_pack_options how = {
         .struct_size = sizeof how, .raw = cli_has(cli, "raw"), .force = cli_has(cli, "force")};
     struct sqz_pack_result result = SQZ_INIT(sqz_pack_result);
-    enum sqz_status status = cli_integer(cli, "shorter", 256, 1, 65500, &how.shorter);
+    enum sqz_status status = cli_on_bad(cli, &how.skip_bad);
+    if (!status)
+        status = cli_integer(cli, "shorter", 256, 1, 65500, &how.shorter);
     if (!status)
         status = cli_integer(cli, "quality", 90, 1, 100, &how.quality);
     if (!status)

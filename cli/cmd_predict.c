@@ -2,9 +2,12 @@
 #include "cli/commands.h"
 #include "cli/predict.h"
 #include <stdlib.h>
+#include <string.h>
 
 const struct cli_flag cli_predict_flags[] = {
     {"top", 'k', "N", "how many classes to print [5]"},
+    {"apply_exif", 0, "true|false",
+     "turn photos as their EXIF orientation says [the model's word]"},
     {"show", 0, NULL, "draw each image in the terminal"},
     {"csv", 0, "FILE", "a row an image with all probabilities; - for stdout"},
     {"jsonl", 0, NULL, "print one JSON object a line for each image, with all probabilities"},
@@ -58,6 +61,11 @@ static enum sqz_status open_all(struct predict *p, struct sqz_context *context,
     struct sqz_model_options how = {.struct_size = sizeof how,
                                     .classes_file = cli_value(cli, "classes"),
                                     .dialect = cli_value(cli, "dialect")};
+    const char *exif = cli_value(cli, "apply_exif");
+    if (exif && strcmp(exif, "true") != 0 && strcmp(exif, "false") != 0)
+        return cli_complain(SQZ_E_USAGE, "--apply_exif is true or false, not \"%s\".",
+                            cli_clean(exif));
+    how.apply_exif = !exif ? 0 : strcmp(exif, "true") == 0 ? 1 : -1;
     p->info = (struct sqz_model_info)SQZ_INIT(sqz_model_info);
     // Enlarging the weights for speed takes longer than one image gains. Logits that are asked
     // for keep the bits that they have among other images.
@@ -101,6 +109,11 @@ enum sqz_status cli_predict(struct cli *cli)
         if (!status)
             status = predict_run(&p);
         status = predict_outputs_close(&p, status);
+        if (p.unturned > 0 && !cli->quiet && !cli->json)
+            fprintf(stderr,
+                    "%lld of the images ask to be turned (EXIF), which this model does not do; "
+                    "--apply_exif true does.\n",
+                    (long long)p.unturned);
         if (!p.info.has_class_names && !cli->quiet && !cli->json)
             fprintf(stderr, "The model has no class names; --classes FILE adds them.\n");
     }

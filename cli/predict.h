@@ -92,8 +92,9 @@ struct predict {
     const char *copy_to;
     struct predict_cam cam;
     int64_t done, failed, shown, copied;
-    bool failed_io; // an image could not be read because of the disk
-    bool complete;  // every image had its turn: the tables are whole
+    int64_t unturned; // images whose EXIF orientation the model ignores
+    bool failed_io;   // an image could not be read because of the disk
+    bool complete;    // every image had its turn: the tables are whole
 };
 // predict_run.c: all images through the network and to the outputs. SQZ_E_DATA when some could not
 // be read.

@@ -115,6 +115,7 @@ static enum sqz_status give(struct predict *p, int n)
             return of_image;
         p->failed += of_image != SQZ_OK;
         p->failed_io |= of_image == SQZ_E_IO;
+        p->unturned += !of_image && p->results[i].exif_ignored;
         if (p->prints)
             cli_events_end();
         status = predict_outputs_add(p, i);

@@ -221,6 +221,7 @@ struct sqz_model_options { // every member may stay 0 or NULL
     const char *dialect; // "mindcv", "torchvision", "caffe": overrides the usual one of the format
     const char *classes_file; // class names, one a line
     int image_size;           // side of the network's input in pixels; overrides the file's
+    int apply_exif; // 1: images are turned as their EXIF orientation says, -1: not; 0: the file's
 };
 // Reads a weight file of any supported format, which is found by its content. options may be NULL.
 // Gives *out, to be freed by sqz_model_free. Fails with SQZ_E_NOINPUT or SQZ_E_IO when the file
@@ -410,8 +411,9 @@ struct sqz_classify_result {
     int class_map_height, class_map_width; // out
     // The image as the network sees it, after resizing and cropping: image_size x image_size x RGB.
     uint8_t *view;
-    size_t view_size; // bytes
-    bool unknown;     // out: below the model's threshold, see struct sqz_model_info
+    size_t view_size;  // bytes
+    bool unknown;      // out: below the model's threshold, see struct sqz_model_info
+    bool exif_ignored; // out: the image asks to be turned, and the model's preprocessing does not
 };
 
 // Set by another thread or a signal handler, read while a call runs. Zero-initialise it.

@@ -57,6 +57,7 @@ struct sqz_compress_options { // every member may stay 0 or NULL
     double density; // share of the weights that stay; 0: all that are not zero
     int bits;       // of a shared weight; 0: 6
     bool huffman;   // instead of the range coder
+    bool skip_bad;  // an image that does not decode: a warning, and another takes its place
 };
 struct sqz_compress_layer { // of an array: does not grow
     char name[48];
@@ -153,15 +154,17 @@ SQZ_API void sqz_check_result_release(struct sqz_check_result *result);
 
 struct sqz_pack_options { // every member may stay 0
     size_t struct_size;
-    int shorter; // larger images are shrunk until their shorter side has this many pixels; 0: 256
-    int quality; // JPEG quality of those that are shrunk, 1 to 100; 0: 90
-    bool raw;    // store pixels instead of JPEG files: larger, but nothing to decode
-    bool force;  // replace an existing file
+    int shorter;   // larger images are shrunk until their shorter side has this many pixels; 0: 256
+    int quality;   // JPEG quality of those that are shrunk, 1 to 100; 0: 90
+    bool raw;      // store pixels instead of JPEG files: larger, but nothing to decode
+    bool force;    // replace an existing file
+    bool skip_bad; // leave out images that do not decode, each with a warning
 };
 struct sqz_pack_result {
     size_t struct_size;
     size_t images, shrunk;
-    size_t skipped; // files that are no images; the first is a warning
+    size_t skipped; // files that are no images (the first is a warning), and with skip_bad damaged
+                    // ones
     uint64_t bytes;
 };
 // Writes a dataset of class directories as one file, which is taken wherever a dataset is. options

@@ -19,6 +19,7 @@ struct sqz_classify_slot {
     struct sqz_error error;
     size_t row; // of inputs and logits
     bool wants[SQZ_N_FEATURES];
+    bool exif_ignored;
 };
 
 struct sqz_classifier {

@@ -95,9 +95,11 @@ static enum sqz_status check_result(const struct call *call, const struct sqz_cl
 
 // Makes the network's input of one image. The same function for every origin.
 static enum sqz_status prepare(const struct call *call, const struct sqz_input *input,
-                               struct sqz_classify_worker *worker, float *out,
+                               struct sqz_classify_worker *worker, float *out, bool *exif_ignored,
                                struct sqz_error *err)
 {
+    const struct sqz_preprocess *preprocess = &call->classifier->model->preprocess;
+    struct sqz_image_header header;
     struct sqz_bytes bytes = {0};
     struct sqz_image view = {0};
     const char *name = input->name ? input->name : "The image";
@@ -113,8 +115,10 @@ static enum sqz_status prepare(const struct call *call, const struct sqz_input *
         source.image = &view;
     }
     if (!status)
-        status = sqz_preprocess_run(&call->classifier->model->preprocess, &source, out,
-                                    &worker->scratch, err);
+        status = sqz_preprocess_run(preprocess, &source, out, &worker->scratch, err);
+    *exif_ignored = !status && !preprocess->apply_exif && source.data &&
+                    !sqz_image_probe(source.data, source.size, &header, NULL) &&
+                    header.orientation > 1;
     sqz_bytes_release(&bytes);
     return status;
 }
@@ -140,7 +144,8 @@ static void prepare_slot(void *arg, int task, int worker)
     if (!status)
         status = check_stop(call, &slot->error);
     if (!status)
-        status = prepare(call, &input, &classifier->workers[worker], out, &slot->error);
+        status = prepare(call, &input, &classifier->workers[worker], out, &slot->exif_ignored,
+                         &slot->error);
     slot->status = status;
     slot->wants[SQZ_EMBEDDING] = !status && result.embedding;
     slot->wants[SQZ_CLASS_MAPS] = !status && result.class_maps;
@@ -196,6 +201,7 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
     if (!slot->status) {
         size_t classes = (size_t)classifier->model->net->spec.classes;
         const float *logits = classifier->logits + slot->row * classes;
+        result.exif_ignored = slot->exif_ignored;
         result.unknown = sqz_unknown_is(&classifier->model->unknown, logits, (int)classes);
         if (result.logits)
             memcpy(result.logits, logits, classes * sizeof *logits);

@@ -158,6 +158,31 @@ static enum sqz_status measure_size(void *arg, const float *weights, size_t *byt
 
 // --- Methods ---
 
+static enum sqz_status open_calibration(const struct run *run,
+                                        const struct sqz_compress_options *options,
+                                        struct sqz_image_dir **out, struct sqz_error *err)
+{
+    enum sqz_status status =
+        sqz_image_dir_open(run->context->pool, options->calibrate_dir, &run->model->preprocess,
+                           options->images ? options->images : DEFAULT_IMAGES, out, err);
+    return status || !options->skip_bad ? status : sqz_image_dir_skip_bad(*out, err);
+}
+
+static void tell_bad(const struct run *run, const struct sqz_image_dir *images)
+{
+    const char *first = NULL;
+    const int n = images ? sqz_image_dir_bad(images, &first) : 0;
+    struct sqz_text text = {0};
+    if (n == 0)
+        return;
+    sqz_text_add(&text,
+                 "%d of the images could not be decoded, the first is %s; others took "
+                 "their places.",
+                 n, first);
+    sqz_context_say(run->context, SQZ_EVENT_WARNING, sqz_text_get(&text));
+    sqz_text_release(&text);
+}
+
 static enum sqz_status run_auto(struct run *run, const struct sqz_compress_options *options,
                                 float *weights, struct sqz_compress_result *out,
                                 struct sqz_error *err)
@@ -184,9 +209,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
                         "--calibrate DIR (no labels needed), or a --size.");
     enum sqz_status status = SQZ_OK;
     if (options->calibrate_dir) {
-        status =
-            sqz_image_dir_open(run->context->pool, options->calibrate_dir, &model->preprocess,
-                               options->images ? options->images : DEFAULT_IMAGES, &images, err);
+        status = open_calibration(run, options, &images, err);
         job.images = sqz_image_dir_read;
         job.images_arg = images;
         job.n_images = images ? sqz_image_dir_count(images) : 0;
@@ -201,6 +224,7 @@ static enum sqz_status run_auto(struct run *run, const struct sqz_compress_optio
     out->kl = result.divergence.kl;
     out->agreement = result.divergence.agreement;
     out->drop = 100 * result.divergence.drop;
+    tell_bad(run, images);
     sqz_image_dir_free(images);
     return status;
 }
@@ -264,9 +288,7 @@ static enum sqz_status run_int8(struct run *run, const struct sqz_compress_optio
         return sqz_fail(err, SQZ_E_USAGE,
                         "Integers need the range of every activation: give some hundred images "
                         "with --calibrate DIR (no labels needed).");
-    enum sqz_status status =
-        sqz_image_dir_open(run->context->pool, options->calibrate_dir, &model->preprocess,
-                           options->images ? options->images : DEFAULT_IMAGES, &run->images, err);
+    enum sqz_status status = open_calibration(run, options, &run->images, err);
     if (status)
         return status;
     const int n = sqz_image_dir_count(run->images), unseen = n / HELD_OUT;
@@ -285,6 +307,7 @@ static enum sqz_status run_int8(struct run *run, const struct sqz_compress_optio
     status = sqz_integer_calibrate(&calibration, &run->integer, err);
     if (!status && out->unseen_images > 0)
         status = measure_integers(run, out, err);
+    tell_bad(run, run->images);
     return status;
 }
 

@@ -80,6 +80,7 @@ enum sqz_status sqz_pack_data(struct sqz_context *context, const char *dir, cons
     struct sqz_data_pack_options packing = {.shorter = how.shorter,
                                             .quality = how.quality,
                                             .raw = how.raw,
+                                            .skip_bad = how.skip_bad,
                                             .overwrite = how.force ? SQZ_REPLACE_EXISTING
                                                                    : SQZ_KEEP_EXISTING,
                                             .stop = &context->stop};

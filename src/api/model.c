@@ -21,6 +21,8 @@ static enum sqz_status finish(struct sqz_model *model, const struct sqz_model_op
                               struct sqz_model **out, struct sqz_error *err)
 {
     enum sqz_status status = SQZ_OK;
+    if (options->apply_exif)
+        model->preprocess.apply_exif = options->apply_exif > 0;
     if (options->classes_file)
         status = sqz_model_read_classes(model, options->classes_file, err);
     if (status)

@@ -153,10 +153,10 @@ static int compare_named(const void *a, const void *b)
 }
 
 // ImageNet's usual list of labels has a crane that flies and one that lifts. Of lines that are
-// labels only, the second and later ones of a name get their class's number into the directory
-// name. *texts (free_texts) holds those names.
-static enum sqz_status tell_apart(const char **dirs, const char *const *labels, int n,
-                                  char ***texts, struct sqz_error *err)
+// labels only, the second and later ones of a name get their class's number. *texts (free_texts)
+// holds those names.
+static enum sqz_status tell_apart(const char **dirs, const char **labels, int n, char ***texts,
+                                  struct sqz_error *err)
 {
     enum { NUMBER = 16 };
     struct named *sorted = sqz_new_array((size_t)n, sizeof *sorted);
@@ -177,7 +177,8 @@ static enum sqz_status tell_apart(const char **dirs, const char *const *labels, 
             snprintf(made[class], size, "%s (%d)", sorted[i].name, class);
     }
     for (int i = 0; enough && i < n; i++)
-        dirs[i] = made[i] ? made[i] : dirs[i];
+        if (made[i])
+            dirs[i] = labels[i] = made[i];
     sqz_free(sorted);
     return enough ? SQZ_OK : sqz_fail_memory(err, "class names", (size_t)n * sizeof *sorted);
 }

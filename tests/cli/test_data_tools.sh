@@ -39,6 +39,23 @@ printf 'X' | dd of=flipped.pack bs=1 seek=5000 conv=notrunc 2>/dev/null
 expect 65 data check flipped.pack
 contains "$(cat err.txt)" 'checksum' "a pack with a wrong byte"
 
+# A damaged image stops the packing, or is left out.
+cp -r shapes damaged
+victim=$(find damaged/train -type f | sort | head -1)
+head -c 200 "$victim" >x && mv x "$victim"
+expect_error 65 'damaged PNG' data pack damaged damaged.pack
+[ ! -e damaged.pack ] || fail "a pack of a damaged image"
+expect 0 data pack damaged damaged.pack --on_bad skip
+contains "$out" '279 images' "data pack --on_bad skip"
+contains "$err" "$victim" "data pack --on_bad skip"
+expect 0 data check damaged.pack
+contains "$out" '279 images in 10 classes; 0 corrupt' "what it packed"
+expect_error 2 'stop or skip' data pack damaged other.pack --on_bad maybe
+expect_error 65 'damaged PNG' compress by-dir/best.safetensors -o c.sqz --int8 --calibrate damaged/train/"$(basename "$(dirname "$victim")")"
+expect 0 compress by-dir/best.safetensors -o c.sqz --int8 --on_bad skip \
+    --calibrate damaged/train/"$(basename "$(dirname "$victim")")"
+contains "$err" '1 of the images could not be decoded' "compress --on_bad skip"
+
 # ImageNet's three archives in small.
 fixtures=$SQZ_SOURCE/tests/fixtures
 mkdir -p t v

@@ -52,6 +52,18 @@ expect 0 predict $model first.png --copy_to sorted
 [ "$(find sorted -name first-2.png | wc -l)" = 1 ] ||
     [ "$(find sorted -name first.png | wc -l)" = 2 ] || fail "a namesake: $(find sorted -name 'first*')"
 
+# EXIF orientation is the model's word, or the user's; one that is ignored is told.
+photo=$SQZ_SOURCE/tests/fixtures/images/exif-6.jpg
+expect 0 predict $model "$photo"
+contains "$err" '1 of the images ask to be turned' "a photo that lies on its side"
+as_stored=$out
+expect 0 predict $model "$photo" --apply_exif false
+[ "$out" = "$as_stored" ] || fail "--apply_exif false changed the answer"
+expect 0 predict $model "$photo" --apply_exif true
+[ "$out" != "$as_stored" ] || fail "--apply_exif true changed nothing"
+! grep -q 'to be turned' <<<"$err" || fail "a photo that was turned: $err"
+expect_error 2 'true or false' predict $model "$photo" --apply_exif 6
+
 # Nothing is overwritten, and nothing half-written stays.
 expect_error 73 'exists; --force' predict $model set/first.png --csv all.csv
 expect_error 73 'Cannot write' predict $model set/first.png --csv nowhere/x.csv

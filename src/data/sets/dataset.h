@@ -122,14 +122,15 @@ enum sqz_status sqz_data_synth(const char *dir, const struct sqz_synth_options *
 
 // data pack: a dataset of any kind as one file at `out` (pack.h), split by split.
 struct sqz_data_pack_options {
-    int shorter; // larger images are shrunk until their shorter side has this many pixels; 0: 256
-    int quality; // of the JPEG encoding of those that are shrunk; 0: 90
-    bool raw;    // store pixels (turned as EXIF says) instead of files
+    int shorter;   // larger images are shrunk until their shorter side has this many pixels; 0: 256
+    int quality;   // of the JPEG encoding of those that are shrunk; 0: 90
+    bool raw;      // store pixels (turned as EXIF says) instead of files
+    bool skip_bad; // leave out images that do not decode, and tell them to `problem`
     enum sqz_overwrite overwrite;
     const int *stop; // may be NULL; set: SQZ_E_STOPPED, and nothing is left
 };
 struct sqz_data_pack_result {
-    size_t images, shrunk, skipped; // skipped: files that are no images, told to `problem`
+    size_t images, shrunk, skipped; // skipped: files that are no images or, with skip_bad, damaged
     uint64_t bytes;
 };
 enum sqz_status sqz_data_pack(const char *dir, const char *out,

@@ -22,6 +22,7 @@ struct sqz_image_dir {
     char **paths;
     int count;
     struct sqz_transform_scratch *scratch; // per worker
+    bool *bad; // per path: does not decode; NULL: such a one is an error
 };
 
 static void release_names(struct name_list *list)
@@ -219,6 +220,7 @@ void sqz_image_dir_free(struct sqz_image_dir *images)
         sqz_transform_scratch_release(&images->scratch[i]);
     sqz_free(images->paths);
     sqz_free(images->scratch);
+    sqz_free(images->bad);
     sqz_free(images);
 }
 
@@ -236,13 +238,28 @@ struct reading {
     struct sqz_error *errors; // per image
 };
 
-static void read_image(void *arg, int task, int worker)
+enum sqz_status sqz_image_dir_skip_bad(struct sqz_image_dir *images, struct sqz_error *err)
 {
-    struct reading *reading = arg;
+    images->bad = sqz_new_array((size_t)images->count, sizeof *images->bad);
+    return images->bad ? SQZ_OK : sqz_fail_memory(err, "images", (size_t)images->count);
+}
+
+int sqz_image_dir_bad(const struct sqz_image_dir *images, const char **first)
+{
+    int n = 0;
+    for (int i = images->count - 1; images->bad && i >= 0; i--)
+        if (images->bad[i]) {
+            *first = images->paths[i];
+            n++;
+        }
+    return n;
+}
+
+static enum sqz_status read_one(const struct reading *reading, const char *path, int task,
+                                int worker, struct sqz_error *err)
+{
     struct sqz_image_dir *images = reading->images;
-    const char *path = images->paths[reading->first + task];
     struct sqz_bytes bytes = {0};
-    struct sqz_error *err = &reading->errors[task];
     enum sqz_status status = sqz_file_read(path, IMAGE_LIMIT, &bytes, err);
     if (!status) {
         struct sqz_source source = {.data = bytes.data, .size = bytes.size, .name = path};
@@ -251,6 +268,24 @@ static void read_image(void *arg, int task, int worker)
                                     &images->scratch[worker], err);
     }
     sqz_bytes_release(&bytes);
+    return status;
+}
+
+// The next image that decodes takes a bad one's place.
+static void read_image(void *arg, int task, int worker)
+{
+    struct reading *reading = arg;
+    struct sqz_image_dir *images = reading->images;
+    const int first = reading->first + task;
+    enum sqz_status status = SQZ_E_DATA;
+    for (int i = 0; status == SQZ_E_DATA && i < images->count; i++) {
+        const int index = (first + i) % images->count;
+        status = read_one(reading, images->paths[index], task, worker, &reading->errors[task]);
+        if (status != SQZ_E_DATA || !images->bad)
+            break;
+        if (i == 0)
+            images->bad[index] = true; // each by its own task only
+    }
     reading->status[task] = status;
 }
 

@@ -15,6 +15,10 @@ enum sqz_status sqz_image_dir_open(struct sqz_pool *pool, const char *dir,
                                    const struct sqz_preprocess *preprocess, int most,
                                    struct sqz_image_dir **out, struct sqz_error *err);
 void sqz_image_dir_free(struct sqz_image_dir *images);
+// From now on an image that does not decode is no error: the next one that does takes its place.
+enum sqz_status sqz_image_dir_skip_bad(struct sqz_image_dir *images, struct sqz_error *err);
+// How many of those that were read did not decode, and the first of them.
+int sqz_image_dir_bad(const struct sqz_image_dir *images, const char **first);
 int sqz_image_dir_count(const struct sqz_image_dir *images);
 // The inputs of images [first, first + n); `arg` is a struct sqz_image_dir.
 enum sqz_status sqz_image_dir_read(void *arg, int first, int n, float *out, struct sqz_error *err);

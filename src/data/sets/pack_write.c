@@ -1,4 +1,5 @@
 // data pack: shrinks, encodes and writes every image of a dataset, and the index after them.
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/stop.h"
 #include "base/threads.h"
@@ -28,6 +29,8 @@ struct worker {
 
 struct packing {
     const struct sqz_data_pack_options *how;
+    sqz_data_problem_fn problem; // may be NULL
+    void *problem_arg;
     const char *out;
     struct sqz_pool *pool;
     struct worker *workers;
@@ -118,6 +121,20 @@ static void make_task(void *arg, int task, int worker_index)
     out->entry.crc = (uint32_t)crc32_z(0, out->bytes.data, out->bytes.size);
 }
 
+static bool is_skipped(struct packing *packing, const struct sqz_sample *sample,
+                       const struct packed *image)
+{
+    if (image->status != SQZ_E_DATA || !packing->how->skip_bad)
+        return false;
+    const char *what = image->error.text;
+    const size_t length = strlen(sample->path);
+    what += strncmp(what, sample->path, length) == 0 ? length + (what[length] == ' ') : 0;
+    packing->report.skipped++;
+    if (packing->problem)
+        packing->problem(packing->problem_arg, sample->path, what);
+    return true;
+}
+
 // Writes one image and its line of the index.
 static enum sqz_status write_one(struct packing *packing, const struct sqz_sample *sample,
                                  struct packed *image, struct sqz_error *err)
@@ -151,6 +168,8 @@ static enum sqz_status pack_split(struct packing *packing, const char *name, str
     sqz_text_add_le(&packing->index, (uint64_t)set->n_classes, 4);
     for (int i = 0; i < set->n_classes; i++)
         put_name(&packing->index, set->classes[i]);
+    const size_t count_at = packing->index.length;
+    uint64_t count = 0;
     sqz_text_add_le(&packing->index, set->count, 8);
     for (packing->first = 0; !status && packing->first < set->count; packing->first += ROUND) {
         size_t left = set->count - packing->first;
@@ -160,18 +179,23 @@ static enum sqz_status pack_split(struct packing *packing, const char *name, str
                             packing->out);
         sqz_pool_run(packing->pool, n, make_task, packing);
         for (int i = 0; i < n; i++) {
-            if (!status)
-                status = write_one(packing, &set->samples[packing->first + (size_t)i],
-                                   &packing->round[i], err);
+            const struct sqz_sample *sample = &set->samples[packing->first + (size_t)i];
+            if (!status && !is_skipped(packing, sample, &packing->round[i])) {
+                status = write_one(packing, sample, &packing->round[i], err);
+                count++;
+            }
             sqz_bytes_release(&packing->round[i].bytes);
         }
     }
+    if (!status && count == 0 && set->count > 0)
+        status = sqz_fail(err, SQZ_E_DATA, "No image of \"%s\" can be decoded.", set->name);
+    if (!packing->index.failed)
+        sqz_put_le((uint8_t *)packing->index.data + count_at, count, 8);
     return status;
 }
 
 static enum sqz_status open_and_pack(struct packing *packing, const char *dir, const char *split,
-                                     int threads, sqz_data_problem_fn problem, void *arg,
-                                     struct sqz_error *err)
+                                     int threads, struct sqz_error *err)
 {
     struct sqz_dataset *set = NULL;
     struct sqz_dataset_request request = {
@@ -181,8 +205,8 @@ static enum sqz_status open_and_pack(struct packing *packing, const char *dir, c
         return status;
     packing->set = set;
     packing->report.skipped += set->skipped;
-    if (set->skipped && problem)
-        problem(arg, set->name, set->skipped_example);
+    if (set->skipped && packing->problem)
+        packing->problem(packing->problem_arg, set->name, set->skipped_example);
     status = pack_split(packing, split, err);
     sqz_dataset_free(set);
     return status;
@@ -261,15 +285,17 @@ enum sqz_status sqz_data_pack(const char *dir, const char *out,
         return sqz_fail_memory(err, "packing", sizeof *packing);
     packing->how = &filled;
     packing->out = out;
+    packing->problem = problem;
+    packing->problem_arg = arg;
     status = begin(packing, out, threads, err);
     const char *const splits[] = {layout.train, layout.val};
     sqz_text_add_le(&packing->index,
                     layout.has_splits ? (*layout.train != 0) + (*layout.val != 0) : 1, 4);
     if (!status && !layout.has_splits)
-        status = open_and_pack(packing, dir, "", threads, problem, arg, err);
+        status = open_and_pack(packing, dir, "", threads, err);
     for (int i = 0; !status && layout.has_splits && i < 2; i++)
         if (*splits[i])
-            status = open_and_pack(packing, dir, splits[i], threads, problem, arg, err);
+            status = open_and_pack(packing, dir, splits[i], threads, err);
     if (!status)
         status = finish(packing, err);
     if (!status) {

@@ -283,11 +283,13 @@ static void describe_watch(const struct sqz_setup *setup, struct sqz_text *out)
     }
     sqz_text_add(
         out,
-        "; as a dead start: for %d steps\n  the loss within %.0f %% of closed logits' and "
+        "; as dead: for %d steps without\n  any gradient; as a dead start: for %d steps the loss "
+        "within %.0f %% of closed logits' and "
         "%.0f %% of the activations or %.1f %% of the logits zero;\n  or without progress: "
         "%.0f %% of the schedule's learning rate spent and the loss not %.0f %% below.\n",
-        SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN, 100 * SQZ_WATCHDOG_ZEROS,
-        100 * SQZ_WATCHDOG_ZERO_LOGITS, 100 * SQZ_WATCHDOG_RATE_SHARE, 100 * SQZ_WATCHDOG_GAIN);
+        SQZ_WATCHDOG_STILL, SQZ_WATCHDOG_WINDOW, 100 * SQZ_WATCHDOG_LOSS_MARGIN,
+        100 * SQZ_WATCHDOG_ZEROS, 100 * SQZ_WATCHDOG_ZERO_LOGITS, 100 * SQZ_WATCHDOG_RATE_SHARE,
+        100 * SQZ_WATCHDOG_GAIN);
     if (isnan(chance))
         sqz_text_add(out, "  Closed logits' loss depends on the batch here.\n");
     else

@@ -26,6 +26,21 @@ static enum sqz_status check_dead(struct sqz_watchdog *watchdog,
         SQZ_WATCHDOG_WINDOW, step->chance, 100 * step->zero_fraction, 100 * step->zero_logits);
 }
 
+static enum sqz_status check_still(struct sqz_watchdog *watchdog,
+                                   const struct sqz_watched_step *step, struct sqz_error *err)
+{
+    const bool still = step->zero_logits >= 1 && step->gradient_norm == 0;
+    watchdog->still = still ? watchdog->still + 1 : 0;
+    if (watchdog->still < SQZ_WATCHDOG_STILL)
+        return SQZ_OK;
+    return sqz_fail(err, SQZ_E_DIVERGED,
+                    "Dead: for %d steps every logit has been zero and no gradient has reached any "
+                    "weight, so nothing can be learned any more; lower --lr, lengthen "
+                    "--warmup_epochs, add --clip_grad true --clip_value 5 or --norm batch "
+                    "(--stop_dead_start false: to go on all the same).",
+                    SQZ_WATCHDOG_STILL);
+}
+
 static enum sqz_status check_progress(struct sqz_watchdog *watchdog,
                                       const struct sqz_watched_step *step, struct sqz_error *err)
 {
@@ -54,9 +69,10 @@ static enum sqz_status check_progress(struct sqz_watchdog *watchdog,
 enum sqz_status sqz_watchdog_step(struct sqz_watchdog *watchdog,
                                   const struct sqz_watched_step *step, struct sqz_error *err)
 {
-    if (isnan(step->chance))
-        return SQZ_OK;
-    enum sqz_status status = check_dead(watchdog, step, err);
+    enum sqz_status status = check_still(watchdog, step, err);
+    if (status || isnan(step->chance))
+        return status;
+    status = check_dead(watchdog, step, err);
     return status ? status : check_progress(watchdog, step, err);
 }
 

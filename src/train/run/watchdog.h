@@ -19,6 +19,10 @@
 #define SQZ_WATCHDOG_ZERO_LOGITS 0.995 // among the logits
 #define SQZ_WATCHDOG_ALIVE       0.97  // with fewer zeros among the logits a step takes back
 #define SQZ_WATCHDOG_TAKEN_BACK  4     // so many
+// No gradient in all these steps, and every logit of every sample zero: nothing but momentum and
+// weight decay moves such weights. That is told sooner, also to runs on a few images, which the
+// window above is longer than. A run of 57 such steps (adam, rate 0.1, 24 images) never came back.
+#define SQZ_WATCHDOG_STILL 30
 
 // No progress is declared when nearly all of the learning rate that the schedule has to give was
 // spent without the loss falling a little below that of equal logits: the rest cannot do what the
@@ -36,12 +40,13 @@
 
 struct sqz_watchdog {   // part of the training state; zero-initialised before the first step
     int64_t suspicious; // closed steps
+    int64_t still;      // steps without any gradient, one after the other
     int64_t idle;       // steps since the loss was below chance, or since the start
     double idle_rate;   // the sum of their learning rates
     double gain;        // (chance - loss) / reducible, smoothed
 };
 struct sqz_watched_step {
-    double loss, zero_fraction, zero_logits; // as in sqz_step_result
+    double loss, zero_fraction, zero_logits, gradient_norm; // as in sqz_step_result
     double chance, reducible; // sqz_loss_at_zero (NAN: nothing is said), sqz_loss_reducible
     double rate;              // learning rate
     double whole_rate;        // the sum of all the schedule's

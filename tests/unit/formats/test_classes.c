@@ -35,11 +35,9 @@ static void test_lines(void **state)
     if (sqz_model_read_classes(model, write_scratch("c.txt", "a\nb\nc\nb\ne\nb\ng\n", 14), &err))
         fail_msg("%s", err.text);
     static const char *const apart[] = {"a", "b", "c", "b (3)", "e", "b (5)", "g"};
-    static const char *const shown[] = {"a", "b", "c", "b", "e", "b", "g"};
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 7; i++)
         assert_string_equal(model->classes[i], apart[i]);
-        assert_string_equal(model->labels[i], shown[i]);
-    }
+    assert_null(model->labels);
     assert_int_equal(sqz_model_read_classes(model, NULL, &err), SQZ_OK);
     assert_null(model->classes);
     sqz_model_free(model);

@@ -191,7 +191,7 @@ static void test_messages(void **state)
          "Option drop_rate is \"x\", but it must be none or a number of at least 0 and "
          "below 1."},
         {"crop_pct", "0",
-         "Option crop_pct is \"0\", but it must be a number greater than 0 and at most 1."},
+         "Option crop_pct is \"0\", but it must be a number greater than 0 and at most 4."},
         {"loss_scale_type", "no",
          "Option loss_scale_type is \"no\", but it must be fixed, dynamic or auto."},
         {"mean", "1,2",

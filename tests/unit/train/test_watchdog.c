@@ -17,6 +17,7 @@ static struct sqz_watched_step step_at(double loss, double zero_fraction, double
     return (struct sqz_watched_step){.loss = loss,
                                      .zero_fraction = zero_fraction,
                                      .zero_logits = zero_logits,
+                                     .gradient_norm = 1,
                                      .chance = chance,
                                      .reducible = chance};
 }
@@ -60,6 +61,28 @@ static void test_dead_start(void **state)
     struct sqz_watched_step last = step_at(chance, 0.97, 0.5);
     assert_int_equal(sqz_watchdog_step(&dog, &last, &err), SQZ_E_DIVERGED);
     assert_non_null(strstr(err.text, "lower --lr"));
+}
+
+static void test_still(void **state)
+{
+    (void)state;
+    struct sqz_error err = {0};
+    struct sqz_watchdog dog = {0};
+    struct sqz_watched_step step = step_at(NAN, 0.5, 1);
+    step.chance = NAN; // whatever the loss is
+    step.gradient_norm = 0;
+    for (int i = 0; i < 3; i++) { // a gradient, or a logit that opens, clears the count
+        for (int k = 0; k < SQZ_WATCHDOG_STILL - 1; k++)
+            assert_int_equal(sqz_watchdog_step(&dog, &step, NULL), SQZ_OK);
+        struct sqz_watched_step alive = step;
+        alive.gradient_norm = i % 2 ? 1e-30 : 0;
+        alive.zero_logits = i % 2 ? 1 : 0.999;
+        assert_int_equal(sqz_watchdog_step(&dog, &alive, NULL), SQZ_OK);
+    }
+    for (int k = 0; k < SQZ_WATCHDOG_STILL - 1; k++)
+        assert_int_equal(sqz_watchdog_step(&dog, &step, NULL), SQZ_OK);
+    assert_int_equal(sqz_watchdog_step(&dog, &step, &err), SQZ_E_DIVERGED);
+    assert_non_null(strstr(err.text, "no gradient"));
 }
 
 // All logits but the true class's are closed when bce has learned a thousand classes; then its loss
@@ -149,7 +172,7 @@ static void test_progress(void **state)
     assert_int_equal(stopped_in(&few, 0, SQZ_WATCHDOG_PATIENCE - 1, constant, hopeless, &err), 0);
     assert_true(stopped_in(&enough, 0, SQZ_WATCHDOG_PATIENCE, constant, hopeless, &err) > 0);
     struct sqz_watched_step step = {
-        .loss = 1, .chance = NAN, .reducible = 1, .rate = 1, .zero_logits = 1};
+        .loss = 1, .chance = NAN, .reducible = 1, .rate = 1, .zero_logits = 1, .gradient_norm = 1};
     for (int i = 0; i < STEPS; i++)
         assert_int_equal(sqz_watchdog_step(&blind, &step, &err), SQZ_OK);
 }
@@ -200,9 +223,9 @@ static void test_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dead_start), cmocka_unit_test(test_sure_is_not_dead),
-        cmocka_unit_test(test_progress),   cmocka_unit_test(test_taken_over),
-        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_dead_start),       cmocka_unit_test(test_still),
+        cmocka_unit_test(test_sure_is_not_dead), cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_taken_over),       cmocka_unit_test(test_run),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
