@@ -45,11 +45,14 @@ def hostile_files(base):
     yield model("safetensors: nested", ".safetensors", safetensors(b"[" * 10 * MEGABYTE))
     yield model("safetensors: numbers", ".safetensors",
                 safetensors(b'{"a":{"dtype":"F32","shape":[' + b"1," * 5 * MEGABYTE + b"1]}}"))
+    yield model("safetensors: 100 MB nested", ".safetensors", safetensors(b"[" * 100 * MEGABYTE))
+    yield model("safetensors: 100 MB of arrays", ".safetensors", many_arrays(100 * MEGABYTE // 57))
     yield model("safetensors: escapes", ".safetensors",
                 safetensors(b'{"__metadata__":{"a":"' + b"\\u0001" * 2 * MEGABYTE + b'"}}'))
     yield model("safetensors: claims 2^40 bytes", ".safetensors",
                 safetensors(b'{"a":{"dtype":"F32","shape":[274877906944],"data_offsets":[0,1099511627776]}}'))
     yield model("safetensors: small objects", ".safetensors", safetensors(b'{"a":[' + b"{}," * 3 * MEGABYTE + b"{}]}"))
+    yield model(".net: claims", ".net", struct.pack("<8I", *[0x7fffffff] * 8) + b"\xff" * 4 * MEGABYTE)
     yield model(".ckpt: empty entries", ".ckpt", b"\x0a\x00" * 5 * MEGABYTE)
     yield model(".pth: opcodes", ".pth", b"\x80\x02" + b"]" * 10 * MEGABYTE + b".")
     yield model(".pth: marks", ".pth", b"\x80\x02" + b"(" * 10 * MEGABYTE + b".")
@@ -68,6 +71,15 @@ def hostile_files(base):
     yield "PNG: 12,000 x 12,000 of zeros", path, ["predict", base + "/in/m.safetensors", path]
     path = at("x.pack", b"SQZPACK1" + b"\xff" * 4 * MEGABYTE)
     yield "pack: claims", path, ["data", "check", path]
+    state = safetensors(b'{"__metadata__":{"train.epoch":"1","train.history":"' + b"1\\n" * 3 * MEGABYTE + b'"}}')
+    path = at("run/last.safetensors", state)
+    yield "state: 3 million rows of history", path, ["train", "--resume", os.path.dirname(path), "--dry_run"]
+    at("a.tar", bytes(1024))
+    path = at("devkit.tar.gz", gzip.compress(bytes(235 * MEGABYTE), 9))
+    tar = os.path.join(os.path.dirname(path), "a.tar")
+    yield "devkit: 235 MB of zeros in a gz", path, ["data", "imagenet", tar, tar, path, path + ".out"]
+    path = at("cifar/data_batch_1.bin", b"\xff" * 3073 * 3000)
+    yield "CIFAR: labels that no class has", path, ["data", "check", os.path.dirname(path)]
     images = struct.pack(">IIII", 0x803, 300000, 28, 28) + bytes(300000 * 784)
     path = at("idx/train-images-idx3-ubyte.gz", gzip.compress(images, 9))
     at("idx/train-labels-idx1-ubyte.gz", gzip.compress(struct.pack(">II", 0x801, 300000) + bytes(300000), 9))

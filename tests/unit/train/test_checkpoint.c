@@ -77,7 +77,7 @@ static struct sqz_train_state some_state(void)
     struct sqz_train_state state = {.epoch = 2,
                                     .batch = 5,
                                     .steps = 25,
-                                    .watch = {3, 4, 1.0 / 7, -1.0 / 9},
+                                    .watch = {3, 5, 4, 1.0 / 7, -1.0 / 9},
                                     .loss_sum = 1.0 / 3,
                                     .loss_samples = 20,
                                     .final_loss = NAN,
@@ -241,7 +241,8 @@ static void test_damage(void **state)
 static void test_earlier(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"train.idle\"", "train.idle_rate\"", "train.gain\""};
+    static const char *const keys[] = {"train.still\"", "train.idle\"", "train.idle_rate\"",
+                                       "train.gain\""};
     struct fixture a;
     struct sqz_error err = {0};
     struct sqz_archive archive;
@@ -254,7 +255,7 @@ static void test_earlier(void **state)
     if (sqz_checkpoint_write(path, &before, &a.stepper, a.model, &err))
         fail_msg("%s", err.text);
     bytes = slurp("", "earlier.safetensors");
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         char *key = memmem(bytes.data, bytes.size, keys[i], strlen(keys[i]));
         assert_non_null(key);
         *key = 'x';
