@@ -1,4 +1,4 @@
-// squeezenet export: models for microcontrollers.
+// squeezenet export: models for microcontrollers and for browsers.
 #include "cli/commands.h"
 #include "cli/json.h"
 #include <squeezenet_tools.h>
@@ -7,7 +7,7 @@
 
 const struct cli_flag cli_export_flags[] = {
     {"output", 'o', "OUT", "where to write: a directory for c, else a file"},
-    {"format", 0, "NAME", "c (default) or flat; --list says what they are for"},
+    {"format", 0, "NAME", "c (default), flat or web; --list says what they are for"},
     {"unit", 0, "N", "weights packed by 4 bytes (default), or by 16 for cores with Arm's MVE"},
     {"image", 0, "FILE", "for c: this image as OUT/image.ppm, which the example classifies"},
     {"list", 0, NULL, "list the formats"},
@@ -22,7 +22,24 @@ static enum sqz_status list(void)
     return SQZ_OK;
 }
 
-static enum sqz_status print_result(const struct cli *cli, const char *out, bool is_c,
+static bool is_format(const struct sqz_export_options *how, const char *name)
+{
+    return strcmp(how->format ? how->format : "c", name) == 0;
+}
+
+static enum sqz_status print_page(const struct cli *cli, const char *out, uint64_t bytes)
+{
+    enum { LARGE = 1000000 };
+    printf("%s: a page of %llu bytes, which needs nothing else; open it in a browser.\n",
+           cli_clean(out), (unsigned long long)bytes);
+    if (bytes > LARGE)
+        cli_next(cli, "compress %s -o small.sqz --calibrate DIR   (a much smaller page)",
+                 cli->positional[0]);
+    return SQZ_OK;
+}
+
+static enum sqz_status print_result(const struct cli *cli, const char *out,
+                                    const struct sqz_export_options *how,
                                     const struct sqz_export_result *r)
 {
     if (cli->json) {
@@ -36,12 +53,14 @@ static enum sqz_status print_result(const struct cli *cli, const char *out, bool
         cli_json_int(&json, "arena_bytes", (int64_t)r->arena_bytes);
         return cli_json_print(&json);
     }
+    if (is_format(how, "web"))
+        return print_page(cli, out, r->bytes);
     printf("%s: %llu bytes of flash (weights %llu, biases and multipliers %llu, names %llu), %llu "
            "bytes of memory\n",
            cli_clean(out), (unsigned long long)r->bytes, (unsigned long long)r->weight_bytes,
            (unsigned long long)r->bias_bytes, (unsigned long long)r->name_bytes,
            (unsigned long long)r->arena_bytes);
-    if (is_c)
+    if (is_format(how, "c"))
         cli_next(cli, "make -C %s", out);
     return SQZ_OK;
 }
@@ -67,12 +86,11 @@ enum sqz_status cli_export(struct cli *cli)
                                      .format = cli_value(cli, "format"),
                                      .force = cli_has(cli, "force")};
     const char *out = cli_value(cli, "output");
-    const bool is_c = !how.format || strcmp(how.format, "c") == 0;
     if (cli_has(cli, "list"))
         return list();
     if (cli->n_positional != 1 || !out)
         return cli_complain(SQZ_E_USAGE, "A MODEL and -o OUT are needed (or --list).");
-    if (cli_value(cli, "image") && !is_c)
+    if (cli_value(cli, "image") && !is_format(&how, "c"))
         return cli_complain(SQZ_E_USAGE, "--image goes with --format c.");
     enum sqz_status status = cli_integer(cli, "unit", 4, 4, 16, &how.unit);
     if (status)
@@ -83,7 +101,7 @@ enum sqz_status cli_export(struct cli *cli)
     if (!status && cli_value(cli, "image"))
         status = write_image(cli, model, out, how.force);
     if (!status)
-        status = print_result(cli, out, is_c, &result);
+        status = print_result(cli, out, &how, &result);
     sqz_model_free(model);
     return status;
 }

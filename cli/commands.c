@@ -74,17 +74,21 @@ const struct cli_command cli_commands[] = {
      "  squeezenet convert squeezenet1_1.pth squeezenet1_1.ckpt\n"
      "  squeezenet convert compressed_SqueezeNet.net v10.safetensors --classes synset_words.txt",
      cli_convert_flags, false, 2, 2, cli_convert},
-    {"export", NULL, "write a model for a microcontroller",
-     "MODEL -o OUT [--format c|flat] | --list",
-     "Writes a model that compress --int8 made for the runtime of microcontrollers: one C header, "
-     "no\n"
-     "allocation, some 40 kB of memory. With --format c, OUT is a directory with the model, the "
+    {"export", NULL, "write a model for a microcontroller or as a web page",
+     "MODEL -o OUT [--format c|flat|web] | --list",
+     "With --format web, OUT is one HTML file with the model and the whole program, which "
+     "classifies in\n"
+     "the browser without a server. A model that was compressed before makes a small page.\n\n"
+     "Else it writes a model that compress --int8 made for the runtime of microcontrollers: one C\n"
+     "header, no allocation, some 40 kB of memory. With --format c, OUT is a directory with the "
+     "model, the "
      "runtime,\n"
      "an example and a Makefile, which runs here, in an emulator and on a board.\n\n"
      "  squeezenet compress best.safetensors --int8 --calibrate photos/ -o int8.sqz\n"
      "  squeezenet export int8.sqz -o firmware --image cat.jpg\n"
      "  make -C firmware && (cd firmware && ./classify)\n"
-     "  squeezenet export int8.sqz --format flat -o model.bin",
+     "  squeezenet export int8.sqz --format flat -o model.bin\n"
+     "  squeezenet export v11.sqz --format web -o page.html",
      cli_export_flags, false, 0, 1, cli_export},
     {"info", NULL, "show a model's layers and costs, or this machine", "[MODEL | VARIANT]",
      "Prints layers, shapes, parameters, multiply-adds, memory and preprocessing of a model file "

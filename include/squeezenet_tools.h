@@ -118,12 +118,14 @@ struct sqz_export_options { // every member may stay 0 or NULL
 };
 struct sqz_export_result {
     size_t struct_size;
-    uint64_t bytes;                                // of the model in flash
+    uint64_t bytes;                                // of the model in flash, or of the web page
     uint64_t weight_bytes, bias_bytes, name_bytes; // of these; biases with multipliers
     uint64_t arena_bytes;                          // what the runtime takes to run it
 };
 // Writes a model that holds an integer network (SQZ_COMPRESS_INT8) for the runtime of
-// deploy/squeezenet_rt.h: a file, or for "c" a directory with everything that a program needs.
+// deploy/squeezenet_rt.h: a file, or for "c" a directory with everything that a program needs. With
+// "web", any model as an HTML file that classifies by itself (in floating point), of which *out
+// tells the bytes only; the model goes in as a .sqz, so that a compressed one makes a small page.
 // Fails with SQZ_E_USAGE without integers or for an unknown format, SQZ_E_CANTWRITE when something
 // is at the path and force is not set. options and out may be NULL. Any thread.
 SQZ_API enum sqz_status sqz_export_model(const struct sqz_model *model, const char *path,

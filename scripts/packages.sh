@@ -15,6 +15,7 @@ mpi_packages=(libopenmpi-dev openmpi-bin libmpich-dev mpich)
 test_packages=(
     libcmocka-dev clang curl jq python3 iproute2 groff-base mandoc
     python3-numpy python3-pil python3-pip python3-venv
+    nodejs lld wasi-libc
     "${mpi_packages[@]}"
 )
 # What reads the sources in ./check, and what measures the tests' coverage.

@@ -1,5 +1,5 @@
-// GET /: the page, compiled in from page.html. Its script and its style run by a nonce that is new
-// in every answer; nothing else may run, and nothing is loaded from elsewhere.
+// GET /: the page, compiled in from web/page.html and page.js. Its script and its style run by a
+// nonce that is new in every answer; nothing else may run, and nothing is loaded from elsewhere.
 #include "cli/serve/serve.h"
 #include <stdio.h>
 #include <string.h>

@@ -39,13 +39,15 @@ enum sqz_status sqz_export_model(const struct sqz_model *model, const char *path
     if (how.unit != 0 && how.unit != SQZ_FLAT_UNIT_4 && how.unit != SQZ_FLAT_UNIT_16)
         return sqz_fail(err, SQZ_E_USAGE, "Weights are packed in units of 4 or 16 bytes, not %d.",
                         how.unit);
-    status = sqz_flat_make(model, how.unit == SQZ_FLAT_UNIT_16 ? SQZ_FLAT_UNIT_16 : SQZ_FLAT_UNIT_4,
-                           &flat, err);
+    size_t bytes = 0;
+    if (format->flat)
+        status = sqz_flat_make(
+            model, how.unit == SQZ_FLAT_UNIT_16 ? SQZ_FLAT_UNIT_16 : SQZ_FLAT_UNIT_4, &flat, err);
     if (!status)
         status = format->write(&flat, model, path,
-                               how.force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, err);
+                               how.force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, &bytes, err);
     if (!status && out) {
-        const struct sqz_export_result result = {.bytes = flat.bytes.size,
+        const struct sqz_export_result result = {.bytes = bytes,
                                                  .weight_bytes = flat.weights,
                                                  .bias_bytes = flat.biases,
                                                  .name_bytes = flat.names,

@@ -1,4 +1,5 @@
-// The formats of exports: a flat model as it is, or as C sources with the runtime beside them.
+// The formats of exports: a flat model as it is, as C sources with the runtime beside them, or a
+// web page (export_web.c).
 #include "formats/export.h"
 
 #include "base/memory.h"
@@ -7,10 +8,11 @@
 #include <string.h>
 
 static enum sqz_status write_flat(const struct sqz_flat *flat, const struct sqz_model *model,
-                                  const char *path, enum sqz_overwrite overwrite,
+                                  const char *path, enum sqz_overwrite overwrite, size_t *bytes,
                                   struct sqz_error *err)
 {
     (void)model;
+    *bytes = flat->bytes.size;
     return sqz_file_write(path, flat->bytes.data, flat->bytes.size, overwrite, err);
 }
 
@@ -87,9 +89,10 @@ static enum sqz_status write_array(const struct sqz_flat *flat, const char *dir,
 }
 
 static enum sqz_status write_c(const struct sqz_flat *flat, const struct sqz_model *model,
-                               const char *path, enum sqz_overwrite overwrite,
+                               const char *path, enum sqz_overwrite overwrite, size_t *bytes,
                                struct sqz_error *err)
 {
+    *bytes = flat->bytes.size;
     enum sqz_status status = sqz_dir_make(path, err);
     if (!status)
         status = write_header(flat, model, path, overwrite, err);
@@ -103,15 +106,24 @@ static enum sqz_status write_c(const struct sqz_flat *flat, const struct sqz_mod
 
 // --- The table ---
 
-static const struct sqz_export_format formats[] = {
-    {"c", "C sources for a microcontroller: model, runtime, example and Makefile", true, write_c},
-    {"flat", "the model's bytes for the same runtime, to be put into flash or a file", false,
-     write_flat},
+static const struct sqz_export_format format_c = {
+    .name = "c",
+    .summary = "C sources for a microcontroller: model, runtime, example and Makefile",
+    .directory = true,
+    .flat = true,
+    .write = write_c,
 };
+static const struct sqz_export_format format_flat = {
+    .name = "flat",
+    .summary = "the model's bytes for the same runtime, to be put into flash or a file",
+    .flat = true,
+    .write = write_flat,
+};
+static const struct sqz_export_format *const formats[] = {&format_c, &format_flat, &sqz_export_web};
 
 const struct sqz_export_format *sqz_export_format_at(int index)
 {
-    return index >= 0 && index < (int)(sizeof formats / sizeof *formats) ? &formats[index] : NULL;
+    return index >= 0 && index < (int)(sizeof formats / sizeof *formats) ? formats[index] : NULL;
 }
 
 const struct sqz_export_format *sqz_export_format_find(const char *name)

@@ -9,6 +9,7 @@ void sqz_gemm_fill_ref(struct sqz_kernels *k);
 void sqz_gemm_fill_avx2(struct sqz_kernels *k);
 void sqz_gemm_fill_avx512(struct sqz_kernels *k);
 void sqz_gemm_fill_neon(struct sqz_kernels *k);
+void sqz_gemm_fill_wasm(struct sqz_kernels *k);
 void sqz_winograd_fill_ref(struct sqz_kernels *k);
 void sqz_winograd_fill_avx2(struct sqz_kernels *k);
 void sqz_winograd_fill_avx512(struct sqz_kernels *k);

@@ -17,7 +17,7 @@ find_lines() {
 check_tree() {
     root=$1
     local bad=0 sources narrow outside library file
-    mapfile -t sources < <(cd "$root" && find include src cli tests bench fuzz examples deploy \
+    mapfile -t sources < <(cd "$root" && find include src cli tests bench fuzz examples deploy web \
         -type f \( -name '*.c' -o -name '*.h' -o -name '*.def' -o -name '*.cu' \) 2>/dev/null |
         sort | sed "s|^|$root/|")
     [ ${#sources[@]} -gt 0 ] || { echo "no sources below $root"; return 1; }
