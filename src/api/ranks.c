@@ -48,11 +48,8 @@ static enum sqz_status exchange_places(struct sqz_context *context, struct sqz_e
         return sqz_fail_memory(err, "the ranks", size * sizeof *context->places);
     enum sqz_status status =
         sqz_ranks_gather(context->ranks, &mine, sizeof mine, context->places, err);
-    for (size_t r = 0; r < size && !status; r++) {
-        const enum sqz_cpu_level level = (enum sqz_cpu_level)context->places[r].level;
-        if (!sqz_cpu_level_covers(level, lowest)) // families have only the reference in common
-            lowest = sqz_cpu_level_covers(lowest, level) ? level : SQZ_CPU_REF;
-    }
+    for (size_t r = 0; r < size && !status; r++)
+        lowest = sqz_cpu_common_level(lowest, (enum sqz_cpu_level)context->places[r].level);
     if (!status)
         context->kernels = sqz_kernels_get(lowest);
     return status;

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #ifdef __aarch64__
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -14,53 +17,99 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char *const level_names[SQZ_CPU_LEVELS] = {"ref", "avx2", "avx512", "neon", "neondot"};
+static const struct {
+    const char *name;
+    enum sqz_cpu_level below; // the level that this one includes; REF its own
+} levels[SQZ_CPU_LEVELS] = {
+    [SQZ_CPU_REF] = {"ref", SQZ_CPU_REF},
+    [SQZ_CPU_AVX2] = {"avx2", SQZ_CPU_REF},
+    [SQZ_CPU_AVX_VNNI] = {"avxvnni", SQZ_CPU_AVX2},
+    [SQZ_CPU_AVX512] = {"avx512", SQZ_CPU_AVX2},
+    [SQZ_CPU_AVX512_VNNI] = {"avx512vnni", SQZ_CPU_AVX512},
+    [SQZ_CPU_NEON] = {"neon", SQZ_CPU_REF},
+    [SQZ_CPU_NEON_DOT] = {"neondot", SQZ_CPU_NEON},
+};
 
 const char *sqz_cpu_level_name(enum sqz_cpu_level level)
 {
-    return level_names[level];
-}
-
-// __builtin_cpu_supports also looks whether the operating system saves the wide registers.
-static enum sqz_cpu_level best_level(void)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
-        return SQZ_CPU_REF;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return SQZ_CPU_AVX512;
-    return SQZ_CPU_AVX2;
-#elif defined(__aarch64__)
-    return getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? SQZ_CPU_NEON_DOT : SQZ_CPU_NEON;
-#else
-    return SQZ_CPU_REF;
-#endif
+    return levels[level].name;
 }
 
 bool sqz_cpu_level_covers(enum sqz_cpu_level most, enum sqz_cpu_level level)
 {
-    return level == SQZ_CPU_REF ||
-           (level <= most && (level >= SQZ_CPU_NEON) == (most >= SQZ_CPU_NEON));
+    while (most != level && most != SQZ_CPU_REF)
+        most = levels[most].below;
+    return most == level;
+}
+
+enum sqz_cpu_level sqz_cpu_common_level(enum sqz_cpu_level a, enum sqz_cpu_level b)
+{
+    while (!sqz_cpu_level_covers(b, a))
+        a = levels[a].below;
+    return a;
+}
+
+#ifdef __x86_64__
+// What compilers do not all know by name: bit 4 of EAX of leaf 7, 1.
+static bool has_avx_vnni(void)
+{
+    unsigned eax = 0, ebx, ecx, edx;
+    return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1);
+}
+#endif
+
+// __builtin_cpu_supports also looks whether the operating system saves the wide registers.
+static bool runs_itself(enum sqz_cpu_level level)
+{
+    switch (level) {
+#if defined(__x86_64__)
+    case SQZ_CPU_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case SQZ_CPU_AVX_VNNI:
+        return has_avx_vnni();
+    case SQZ_CPU_AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    case SQZ_CPU_AVX512_VNNI:
+        return __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+    case SQZ_CPU_NEON:
+        return true;
+    case SQZ_CPU_NEON_DOT:
+        return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+#endif
+    default:
+        return false;
+    }
+}
+
+bool sqz_cpu_runs(enum sqz_cpu_level level)
+{
+#ifdef __x86_64__
+    __builtin_cpu_init();
+#endif
+    for (; level != SQZ_CPU_REF; level = levels[level].below)
+        if (!runs_itself(level))
+            return false;
+    return true;
 }
 
 enum sqz_cpu_level sqz_cpu_level(int *unknown)
 {
+    enum sqz_cpu_level best = SQZ_CPU_REF;
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++)
+        if (sqz_cpu_runs((enum sqz_cpu_level)level)) // of two branches the latter is the faster
+            best = (enum sqz_cpu_level)level;
     if (unknown)
         *unknown = 0;
-    enum sqz_cpu_level best = best_level();
     const char *wanted = getenv("SQUEEZENET_CPU");
     if (!wanted || !*wanted)
         return best;
-    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++) {
-        if (strcmp(wanted, level_names[level]) != 0)
-            continue;
-        if (sqz_cpu_level_covers(best, (enum sqz_cpu_level)level))
-            return (enum sqz_cpu_level)level;
-        // A higher one of its family means its best; of another family it has but the reference.
-        return sqz_cpu_level_covers((enum sqz_cpu_level)level, best) ? best : SQZ_CPU_REF;
-    }
+    for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++)
+        if (strcmp(wanted, levels[level].name) == 0)
+            return sqz_cpu_runs((enum sqz_cpu_level)level)
+                       ? (enum sqz_cpu_level)level
+                       : sqz_cpu_common_level((enum sqz_cpu_level)level, best);
     if (unknown)
         *unknown = 1;
     return best;

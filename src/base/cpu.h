@@ -4,14 +4,17 @@
 
 #include <stdbool.h>
 
-// In each family, a level includes those before it; SQZ_CPU_REF is in both families.
+// A tree that grows from SQZ_CPU_REF: each level includes the one that it says, and what that
+// includes. Three are for integers; floats then have the kernels of the level below.
 enum sqz_cpu_level {
     SQZ_CPU_REF,
-    SQZ_CPU_AVX2,   // with FMA
-    SQZ_CPU_AVX512, // F, BW, DQ, VL
-    SQZ_CPU_NEON,
-    SQZ_CPU_NEON_DOT, // and sdot
-    SQZ_CPU_LEVELS    // how many there are
+    SQZ_CPU_AVX2,        // REF; with FMA
+    SQZ_CPU_AVX_VNNI,    // AVX2; integers only
+    SQZ_CPU_AVX512,      // AVX2; F, BW, DQ, VL
+    SQZ_CPU_AVX512_VNNI, // AVX512; integers only
+    SQZ_CPU_NEON,        // REF
+    SQZ_CPU_NEON_DOT,    // NEON; sdot, integers only
+    SQZ_CPU_LEVELS       // how many there are
 };
 
 // The best level that processor and operating system support, capped by the environment variable
@@ -20,6 +23,11 @@ enum sqz_cpu_level {
 enum sqz_cpu_level sqz_cpu_level(int *unknown);
 // Whether a processor of level `most` runs what is compiled for `level`.
 bool sqz_cpu_level_covers(enum sqz_cpu_level most, enum sqz_cpu_level level);
+// The highest level that both cover.
+enum sqz_cpu_level sqz_cpu_common_level(enum sqz_cpu_level a, enum sqz_cpu_level b);
+// Whether this processor and its operating system run what is compiled for `level`, whatever
+// SQUEEZENET_CPU says.
+bool sqz_cpu_runs(enum sqz_cpu_level level);
 const char *sqz_cpu_level_name(enum sqz_cpu_level level);
 const char *sqz_cpu_name(void); // model name as the system tells it, e.g. "AMD EPYC"
 // Physical cores that this process may use (affinity and cgroup quota respected), at least 1;

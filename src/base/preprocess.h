@@ -32,11 +32,13 @@ struct sqz_preprocess {
     float mean[3], std[3]; // on the 0..255 scale, in the network's channel order: (x - mean) / std
 };
 
-// The pixel that became `value`, which is (pixel - mean) / std of its channel.
+// The pixel that became `value`, which is (pixel - mean) / std of its channel. Adding 1.5 * 2^23
+// rounds as rintf does, for which older processors have no instruction.
 static inline uint8_t sqz_preprocess_pixel(float value, float mean, float std)
 {
-    const float pixel = rintf(value * std + mean);
-    return (uint8_t)(pixel < 0 ? 0 : pixel > 255 ? 255 : pixel);
+    const float pixel = value * std + mean;
+    const float bounded = pixel < 0 ? 0 : pixel > 255 ? 255 : pixel;
+    return (uint8_t)(int32_t)((bounded + 12582912.0f) - 12582912.0f);
 }
 
 #endif

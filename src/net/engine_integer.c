@@ -4,9 +4,11 @@
 #include "base/memory.h"
 #include "net/integer_engine.h"
 
+enum { PERIOD = 48 }; // a multiple of 1 and 3 channels and of every vector
+
 struct integers {
     struct sqz_integer_engine *engine;
-    float mean[3], std[3];
+    float mean[PERIOD], std[PERIOD]; // of the channels, again and again
     size_t image, channels, classes;
     int at_once;     // images whose floats become pixels together
     uint8_t *pixels; // they; NULL before the first
@@ -41,9 +43,9 @@ static enum sqz_status integers_create(const struct sqz_engine_config *config, v
     integers->channels = (size_t)config->net->spec.channels;
     integers->classes = (size_t)config->net->spec.classes;
     integers->at_once = SQZ_PIXEL_IMAGES * sqz_pool_size(config->pool);
-    for (size_t c = 0; c < integers->channels; c++) {
-        integers->mean[c] = config->preprocess->mean[c];
-        integers->std[c] = config->preprocess->std[c];
+    for (size_t i = 0; i < PERIOD; i++) {
+        integers->mean[i] = config->preprocess->mean[i % integers->channels];
+        integers->std[i] = config->preprocess->std[i % integers->channels];
     }
     integers->logits =
         sqz_new_array((size_t)integers->at_once * integers->classes, sizeof *integers->logits);
@@ -51,8 +53,8 @@ static enum sqz_status integers_create(const struct sqz_engine_config *config, v
         return sqz_fail_memory(err, "logits", integers->classes * sizeof *integers->logits);
     if (shared)
         return sqz_integer_engine_share(shared, config->pool, &integers->engine, err);
-    return sqz_integer_engine_new(config->integer, config->kernels->level, config->pool,
-                                  &integers->engine, err);
+    return sqz_integer_engine_new(config->integer, sqz_integer_level(config->kernels->level),
+                                  config->pool, &integers->engine, err);
 }
 
 static void *integers_plan(void *state)
@@ -64,7 +66,7 @@ static void *integers_plan(void *state)
 static bool plan_fits(const void *plan, const struct sqz_engine_config *config)
 {
     const struct sqz_integer_plan *p = plan;
-    return p->integer == config->integer && p->most == config->kernels->level;
+    return p->integer == config->integer && p->most == sqz_integer_level(config->kernels->level);
 }
 
 static void hold_plan(void *plan)
@@ -84,10 +86,14 @@ static enum sqz_status find_pixels(struct integers *integers, const float *image
     const size_t all = (size_t)integers->at_once * integers->image;
     if (!integers->pixels && !(integers->pixels = sqz_new_array(all, 1)))
         return sqz_fail_memory(err, "images", all);
-    for (size_t i = 0; i < n * integers->image; i++) {
-        const size_t c = i % integers->channels;
-        integers->pixels[i] = sqz_preprocess_pixel(images[i], integers->mean[c], integers->std[c]);
-    }
+    const size_t size = n * integers->image;
+    size_t i = 0;
+    for (; i + PERIOD <= size; i += PERIOD)
+        for (size_t k = 0; k < PERIOD; k++)
+            integers->pixels[i + k] =
+                sqz_preprocess_pixel(images[i + k], integers->mean[k], integers->std[k]);
+    for (size_t k = 0; i < size; i++, k++)
+        integers->pixels[i] = sqz_preprocess_pixel(images[i], integers->mean[k], integers->std[k]);
     return SQZ_OK;
 }
 
@@ -121,8 +127,8 @@ static enum sqz_status integers_memory(const struct sqz_engine_config *config, i
                                        struct sqz_engine_memory *out, struct sqz_error *err)
 {
     struct sqz_integer_plan *plan = NULL;
-    enum sqz_status status =
-        sqz_integer_plan_new(config->integer, config->kernels->level, &plan, err);
+    enum sqz_status status = sqz_integer_plan_new(
+        config->integer, sqz_integer_level(config->kernels->level), &plan, err);
     if (status)
         return status;
     *out = (struct sqz_engine_memory){.workers = (size_t)threads,

@@ -161,10 +161,10 @@ enum sqz_status sqz_integer_plan_new(const struct sqz_integer_net *integer, enum
     p->integer = integer;
     p->most = most;
     atomic_init(&p->holders, 1);
-    for (int i = 0; i < integer->n_convs; i++)
-        if (!keeps_pair_rule(integer, i))
-            most = SQZ_CPU_REF;
     p->kernels = sqz_integer_kernels_get(most);
+    for (int i = 0; i < integer->n_convs && p->kernels->pair_rule; i++)
+        if (!keeps_pair_rule(integer, i))
+            p->kernels = sqz_integer_kernels_get(SQZ_CPU_REF);
     enum sqz_status status = plan_tensors(p, err);
     if (!status)
         status = plan_weights(p, err);

@@ -41,8 +41,7 @@ void sqz_filter_split(struct sqz_filter_bank *bank)
 bool sqz_pixels_by_avx2(void)
 {
 #ifdef __x86_64__
-    enum sqz_cpu_level level = sqz_cpu_level(NULL);
-    return level == SQZ_CPU_AVX2 || level == SQZ_CPU_AVX512;
+    return sqz_cpu_level_covers(sqz_cpu_level(NULL), SQZ_CPU_AVX2);
 #else
     return false;
 #endif

@@ -1,12 +1,16 @@
 // The choice of a level, and the packing that all levels share.
 #include "kernels/integer/integer.h"
 
+#include "kernels/kernels.h"
+
 #include <string.h>
 
 const struct sqz_integer_kernels *sqz_integer_kernels_get(enum sqz_cpu_level most)
 {
     static const struct sqz_integer_kernels *const levels[] = {
 #if defined __x86_64__
+        &sqz_integer_avx512vnni,
+        &sqz_integer_avxvnni,
         &sqz_integer_avx2,
 #elif defined __aarch64__
         &sqz_integer_neondot,
@@ -14,12 +18,16 @@ const struct sqz_integer_kernels *sqz_integer_kernels_get(enum sqz_cpu_level mos
 #endif
         &sqz_integer_ref
     };
-    const enum sqz_cpu_level best = sqz_cpu_level(NULL);
     int i = 0;
-    while (!sqz_cpu_level_covers(most, levels[i]->level) ||
-           !sqz_cpu_level_covers(best, levels[i]->level))
+    while (!sqz_cpu_level_covers(most, levels[i]->level) || !sqz_cpu_runs(levels[i]->level))
         i++;
     return levels[i];
+}
+
+enum sqz_cpu_level sqz_integer_level(enum sqz_cpu_level floats)
+{
+    const enum sqz_cpu_level best = sqz_cpu_level(NULL);
+    return sqz_kernels_get(best)->level == floats ? best : floats;
 }
 
 static int groups_of(int in, int kernel)

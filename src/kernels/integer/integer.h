@@ -4,13 +4,13 @@
 #define SQZ_KERNELS_INTEGER_INTEGER_H
 
 #include "base/cpu.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 // Weights are packed in panels of 16 output channels: [panel][kernel row][group][16][4]. A group
 // is 4 consecutive bytes of a kernel row's run of kernel * in_c; the last group is filled up with
-// zeros. Two weights that are neighbours in a group must not exceed 128 together if they have one
-// sign: vpmaddubsw adds their products in 16 bits.
+// zeros.
 enum {
     SQZ_INTEGER_PANEL = 16,
     SQZ_INTEGER_CLASS_PANELS = 6, // whose sums fit the registers of every level
@@ -49,6 +49,9 @@ struct sqz_integer_pair {
 };
 struct sqz_integer_kernels {
     enum sqz_cpu_level level;
+    // Two weights that are neighbours in a group must not exceed 128 together if they have one
+    // sign: vpmaddubsw adds their products in 16 bits.
+    bool pair_rule;
     void (*pair)(const struct sqz_integer_pair *pair); // NULL: 3x3 convolutions go by lines, too
     void (*line)(const struct sqz_integer_line *line); // y = requantized sums
     // A convolution of 1x1 on l->n pixels, ReLU, sum over the pixels: sums[16 * panels] += max(0,
@@ -59,8 +62,11 @@ struct sqz_integer_kernels {
     // y = max(a, b), n bytes; y may be a
     void (*maximum)(const uint8_t *a, const uint8_t *b, size_t n, uint8_t *y);
 };
-// The fastest level up to `most` that this processor has.
+// The fastest level that `most` covers and this processor has.
 const struct sqz_integer_kernels *sqz_integer_kernels_get(enum sqz_cpu_level most);
+// The level of integers that goes with floats at level `floats`: what sqz_cpu_level() says, unless
+// the caller had chosen a lower one.
+enum sqz_cpu_level sqz_integer_level(enum sqz_cpu_level floats);
 
 // Bytes of a convolution's packed weights, and the packing. weights: [out][ky][kx][in].
 size_t sqz_integer_packed_size(int out, int in, int kernel);
@@ -73,7 +79,7 @@ void sqz_integer_pack_winograd(const int8_t *weights, int out, int in, int16_t *
 size_t sqz_integer_winograd_scratch(int channels);
 
 // Levels.
-extern const struct sqz_integer_kernels sqz_integer_ref, sqz_integer_avx2, sqz_integer_neon,
-    sqz_integer_neondot;
+extern const struct sqz_integer_kernels sqz_integer_ref, sqz_integer_avx2, sqz_integer_avxvnni,
+    sqz_integer_avx512vnni, sqz_integer_neon, sqz_integer_neondot;
 
 #endif

@@ -1,140 +1,11 @@
-// The AVX2 level of the integer engine. vpmaddubsw multiplies 32 unsigned by 32 signed bytes and
-// adds neighbours in 16 bits, which the packing's rule keeps from overflowing; vpmaddwd adds those
-// to the sums of 8 channels.
+// The AVX2 level of the integer engine: without a dot product of bytes, Winograd is the faster way
+// through the 3x3 convolutions.
 #ifndef __AVX2__
 #error "needs -mavx2"
 #endif
-#include "kernels/integer/integer_loops.h"
+#include "kernels/integer/integer_vec256.h"
 
-#include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
-
-enum { PIXELS = 6, VECTORS = 2 }; // of a tile: 12 of 16 registers hold sums
-
-INLINE __m256i dot(__m256i sum, __m256i bytes, __m256i weights)
-{
-    const __m256i ones = _mm256_set1_epi16(1);
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(bytes, weights), ones));
-}
-
-INLINE void sum_tile(const struct sqz_integer_line *l, const uint8_t *x, const int pixels,
-                     __m256i sums[PIXELS][VECTORS])
-{
-    const int8_t *w = l->weights;
-    for (int p = 0; p < pixels; p++)
-        for (int v = 0; v < VECTORS; v++)
-            sums[p][v] = _mm256_loadu_si256((const __m256i *)(l->bias + 8 * v));
-    for (int row = 0; row < l->rows; row++, x += l->row)
-        for (int i = 0; i < l->groups; i++, w += 4 * SQZ_INTEGER_PANEL) {
-            const __m256i low = _mm256_loadu_si256((const __m256i *)w);
-            const __m256i high = _mm256_loadu_si256((const __m256i *)(w + 32));
-            for (int p = 0; p < pixels; p++) {
-                int32_t four;
-                memcpy(&four, x + p * l->pixel + 4 * i, sizeof four);
-                const __m256i bytes = _mm256_set1_epi32(four);
-                sums[p][0] = dot(sums[p][0], bytes, low);
-                sums[p][1] = dot(sums[p][1], bytes, high);
-            }
-        }
-}
-
-// sqz_requantize_float of 8 sums; the result is in the low byte of each lane.
-INLINE __m256i requantize(__m256i sums, __m256 scales)
-{
-    const __m256 least = _mm256_set1_ps(12582912.0f), most = _mm256_set1_ps(12582912.0f + 255);
-    __m256 rounded = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), scales, least);
-    rounded = _mm256_min_ps(_mm256_max_ps(rounded, least), most);
-    return _mm256_and_si256(_mm256_castps_si256(rounded), _mm256_set1_epi32(255));
-}
-
-// 16 requantized bytes of two vectors of sums.
-INLINE void store_bytes(uint8_t *y, __m256i low, __m256i high, __m256 low_scales,
-                        __m256 high_scales)
-{
-    // Lanes are packed within halves: a0..3 b0..3 | a4..7 b4..7, put in order at the end.
-    __m256i words = _mm256_packus_epi32(requantize(low, low_scales), requantize(high, high_scales));
-    words = _mm256_permute4x64_epi64(words, 0xd8);
-    _mm_storeu_si128((__m128i *)y, _mm_packus_epi16(_mm256_castsi256_si128(words),
-                                                    _mm256_extracti128_si256(words, 1)));
-}
-
-INLINE void store_tile(const struct sqz_integer_line *l, uint8_t *y, const int pixels,
-                       __m256i sums[PIXELS][VECTORS])
-{
-    const __m256 low = _mm256_loadu_ps(l->scales), high = _mm256_loadu_ps(l->scales + 8);
-    for (int p = 0; p < pixels; p++, y += l->ldy)
-        store_bytes(y, sums[p][0], sums[p][1], low, high);
-}
-
-INLINE void line_tile(const struct sqz_integer_line *l, int p, const int pixels)
-{
-    __m256i sums[PIXELS][VECTORS];
-    sum_tile(l, l->x + p * l->pixel, pixels, sums);
-    store_tile(l, l->y + p * l->ldy, pixels, sums);
-}
-
-static void run_line(const struct sqz_integer_line *l)
-{
-    int p = 0;
-    for (; p + PIXELS <= l->n; p += PIXELS)
-        line_tile(l, p, PIXELS);
-    switch (l->n - p) {
-    case 5:
-        line_tile(l, p, 5);
-        break;
-    case 4:
-        line_tile(l, p, 4);
-        break;
-    case 3:
-        line_tile(l, p, 3);
-        break;
-    case 2:
-        line_tile(l, p, 2);
-        break;
-    case 1:
-        line_tile(l, p, 1);
-        break;
-    }
-}
-
-// One pixel, `panels` panels at once.
-INLINE void class_pixel(const struct sqz_integer_line *l, const uint8_t *x, const uint8_t *list,
-                        int n, const int panels, int32_t *totals)
-{
-    __m256i sums[2 * SQZ_INTEGER_CLASS_PANELS];
-    const ptrdiff_t panel = (ptrdiff_t)l->groups * SQZ_INTEGER_PANEL * 4;
-    for (int v = 0; v < 2 * panels; v++)
-        sums[v] = _mm256_loadu_si256((const __m256i *)(l->bias + 8 * v));
-    for (int i = 0; i < n; i++) {
-        const int8_t *w = l->weights + (ptrdiff_t)list[i] * SQZ_INTEGER_PANEL * 4;
-        int32_t four;
-        memcpy(&four, x + 4 * list[i], sizeof four);
-        const __m256i bytes = _mm256_set1_epi32(four);
-        for (int v = 0; v < 2 * panels; v++)
-            sums[v] = dot(sums[v], bytes,
-                          _mm256_loadu_si256((const __m256i *)(w + v / 2 * panel + v % 2 * 32)));
-    }
-    for (int v = 0; v < 2 * panels; v++) {
-        __m256i *total = (__m256i *)(totals + 8 * v);
-        _mm256_storeu_si256(total,
-                            _mm256_add_epi32(_mm256_loadu_si256(total),
-                                             _mm256_max_epi32(sums[v], _mm256_setzero_si256())));
-    }
-}
-
-static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *sums)
-{
-    uint8_t list[SQZ_INTEGER_CLASS_GROUPS + 1];
-    for (int p = 0; p < l->n; p++) {
-        const uint8_t *x = l->x + p * l->pixel;
-        const int n = list_groups(x, l->groups, list);
-        if (panels == SQZ_INTEGER_CLASS_PANELS)
-            class_pixel(l, x, list, n, SQZ_INTEGER_CLASS_PANELS, sums);
-        else
-            class_pixel(l, x, list, n, panels, sums);
-    }
-}
+#include "kernels/integer/integer_x86_tmpl.h"
 
 // --- Winograd ---
 
@@ -243,11 +114,11 @@ static void store_pixels(const struct sqz_integer_pair *p, int panel, const int3
     gather_sums(m + 8, ldm, _mm256_loadu_si256((const __m256i *)(p->bias + at + 8)), high);
     for (int i = 0; i < p->rows; i++)
         for (int j = 0; j < columns; j++)
-            store_bytes(y + i * p->row_y + j * p->ldy + at, low[2 * i + j], high[2 * i + j],
-                        _mm256_loadu_ps(p->scales + at), _mm256_loadu_ps(p->scales + at + 8));
+            store_bytes(y + i * p->row_y + j * p->ldy + at,
+                        (const vec[]){low[2 * i + j], high[2 * i + j]}, p->scales + at);
 }
 
 #include "kernels/integer/integer_pair_tmpl.h"
 
-const struct sqz_integer_kernels sqz_integer_avx2 = {SQZ_CPU_AVX2, run_pair, run_line, run_classes,
-                                                     maximum};
+const struct sqz_integer_kernels sqz_integer_avx2 = {SQZ_CPU_AVX2, true,        run_pair,
+                                                     run_line,     run_classes, maximum};

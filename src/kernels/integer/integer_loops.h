@@ -3,15 +3,19 @@
 
 #include <string.h>
 
-// The groups of a pixel that are not zero.
-static inline int list_groups(const uint8_t *x, int groups, uint8_t *list)
+// The groups that are not zero in all of `pixels` pixels, `step` bytes apart.
+static inline int list_groups(const uint8_t *x, ptrdiff_t step, int pixels, int groups,
+                              uint8_t *list)
 {
     int n = 0;
     for (int i = 0; i < groups; i++) {
-        uint32_t four;
-        memcpy(&four, x + 4 * i, sizeof four);
+        uint32_t any = 0, four;
+        for (int p = 0; p < pixels; p++) {
+            memcpy(&four, x + p * step + 4 * i, sizeof four);
+            any |= four;
+        }
         list[n] = (uint8_t)i;
-        n += four != 0;
+        n += any != 0;
     }
     return n;
 }

@@ -163,7 +163,7 @@ static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *s
     uint8_t list[SQZ_INTEGER_CLASS_GROUPS + 1];
     for (int p = 0; p < l->n; p++) {
         const uint8_t *x = l->x + p * l->pixel;
-        const int n = list_groups(x, l->groups, list);
+        const int n = list_groups(x, 0, 1, l->groups, list);
         for (int panel = 0; panel < panels; panel++)
             class_panel(x, list, n,
                         l->weights + (ptrdiff_t)panel * l->groups * SQZ_INTEGER_PANEL * 4,
@@ -274,4 +274,5 @@ static void store_pixels(const struct sqz_integer_pair *p, int panel, const int3
 #include "kernels/integer/integer_pair_tmpl.h"
 #endif
 
-const struct sqz_integer_kernels DEFINE_LEVEL = {LEVEL, RUN_PAIR, run_line, run_classes, maximum};
+const struct sqz_integer_kernels DEFINE_LEVEL = {LEVEL,    false,       RUN_PAIR,
+                                                 run_line, run_classes, maximum};

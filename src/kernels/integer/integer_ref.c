@@ -39,5 +39,5 @@ static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *t
     }
 }
 
-const struct sqz_integer_kernels sqz_integer_ref = {SQZ_CPU_REF, NULL, run_line, run_classes,
-                                                    maximum};
+const struct sqz_integer_kernels sqz_integer_ref = {SQZ_CPU_REF, false,       NULL,
+                                                    run_line,    run_classes, maximum};
