@@ -71,6 +71,7 @@ struct work {
     struct sqz_exchange_cost cost; // of all runs
     struct sqz_net *normalised;    // NULL: the model's network is trained as it is
     float *images, *logits, *weights, *gradients;
+    uint8_t *pixels; // the images, for an engine that reads bytes; else NULL
     int *labels, classes, epoch;
 };
 
@@ -84,6 +85,7 @@ static void work_release(struct work *work)
     sqz_setup_release(&work->setup);
     sqz_net_free(work->normalised);
     sqz_free(work->images);
+    sqz_free(work->pixels);
     sqz_free(work->logits);
     sqz_free(work->weights);
     sqz_free(work->gradients);
@@ -134,8 +136,24 @@ static enum sqz_status make_images(struct work *work, struct sqz_context *contex
 static enum sqz_status run_infer(struct work *work, struct sqz_error *err)
 {
     const struct sqz_engine_job job = {
-        .images = work->images, .n = work->batch, .logits = work->logits};
+        .images = work->images, .pixels = work->pixels, .n = work->batch, .logits = work->logits};
     return sqz_engine_run(work->engine, &job, err);
+}
+
+// The images in bytes, for an engine that reads them.
+static enum sqz_status make_pixels(struct work *work, const struct sqz_model *model,
+                                   struct sqz_error *err)
+{
+    const struct sqz_preprocess *p = &model->preprocess;
+    const size_t n = (size_t)work->batch * sqz_tensor_size(model->net, 0);
+    work->pixels = sqz_new_array(n, 1);
+    if (!work->pixels)
+        return sqz_fail_memory(err, "the images of the benchmark", n);
+    for (size_t i = 0; i < n; i++) {
+        const size_t c = i % (size_t)p->channels;
+        work->pixels[i] = sqz_preprocess_pixel(work->images[i], p->mean[c], p->std[c]);
+    }
+    return SQZ_OK;
 }
 
 static enum sqz_status prepare_infer(struct work *work, struct sqz_context *context,
@@ -155,6 +173,8 @@ static enum sqz_status prepare_infer(struct work *work, struct sqz_context *cont
                                              .low_memory = context->mode != SQZ_MODE_SPEED};
     if (!status)
         status = sqz_engine_new(&config, &work->engine, err);
+    if (!status && sqz_engine_reads_pixels(work->engine))
+        status = make_pixels(work, model, err);
     for (int i = 0; i < model->net->n_layers; i++)
         work->flops += 2.0 * (double)sqz_layer_macs(model->net, i) * work->batch;
     work->run = run_infer;

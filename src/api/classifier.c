@@ -32,16 +32,15 @@ enum sqz_status sqz_classifier_reserve(struct sqz_classifier *classifier, size_t
 {
     if (n <= classifier->capacity)
         return SQZ_OK;
-    const struct sqz_net *net = classifier->model->net;
-    size_t floats = sqz_tensor_size(net, 0), classes = (size_t)net->spec.classes;
+    const size_t classes = (size_t)classifier->model->net->spec.classes;
     struct sqz_classify_slot *slots = sqz_new_array(n, sizeof *slots);
-    float *inputs = sqz_new_aligned(n * floats, sizeof *inputs);
+    unsigned char *inputs = sqz_new_aligned(n, classifier->input_size);
     float *logits = sqz_new_array(n * classes, sizeof *logits);
     if (!slots || !inputs || !logits) {
         sqz_free(slots);
         sqz_free(inputs);
         sqz_free(logits);
-        return sqz_fail_memory(err, "images to classify", n * floats * sizeof *inputs);
+        return sqz_fail_memory(err, "images to classify", n * classifier->input_size);
     }
     sqz_free(classifier->slots);
     sqz_free(classifier->inputs);
@@ -79,8 +78,6 @@ static enum sqz_status make_classifier(struct sqz_context *context, const struct
     for (size_t c = 0; !status && c < classes; c++)
         snprintf(classifier->numbers[c], sizeof classifier->numbers[c], "class %zu", c);
     if (!status)
-        status = sqz_classifier_reserve(classifier, 1, err);
-    if (!status)
         status = sqz_feature_find(model->net, SQZ_FEATURE_EMBEDDING,
                                   &classifier->features[SQZ_EMBEDDING], err);
     if (!status)
@@ -101,6 +98,11 @@ static enum sqz_status make_classifier(struct sqz_context *context, const struct
                                              .cache = model->engines};
     if (!status)
         status = sqz_engine_new(&config, &classifier->engine, err);
+    if (!status) {
+        const size_t element = sqz_engine_reads_pixels(classifier->engine) ? 1 : sizeof(float);
+        classifier->input_size = sqz_tensor_size(model->net, 0) * element;
+        status = sqz_classifier_reserve(classifier, 1, err);
+    }
     if (status)
         sqz_classifier_free(classifier);
     else

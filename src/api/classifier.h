@@ -31,7 +31,10 @@ struct sqz_classifier {
     struct sqz_classify_worker *workers; // one a thread of the context
     size_t capacity;                     // images that slots, inputs and logits hold
     struct sqz_classify_slot *slots;
-    float *inputs, *logits;
+    // The network's inputs: pixels where the engine reads them, else normalised floats.
+    unsigned char *inputs;
+    size_t input_size; // bytes of one
+    float *logits;
     struct sqz_feature features[SQZ_N_FEATURES];
     float *values[SQZ_N_FEATURES]; // of a run's images; NULL before the first that wants them
     size_t room[SQZ_N_FEATURES];   // images that they hold
@@ -48,5 +51,8 @@ enum sqz_status sqz_classifier_reserve(struct sqz_classifier *classifier, size_t
 // or, for a network of one channel, 1.
 void sqz_view_from_input(const struct sqz_preprocess *preprocess, const float *input, int channels,
                          uint8_t *pixels);
+// The same of an input that is pixels.
+void sqz_view_from_pixels(const struct sqz_preprocess *preprocess, const uint8_t *input,
+                          int channels, uint8_t *pixels);
 
 #endif

@@ -95,7 +95,7 @@ static enum sqz_status check_result(const struct call *call, const struct sqz_cl
 
 // Makes the network's input of one image. The same function for every origin.
 static enum sqz_status prepare(const struct call *call, const struct sqz_input *input,
-                               struct sqz_classify_worker *worker, float *out, bool *exif_ignored,
+                               struct sqz_classify_worker *worker, void *out, bool *exif_ignored,
                                struct sqz_error *err)
 {
     const struct sqz_preprocess *preprocess = &call->classifier->model->preprocess;
@@ -114,7 +114,9 @@ static enum sqz_status prepare(const struct call *call, const struct sqz_input *
         status = sqz_pixels_view(input->pixels, name, &worker->converted, &view, err);
         source.image = &view;
     }
-    if (!status)
+    if (!status && sqz_engine_reads_pixels(call->classifier->engine))
+        status = sqz_preprocess_pixels(preprocess, &source, out, &worker->scratch, err);
+    else if (!status)
         status = sqz_preprocess_run(preprocess, &source, out, &worker->scratch, err);
     *exif_ignored = !status && !preprocess->apply_exif && source.data &&
                     !sqz_image_probe(source.data, source.size, &header, NULL) &&
@@ -131,7 +133,7 @@ static void prepare_slot(void *arg, int task, int worker)
     size_t image = call->first + (size_t)task;
     struct sqz_input input;
     struct sqz_classify_result result;
-    float *out = classifier->inputs + (size_t)task * sqz_tensor_size(classifier->model->net, 0);
+    void *out = classifier->inputs + (size_t)task * classifier->input_size;
     enum sqz_status status =
         SQZ_STRUCT_IN(sqz_input, &input, call->inputs + image * call->input_size, &slot->error);
     if (!status)
@@ -214,10 +216,11 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
         result.logit_count = result.logits ? classes : result.logit_count;
         result.probability_count = result.probabilities ? classes : result.probability_count;
         if (result.view) {
-            sqz_view_from_input(&classifier->model->preprocess,
-                                classifier->inputs +
-                                    slot->row * sqz_tensor_size(classifier->model->net, 0),
-                                3, result.view);
+            const void *input = classifier->inputs + slot->row * classifier->input_size;
+            if (sqz_engine_reads_pixels(classifier->engine))
+                sqz_view_from_pixels(&classifier->model->preprocess, input, 3, result.view);
+            else
+                sqz_view_from_input(&classifier->model->preprocess, input, 3, result.view);
             result.view_size = view_bytes(classifier);
         }
         result.embedding_count = give_feature(classifier, slot->row, SQZ_EMBEDDING,
@@ -238,8 +241,12 @@ static void give(const struct call *call, const struct sqz_classify_slot *slot, 
 static enum sqz_status run_network(struct sqz_classifier *classifier, size_t n, int feature,
                                    struct sqz_error *err)
 {
-    struct sqz_engine_job job = {
-        .images = classifier->inputs, .n = (int)n, .logits = classifier->logits};
+    const void *inputs = classifier->inputs;
+    struct sqz_engine_job job = {.n = (int)n, .logits = classifier->logits};
+    if (sqz_engine_reads_pixels(classifier->engine))
+        job.pixels = inputs;
+    else
+        job.images = inputs;
     if (feature < SQZ_N_FEATURES) {
         size_t floats = n * sqz_feature_size(&classifier->features[feature]);
         if (n > classifier->room[feature]) {
@@ -299,14 +306,14 @@ static void run_features(struct sqz_classifier *classifier, size_t n, size_t row
 // Images that could be prepared move together. Returns how many they are.
 static size_t close_gaps(struct sqz_classifier *classifier, size_t n)
 {
-    size_t floats = sqz_tensor_size(classifier->model->net, 0), rows = 0;
+    const size_t size = classifier->input_size;
+    size_t rows = 0;
     for (size_t i = 0; i < n; i++) {
         struct sqz_classify_slot *slot = &classifier->slots[i];
         if (slot->status)
             continue;
         if (rows != i)
-            memcpy(classifier->inputs + rows * floats, classifier->inputs + i * floats,
-                   floats * sizeof(float));
+            memcpy(classifier->inputs + rows * size, classifier->inputs + i * size, size);
         slot->row = rows++;
     }
     return rows;

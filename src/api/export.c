@@ -68,22 +68,22 @@ enum sqz_status sqz_export_image(const struct sqz_model *model, const char *imag
     char header[48];
     const int head =
         snprintf(header, sizeof header, "P%c\n%d %d\n255\n", t->c == 3 ? '6' : '5', t->w, t->h);
-    float *floats = sqz_new_aligned(n, sizeof *floats);
+    uint8_t *pixels = sqz_new_array(n, 1);
     uint8_t *file = sqz_new_array((size_t)head + n, 1);
-    enum sqz_status status = floats && file
+    enum sqz_status status = pixels && file
                                  ? sqz_file_read(image, SQZ_IMAGE_FILE_LIMIT, &encoded, err)
-                                 : sqz_fail_memory(err, "an image", n * sizeof *floats);
+                                 : sqz_fail_memory(err, "an image", n);
     if (!status) {
         struct sqz_source source = {.data = encoded.data, .size = encoded.size, .name = image};
-        status = sqz_preprocess_run(&model->preprocess, &source, floats, &scratch, err);
+        status = sqz_preprocess_pixels(&model->preprocess, &source, pixels, &scratch, err);
     }
     if (!status) {
         memcpy(file, header, (size_t)head);
-        sqz_view_from_input(&model->preprocess, floats, t->c, file + head);
+        sqz_view_from_pixels(&model->preprocess, pixels, t->c, file + head);
         status = sqz_file_write(path, file, (size_t)head + n,
                                 force ? SQZ_REPLACE_EXISTING : SQZ_KEEP_EXISTING, err);
     }
-    sqz_free(floats);
+    sqz_free(pixels);
     sqz_free(file);
     sqz_bytes_release(&encoded);
     sqz_transform_scratch_release(&scratch);

@@ -166,6 +166,11 @@ const char *sqz_engine_name(const struct sqz_engine *engine)
     return engine->kind->name;
 }
 
+bool sqz_engine_reads_pixels(const struct sqz_engine *engine)
+{
+    return engine->kind->reads_pixels;
+}
+
 // As data/ normalises: the same operations, hence the same bits.
 static void normalise(const struct sqz_engine *engine, const uint8_t *pixels, size_t n, float *out)
 {

@@ -37,6 +37,8 @@ enum sqz_status sqz_engine_new(const struct sqz_engine_config *config, struct sq
                                struct sqz_error *err);
 void sqz_engine_free(struct sqz_engine *engine);              // may be NULL
 const char *sqz_engine_name(const struct sqz_engine *engine); // "infer", "stream", "integer"
+// Whether it computes on bytes, so that a job had better bring pixels than images.
+bool sqz_engine_reads_pixels(const struct sqz_engine *engine);
 
 // n images and what is wanted of them. An image's results are the same bits for every n, for every
 // number of threads, and whether or not a feature is wanted.

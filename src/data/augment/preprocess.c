@@ -3,6 +3,7 @@
 #include "data/augment/transform_source.h"
 
 #include <limits.h>
+#include <string.h>
 
 enum sqz_status sqz_preprocess_resized_size(const struct sqz_preprocess *preprocess, int w, int h,
                                             int *resized_w, int *resized_h, struct sqz_error *err)
@@ -38,9 +39,10 @@ static enum sqz_status check(const struct sqz_preprocess *preprocess, struct sqz
                     preprocess->resize, preprocess->image_size, preprocess->channels);
 }
 
-enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
-                                   const struct sqz_source *source, float *out,
-                                   struct sqz_transform_scratch *scratch, struct sqz_error *err)
+// Decodes, resizes and crops. *out: image_size x image_size pixels in the scratch.
+static enum sqz_status fit(const struct sqz_preprocess *preprocess, const struct sqz_source *source,
+                           struct sqz_transform_scratch *scratch, const uint8_t **out,
+                           struct sqz_error *err)
 {
     int side = preprocess->image_size, left, top;
     struct sqz_resize resize = {.interpolation = preprocess->interpolation};
@@ -76,6 +78,38 @@ enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
             return status;
         resized = &scratch->padded;
     }
-    sqz_normalize(preprocess, resized->pixels, false, false, true, out);
+    *out = resized->pixels;
+    return SQZ_OK;
+}
+
+enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
+                                   const struct sqz_source *source, float *out,
+                                   struct sqz_transform_scratch *scratch, struct sqz_error *err)
+{
+    const uint8_t *pixels = NULL;
+    enum sqz_status status = fit(preprocess, source, scratch, &pixels, err);
+    if (!status)
+        sqz_normalize(preprocess, pixels, false, false, true, out);
+    return status;
+}
+
+enum sqz_status sqz_preprocess_pixels(const struct sqz_preprocess *preprocess,
+                                      const struct sqz_source *source, uint8_t *out,
+                                      struct sqz_transform_scratch *scratch, struct sqz_error *err)
+{
+    const uint8_t *pixels = NULL;
+    enum sqz_status status = fit(preprocess, source, scratch, &pixels, err);
+    if (status)
+        return status;
+    const size_t c = (size_t)preprocess->channels;
+    const size_t n = (size_t)preprocess->image_size * (size_t)preprocess->image_size * c;
+    const bool swap = preprocess->bgr && c == 3;
+    for (size_t i = 0; swap && i < n; i += 3) {
+        out[i] = pixels[i + 2];
+        out[i + 1] = pixels[i + 1];
+        out[i + 2] = pixels[i];
+    }
+    if (!swap)
+        memcpy(out, pixels, n);
     return SQZ_OK;
 }

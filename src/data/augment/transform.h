@@ -14,6 +14,11 @@ enum sqz_status sqz_preprocess_run(const struct sqz_preprocess *preprocess,
                                    const struct sqz_source *source, float *out,
                                    struct sqz_transform_scratch *scratch, struct sqz_error *err);
 
+// The same without the normalisation: bytes, in the network's channel order.
+enum sqz_status sqz_preprocess_pixels(const struct sqz_preprocess *preprocess,
+                                      const struct sqz_source *source, uint8_t *out,
+                                      struct sqz_transform_scratch *scratch, struct sqz_error *err);
+
 // The shape of the evaluation's resize, for callers that say what they will do.
 enum sqz_status sqz_preprocess_resized_size(const struct sqz_preprocess *preprocess, int w, int h,
                                             int *resized_w, int *resized_h, struct sqz_error *err);

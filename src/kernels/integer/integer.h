@@ -13,8 +13,10 @@
 // zeros.
 enum {
     SQZ_INTEGER_PANEL = 16,
-    SQZ_INTEGER_CLASS_PANELS = 6, // whose sums fit the registers of every level
-    SQZ_INTEGER_CLASS_GROUPS = 128
+    SQZ_INTEGER_LINE_PANELS = 2,
+    SQZ_INTEGER_CLASS_PANELS = 3, // whose weights stay in a first cache, for 512 channels
+    SQZ_INTEGER_CLASS_GROUPS = 128,
+    SQZ_INTEGER_CLASS_LIST = SQZ_INTEGER_CLASS_GROUPS + 16 // whole vectors of groups are written
 };
 
 // A line of output pixels of one panel.
@@ -53,7 +55,9 @@ struct sqz_integer_kernels {
     // sign: vpmaddubsw adds their products in 16 bits.
     bool pair_rule;
     void (*pair)(const struct sqz_integer_pair *pair); // NULL: 3x3 convolutions go by lines, too
-    void (*line)(const struct sqz_integer_line *line); // y = requantized sums
+    // y = requantized sums. panels <= SQZ_INTEGER_LINE_PANELS; the next panel's weights, bias,
+    // scales and y follow.
+    void (*line)(const struct sqz_integer_line *line, int panels);
     // A convolution of 1x1 on l->n pixels, ReLU, sum over the pixels: sums[16 * panels] += max(0,
     // sum of a pixel). What is zero in a group of 4 channels is passed over: most of what conv10
     // reads. panels <= SQZ_INTEGER_CLASS_PANELS; the next panel's weights, bias and sums follow.

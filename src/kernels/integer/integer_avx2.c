@@ -112,10 +112,11 @@ static void store_pixels(const struct sqz_integer_pair *p, int panel, const int3
     __m256i low[4], high[4];
     gather_sums(m, ldm, _mm256_loadu_si256((const __m256i *)(p->bias + at)), low);
     gather_sums(m + 8, ldm, _mm256_loadu_si256((const __m256i *)(p->bias + at + 8)), high);
+    const scale scales[] = {load_scale(p->scales + at), load_scale(p->scales + at + 8)};
     for (int i = 0; i < p->rows; i++)
         for (int j = 0; j < columns; j++)
-            store_bytes(y + i * p->row_y + j * p->ldy + at,
-                        (const vec[]){low[2 * i + j], high[2 * i + j]}, p->scales + at);
+            store_bytes(y + i * p->row_y + j * p->ldy + at, low[2 * i + j], high[2 * i + j],
+                        scales[0], scales[1]);
 }
 
 #include "kernels/integer/integer_pair_tmpl.h"

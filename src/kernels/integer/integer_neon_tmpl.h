@@ -119,7 +119,7 @@ INLINE void line_tile(const struct sqz_integer_line *l, const int32x4_t bias[VEC
     }
 }
 
-static void run_line(const struct sqz_integer_line *l)
+static void run_panel(const struct sqz_integer_line *l)
 {
     int32x4_t bias[VECTORS];
     int p = 0;
@@ -130,11 +130,18 @@ static void run_line(const struct sqz_integer_line *l)
         line_tile(l, bias, p, 1);
 }
 
+static void run_line(const struct sqz_integer_line *l, int panels)
+{
+    struct sqz_integer_line line = *l;
+    for (int i = 0; i < panels; i++, line = next_panel(line))
+        run_panel(&line);
+}
+
 // --- Classes ---
 
 // One pixel and one panel; groups of 4 channels that are zero are passed over, so bytes enter as
 // they are, in 16 bits.
-INLINE void class_panel(const uint8_t *x, const uint8_t *list, int n, const int8_t *weights,
+INLINE void class_panel(const uint8_t *x, const int32_t *list, int n, const int8_t *weights,
                         const int32_t *bias, int32_t *totals)
 {
     int32x4_t sums[SQZ_INTEGER_PANEL];
@@ -160,7 +167,7 @@ INLINE void class_panel(const uint8_t *x, const uint8_t *list, int n, const int8
 
 static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *sums)
 {
-    uint8_t list[SQZ_INTEGER_CLASS_GROUPS + 1];
+    int32_t list[SQZ_INTEGER_CLASS_LIST];
     for (int p = 0; p < l->n; p++) {
         const uint8_t *x = l->x + p * l->pixel;
         const int n = list_groups(x, 0, 1, l->groups, list);

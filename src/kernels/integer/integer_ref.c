@@ -14,7 +14,7 @@ static void sum_window(const struct sqz_integer_line *l, const uint8_t *x, int32
                            w[c * 4 + 3] * x[i + 3];
 }
 
-static void run_line(const struct sqz_integer_line *l)
+static void run_panel(const struct sqz_integer_line *l)
 {
     int32_t sums[SQZ_INTEGER_PANEL];
     for (int p = 0; p < l->n; p++) {
@@ -22,6 +22,13 @@ static void run_line(const struct sqz_integer_line *l)
         for (int c = 0; c < SQZ_INTEGER_PANEL; c++)
             l->y[p * l->ldy + c] = sqz_requantize_float(sums[c], l->scales[c]);
     }
+}
+
+static void run_line(const struct sqz_integer_line *l, int panels)
+{
+    struct sqz_integer_line line = *l;
+    for (int i = 0; i < panels; i++, line = next_panel(line))
+        run_panel(&line);
 }
 
 static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *totals)

@@ -6,8 +6,11 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef __m256i vec;
-enum { LANES = 8, VECTORS = 2, CLASS_PIXELS = 1 };
-#define PIXELS 6 // of a tile: 12 of 16 registers hold sums
+typedef __m256 scale;
+enum { LANES = 8, VECTORS = 2 };
+#define PANELS       1
+#define PIXELS       6 // of a tile: 12 of 16 registers hold sums
+#define CLASS_PIXELS 2 // of a tile of three panels: 12, too
 
 INLINE vec load_sums(const int32_t *from)
 {
@@ -61,14 +64,22 @@ INLINE __m256i requantize(__m256i sums, __m256 scales)
     return _mm256_and_si256(_mm256_castps_si256(rounded), _mm256_set1_epi32(255));
 }
 
-// 16 requantized bytes of a panel's sums.
-INLINE void store_bytes(uint8_t *y, const vec sums[VECTORS], const float *scales)
+INLINE scale load_scale(const float *from)
 {
-    const __m256i low = requantize(sums[0], _mm256_loadu_ps(scales));
-    const __m256i high = requantize(sums[1], _mm256_loadu_ps(scales + 8));
+    return _mm256_loadu_ps(from);
+}
+
+// 16 requantized bytes of a panel's sums.
+INLINE void store_bytes(uint8_t *y, vec first, vec second, scale first_scale, scale second_scale)
+{
+    const __m256i low = requantize(first, first_scale);
+    const __m256i high = requantize(second, second_scale);
     // Lanes are packed within halves: a0..3 b0..3 | a4..7 b4..7, put in order at the end.
     __m256i words = _mm256_packus_epi32(low, high);
     words = _mm256_permute4x64_epi64(words, 0xd8);
     _mm_storeu_si128((__m128i *)y, _mm_packus_epi16(_mm256_castsi256_si128(words),
                                                     _mm256_extracti128_si256(words, 1)));
 }
+// By value: through pointers compilers keep the sums in memory.
+#define STORE_PANEL(y, sums, scales) store_bytes(y, (sums)[0], (sums)[1], (scales)[0], (scales)[1])
+#define LIST_GROUPS                  list_groups // of integer_loops.h

@@ -2,77 +2,89 @@
 // integer_vec512.h, which are included before it.
 #include "kernels/integer/integer_loops.h"
 
-// `pixels` pixels of a panel, from pixel `first` on. Three pixels have a pointer together: so few
-// registers hold all their addresses.
-INLINE void line_tile(const struct sqz_integer_line *l, int first, const int pixels)
+// `pixels` pixels of `panels` panels, from pixel `first` on. Three pixels have a pointer together:
+// so few registers hold all their addresses.
+INLINE void line_tile(const struct sqz_integer_line *l, int first, const int pixels,
+                      const int panels)
 {
     enum { POINTERS = (PIXELS + 2) / 3 };
-    vec sums[PIXELS][VECTORS];
+    vec sums[PIXELS][PANELS * VECTORS];
+    const ptrdiff_t panel = (ptrdiff_t)l->rows * l->groups * SQZ_INTEGER_PANEL * 4;
     const int8_t *w = l->weights;
     for (int p = 0; p < pixels; p++)
-        for (int v = 0; v < VECTORS; v++)
+        for (int v = 0; v < panels * VECTORS; v++)
             sums[p][v] = load_sums(l->bias + LANES * v);
     for (int row = 0; row < l->rows; row++) {
         const uint8_t *x[POINTERS];
         for (int p = 0; p < pixels; p += 3)
             x[p / 3] = l->x + row * l->row + (first + p) * l->pixel;
         for (int i = 0; i < l->groups; i++, w += 4 * SQZ_INTEGER_PANEL) {
-            vec weights[VECTORS];
-            for (int v = 0; v < VECTORS; v++)
-                weights[v] = load_weights(w + 4 * LANES * v);
+            vec weights[PANELS * VECTORS];
+            for (int v = 0; v < panels * VECTORS; v++)
+                weights[v] = load_weights(w + v / VECTORS * panel + v % VECTORS * 4 * LANES);
             for (int p = 0; p < pixels; p++) {
                 const vec bytes = repeat_four(x[p / 3] + p % 3 * l->pixel);
-                for (int v = 0; v < VECTORS; v++)
+                for (int v = 0; v < panels * VECTORS; v++)
                     sums[p][v] = dot(sums[p][v], bytes, weights[v]);
             }
             for (int p = 0; p < pixels; p += 3)
                 x[p / 3] += 4;
         }
     }
+    // Copies, for the bytes that are stored might be l's.
     uint8_t *y = l->y + first * l->ldy;
-    for (int p = 0; p < pixels; p++, y += l->ldy)
-        store_bytes(y, sums[p], l->scales);
+    const ptrdiff_t ldy = l->ldy;
+    scale scales[PANELS * VECTORS];
+    for (int v = 0; v < panels * VECTORS; v++)
+        scales[v] = load_scale(l->scales + LANES * v);
+    for (int p = 0; p < pixels; p++, y += ldy)
+        for (int i = 0; i < panels; i++)
+            STORE_PANEL(y + i * SQZ_INTEGER_PANEL, sums[p] + i * VECTORS, scales + i * VECTORS);
 }
 
-static void run_tile(const struct sqz_integer_line *l, int first, int pixels)
+// A tile of any size up to those.
+static void run_tile(const struct sqz_integer_line *l, int first, int pixels, int panels)
 {
-#define TILE(n) \
-    case n: \
-        line_tile(l, first, n); \
+#define TILE(pixels_, panels_) \
+    case 2 * (pixels_) + (panels_)-1: \
+        line_tile(l, first, pixels_, panels_); \
         break
-    switch (pixels) {
-        TILE(1);
-        TILE(2);
-        TILE(3);
-        TILE(4);
-        TILE(5);
-        TILE(6);
-#if PIXELS == 14
-        TILE(7);
-        TILE(8);
-        TILE(9);
-        TILE(10);
-        TILE(11);
-        TILE(12);
-        TILE(13);
-        TILE(14);
+#if PANELS == 2
+#define TILES(pixels) \
+    TILE(pixels, 1); \
+    TILE(pixels, 2)
+#else
+#define TILES(pixels) TILE(pixels, 1)
+#endif
+    switch (2 * pixels + panels - 1) {
+        TILES(1);
+        TILES(2);
+        TILES(3);
+        TILES(4);
+        TILES(5);
+        TILES(6);
+#if PIXELS == 7
+        TILES(7);
 #endif
     }
+#undef TILES
 #undef TILE
 }
 
-static void run_line(const struct sqz_integer_line *l)
+static void run_line(const struct sqz_integer_line *l, int panels)
 {
     const int tiles = (l->n + PIXELS - 1) / PIXELS;
-    for (int t = 0, first = 0, next; t < tiles; t++, first = next) {
-        next = l->n * (t + 1) / tiles;
-        run_tile(l, first, next - first);
-    }
+    struct sqz_integer_line line = *l;
+    for (int at = 0; at < panels; at += PANELS, line = next_panel(line))
+        for (int t = 0, first = 0, next; t < tiles; t++, first = next) {
+            next = l->n * (t + 1) / tiles;
+            run_tile(&line, first, next - first, PANELS < panels ? PANELS : panels);
+        }
 }
 
 // `pixels` pixels, at most CLASS_PIXELS, and `panels` panels at once.
 INLINE void class_tile(const struct sqz_integer_line *l, const uint8_t *x, const int pixels,
-                       const uint8_t *list, int n, const int panels, int32_t *totals)
+                       const int32_t *list, int n, const int panels, int32_t *totals)
 {
     vec sums[CLASS_PIXELS][SQZ_INTEGER_CLASS_PANELS * VECTORS];
     const ptrdiff_t panel = (ptrdiff_t)l->groups * SQZ_INTEGER_PANEL * 4;
@@ -98,38 +110,38 @@ INLINE void class_tile(const struct sqz_integer_line *l, const uint8_t *x, const
     }
 }
 
-INLINE void class_pixels(const struct sqz_integer_line *l, const uint8_t *x, const int pixels,
-                         int panels, int32_t *totals)
+// A tile of any size up to those.
+static void run_class_tile(const struct sqz_integer_line *l, const uint8_t *x, int pixels,
+                           int panels, int32_t *totals)
 {
-    uint8_t list[SQZ_INTEGER_CLASS_GROUPS + 1];
-    const int n = list_groups(x, l->pixel, pixels, l->groups, list);
-    switch (panels) {
-    case 1:
-        class_tile(l, x, pixels, list, n, 1, totals);
-        break;
-    case 2:
-        class_tile(l, x, pixels, list, n, 2, totals);
-        break;
-    case 3:
-        class_tile(l, x, pixels, list, n, 3, totals);
-        break;
-    case 4:
-        class_tile(l, x, pixels, list, n, 4, totals);
-        break;
-    case 5:
-        class_tile(l, x, pixels, list, n, 5, totals);
-        break;
-    default:
-        class_tile(l, x, pixels, list, n, SQZ_INTEGER_CLASS_PANELS, totals);
-        break;
+    int32_t list[SQZ_INTEGER_CLASS_LIST];
+    const int n = LIST_GROUPS(x, l->pixel, pixels, l->groups, list);
+#define TILE(pixels_, panels_) \
+    case 4 * (pixels_) + (panels_): \
+        class_tile(l, x, pixels_, list, n, panels_, totals); \
+        break
+#define TILES(pixels_) \
+    TILE(pixels_, 1); \
+    TILE(pixels_, 2); \
+    TILE(pixels_, 3)
+    switch (4 * pixels + panels) {
+        TILES(1);
+        TILES(2);
+#if CLASS_PIXELS == 5
+        TILES(3);
+        TILES(4);
+        TILES(5);
+#endif
     }
+#undef TILES
+#undef TILE
 }
 
 static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *totals)
 {
-    int p = 0;
-    for (; p + CLASS_PIXELS <= l->n; p += CLASS_PIXELS)
-        class_pixels(l, l->x + p * l->pixel, CLASS_PIXELS, panels, totals);
-    for (; p < l->n && CLASS_PIXELS > 1; p++)
-        class_pixels(l, l->x + p * l->pixel, 1, panels, totals);
+    const int tiles = (l->n + CLASS_PIXELS - 1) / CLASS_PIXELS;
+    for (int t = 0, first = 0, next; t < tiles; t++, first = next) {
+        next = l->n * (t + 1) / tiles;
+        run_class_tile(l, l->x + first * l->pixel, next - first, panels, totals);
+    }
 }
