@@ -204,8 +204,9 @@ SQZ_API void sqz_context_set_precision(struct sqz_context *context, enum sqz_pre
 
 struct sqz_machine_info { // the strings live as long as the context
     size_t struct_size;
-    const char *cpu;  // model name
-    const char *simd; // "ref", "avx2", "avx512", "neon": the level in use
+    const char *cpu; // model name
+    const char
+        *simd; // level in use: "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "neon", "neondot"
     int threads;
     const char *kernel; // "6x16": the GEMM tile in use
 };

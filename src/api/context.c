@@ -2,6 +2,7 @@
 #include "api/context.h"
 #include "api/struct_size.h"
 #include "base/memory.h"
+#include "kernels/integer/integer.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,10 +117,11 @@ enum sqz_status sqz_context_end(struct sqz_context *context, enum sqz_status sta
 enum sqz_status sqz_context_machine(const struct sqz_context *context, struct sqz_machine_info *out,
                                     struct sqz_error *err)
 {
-    struct sqz_machine_info info = {.cpu = sqz_cpu_name(),
-                                    .simd = sqz_cpu_level_name(context->kernels->level),
-                                    .threads = sqz_pool_size(context->pool),
-                                    .kernel = context->tile};
+    struct sqz_machine_info info = {
+        .cpu = sqz_cpu_name(),
+        .simd = sqz_cpu_level_name(sqz_integer_level(context->kernels->level)),
+        .threads = sqz_pool_size(context->pool),
+        .kernel = context->tile};
     enum sqz_status status = SQZ_STRUCT_CHECK(sqz_machine_info, out, err);
     if (!status)
         SQZ_STRUCT_OUT(sqz_machine_info, out, &info);

@@ -27,6 +27,8 @@ static void names(void **state)
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_REF), "ref");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX2), "avx2");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX512), "avx512");
+    assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX_VNNI), "avxvnni");
+    assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX512_VNNI), "avx512vnni");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_NEON), "neon");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_NEON_DOT), "neondot");
     assert_true(strlen(sqz_cpu_name()) > 0);
@@ -46,10 +48,11 @@ static void caps(void **state)
     for (int level = SQZ_CPU_REF; level < SQZ_CPU_LEVELS; level++) {
         setenv("SQUEEZENET_CPU", sqz_cpu_level_name(level), 1);
         enum sqz_cpu_level got = sqz_cpu_level(NULL);
-        assert_true(got == SQZ_CPU_REF || got == best || (int)got == level);
-        assert_true(sqz_cpu_level_covers(best, got));
-        if (sqz_cpu_level_covers(best, level))
+        assert_true(sqz_cpu_runs(got));
+        if (sqz_cpu_runs(level))
             assert_int_equal(got, level);
+        else // what both have
+            assert_int_equal(got, sqz_cpu_common_level(level, best));
     }
     assert_true(sqz_cpu_level_covers(SQZ_CPU_AVX512, SQZ_CPU_AVX2));
     assert_true(sqz_cpu_level_covers(SQZ_CPU_NEON_DOT, SQZ_CPU_NEON));
@@ -57,6 +60,11 @@ static void caps(void **state)
     assert_false(sqz_cpu_level_covers(SQZ_CPU_NEON_DOT, SQZ_CPU_AVX2));
     assert_false(sqz_cpu_level_covers(SQZ_CPU_AVX2, SQZ_CPU_AVX512));
     assert_false(sqz_cpu_level_covers(SQZ_CPU_AVX512, SQZ_CPU_NEON));
+    assert_true(sqz_cpu_level_covers(SQZ_CPU_AVX512_VNNI, SQZ_CPU_AVX2));
+    assert_false(sqz_cpu_level_covers(SQZ_CPU_AVX512_VNNI, SQZ_CPU_AVX_VNNI));
+    assert_int_equal(sqz_cpu_common_level(SQZ_CPU_AVX_VNNI, SQZ_CPU_AVX512), SQZ_CPU_AVX2);
+    assert_int_equal(sqz_cpu_common_level(SQZ_CPU_AVX512_VNNI, SQZ_CPU_AVX512), SQZ_CPU_AVX512);
+    assert_int_equal(sqz_cpu_common_level(SQZ_CPU_NEON, SQZ_CPU_AVX512), SQZ_CPU_REF);
     setenv("SQUEEZENET_CPU", "avx1024", 1);
     assert_int_equal(sqz_cpu_level(&unknown), best);
     assert_int_equal(unknown, 1);
@@ -70,7 +78,7 @@ static void level_agrees_with_cpuinfo(void **state)
 {
     (void)state;
     char line[8192];
-    int avx2 = 0, fma = 0, avx512 = 0;
+    int avx2 = 0, fma = 0, avx512 = 0, vnni256 = 0, vnni512 = 0;
     FILE *file = fopen("/proc/cpuinfo", "r");
     if (!file)
         skip();
@@ -81,14 +89,25 @@ static void level_agrees_with_cpuinfo(void **state)
         fma = strstr(line, " fma") != NULL;
         avx512 = strstr(line, " avx512f") && strstr(line, " avx512bw") &&
                  strstr(line, " avx512dq") && strstr(line, " avx512vl");
+        vnni256 = strstr(line, " avx_vnni") != NULL;
+        vnni512 = strstr(line, " avx512_vnni") != NULL;
         break;
     }
     fclose(file);
 #if defined(__x86_64__)
-    int expected = !avx2 || !fma ? SQZ_CPU_REF : avx512 ? SQZ_CPU_AVX512 : SQZ_CPU_AVX2;
+    const bool least = avx2 && fma;
+    assert_int_equal(sqz_cpu_runs(SQZ_CPU_AVX2), least);
+    assert_int_equal(sqz_cpu_runs(SQZ_CPU_AVX_VNNI), least && vnni256);
+    assert_int_equal(sqz_cpu_runs(SQZ_CPU_AVX512), least && avx512);
+    assert_int_equal(sqz_cpu_runs(SQZ_CPU_AVX512_VNNI), least && avx512 && vnni512);
+    int expected = !least              ? SQZ_CPU_REF
+                   : avx512 && vnni512 ? SQZ_CPU_AVX512_VNNI
+                   : avx512            ? SQZ_CPU_AVX512
+                   : vnni256           ? SQZ_CPU_AVX_VNNI
+                                       : SQZ_CPU_AVX2;
     assert_int_equal(sqz_cpu_level(NULL), expected);
 #else
-    assert_false(avx2 || fma || avx512);
+    assert_false(avx2 || fma || avx512 || vnni256 || vnni512);
 #endif
 }
 
