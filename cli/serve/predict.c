@@ -95,6 +95,8 @@ static void answer(struct serve_job *job)
         serve_text_add(&json, "}");
     }
     serve_text_add(&json, "]");
+    if (job->model->info.unknown_score)
+        serve_text_add(&json, ",\"unknown\":%s", result->unknown ? "true" : "false");
     if (result->view) {
         serve_text_add(&json, ",\"view\":{\"size\":%d,\"rgb\":\"", job->model->info.image_size);
         serve_text_add_base64(&json, result->view, result->view_size);

@@ -81,6 +81,19 @@ stop 0
 wait "${clients[@]}"
 [ "$(sort -u drained.txt)" = 200 ] || fail "at the end: $(cat drained.txt)"
 
+# A model with a threshold: "unknown" as predict has it.
+expect 0 calibrate run/best.safetensors shapes/val -o known.safetensors --target_coverage 0.5 -q
+start known.safetensors
+for file in shapes/val/*/*.png; do
+    run predict known.safetensors "$file" --json
+    wanted=$(jq '.results[0].unknown' <<<"$out")
+    code --data-binary @"$file" "http://127.0.0.1:$port/v1/predict" >/dev/null
+    [ "$(jq .unknown answer.txt)" = "$wanted" ] || fail "$file: unknown is not $wanted: $(cat answer.txt)"
+    echo "$wanted"
+done >unknown.txt
+[ "$(sort -u unknown.txt | tr '\n' ' ')" = "false true " ] || fail "unknown: $(sort unknown.txt | uniq -c)"
+stop 0
+
 # Keys.
 echo "a key of more than sixteen" >key.txt
 start tiny.safetensors --api_key_file key.txt --host 0.0.0.0 --allow_origin https://page.example
