@@ -1,17 +1,8 @@
-# export --format web: the module is what its sources make; in Node and in Chromium it gives the bits of the reference
+# export --format web: in Node and in Chromium the module gives the bits of the reference
 # level for PNGs of every kind, from models of several shapes; damaged models are refused; the page classifies by itself.
 . "$(dirname "$0")/lib.sh"
 web=$SQZ_SOURCE/web
 
-# --- The module and its sources ---
-if [ -n "$sanitized" ]; then
-    skip "the module's sources: they have nothing to do with sanitizers"
-elif command -v wasm-ld >/dev/null && [ -d /usr/include/wasm32-wasi ] && [[ $(clang --version) == *14.0.6* ]]; then
-    "$web/build" "$work/built.wasm" || fail "web/build"
-    same_file built.wasm "$web/squeezenet.wasm"
-else
-    skip "the module's sources: no Debian 12 clang, lld and wasi-libc"
-fi
 if ! command -v node >/dev/null; then
     skip "the module: no Node"
     finish
