@@ -6,6 +6,9 @@
 
 const struct cli_flag cli_predict_flags[] = {
     {"top", 'k', "N", "how many classes to print [5]"},
+    {"ckpt_path", 0, "FILE", "the model, as MindCV's infer names it"},
+    {"image_path", 0, "FILE", "an image, as MindCV's infer names it"},
+    {"model", 0, "NAME", "the network that the model has to be, such as squeezenet1_1"},
     {"apply_exif", 0, "true|false",
      "turn photos as their EXIF orientation says [the model's word]"},
     {"show", 0, NULL, "draw each image in the terminal"},
@@ -84,12 +87,39 @@ static enum sqz_status open_all(struct predict *p, struct sqz_context *context,
     return predict_sources_init(&p->sources, cli, *set, samples < count ? samples : count);
 }
 
+// MindCV's infer names model and image by options; here they are words.
+static void take_mindcv(struct cli *cli)
+{
+    const char *model = cli_value(cli, "ckpt_path"), *image = cli_value(cli, "image_path");
+    if (model) { // there is room: the option took two words, or one that is longer
+        memmove(cli->positional + 1, cli->positional,
+                (size_t)cli->n_positional * sizeof *cli->positional);
+        cli->positional[0] = model;
+        cli->n_positional++;
+    }
+    if (image)
+        cli->positional[cli->n_positional++] = image;
+}
+
+static enum sqz_status check_variant(const struct predict *p)
+{
+    const char *wanted = cli_value(p->cli, "model");
+    if (!wanted || strcmp(wanted, p->info.variant) == 0)
+        return SQZ_OK;
+    return cli_complain(SQZ_E_DATA, "%s holds a %s, not a %s.", cli_clean(p->cli->positional[0]),
+                        p->info.variant, cli_clean(wanted));
+}
+
 enum sqz_status cli_predict(struct cli *cli)
 {
     struct sqz_context *context = NULL;
     struct sqz_samples *set = NULL;
     struct predict p = {.cli = cli};
     int samples = 5;
+    take_mindcv(cli);
+    if (cli->n_positional < 1)
+        return cli_complain(SQZ_E_USAGE, "No model is given. Usage: squeezenet predict %s",
+                            cli->command->usage);
     if (!cli_has(cli, "data_dir") && !cli_has(cli, "stdin_image") && cli->n_positional < 2)
         return cli_complain(SQZ_E_USAGE, "No image is given. Usage: squeezenet predict %s",
                             cli->command->usage);
@@ -104,6 +134,8 @@ enum sqz_status cli_predict(struct cli *cli)
         status = choose_batch(cli, context, &p.batch);
     if (!status)
         status = open_all(&p, context, &set, (size_t)samples);
+    if (!status)
+        status = check_variant(&p);
     if (!status) {
         status = predict_outputs_open(&p);
         if (!status)

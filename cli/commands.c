@@ -40,7 +40,7 @@ const struct cli_command cli_commands[] = {
      "  squeezenet predict best.safetensors --show cat.jpg            draws the image, too\n"
      "  squeezenet predict best.safetensors cat.jpg --cam cat.png     where the class is seen\n"
      "  squeezenet predict best.safetensors --data_dir photos/ --samples 5",
-     cli_predict_flags, false, 1, 1 << 20, cli_predict},
+     cli_predict_flags, false, 0, 1 << 20, cli_predict},
     {"calibrate", NULL, "make probabilities mean something; learn to say unknown",
      "MODEL [DIR] -o FILE [--option value]...",
      "Fits the temperature of the softmax to half of the validation images and folds it into the\n"

@@ -52,6 +52,15 @@ expect 0 predict $model first.png --copy_to sorted
 [ "$(find sorted -name first-2.png | wc -l)" = 1 ] ||
     [ "$(find sorted -name first.png | wc -l)" = 2 ] || fail "a namesake: $(find sorted -name 'first*')"
 
+# As MindCV's infer is called.
+expect 0 predict $model set/first.png
+as_words=$out
+expect 0 infer --model squeezenet1_1 --ckpt_path $model --image_path=set/first.png
+[ "$out" = "$as_words" ] || fail "MindCV's options: $out"
+expect_error 65 'holds a squeezenet1_1, not a' infer --model squeezenet1_0 --ckpt_path $model --image_path set/first.png
+expect_error 2 'No model is given' predict
+expect_error 2 'No image is given' predict --ckpt_path $model
+
 # EXIF orientation is the model's word, or the user's; one that is ignored is told.
 photo=$SQZ_SOURCE/tests/fixtures/images/exif-6.jpg
 expect 0 predict $model "$photo"
