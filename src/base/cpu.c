@@ -8,6 +8,7 @@
 #include <string.h>
 #ifdef __x86_64__
 #include <cpuid.h>
+#include <sys/syscall.h>
 #endif
 #ifdef __aarch64__
 #include <asm/hwcap.h>
@@ -26,6 +27,7 @@ static const struct {
     [SQZ_CPU_AVX_VNNI] = {"avxvnni", SQZ_CPU_AVX2},
     [SQZ_CPU_AVX512] = {"avx512", SQZ_CPU_AVX2},
     [SQZ_CPU_AVX512_VNNI] = {"avx512vnni", SQZ_CPU_AVX512},
+    [SQZ_CPU_AMX] = {"amx", SQZ_CPU_AVX512_VNNI},
     [SQZ_CPU_NEON] = {"neon", SQZ_CPU_REF},
     [SQZ_CPU_NEON_DOT] = {"neondot", SQZ_CPU_NEON},
 };
@@ -56,6 +58,16 @@ static bool has_avx_vnni(void)
     unsigned eax = 0, ebx, ecx, edx;
     return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && (eax >> 4 & 1);
 }
+
+// Bits 24 and 25 of EDX of leaf 7; Linux has to be asked for the tiles' registers, for the whole
+// process.
+static bool has_amx(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 }; // of arch_prctl
+    unsigned eax, ebx, ecx, edx = 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx >> 24 & 3) == 3 &&
+           syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
 #endif
 
 // __builtin_cpu_supports also looks whether the operating system saves the wide registers.
@@ -72,6 +84,8 @@ static bool runs_itself(enum sqz_cpu_level level)
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     case SQZ_CPU_AVX512_VNNI:
         return __builtin_cpu_supports("avx512vnni");
+    case SQZ_CPU_AMX:
+        return has_amx();
 #elif defined(__aarch64__)
     case SQZ_CPU_NEON:
         return true;
@@ -83,15 +97,24 @@ static bool runs_itself(enum sqz_cpu_level level)
     }
 }
 
-bool sqz_cpu_runs(enum sqz_cpu_level level)
+static bool runs[SQZ_CPU_LEVELS];
+
+// Once: on a virtual machine each look costs microseconds.
+static void find_levels(void)
 {
 #ifdef __x86_64__
     __builtin_cpu_init();
 #endif
-    for (; level != SQZ_CPU_REF; level = levels[level].below)
-        if (!runs_itself(level))
-            return false;
-    return true;
+    runs[SQZ_CPU_REF] = true;
+    for (int level = SQZ_CPU_REF + 1; level < SQZ_CPU_LEVELS; level++)
+        runs[level] = runs[levels[level].below] && runs_itself((enum sqz_cpu_level)level);
+}
+
+bool sqz_cpu_runs(enum sqz_cpu_level level)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_levels);
+    return runs[level];
 }
 
 enum sqz_cpu_level sqz_cpu_level(int *unknown)

@@ -5,13 +5,14 @@
 #include <stdbool.h>
 
 // A tree that grows from SQZ_CPU_REF: each level includes the one that it says, and what that
-// includes. Three are for integers; floats then have the kernels of the level below.
+// includes. Four are for integers; floats then have the kernels of the level below.
 enum sqz_cpu_level {
     SQZ_CPU_REF,
     SQZ_CPU_AVX2,        // REF; with FMA
     SQZ_CPU_AVX_VNNI,    // AVX2; integers only
     SQZ_CPU_AVX512,      // AVX2; F, BW, DQ, VL
     SQZ_CPU_AVX512_VNNI, // AVX512; integers only
+    SQZ_CPU_AMX,         // AVX512_VNNI; tiles of bytes, integers only
     SQZ_CPU_NEON,        // REF
     SQZ_CPU_NEON_DOT,    // NEON; sdot, integers only
     SQZ_CPU_LEVELS       // how many there are

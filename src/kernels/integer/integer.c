@@ -9,6 +9,7 @@ const struct sqz_integer_kernels *sqz_integer_kernels_get(enum sqz_cpu_level mos
 {
     static const struct sqz_integer_kernels *const levels[] = {
 #if defined __x86_64__
+        &sqz_integer_avx512amx,
         &sqz_integer_avx512vnni,
         &sqz_integer_avxvnni,
         &sqz_integer_avx2,

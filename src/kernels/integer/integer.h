@@ -84,6 +84,6 @@ size_t sqz_integer_winograd_scratch(int channels);
 
 // Levels.
 extern const struct sqz_integer_kernels sqz_integer_ref, sqz_integer_avx2, sqz_integer_avxvnni,
-    sqz_integer_avx512vnni, sqz_integer_neon, sqz_integer_neondot;
+    sqz_integer_avx512vnni, sqz_integer_avx512amx, sqz_integer_neon, sqz_integer_neondot;
 
 #endif
