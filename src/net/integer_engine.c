@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { NEAR_WEIGHTS = 16384 }; // bytes that stay in a core's first cache
-
 struct sqz_integer_engine {
     struct sqz_integer_plan *plan; // held
     struct sqz_pool *pool;
@@ -174,24 +172,15 @@ static void conv_band(const struct step *s, int task)
     const struct sqz_conv c = sqz_layer_conv(plan->integer->net, s->layer);
     int first, end;
     band_of(s, c.out_h, task, &first, &end);
-    // Either the weights or the rows stay in the cache.
-    const size_t weights = sqz_integer_packed_size(c.out_c, c.in_c, c.kernel);
-    const int together = weights <= NEAR_WEIGHTS ? 1 : end - first;
-    const int panels = c.out_c / SQZ_INTEGER_PANEL;
-    for (int top = first; top < end; top += together)
-        for (int panel = 0; panel < panels; panel += SQZ_INTEGER_LINE_PANELS) {
-            const int left = panels - panel;
-            struct sqz_integer_line line = line_of(s, panel);
-            line.ldy = plan->places[layer->output].pixel;
-            line.n = c.out_w;
-            for (int y = top; y < top + together; y++) {
-                line.x = pixel_at(s, layer->input, y * c.stride - c.pad, -c.pad);
-                line.y =
-                    pixel_at(s, layer->output, y, 0) + layer->channel + panel * SQZ_INTEGER_PANEL;
-                plan->kernels->line(
-                    &line, left < SQZ_INTEGER_LINE_PANELS ? left : SQZ_INTEGER_LINE_PANELS);
-            }
-        }
+    struct sqz_integer_line line = line_of(s, 0);
+    line.x = pixel_at(s, layer->input, first * c.stride - c.pad, -c.pad);
+    line.y = pixel_at(s, layer->output, first, 0) + layer->channel;
+    line.ldy = plan->places[layer->output].pixel;
+    line.n = c.out_w;
+    line.lines = end - first;
+    line.next_x = c.stride * plan->places[layer->input].row;
+    line.next_y = plan->places[layer->output].row;
+    plan->kernels->line(&line, c.out_c / SQZ_INTEGER_PANEL);
 }
 
 // Classes task * CLASS_PANELS * 16 and on.

@@ -13,19 +13,20 @@
 // zeros.
 enum {
     SQZ_INTEGER_PANEL = 16,
-    SQZ_INTEGER_LINE_PANELS = 2,
     SQZ_INTEGER_CLASS_PANELS = 3, // whose weights stay in a first cache, for 512 channels
     SQZ_INTEGER_CLASS_GROUPS = 128,
     SQZ_INTEGER_CLASS_LIST = SQZ_INTEGER_CLASS_GROUPS + 16 // whole vectors of groups are written
 };
 
-// A line of output pixels of one panel.
+// Lines of output pixels of one panel, or of several.
 struct sqz_integer_line {
     const uint8_t *x; // first byte of the first pixel's window; up to 3 bytes past a run are read
     ptrdiff_t pixel;  // bytes from one window to the next
     ptrdiff_t row;    // bytes from one kernel row to the next
     int rows, groups; // of the kernel
-    int n;            // pixels
+    int n;            // pixels of a line
+    int lines;
+    ptrdiff_t next_x, next_y; // bytes from one line to the next
     const int8_t *weights;
     const int32_t *bias; // of the panel
     const float *scales; // of the panel: multiplier * 2^-shift
@@ -55,8 +56,7 @@ struct sqz_integer_kernels {
     // sign: vpmaddubsw adds their products in 16 bits.
     bool pair_rule;
     void (*pair)(const struct sqz_integer_pair *pair); // NULL: 3x3 convolutions go by lines, too
-    // y = requantized sums. panels <= SQZ_INTEGER_LINE_PANELS; the next panel's weights, bias,
-    // scales and y follow.
+    // y = requantized sums. The next panel's weights, bias, scales and y follow.
     void (*line)(const struct sqz_integer_line *line, int panels);
     // A convolution of 1x1 on l->n pixels, ReLU, sum over the pixels: sums[16 * panels] += max(0,
     // sum of a pixel). What is zero in a group of 4 channels is passed over: most of what conv10

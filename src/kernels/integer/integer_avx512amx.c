@@ -97,15 +97,10 @@ INLINE void multiply_blocks(const struct sqz_integer_line *l, int depth, const i
             store_tile(l, sums[2 * b + i], i, first[b], pixels);
 }
 
-static void run_line(const struct sqz_integer_line *l, int panels)
+static void run_blocks(const struct sqz_integer_line *l, int panels)
 {
     const int depth = tile_depth(l->groups), blocks = (l->n + ROWS - 1) / ROWS;
     const int pixels = (l->n + blocks - 1) / blocks;
-    if (!depth) {
-        run_vnni_line(l, panels);
-        return;
-    }
-    configure(pixels, depth);
     for (int b = 0; b < blocks; b += 2) {
         // The last block ends with the line, so that all have as many pixels; what two blocks share
         // is written twice, with the same bytes.
@@ -122,6 +117,17 @@ static void run_line(const struct sqz_integer_line *l, int panels)
         else
             multiply_blocks(l, depth, first, pixels, 1, 1);
     }
+}
+
+static void run_line(const struct sqz_integer_line *l, int panels)
+{
+    const int depth = tile_depth(l->groups), blocks = (l->n + ROWS - 1) / ROWS;
+    if (!depth) {
+        run_vnni_line(l, panels);
+        return;
+    }
+    configure((l->n + blocks - 1) / blocks, depth);
+    each_line(l, panels, 2, run_blocks);
     _tile_release();
 }
 

@@ -27,12 +27,26 @@ static inline void maximum(const uint8_t *a, const uint8_t *b, size_t n, uint8_t
         y[i] = a[i] > b[i] ? a[i] : b[i];
 }
 
-// The line of the panel that follows.
-static inline struct sqz_integer_line next_panel(struct sqz_integer_line l)
+enum { NEAR_WEIGHTS = 16384 }; // bytes that stay in a core's first cache
+
+// Calls one() for every line, and for at_once panels, or what is left of them. Either the weights
+// or the lines stay in the cache.
+static inline __attribute__((always_inline)) void
+each_line(const struct sqz_integer_line *l, int panels, int at_once,
+          void (*one)(const struct sqz_integer_line *line, int panels))
 {
-    l.weights += (ptrdiff_t)l.rows * l.groups * SQZ_INTEGER_PANEL * 4;
-    l.bias += SQZ_INTEGER_PANEL;
-    l.scales += SQZ_INTEGER_PANEL;
-    l.y += SQZ_INTEGER_PANEL;
-    return l;
+    const ptrdiff_t weights = (ptrdiff_t)l->rows * l->groups * SQZ_INTEGER_PANEL * 4;
+    const int together = panels * weights <= NEAR_WEIGHTS ? 1 : l->lines;
+    for (int top = 0; top < l->lines; top += together)
+        for (int panel = 0; panel < panels; panel += at_once) {
+            struct sqz_integer_line line = *l;
+            line.weights += panel * weights;
+            line.bias += panel * SQZ_INTEGER_PANEL;
+            line.scales += panel * SQZ_INTEGER_PANEL;
+            for (int y = top; y < top + together; y++) {
+                line.x = l->x + y * l->next_x;
+                line.y = l->y + y * l->next_y + panel * SQZ_INTEGER_PANEL;
+                one(&line, panels - panel < at_once ? panels - panel : at_once);
+            }
+        }
 }

@@ -119,8 +119,9 @@ INLINE void line_tile(const struct sqz_integer_line *l, const int32x4_t bias[VEC
     }
 }
 
-static void run_panel(const struct sqz_integer_line *l)
+static void run_panel(const struct sqz_integer_line *l, int panels)
 {
+    (void)panels; // 1
     int32x4_t bias[VECTORS];
     int p = 0;
     shift_bias(l, bias);
@@ -132,9 +133,7 @@ static void run_panel(const struct sqz_integer_line *l)
 
 static void run_line(const struct sqz_integer_line *l, int panels)
 {
-    struct sqz_integer_line line = *l;
-    for (int i = 0; i < panels; i++, line = next_panel(line))
-        run_panel(&line);
+    each_line(l, panels, 1, run_panel);
 }
 
 // --- Classes ---

@@ -14,8 +14,9 @@ static void sum_window(const struct sqz_integer_line *l, const uint8_t *x, int32
                            w[c * 4 + 3] * x[i + 3];
 }
 
-static void run_panel(const struct sqz_integer_line *l)
+static void run_panel(const struct sqz_integer_line *l, int panels)
 {
+    (void)panels; // 1
     int32_t sums[SQZ_INTEGER_PANEL];
     for (int p = 0; p < l->n; p++) {
         sum_window(l, l->x + p * l->pixel, sums);
@@ -26,9 +27,7 @@ static void run_panel(const struct sqz_integer_line *l)
 
 static void run_line(const struct sqz_integer_line *l, int panels)
 {
-    struct sqz_integer_line line = *l;
-    for (int i = 0; i < panels; i++, line = next_panel(line))
-        run_panel(&line);
+    each_line(l, panels, 1, run_panel);
 }
 
 static void run_classes(const struct sqz_integer_line *l, int panels, int32_t *totals)

@@ -1,5 +1,6 @@
 // Sums of the integer engine in vectors of 8, for AVX2 and AVX-VNNI: what integer_x86_tmpl.h needs.
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 

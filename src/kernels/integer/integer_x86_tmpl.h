@@ -71,15 +71,18 @@ static void run_tile(const struct sqz_integer_line *l, int first, int pixels, in
 #undef TILE
 }
 
-static void run_line(const struct sqz_integer_line *l, int panels)
+static void run_tiles(const struct sqz_integer_line *l, int panels)
 {
     const int tiles = (l->n + PIXELS - 1) / PIXELS;
-    struct sqz_integer_line line = *l;
-    for (int at = 0; at < panels; at += PANELS, line = next_panel(line))
-        for (int t = 0, first = 0, next; t < tiles; t++, first = next) {
-            next = l->n * (t + 1) / tiles;
-            run_tile(&line, first, next - first, PANELS < panels ? PANELS : panels);
-        }
+    for (int t = 0, first = 0, next; t < tiles; t++, first = next) {
+        next = l->n * (t + 1) / tiles;
+        run_tile(l, first, next - first, panels);
+    }
+}
+
+static void run_line(const struct sqz_integer_line *l, int panels)
+{
+    each_line(l, panels, PANELS, run_tiles);
 }
 
 // `pixels` pixels, at most CLASS_PIXELS, and `panels` panels at once.
