@@ -1,7 +1,7 @@
 // The integer engine with AMX: tdpbusd multiplies a tile of 16 pixels by 64 bytes with one of 64 by
 // 16 weights, 16 times what vpdpbusd does. The packing of the weights is what it wants: 16 groups
 // of a panel are a tile. Sums come back through memory to be requantized.
-#ifndef __AMX_INT8__
+#if !defined __AMX_INT8__ && !defined __AMXINT8__
 #error "needs -mamx-int8"
 #endif
 #include "kernels/integer/integer_vec512.h"
