@@ -27,7 +27,7 @@ static const struct {
 } variables[] = {
     {"SQUEEZENET_THREADS", "the default number of compute threads; otherwise the physical cores"},
     {"SQUEEZENET_CPU", "an upper bound of the SIMD level: ref, avx2, avxvnni, avx512, avx512vnni, "
-                       "neon or neondot"},
+                       "amx, neon or neondot"},
     {"NO_COLOR", "if it is not empty, the output has no colours"},
     {"XDG_CACHE_HOME", "where fetched weights are kept; otherwise ~/.cache"},
 };

@@ -204,9 +204,9 @@ SQZ_API void sqz_context_set_precision(struct sqz_context *context, enum sqz_pre
 
 struct sqz_machine_info { // the strings live as long as the context
     size_t struct_size;
-    const char *cpu; // model name
-    const char
-        *simd; // level in use: "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "neon", "neondot"
+    const char *cpu;  // model name
+    const char *simd; // level in use: "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "amx",
+                      // "neon", "neondot"
     int threads;
     const char *kernel; // "6x16": the GEMM tile in use
 };

@@ -17,7 +17,8 @@ static int list_levels(const struct sqz_kernels *found[SQZ_CPU_LEVELS])
         if (k->level == (enum sqz_cpu_level)level)
             found[n++] = k;
         else if (level != SQZ_CPU_NEON_DOT && level != SQZ_CPU_AVX_VNNI &&
-                 level != SQZ_CPU_AVX512_VNNI) // whose floats are another level's
+                 level != SQZ_CPU_AVX512_VNNI &&
+                 level != SQZ_CPU_AMX) // whose floats are another level's
             printf("%-7s not tested: this machine cannot run it (or SQUEEZENET_CPU forbids it)\n",
                    sqz_cpu_level_name((enum sqz_cpu_level)level));
     }

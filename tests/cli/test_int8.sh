@@ -17,7 +17,7 @@ expect 0 info i.sqz
 contains "$out" '8-bit integers' "info"
 
 set -- flat/*
-for level in ref avx2 avxvnni avx512 avx512vnni; do
+for level in ref avx2 avxvnni avx512 avx512vnni amx; do
     for threads in 1 3; do
         SQUEEZENET_CPU=$level expect 0 predict i.sqz "$@" --logits --json --threads $threads
         cp out.txt "$level-$threads.json"

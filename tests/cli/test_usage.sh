@@ -61,7 +61,7 @@ expect_error 2 'from 1 to' predict m i -k 0
 expect 0 info
 contains "$out" 'squeezenet1_0_complex' "info"
 expect 0 info --json
-contains "$out" '"simd":"(ref|avx2|avxvnni|avx512|avx512vnni|neon|neondot)"' "info --json"
+contains "$out" '"simd":"(ref|avx2|avxvnni|avx512|avx512vnni|amx|neon|neondot)"' "info --json"
 expect 0 info squeezenet1_0
 contains "$out" '1248424' "info squeezenet1_0"
 expect 0 info squeezenet1_1 --num_classes 10 --json

@@ -29,6 +29,7 @@ static void names(void **state)
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX512), "avx512");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX_VNNI), "avxvnni");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AVX512_VNNI), "avx512vnni");
+    assert_string_equal(sqz_cpu_level_name(SQZ_CPU_AMX), "amx");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_NEON), "neon");
     assert_string_equal(sqz_cpu_level_name(SQZ_CPU_NEON_DOT), "neondot");
     assert_true(strlen(sqz_cpu_name()) > 0);
@@ -78,7 +79,7 @@ static void level_agrees_with_cpuinfo(void **state)
 {
     (void)state;
     char line[8192];
-    int avx2 = 0, fma = 0, avx512 = 0, vnni256 = 0, vnni512 = 0;
+    int avx2 = 0, fma = 0, avx512 = 0, vnni256 = 0, vnni512 = 0, amx = 0;
     FILE *file = fopen("/proc/cpuinfo", "r");
     if (!file)
         skip();
@@ -91,6 +92,7 @@ static void level_agrees_with_cpuinfo(void **state)
                  strstr(line, " avx512dq") && strstr(line, " avx512vl");
         vnni256 = strstr(line, " avx_vnni") != NULL;
         vnni512 = strstr(line, " avx512_vnni") != NULL;
+        amx = strstr(line, " amx_tile") && strstr(line, " amx_int8");
         break;
     }
     fclose(file);
@@ -100,14 +102,17 @@ static void level_agrees_with_cpuinfo(void **state)
     assert_int_equal(sqz_cpu_runs(SQZ_CPU_AVX_VNNI), least && vnni256);
     assert_int_equal(sqz_cpu_runs(SQZ_CPU_AVX512), least && avx512);
     assert_int_equal(sqz_cpu_runs(SQZ_CPU_AVX512_VNNI), least && avx512 && vnni512);
-    int expected = !least              ? SQZ_CPU_REF
-                   : avx512 && vnni512 ? SQZ_CPU_AVX512_VNNI
-                   : avx512            ? SQZ_CPU_AVX512
-                   : vnni256           ? SQZ_CPU_AVX_VNNI
-                                       : SQZ_CPU_AVX2;
+    if (!amx)
+        assert_false(sqz_cpu_runs(SQZ_CPU_AMX)); // and where it is, the kernel may refuse it
+    int expected = !least ? SQZ_CPU_REF
+                   : avx512 && vnni512
+                       ? sqz_cpu_runs(SQZ_CPU_AMX) ? SQZ_CPU_AMX : SQZ_CPU_AVX512_VNNI
+                   : avx512  ? SQZ_CPU_AVX512
+                   : vnni256 ? SQZ_CPU_AVX_VNNI
+                             : SQZ_CPU_AVX2;
     assert_int_equal(sqz_cpu_level(NULL), expected);
 #else
-    assert_false(avx2 || fma || avx512 || vnni256 || vnni512);
+    assert_false(avx2 || fma || avx512 || vnni256 || vnni512 || amx);
 #endif
 }
 
