@@ -73,6 +73,21 @@ head -c 300 tuned.sqzp >cut.sqzp
 expect_error 65 'SHA-256' compress --apply cut.sqzp auto1.sqz -o no.sqz
 [ ! -e no.sqz ] || fail "a failed patch left a file"
 
+# Errors.
+expect_error 78 'needs ckpt_path' train shapes --update_budget 2kB --run_dir no
+expect_error 78 'size' compress m.safetensors -o no.sqz --finetune shapes
+expect_error 2 'calibrate' compress m.safetensors -o no.sqz
+expect_error 2 '-o OUT' compress m.safetensors
+expect_error 2 'lossless' compress m.safetensors -o no.sqz --method best
+expect_error 2 '335kB' compress m.safetensors -o no.sqz --size large
+expect_error 2 'smallest' compress m.safetensors -o no.sqz --size 1kB
+expect_error 66 'image' compress m.safetensors -o no.sqz --calibrate run
+expect_error 73 'force' compress m.safetensors -o auto1.sqz --method lossless
+cp auto1.sqz damaged.sqz
+printf x | dd of=damaged.sqz bs=1 seek=5000 conv=notrunc 2>/dev/null
+expect_error 65 'SHA-256' predict damaged.sqz shapes/val/*/0000.png
+[ -z "$sanitized" ] || finish # unit.train.qat retrains with the sanitizer
+
 # Retraining: the file keeps its size, the table tells what it cost; a budget keeps the patch small.
 small="--image_resize 32 --batch_size 16"
 # shellcheck disable=SC2086
@@ -90,18 +105,4 @@ jq -e '.bytes <= 2000 and .moved > 0 and .replaced == 0' out.txt >/dev/null || f
 expect 0 train shapes $small --teacher m.safetensors --distill 1 --unlabelled_dir shapes/val --max_steps 2 --run_dir more
 contains "$out$err" 'of the training images have no label' "the images that the teacher answers for"
 contains "$(cat more/recipe.yaml)" "teacher: .*$PWD/m.safetensors" "recipe.yaml, read from any directory"
-expect_error 78 'needs ckpt_path' train shapes --update_budget 2kB --run_dir no
-expect_error 78 'size' compress m.safetensors -o no.sqz --finetune shapes
-
-# Errors.
-expect_error 2 'calibrate' compress m.safetensors -o no.sqz
-expect_error 2 '-o OUT' compress m.safetensors
-expect_error 2 'lossless' compress m.safetensors -o no.sqz --method best
-expect_error 2 '335kB' compress m.safetensors -o no.sqz --size large
-expect_error 2 'smallest' compress m.safetensors -o no.sqz --size 1kB
-expect_error 66 'image' compress m.safetensors -o no.sqz --calibrate run
-expect_error 73 'force' compress m.safetensors -o auto1.sqz --method lossless
-cp auto1.sqz damaged.sqz
-printf x | dd of=damaged.sqz bs=1 seek=5000 conv=notrunc 2>/dev/null
-expect_error 65 'SHA-256' predict damaged.sqz shapes/val/*/0000.png
 finish

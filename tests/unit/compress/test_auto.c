@@ -286,17 +286,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_divergence_bound_and_threads),
-        cmocka_unit_test(test_deep),
-    };
-    const struct CMUnitTest minutes_when_sanitized[] = {
-        // cli.compress sees their memory
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_weights_on_a_grid),
+        cmocka_unit_test(test_divergence_bound_and_threads),
         cmocka_unit_test(test_images_help),
+        cmocka_unit_test(test_deep),
     };
-    int failures = cmocka_run_group_tests(tests, set_up, tear_down);
-    if (!getenv("SQZ_SANITIZED"))
-        failures += cmocka_run_group_tests(minutes_when_sanitized, set_up, tear_down);
-    return failures;
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
